@@ -1,0 +1,95 @@
+# `make` says what there is. Building needs Go and a C compiler (librdkafka comes
+# with its Go package); the tests need Java, Maven and Python besides, and
+# `make test` installs those where it may.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Tools need a home for their caches, even where nobody has one.
+export HOME := $(or $(HOME),$(or $(TMPDIR),/tmp)/ringtail-home-$(shell id -u))
+export GOFLAGS ?= -mod=readonly
+
+version  := $(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//')
+ldflags  := -X main.version=$(version)
+static   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Goroutines meet in these; what talks to Kafka alone is slow under -race, and no wiser.
+racy     := ./codec/... ./shard/... ./producer/... ./server/...
+fuzztime ?= 10s
+
+.PHONY: help build run test race lint check fuzz bench faults clean need-go need-cc need-tests
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: need-go need-cc ## bin/ringtail
+	@go build -ldflags '$(ldflags)' -o bin/ringtail ./cmd/ringtail
+
+run: build ## build, and serve with a broker in the same process
+	@printf '%s\n' \
+	  '' \
+	  'Ringtail is starting, with a broker of its own that forgets everything at the end.' \
+	  '  live page       http://127.0.0.1:9888/' \
+	  "  send a record   echo '{\"number\": 17}' | nc -N 127.0.0.1 8888" \
+	  "  without nc      echo '{\"number\": 17}' > /dev/tcp/127.0.0.1/8888     (in bash)" \
+	  '  read it         bin/ringtail consume --brokers 127.0.0.1:9092 --topic records --from beginning' \
+	  '  stop            Ctrl-C' \
+	  ''
+	@exec bin/ringtail serve --embedded $(ARGS)
+
+test: need-go need-cc need-tests ## all tests, real Kafka included
+	@go test -timeout 20m $$(go list ./... | grep -v -e /internal/e2e$$ -e /internal/faults$$)
+	@go test -v -timeout 20m ./internal/e2e ./internal/faults # -v: they print what they measured
+	@$(MAKE) --no-print-directory race
+
+race: need-go need-cc ## the race detector on the packages where goroutines meet
+	@go test -race -short -timeout 15m $(racy)
+
+lint: need-go need-cc ## gofmt, go vet, staticcheck, and this project's own rules
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted"; exit 1; }
+	@go vet ./...
+	@GOFLAGS= go run $(static) ./...
+	@go test -count=1 ./internal/tidy
+
+check: lint ## the gate before every commit: lint, and the quick tests
+	@go test -short ./codec/... ./shard/... ./server/... ./producer/... ./bench/... ./internal/config ./internal/node ./internal/embedded ./cmd/...
+
+fuzz: need-go need-cc ## each fuzz target for a while: make fuzz fuzztime=10m
+	@for dir in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -d' ' -f2); do \
+	    echo "== $$dir $$target"; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(fuzztime) ./$$dir; \
+	  done; \
+	done
+
+bench: need-go need-cc need-tests ## what Ringtail takes, beside librdkafka's own ceiling
+	@go run ./bench/ratio $(ARGS)
+
+faults: need-go need-cc need-tests ## break Kafka, the network and Ringtail, and count: ARGS='--row 1,9b --runs 3'
+	@go run ./internal/faults/cmd/faults $(ARGS)
+
+clean: ## remove what was built
+	@rm -rf bin dist
+
+# What is missing is installed where we may (root on Debian or Ubuntu), else named.
+define need
+	command -v $(1) >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing $(2)"; export DEBIAN_FRONTEND=noninteractive; \
+	    apt-get install -y -qq --no-install-recommends $(2) >/dev/null 2>&1 || \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(2) >/dev/null; }; \
+	  else \
+	    echo "$(1) is missing. Debian, Ubuntu: apt-get install $(2); Fedora: dnf install $(3); macOS: brew install $(4)"; exit 1; \
+	  fi; }
+endef
+
+need-go:
+	@command -v go >/dev/null || { echo "go is missing. Install Go 1.26 or newer from https://go.dev/dl/ (1.21 or newer will fetch it by itself)"; exit 1; }
+	@mkdir -p "$$HOME"
+
+need-cc:
+	@command -v cc >/dev/null || $(call need,gcc,gcc libc6-dev,gcc,gcc)
+
+need-tests:
+	@$(call need,java,default-jre-headless,java-21-openjdk-headless,openjdk)
+	@$(call need,mvn,maven,maven,maven)
+	@$(call need,python3,python3,python3,python3)

@@ -1,0 +1,120 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Job is a run with, if asked for, the check of its topic: what `ringtail
+// bench` does.
+type Job struct {
+	Options
+	Verify   bool          // --verify: read the topic back
+	Brokers  string        // --brokers
+	Topic    string        // --topic
+	Shards   int           // --shards, as the server has it
+	Patience time.Duration // --verify-timeout: how long the topic may stand still
+	Progress io.Writer     // gets a line now and then; nil: none
+}
+
+// Validate says what is wrong, naming the flag.
+func (j *Job) Validate() error {
+	if err := j.Options.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case j.Verify && j.Brokers == "":
+		return errors.New("--verify: needs --brokers, to read the topic back")
+	case j.Verify && j.Topic == "":
+		return errors.New("--verify: needs --topic, to read it back")
+	case j.Shards < 1:
+		return fmt.Errorf("--shards %d: must be at least 1", j.Shards)
+	case j.Patience <= 0:
+		return fmt.Errorf("--verify-timeout %v: must be more than 0", j.Patience)
+	}
+	return nil
+}
+
+// Run runs the job. When the context ends it sends no more, and sees through
+// what it sent as far as that takes a few seconds. The result is whole even if
+// Result.Err is not nil; the error here is for runs that came to none.
+func (j *Job) Run(ctx context.Context) (*Result, error) {
+	if err := j.Validate(); err != nil {
+		return nil, err
+	}
+	back := Readback{Topic: j.Topic, Patience: j.Patience}
+	if j.Verify {
+		back.Options = []kgo.Opt{kgo.SeedBrokers(strings.Split(j.Brokers, ",")...)}
+		marks, err := back.Marks(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(marks) < j.Shards {
+			return nil, fmt.Errorf("--topic %s has %d partitions, fewer than --shards %d", j.Topic, len(marks), j.Shards)
+		}
+		back.From = marks
+	}
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	load, err := Start(hard, j.Options)
+	if err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, func() {
+		load.Finish()
+		select {
+		case <-hard.Done():
+		case <-time.After(5 * time.Second):
+			cancel()
+		}
+	})()
+	done := make(chan struct{})
+	defer j.watch(load, done)()
+	result := load.Wait()
+	close(done)
+	if !j.Verify {
+		return result, nil
+	}
+	verdict, err := back.Check(hard, load.Checker(j.Shards), result.Outcomes)
+	if err != nil {
+		return result, err
+	}
+	result.Verify = &verdict
+	return result, nil
+}
+
+// watch tells once a second how far the load is, until done is closed. It
+// returns a function that waits for its end.
+func (j *Job) watch(l *Load, done <-chan struct{}) (wait func()) {
+	if j.Progress == nil {
+		return func() {}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		before := int64(0)
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			sent := l.Sent()
+			line := fmt.Sprintf("%d sent, %d/s", sent, sent-before)
+			if j.Ack {
+				line += fmt.Sprintf(", %d acked", l.Acked())
+			}
+			fmt.Fprintln(j.Progress, line)
+			before = sent
+		}
+	}()
+	return func() { <-ended }
+}

@@ -1,0 +1,115 @@
+package bench
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+// Options say what to send and how. Errors of Validate speak in the words of
+// the command's flags, which have the fields' names.
+type Options struct {
+	Target      string        // --target: tcp://HOST:PORT or unix:///PATH
+	Connections int           // --connections
+	Records     int64         // --records: over all connections; 0: until Duration is over
+	Duration    time.Duration // --duration
+	Rate        float64       // --rate: records a second over all connections; 0: as fast as possible
+	Size        int           // --size: mean bytes of a record
+	Framing     Framing       // --framing
+	Ack         bool          // --ack: the server answers; read its acks and measure latency
+	Resend      bool          // --resend: connect again when a connection breaks and send what was not acked
+
+	// Digit, unless negative, is the last digit of every number (--digit).
+	Digit int
+	// Run marks the run's records; 0 draws one.
+	Run uint32
+
+	// Odd, where set, may replace record seq of connection conn: it returns
+	// the bytes to send instead, unframed, or nil. The checker then expects
+	// that record nowhere. Tests send bad records by it.
+	Odd func(conn int, seq uint64) []byte
+	// Hold keeps connections open, after all is sent, until it is closed.
+	Hold <-chan struct{}
+}
+
+// Defaults are the flags' defaults.
+func Defaults() Options {
+	return Options{Connections: 16, Size: 220, Framing: Newline, Digit: -1}
+}
+
+// Validate says what is wrong, naming the flag.
+func (o *Options) Validate() error {
+	if _, _, err := parseTarget(o.Target); err != nil {
+		return err
+	}
+	switch {
+	case o.Connections < 1 || o.Connections > maxConnections:
+		return fmt.Errorf("--connections %d: must be 1 to %d", o.Connections, maxConnections)
+	case o.Records < 0:
+		return fmt.Errorf("--records %d: must not be negative", o.Records)
+	case o.Duration < 0:
+		return fmt.Errorf("--duration %v: must not be negative", o.Duration)
+	case (o.Records == 0) == (o.Duration == 0):
+		return fmt.Errorf("--records, --duration: give one of them")
+	case !(o.Rate >= 0):
+		return fmt.Errorf("--rate %v: must be 0 (as fast as possible) or more", o.Rate)
+	case o.Size < MinSize || o.Size > MaxSize:
+		return fmt.Errorf("--size %d: must be %d to %d bytes", o.Size, MinSize, MaxSize)
+	case o.Framing >= numFramings:
+		return fmt.Errorf("--framing: unknown framing %d", o.Framing)
+	case o.Digit > 9:
+		return fmt.Errorf("--digit %d: must be 0 to 9", o.Digit)
+	case o.Resend && !o.Ack:
+		return fmt.Errorf("--resend: needs --ack, which says what need not be sent again")
+	}
+	return nil
+}
+
+func parseTarget(target string) (network, address string, err error) {
+	scheme, rest, ok := strings.Cut(target, "://")
+	switch {
+	case target == "":
+		return "", "", fmt.Errorf("--target: missing; for example tcp://127.0.0.1:8888")
+	case ok && scheme == "unix" && rest != "":
+		return "unix", rest, nil
+	case ok && scheme == "tcp":
+		if _, _, err := net.SplitHostPort(rest); err != nil {
+			return "", "", fmt.Errorf("--target %s: %v", target, err)
+		}
+		return "tcp", rest, nil
+	}
+	return "", "", fmt.Errorf("--target %s: must be tcp://HOST:PORT or unix:///PATH", target)
+}
+
+// Framing is how records are told apart on a connection.
+type Framing uint8
+
+// The framings of the wire. Auto sends what the server's `auto` has most to do
+// with: objects back to back and one a line, mixed.
+const (
+	Newline Framing = iota
+	Length
+	JSON
+	Auto
+	numFramings
+)
+
+var framingNames = [numFramings]string{"newline", "length", "json", "auto"}
+
+func (f Framing) String() string {
+	if f >= numFramings {
+		return fmt.Sprintf("framing(%d)", uint8(f))
+	}
+	return framingNames[f]
+}
+
+// ParseFraming reads a framing's name.
+func ParseFraming(name string) (Framing, error) {
+	for f, known := range framingNames {
+		if name == known {
+			return Framing(f), nil
+		}
+	}
+	return 0, fmt.Errorf("--framing %s: must be newline, length, json or auto", name)
+}

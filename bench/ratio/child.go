@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringtail/ringtail/bench/ceiling"
+)
+
+// The ceiling and confluent-kafka-go run in a process of their own, this program
+// again, told by these variables.
+const (
+	childEnv = "RINGTAIL_RATIO_CHILD"
+	argsEnv  = "RINGTAIL_RATIO_OPTIONS"
+)
+
+func child(name string) func(options) (measure, error) {
+	return func(o options) (measure, error) {
+		self, err := os.Executable()
+		if err != nil {
+			return measure{}, err
+		}
+		cmd := exec.Command(self)
+		cmd.Env = append(os.Environ(), childEnv+"="+name, argsEnv+"="+encode(o))
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			return measure{}, err
+		}
+		var m measure
+		return m, json.Unmarshal(out, &m)
+	}
+}
+
+func runChild(name string) {
+	var o options
+	if err := json.Unmarshal([]byte(os.Getenv(argsEnv)), &o); err != nil {
+		log.Fatal(err)
+	}
+	var cpu time.Duration
+	var begun time.Time
+	begin := func() { cpu, begun = ownCPU(), time.Now() }
+	var lat ceiling.Latency
+	var err error
+	if name == "ceiling" {
+		co := ceiling.Options{
+			Brokers: o.Brokers, Topic: o.Topic, Partitions: 10, Records: o.Records, Rate: o.Rate,
+			Linger: o.Linger, ByPartition: records(o), Latency: o.Rate > 0, Begin: begin,
+		}
+		lat, err = ceiling.Run(co)
+	} else {
+		err = confluent(o, begin)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	m := measure{
+		CPUNanos: float64(ownCPU()-cpu) / float64(o.Records), Seconds: time.Since(begun).Seconds(), PeakMiB: peakMiB("self"),
+		P50: lat.P50 * 1e3, P99: lat.P99 * 1e3,
+	}
+	fmt.Println(encode(m))
+}
+
+func ownCPU() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		log.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// confluent is what one writes with the stock client: Produce, and a goroutine
+// that looks at each delivery report. Copies of key and value in reports are off.
+func confluent(o options, begin func()) error {
+	p, err := kafka.NewProducer(&kafka.ConfigMap{
+		"bootstrap.servers": o.Brokers, "acks": "all", "enable.idempotence": true, "linger.ms": o.Linger,
+		"batch.size": 1000000, "go.delivery.report.fields": "none", "go.events.channel.size": 100000, "enable.metrics.push": false,
+	})
+	if err != nil {
+		return err
+	}
+	by := records(o)
+	done := make(chan error)
+	go func() {
+		n := 0
+		for e := range p.Events() {
+			m, ok := e.(*kafka.Message)
+			if !ok {
+				continue
+			}
+			if m.TopicPartition.Error != nil {
+				done <- m.TopicPartition.Error
+				return
+			}
+			if n++; n == o.Records {
+				done <- nil
+				return
+			}
+		}
+	}()
+	begin()
+	start := time.Now()
+	for i := range o.Records {
+		part := i / 512 % 10
+		for o.Rate > 0 && time.Since(start).Seconds()*o.Rate < float64(i) {
+			time.Sleep(time.Millisecond)
+		}
+		if o.Rate > 0 {
+			part = i % 10
+		}
+		m := kafka.Message{
+			TopicPartition: kafka.TopicPartition{Topic: &o.Topic, Partition: int32(part)},
+			Value:          by[part][i%len(by[part])],
+		}
+		for {
+			err := p.Produce(&m, nil)
+			if err == nil {
+				break
+			}
+			if e, ok := err.(kafka.Error); !ok || e.Code() != kafka.ErrQueueFull {
+				return err
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	err = <-done
+	p.Close()
+	return err
+}

@@ -1,0 +1,186 @@
+// Command ratio measures what a record costs: librdkafka alone (the ceiling), the
+// whole server, the server without Kafka, and stock confluent-kafka-go, in turn and
+// in one run, against one real Kafka on this machine. What counts are the ratios:
+// absolute numbers drift with the machine.
+//
+//	go run ./bench/ratio -records 1000000 -rounds 3
+//	go run ./bench/ratio -rate 20000 -records 400000        paced: cost of small batches, latency
+//
+// CPU is user and system time of the measured process alone, from the first record
+// until the topic holds all of them.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/ringtail/ringtail/bench"
+	"github.com/ringtail/ringtail/internal/kafkatest"
+)
+
+// options are the same for every subject of a run.
+type options struct {
+	Records, Size, Connections int
+	Rate                       float64
+	Linger                     string
+	Digit                      int
+	Brokers, Topic             string
+	Binary                     string
+	ServeArgs                  []string
+	Framing                    string
+}
+
+// measure is what one subject did once.
+type measure struct {
+	CPUNanos float64 // a record
+	Seconds  float64
+	PeakMiB  float64
+	P50, P99 float64 // ms; with a rate only
+	LoaderNs float64 // CPU a record of the load generator, where there is one
+}
+
+type subject struct {
+	name, what string
+	kafka      bool
+	run        func(options) (measure, error)
+}
+
+var subjects = []subject{
+	{"ceiling", "librdkafka alone, a C loop", true, child("ceiling")},
+	{"server", "ringtail serve", true, serve},
+	{"discard", "ringtail serve --sink discard", false, serve},
+	{"confluent", "confluent-kafka-go Produce() with delivery reports", true, child("confluent")},
+}
+
+func main() {
+	if name := os.Getenv(childEnv); name != "" {
+		runChild(name)
+		return
+	}
+	var o options
+	flag.IntVar(&o.Records, "records", 1_000_000, "records of a run")
+	flag.IntVar(&o.Size, "size", 220, "mean bytes of a record")
+	flag.IntVar(&o.Connections, "connections", 16, "connections to the server")
+	flag.Float64Var(&o.Rate, "rate", 0, "records a second; 0: as fast as possible")
+	flag.StringVar(&o.Linger, "linger", "5", "linger.ms of every subject")
+	flag.StringVar(&o.Framing, "framing", "newline", "of the server's clients")
+	flag.IntVar(&o.Digit, "digit", -1, "all records of this digit; -1: all digits")
+	rounds := flag.Int("rounds", 3, "alternations; medians are printed")
+	only := flag.String("subjects", "ceiling,server,discard,confluent", "which to measure")
+	serveArgs := flag.String("serve-args", "", "more flags for ringtail serve")
+	out := flag.String("o", "", "append the table, as Markdown, to this file")
+	flag.Parse()
+	o.ServeArgs = strings.Fields(*serveArgs)
+	if err := run(o, *rounds, strings.Split(*only, ","), *out); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(o options, rounds int, only []string, out string) (err error) {
+	tb := &runner{}
+	defer tb.end()
+	o.Binary, err = build(tb)
+	if err != nil {
+		return err
+	}
+	kafka := kafkatest.Start(tb, kafkatest.Options{Heap: "1g"})
+	o.Brokers = kafka.Bootstrap()
+	results := map[string][]measure{}
+	for round := range rounds {
+		for _, s := range subjects {
+			if !slices.Contains(only, s.name) || o.Rate > 0 && s.name == "discard" {
+				continue
+			}
+			o := o
+			o.Topic = fmt.Sprintf("%s-%d", s.name, round)
+			if s.kafka {
+				kafka.CreateTopic(o.Topic, 10, 1, nil)
+			} else {
+				o.ServeArgs = append([]string{"--sink", "discard"}, o.ServeArgs...)
+			}
+			m, err := s.run(o)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			log.Printf("round %d %-9s %7.0f ns a record, %8.0f records/s, peak %4.0f MiB, p50 %.1f ms, p99 %.1f ms, loader %.0f ns",
+				round+1, s.name, m.CPUNanos, float64(o.Records)/m.Seconds, m.PeakMiB, m.P50, m.P99, m.LoaderNs)
+			results[s.name] = append(results[s.name], m)
+			if s.kafka {
+				kafka.DeleteTopic(o.Topic)
+			}
+		}
+	}
+	return report(o, rounds, results, out)
+}
+
+// report prints medians and ratios to the ceiling.
+func report(o options, rounds int, results map[string][]measure, out string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s, %d records of %d bytes, %d connections, %s, linger %s ms, rate %.0f, medians of %d\n\n",
+		machine(), o.Records, o.Size, o.Connections, o.Framing, o.Linger, o.Rate, rounds)
+	b.WriteString("| | CPU ns a record | of the ceiling | records/s | peak MiB | p50 ms | p99 ms |\n|---|---|---|---|---|---|---|\n")
+	ceiling := median(results["ceiling"], func(m measure) float64 { return m.CPUNanos })
+	for _, s := range subjects {
+		r := results[s.name]
+		if len(r) == 0 {
+			continue
+		}
+		cpu := median(r, func(m measure) float64 { return m.CPUNanos })
+		of := "–"
+		if ceiling > 0 {
+			of = fmt.Sprintf("%.2f", cpu/ceiling)
+		}
+		fmt.Fprintf(&b, "| %s | %.0f | %s | %.0f | %.0f | %.1f | %.1f |\n", s.what, cpu, of,
+			float64(o.Records)/median(r, func(m measure) float64 { return m.Seconds }),
+			median(r, func(m measure) float64 { return m.PeakMiB }),
+			median(r, func(m measure) float64 { return m.P50 }), median(r, func(m measure) float64 { return m.P99 }))
+	}
+	fmt.Print(b.String())
+	if out == "" {
+		return nil
+	}
+	f, err := os.OpenFile(out, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(b.String()); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func median(r []measure, f func(measure) float64) float64 {
+	if len(r) == 0 {
+		return 0
+	}
+	v := make([]float64, len(r))
+	for i := range r {
+		v[i] = f(r[i])
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// records are the load generator's, some thousand different ones, by digit.
+func records(o options) [][][]byte {
+	pool := bench.NewPool(1, o.Size, o.Digit)
+	by := make([][][]byte, 10)
+	for seq := uint64(1); seq <= 8192; seq++ {
+		s := pool.Shard(0, seq, 10)
+		by[s] = append(by[s], pool.Append(nil, 0, seq))
+	}
+	return by
+}
+
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain structs
+	}
+	return string(b)
+}

@@ -1,0 +1,112 @@
+package client
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestAnswersThatAreUnderstood(t *testing.T) {
+	for line, want := range map[string]answer{
+		`{"acked":0}`:                          {},
+		`{"acked":17}`:                         {acked: 17},
+		`{"acked":9999999999999999999}`:        {acked: 9999999999999999999},
+		` { "acked" : 17 , "x" : 1 } `:         {acked: 17},
+		"{\"acked\":17}\r":                     {acked: 17},
+		`{"rejected":3,"reason":"bad_json"}`:   {rejected: 3, reason: "bad_json"},
+		`{"reason":"a \"b\"","rejected":3}`:    {rejected: 3, reason: `a "b"`},
+		`{"rejected":18446744073709551615}`:    {rejected: 18446744073709551615},
+		`{"rejected":3,"reason":"not_object"}`: {rejected: 3, reason: "not_object"},
+	} {
+		got, err := parseAnswer([]byte(line))
+		if err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", line, got, err, want)
+		}
+	}
+}
+
+func TestAnswersThatAreNot(t *testing.T) {
+	for _, line := range []string{
+		``, `{}`, `null`, `17`, `{"acked":}`, `{"acked":1`, `{"acked":-1}`, `{"acked":1.5}`, `{"acked":"1"}`,
+		`{"acked":017}`, `{"acked":99999999999999999999}`, `{"acked":1}{"acked":2}`, `{"rejected":0}`,
+		`{"acked":1,"rejected":2}`, `HTTP/1.1 400 Bad Request`, "\x15\x03\x01", `{"acked":null}`,
+	} {
+		if got, err := parseAnswer([]byte(line)); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%s: %+v, %v", line, got, err)
+		}
+	}
+}
+
+func framed(f Framing, s string) string {
+	if f == Length {
+		return string(binary.BigEndian.AppendUint32(nil, uint32(len(s)))) + s
+	}
+	return s + "\n"
+}
+
+// A stream of answers, read in pieces of every size, is the same answers; and none is
+// found in any proper prefix of one.
+func TestAnswersCutAnywhere(t *testing.T) {
+	for _, f := range []Framing{Newline, Length} {
+		t.Run(f.String(), func(t *testing.T) {
+			var stream strings.Builder
+			var want []answer
+			for i := range uint64(400) {
+				stream.WriteString(framed(f, fmt.Sprintf(`{"acked":%d}`, i)))
+				stream.WriteString(framed(f, fmt.Sprintf(`{"rejected":%d,"reason":"bad_json"}`, i+1)))
+				want = append(want, answer{acked: i}, answer{rejected: i + 1, reason: "bad_json"})
+			}
+			for size := 1; size < 100; size++ {
+				got, err := readAnswers(f, stream.String(), size)
+				if err != nil || len(got) != len(want) {
+					t.Fatalf("pieces of %d: %d answers, %v", size, len(got), err)
+				}
+				for i := range got {
+					if got[i] != want[i] {
+						t.Fatalf("pieces of %d: answer %d is %+v, want %+v", size, i, got[i], want[i])
+					}
+				}
+			}
+			one := framed(f, `{"acked":17}`)
+			for n := range len(one) {
+				if got, err := readAnswers(f, one[:n], n+1); err != nil || len(got) != 0 {
+					t.Fatalf("%q: %+v, %v", one[:n], got, err)
+				}
+			}
+		})
+	}
+}
+
+func readAnswers(f Framing, s string, size int) ([]answer, error) {
+	in := answers{framing: f}
+	var list []answer
+	for len(s) > 0 {
+		n := copy(in.space(), s[:min(size, len(s))])
+		in.took(n)
+		s = s[n:]
+		for {
+			ans, ok, err := in.next()
+			if err != nil {
+				return list, err
+			}
+			if !ok {
+				break
+			}
+			list = append(list, ans)
+		}
+	}
+	return list, nil
+}
+
+func TestAnswersWithoutEndAreRefused(t *testing.T) {
+	for f, s := range map[Framing]string{
+		Newline: strings.Repeat("x", answerBytesMax),
+		Length:  "\x7f\xff\xff\xff{",
+	} {
+		if got, err := readAnswers(f, s, answerBytesMax); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%v: %+v, %v", f, got, err)
+		}
+	}
+}

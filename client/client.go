@@ -1,0 +1,227 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// Client sends records to one server. All methods may be called by any goroutine.
+type Client struct {
+	opt Options
+
+	// closing is closed by the first Close; ctx ends when one gives up; done is
+	// closed when the writer has ended, its last connection closed.
+	closing chan struct{}
+	ctx     context.Context
+	abort   context.CancelFunc
+	done    chan struct{}
+
+	wake chan struct{} // capacity 1: there is something for the writer to do
+	turn chan struct{} // capacity 1: held by the one Send that waits for room; others queue for it
+	room chan struct{} // capacity 1: frames have been freed
+
+	mu      sync.Mutex // protects what follows
+	window  window
+	waiting int   // calls of Send that wait for room, or for their turn to
+	idle    bool  // the writer sleeps until woken
+	closed  bool  // closing is closed
+	cause   error // why the latest connection ended, or was not made; nil while one works
+	flushes []flush
+}
+
+// flush is a call of Flush that waits until record seq is acked.
+type flush struct {
+	seq  uint64
+	done chan struct{}
+}
+
+// New makes a Client. It does not wait for the server: the first record makes the
+// first connection. A Client that is not needed any more must be closed.
+func New(o Options) (*Client, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	c := &Client{
+		opt:     o,
+		window:  newWindow(&o),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		turn:    make(chan struct{}, 1),
+		room:    make(chan struct{}, 1),
+	}
+	c.ctx, c.abort = context.WithCancel(context.Background())
+	go c.run()
+	return c, nil
+}
+
+// Send copies a record into the window, waiting for room first come, first served.
+// It answers the record's number, from 1, which OnReject will know it by; white
+// space around it is not sent. After an error the record was not taken: ErrEmpty,
+// ErrTooLarge, ErrNewline or ErrNotObject say what is wrong with it, ErrClosed that
+// Close has been called; otherwise ctx has ended, and the error also says why there
+// was no room.
+//
+// A nil error does not mean that the record is in Kafka: see Flush.
+func (c *Client) Send(ctx context.Context, record []byte) (uint64, error) {
+	record = trim(record)
+	if err := c.opt.check(record); err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, fmt.Errorf("client: send: %w", err)
+	}
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return 0, ErrClosed
+	}
+	if c.waiting == 0 && c.window.fits(len(record)) {
+		seq := c.put(record)
+		c.mu.Unlock()
+		return seq, nil
+	}
+	c.waiting++
+	c.mu.Unlock()
+	seq, err := c.sendLater(ctx, record)
+	if errors.Is(err, errNoRoom) {
+		err = c.stuck(ctx, "send: the window is full")
+	}
+	return seq, err
+}
+
+var errNoRoom = errors.New("client: no room")
+
+// sendLater is Send for who has to wait; it has been counted in waiting.
+func (c *Client) sendLater(ctx context.Context, record []byte) (seq uint64, err error) {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		err = errNoRoom
+	case <-c.closing:
+		err = ErrClosed
+	}
+	for err == nil {
+		c.mu.Lock()
+		if !c.closed && c.window.fits(len(record)) {
+			c.waiting--
+			seq = c.put(record)
+			c.mu.Unlock()
+			return seq, nil
+		}
+		c.mu.Unlock()
+		select {
+		case <-c.room:
+		case <-ctx.Done():
+			err = errNoRoom
+		case <-c.closing:
+			err = ErrClosed
+		}
+	}
+	c.mu.Lock()
+	c.waiting--
+	c.mu.Unlock()
+	return 0, err
+}
+
+// put queues a record that fits. mu is held.
+func (c *Client) put(record []byte) uint64 {
+	seq := c.window.put(record)
+	c.rouse()
+	return seq
+}
+
+// rouse wakes the writer if it sleeps. mu is held.
+func (c *Client) rouse() {
+	if c.idle {
+		c.idle = false
+		poke(c.wake)
+	}
+}
+
+func poke(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// Flush waits until every record that Send had taken before the call is acked: in
+// Kafka, or rejected and told to OnReject.
+func (c *Client) Flush(ctx context.Context) error {
+	c.mu.Lock()
+	f := flush{seq: c.window.queued, done: make(chan struct{})}
+	if c.window.acked >= f.seq {
+		c.mu.Unlock()
+		return nil
+	}
+	c.flushes = append(c.flushes, f)
+	c.mu.Unlock()
+	select {
+	case <-f.done:
+		return nil
+	case <-c.done:
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	acked := c.window.acked >= f.seq
+	for i := range c.flushes {
+		if c.flushes[i].done == f.done {
+			c.flushes = append(c.flushes[:i], c.flushes[i+1:]...)
+			break
+		}
+	}
+	c.mu.Unlock()
+	switch {
+	case acked:
+		return nil
+	case ctx.Err() != nil:
+		return c.stuck(ctx, "flush")
+	}
+	return ErrClosed
+}
+
+// Close takes no more records, sends what is in the window, half-closes the
+// connection and waits until the last is acked; then the connection is closed and
+// the Client's goroutines have ended. If ctx ends before that it gives up, and the
+// error says how many records were not acked: they may or may not be in Kafka.
+func (c *Client) Close(ctx context.Context) error {
+	c.mu.Lock()
+	if !c.closed {
+		c.closed = true
+		close(c.closing)
+	}
+	c.rouse()
+	c.mu.Unlock()
+	var err error
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		err = c.stuck(ctx, "close")
+		c.abort()
+		<-c.done
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.window.acked == c.window.queued:
+		return nil
+	case err == nil: // another Close has given up
+		err = ErrClosed
+	}
+	return err
+}
+
+// stuck makes the error of a call whose context has ended.
+func (c *Client) stuck(ctx context.Context, doing string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := &c.window
+	return &stuckError{
+		what: fmt.Sprintf("%s; %d records not acked, of %d sent", doing, w.queued-w.acked, w.queued),
+		ctx:  ctx.Err(), cause: c.cause,
+	}
+}

@@ -1,0 +1,239 @@
+package client
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+)
+
+// fake is a server that does one wrong thing a connection. What it takes it takes for
+// good, and it acks nothing else, unless lying is what it does.
+type fake struct {
+	t       *testing.T
+	ln      net.Listener
+	framing Framing
+	ledger  *ledger
+	rng     *rand.Rand // under mu
+
+	stopping chan struct{}
+	done     sync.WaitGroup
+
+	mu     sync.Mutex
+	script []act // one a connection; good when used up
+	conns  []net.Conn
+}
+
+// act is what a fake does with a connection. n is drawn before: how far it gets.
+type act struct {
+	name string
+	do   func(p *peer, n int)
+}
+
+// peer is one connection to a fake.
+type peer struct {
+	*fake
+	conn  net.Conn
+	in    *bufio.Reader
+	count uint64 // taken on this connection
+}
+
+func newFake(t *testing.T, f Framing, rng *rand.Rand, script ...act) *fake {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newFakeOn(t, ln, f, rng, script...)
+}
+
+func newFakeOn(t *testing.T, ln net.Listener, f Framing, rng *rand.Rand, script ...act) *fake {
+	t.Helper()
+	k := &fake{t: t, ln: ln, framing: f, ledger: newLedger(t), rng: rng, script: script, stopping: make(chan struct{})}
+	k.done.Go(k.accept)
+	t.Cleanup(k.stop)
+	return k
+}
+
+func (k *fake) address() string { return "tcp://" + k.ln.Addr().String() }
+
+// stop may be called again.
+func (k *fake) stop() {
+	_ = k.ln.Close()
+	k.mu.Lock()
+	if !isClosed(k.stopping) {
+		close(k.stopping)
+	}
+	for _, nc := range k.conns {
+		_ = nc.Close()
+	}
+	k.mu.Unlock()
+	k.done.Wait()
+}
+
+func (k *fake) accept() {
+	for {
+		nc, err := k.ln.Accept()
+		if err != nil {
+			return
+		}
+		k.mu.Lock()
+		if isClosed(k.stopping) {
+			_ = nc.Close()
+		}
+		a := act{"good", good}
+		if len(k.script) > 0 {
+			a, k.script = k.script[0], k.script[1:]
+		}
+		n := k.rng.IntN(60)
+		k.conns = append(k.conns, nc)
+		k.mu.Unlock()
+		k.done.Go(func() {
+			a.do(&peer{fake: k, conn: nc, in: bufio.NewReader(nc)}, n)
+			_ = nc.Close()
+		})
+	}
+}
+
+// take reads one record and takes it.
+func (p *peer) take() error {
+	var b []byte
+	var err error
+	if p.framing == Length {
+		var length [4]byte
+		if _, err = io.ReadFull(p.in, length[:]); err != nil {
+			return err
+		}
+		b = make([]byte, binary.BigEndian.Uint32(length[:]))
+		_, err = io.ReadFull(p.in, b)
+	} else if b, err = p.in.ReadBytes('\n'); err == nil {
+		b = b[:len(b)-1]
+	}
+	if err != nil {
+		return err
+	}
+	p.count++
+	p.ledger.take(string(b))
+	return nil
+}
+
+// takeSome takes up to n records.
+func (p *peer) takeSome(n int) {
+	for range n {
+		if p.take() != nil {
+			return
+		}
+	}
+}
+
+func (p *peer) ack(n uint64) { p.say(fmt.Sprintf(`{"acked":%d}`, n)) }
+
+func (p *peer) say(s string) { _, _ = io.WriteString(p.conn, framed(p.framing, s)) }
+
+// hang waits until the client has closed, or the fake is stopped.
+func (p *peer) hang() { _, _ = io.Copy(io.Discard, p.conn) }
+
+func reset(nc net.Conn) {
+	_ = nc.(*net.TCPConn).SetLinger(0)
+	_ = nc.Close()
+}
+
+// good takes and acks everything, in groups.
+func good(p *peer, _ int) {
+	for p.take() == nil {
+		if p.in.Buffered() == 0 || p.count%7 == 0 {
+			p.ack(p.count)
+		}
+	}
+	p.ack(p.count)
+}
+
+// acts are all the wrong things.
+var acts = []act{
+	{"refuses", func(*peer, int) {}},
+	{"resets at once", func(p *peer, _ int) { reset(p.conn) }},
+	{"closes between records", func(p *peer, n int) { p.takeSome(n) }},
+	{"closes in a record", func(p *peer, n int) {
+		p.takeSome(n / 2)
+		_, _ = io.CopyN(io.Discard, p.in, int64(n%20))
+	}},
+	{"resets in a record", func(p *peer, n int) {
+		p.takeSome(n / 2)
+		_, _ = io.CopyN(io.Discard, p.in, int64(n%20))
+		reset(p.conn)
+	}},
+	{"acks and closes", func(p *peer, n int) {
+		p.takeSome(n)
+		p.ack(p.count)
+	}},
+	{"acks some and resets", func(p *peer, n int) {
+		p.takeSome(n)
+		p.ack(p.count / 2)
+		p.ack(p.count)
+		reset(p.conn)
+	}},
+	{"says part of an ack", func(p *peer, n int) {
+		p.takeSome(n)
+		p.ack(p.count / 3)
+		// Cut where the number looks like a smaller one, or would like a larger.
+		whole := framed(p.framing, fmt.Sprintf(`{"acked":%d}`, p.count))
+		_, _ = io.WriteString(p.conn, whole[:len(whole)-1-n%len(whole)])
+	}},
+	{"says an ack byte by byte, and slowly takes", func(p *peer, n int) {
+		for range n {
+			if p.take() != nil {
+				return
+			}
+			for _, c := range []byte(framed(p.framing, fmt.Sprintf(`{"acked":%d}`, p.count))) {
+				_, _ = p.conn.Write([]byte{c})
+			}
+		}
+	}},
+	{"talks rubbish", func(p *peer, n int) {
+		p.takeSome(n)
+		p.ack(p.count)
+		_, _ = io.WriteString(p.conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
+		p.hang()
+	}},
+	{"says an object that is no answer", func(p *peer, n int) {
+		p.takeSome(n)
+		p.say(`{"nacked":1}`)
+		p.hang()
+	}},
+	{"acks what was never sent", func(p *peer, n int) {
+		p.takeSome(n)
+		p.ack(1 << 40)
+		p.hang()
+	}},
+	{"acks backwards", func(p *peer, n int) {
+		p.takeSome(n + 2)
+		p.ack(p.count)
+		p.ack(p.count / 2)
+		p.hang()
+	}},
+	{"rejects what was acked", func(p *peer, n int) {
+		p.takeSome(n + 1)
+		p.ack(p.count)
+		p.say(`{"rejected":1,"reason":"bad_json"}`)
+		p.hang()
+	}},
+	{"never acks", func(p *peer, _ int) {
+		for p.take() == nil {
+		}
+	}},
+	{"stops reading", func(p *peer, n int) {
+		p.takeSome(n)
+		p.ack(p.count)
+		<-p.stopping
+	}},
+	{"half-closes and reads on", func(p *peer, n int) {
+		p.takeSome(n)
+		p.ack(p.count)
+		_ = p.conn.(*net.TCPConn).CloseWrite()
+		p.hang()
+	}},
+}

@@ -1,0 +1,173 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Every wrong thing, once, then a good connection: all is taken, first copies in
+// order, nothing acked that was not taken.
+func TestOneFault(t *testing.T) {
+	for _, f := range []Framing{Newline, Length} {
+		for _, a := range acts {
+			t.Run(f.String()+"/"+a.name, func(t *testing.T) {
+				k := newFake(t, f, newRand(t), a)
+				cl := runFake(t, k, 500)
+				if cl.retries < 1 {
+					t.Errorf("no reconnect")
+				}
+			})
+		}
+	}
+}
+
+// Wrong things in a random row.
+func TestManyFaults(t *testing.T) {
+	for _, f := range []Framing{Newline, Length} {
+		t.Run(f.String(), func(t *testing.T) {
+			rng := newRand(t)
+			for range 5 {
+				var script []act
+				for range 30 {
+					script = append(script, acts[rng.IntN(len(acts))])
+				}
+				runFake(t, newFake(t, f, rng, script...), 2000)
+			}
+		})
+	}
+}
+
+// runFake sends n records through a Client to k, and checks.
+func runFake(t *testing.T, k *fake, n uint64) *tally {
+	t.Helper()
+	ctx := within(t)
+	var count tally
+	c := newClient(t, fast(Options{
+		Address: k.address(), Framing: k.framing, AckTimeout: 20 * time.Millisecond, Hooks: count.hooks(k.ledger.onAcked),
+	}))
+	sendAll(t, ctx, c, n)
+	if err := c.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	k.stop()
+	k.ledger.check(n, anyRecord)
+	count.mu.Lock()
+	defer count.mu.Unlock()
+	if count.sent != int(n) || count.acked != int(n) {
+		t.Errorf("hooks: %d sent, %d acked, of %d", count.sent, count.acked, n)
+	}
+	if most := count.sent + count.resent; len(k.ledger.taken) > most {
+		t.Errorf("%d taken, but %d sent and %d resent", len(k.ledger.taken), count.sent, count.resent)
+	}
+	return &count
+}
+
+// A connection that breaks after every single byte of a stream, and after every
+// single byte of its answers.
+func TestCutAtEveryByte(t *testing.T) {
+	for _, f := range []Framing{Newline, Length} {
+		t.Run(f.String(), func(t *testing.T) {
+			const n = 3
+			sent, answered := 0, 0
+			for k := uint64(1); k <= n; k++ {
+				sent += len(framed(f, record(k)))
+				answered += len(framed(f, fmt.Sprintf(`{"acked":%d}`, k)))
+			}
+			for cut := range sent {
+				runFake(t, newFake(t, f, newRand(t), cutAfter(cut, 1<<20)), n)
+			}
+			for cut := range answered {
+				runFake(t, newFake(t, f, newRand(t), cutAfter(1<<20, cut)), n)
+			}
+		})
+	}
+}
+
+// cutAfter reads in bytes, or says out bytes, and closes.
+func cutAfter(in, out int) act {
+	return act{"cut", func(p *peer, _ int) {
+		p.in.Reset(io.LimitReader(p.conn, int64(in)))
+		for p.take() == nil {
+			s := framed(p.framing, fmt.Sprintf(`{"acked":%d}`, p.count))
+			s = s[:min(out, len(s))]
+			if _, err := io.WriteString(p.conn, s); err != nil {
+				return
+			}
+			if out -= len(s); out == 0 {
+				return
+			}
+		}
+	}}
+}
+
+// A write that is stuck, because nobody reads, ends with AckTimeout.
+func TestStuckWriteEnds(t *testing.T) {
+	deaf := act{"deaf", func(p *peer, _ int) { <-p.stopping }}
+	k := newFake(t, Newline, newRand(t), deaf)
+	var count tally
+	c := newClient(t, fast(Options{
+		Address: k.address(), WindowBytes: 32 << 20, WindowRecords: 1 << 20, MaxRecordBytes: 1 << 20,
+		AckTimeout: 50 * time.Millisecond, Hooks: count.hooks(k.ledger.onAcked),
+	}))
+	ctx := within(t)
+	const n = 60_000 // more than the sockets hold
+	sendAll(t, ctx, c, n)
+	if err := c.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	k.stop()
+	k.ledger.check(n, anyRecord)
+	if len(count.causes) == 0 || !errors.Is(count.causes[0], ErrAckTimeout) {
+		t.Fatalf("causes: %v", count.causes)
+	}
+}
+
+// Nobody listens at first; errors say so meanwhile.
+func TestServerComesLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	third := make(chan struct{})
+	var count tally
+	hooks := count.hooks(nil)
+	tell := hooks.Reconnect
+	hooks.Reconnect = func(cause error) {
+		tell(cause)
+		if count.retries == 3 {
+			close(third)
+		}
+	}
+	c := newClient(t, fast(Options{Address: "unix://" + path, WindowRecords: 1, Hooks: hooks}))
+	ctx := within(t)
+	if _, err := c.Send(ctx, []byte(record(1))); err != nil {
+		t.Fatal(err)
+	}
+	<-third
+	short, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	_, sendErr := c.Send(short, []byte(record(2)))
+	for what, err := range map[string]error{"send: the window is full": sendErr, "flush": c.Flush(short)} {
+		want := what + "; 1 records not acked, of 1 sent: context deadline exceeded; latest connection: connect: "
+		if err == nil || !strings.Contains(err.Error(), want) || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, os.ErrNotExist) {
+			t.Fatalf("%v; want %q", err, want)
+		}
+	}
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := newFakeOn(t, ln, Newline, newRand(t))
+	if err := c.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	k.stop()
+	if len(k.ledger.taken) != 1 || count.acked != 1 {
+		t.Fatalf("%d taken, %d acked", len(k.ledger.taken), count.acked)
+	}
+}

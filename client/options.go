@@ -1,0 +1,177 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+// Framing says how records are told apart on the wire. The server's --framing must
+// be the same, or auto.
+type Framing uint8
+
+const (
+	// Newline puts each record on a line of its own. Records must be JSON objects
+	// without a line feed.
+	Newline Framing = iota
+	// Length puts a 4-byte big-endian length before each record.
+	Length
+)
+
+func (f Framing) String() string {
+	switch f {
+	case Newline:
+		return "newline"
+	case Length:
+		return "length"
+	}
+	return fmt.Sprintf("Framing(%d)", uint8(f))
+}
+
+// Options of a Client. Only Address is needed; a zero takes the default.
+type Options struct {
+	// Address of the server: tcp://host:port or unix:///path.
+	Address string
+	Framing Framing
+
+	// The window: what may be sent and not acked. It is allocated when the Client is
+	// made. A window of records per second × seconds until Kafka answers keeps the
+	// connection busy; it is also the most that a lost connection can duplicate.
+	WindowRecords int // default 16,384
+	WindowBytes   int // default 4 MiB; framing included
+
+	// MaxRecordBytes is the largest record that Send takes: default 1,000,000, as the
+	// server's --max-record-bytes. At most 16 MiB − 1.
+	MaxRecordBytes int
+
+	// DialTimeout limits one attempt to connect; default 10 s.
+	DialTimeout time.Duration
+	// Between attempts passes a random time in the upper half of a step that starts
+	// with BackoffMin (default 50 ms) and doubles up to BackoffMax (default 5 s). An
+	// ack starts it over; a connection without any does not.
+	BackoffMin, BackoffMax time.Duration
+
+	// AckTimeout gives a connection up on which records have been waiting for so
+	// long, up to twice, without an answer. Default 0: never, which is right unless
+	// the path to the server may go silent without a reset. A server does not ack
+	// while Kafka is away, so a short one turns an outage into duplicates.
+	AckTimeout time.Duration
+
+	// Dial makes connections in place of Address, which then only names the server
+	// in errors: for TLS, a proxy, a test. A connection with a CloseWrite method is
+	// half-closed by Close.
+	Dial func(ctx context.Context) (net.Conn, error)
+
+	// OnReject is told of each rejected record once: the number that Send returned,
+	// its bytes (valid during the call only), and the server's reason. It comes before
+	// any Flush that covers the record returns. It runs on the reader: while it does
+	// nothing is acked, and a call of Send, Flush or Close from it may never return.
+	OnReject func(seq uint64, record []byte, reason string)
+
+	Hooks Hooks
+}
+
+// Hooks are for metrics. Each may be nil, must not block and must not call the
+// Client. Sent, Resent and Reconnect come from one goroutine, Acked from another.
+type Hooks struct {
+	Sent      func(records int) // are being written for the first time
+	Resent    func(records int) // are being written again
+	Acked     func(records int) // are done for good, the rejected ones included
+	Reconnect func(cause error) // another attempt to connect begins; why the one before ended
+}
+
+const (
+	windowRecordsDefault  = 16 << 10
+	windowBytesDefault    = 4 << 20
+	maxRecordBytesDefault = 1_000_000
+	dialTimeoutDefault    = 10 * time.Second
+	backoffMinDefault     = 50 * time.Millisecond
+	backoffMaxDefault     = 5 * time.Second
+
+	// recordBytesLimit: longer lengths do not begin with a zero byte, which is how
+	// the server's auto framing knows them.
+	recordBytesLimit = 16<<20 - 1
+)
+
+func (o *Options) setDefaults() {
+	o.WindowRecords = orDefault(o.WindowRecords, windowRecordsDefault)
+	o.WindowBytes = orDefault(o.WindowBytes, windowBytesDefault)
+	o.MaxRecordBytes = orDefault(o.MaxRecordBytes, min(maxRecordBytesDefault, o.WindowBytes-frameBytes(0)))
+	o.DialTimeout = orDefault(o.DialTimeout, dialTimeoutDefault)
+	o.BackoffMin = orDefault(o.BackoffMin, backoffMinDefault)
+	o.BackoffMax = orDefault(o.BackoffMax, max(backoffMaxDefault, o.BackoffMin))
+}
+
+func orDefault[T int | time.Duration](v, otherwise T) T {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+func (o *Options) validate() error {
+	if o.Framing > Length {
+		return fmt.Errorf("client: %v is unknown, want Newline or Length", o.Framing)
+	}
+	for _, f := range []struct {
+		name string
+		v    int64
+	}{
+		{"WindowRecords", int64(o.WindowRecords)},
+		{"WindowBytes", int64(o.WindowBytes)},
+		{"MaxRecordBytes", int64(o.MaxRecordBytes)},
+		{"DialTimeout", int64(o.DialTimeout)},
+		{"BackoffMin", int64(o.BackoffMin)},
+		{"BackoffMax", int64(o.BackoffMax)},
+		{"AckTimeout", int64(o.AckTimeout)},
+	} {
+		if f.v < 0 {
+			return fmt.Errorf("client: %s is negative", f.name)
+		}
+	}
+	o.setDefaults()
+	switch {
+	case o.MaxRecordBytes < 1:
+		return fmt.Errorf("client: WindowBytes %d has no room for a record", o.WindowBytes)
+	case o.MaxRecordBytes > recordBytesLimit:
+		return fmt.Errorf("client: MaxRecordBytes %d is over %d, the most a server follows", o.MaxRecordBytes, recordBytesLimit)
+	case frameBytes(o.MaxRecordBytes) > o.WindowBytes:
+		return fmt.Errorf("client: WindowBytes %d is under %d, which MaxRecordBytes %d needs",
+			o.WindowBytes, frameBytes(o.MaxRecordBytes), o.MaxRecordBytes)
+	case o.BackoffMax < o.BackoffMin:
+		return fmt.Errorf("client: BackoffMax %v is under BackoffMin %v", o.BackoffMax, o.BackoffMin)
+	}
+	return o.resolve()
+}
+
+// resolve makes Dial out of Address.
+func (o *Options) resolve() error {
+	if o.Dial != nil {
+		return nil
+	}
+	network, address, _ := strings.Cut(o.Address, "://")
+	switch network {
+	case "tcp":
+		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+			return fmt.Errorf("client: Address %q: want tcp://host:port", o.Address)
+		}
+	case "unix":
+		if address == "" {
+			return fmt.Errorf("client: Address %q: want unix:///path", o.Address)
+		}
+	case "tls":
+		return fmt.Errorf("client: Address %q: for TLS give Dial, for example (&tls.Dialer{}).DialContext", o.Address)
+	case "":
+		return errors.New("client: no Address given, want for example tcp://127.0.0.1:8888")
+	default:
+		return fmt.Errorf("client: Address %q: want tcp://host:port or unix:///path", o.Address)
+	}
+	o.Dial = func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, address)
+	}
+	return nil
+}

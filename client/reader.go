@@ -1,0 +1,130 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// read is the reader: it believes whole answers that can be true, and ends with the
+// connection. It closes the socket, so that a write that is stuck ends too.
+func (s *session) read() {
+	s.err = s.readAnswers()
+	close(s.over) // first: who fails for the closed socket finds the reason
+	_ = s.conn.Close()
+}
+
+func (s *session) readAnswers() error {
+	patience := patience{limit: s.c.opt.AckTimeout}
+	for {
+		if patience.limit > 0 {
+			if err := s.conn.SetReadDeadline(time.Now().Add(patience.limit)); err != nil {
+				return err
+			}
+		}
+		n, err := s.conn.Read(s.in.space())
+		s.in.took(n)
+		for {
+			ans, ok, err := s.in.next()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			if err := s.believe(ans); err != nil {
+				return err
+			}
+		}
+		switch {
+		case err == nil:
+			patience.heard()
+		case patience.limit > 0 && errors.Is(err, os.ErrDeadlineExceeded):
+			if patience.over(s.c) {
+				return ErrAckTimeout
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// believe acts on an answer, if it can be true.
+func (s *session) believe(ans answer) error {
+	c := s.c
+	c.mu.Lock()
+	acked, begun := c.window.acked, c.window.begun
+	c.mu.Unlock()
+	if ans.rejected > 0 {
+		seq := s.base + ans.rejected
+		if ans.rejected > begun-s.base || seq <= acked {
+			return fmt.Errorf("%w: record %d rejected, with %d acked and %d sent", ErrProtocol, ans.rejected, acked-s.base, begun-s.base)
+		}
+		s.reject(seq, ans.reason)
+		return nil
+	}
+	seq := s.base + ans.acked
+	if ans.acked > begun-s.base || seq < acked {
+		return fmt.Errorf("%w: %d records acked, after %d of %d sent", ErrProtocol, ans.acked, acked-s.base, begun-s.base)
+	}
+	if n := int(seq - acked); n > 0 && c.opt.Hooks.Acked != nil {
+		c.opt.Hooks.Acked(n)
+	}
+	c.settle(seq)
+	return nil
+}
+
+func (s *session) reject(seq uint64, reason string) {
+	c := s.c
+	c.mu.Lock()
+	a, b, first := c.window.reject(seq)
+	c.mu.Unlock()
+	if !first || c.opt.OnReject == nil {
+		return
+	}
+	if len(b) > 0 {
+		a = append(a[:len(a):len(a)], b...) // it lay across the window's end
+	}
+	c.opt.OnReject(seq, a, reason)
+}
+
+// settle moves acked and wakes who waited for it.
+func (c *Client) settle(seq uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.window.ack(seq)
+	c.cause = nil
+	c.signalRoom()
+	kept := c.flushes[:0]
+	for _, f := range c.flushes {
+		if f.seq <= seq {
+			close(f.done)
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	clear(c.flushes[len(kept):])
+	c.flushes = kept
+	if c.closed && seq == c.window.queued {
+		c.rouse()
+	}
+}
+
+// patience is AckTimeout: over when records were waiting at two deadlines in a row
+// and nothing was heard between.
+type patience struct {
+	limit  time.Duration
+	missed bool
+}
+
+func (p *patience) heard() { p.missed = false }
+
+func (p *patience) over(c *Client) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	waiting := c.window.begun > c.window.acked
+	over := waiting && p.missed
+	p.missed = waiting
+	return over
+}

@@ -1,0 +1,169 @@
+package client
+
+import (
+	"encoding/binary"
+
+	"github.com/ringtail/ringtail/internal/invariant"
+)
+
+// window holds the records that are not acked, as they go on the wire. It knows
+// neither goroutines nor sockets; the Client's mutex protects all of it. The
+// positions and what is true of them stand in doc.go; each counts records.
+//
+// Bytes live in one buffer that is used round and round. Byte positions, like the
+// others, only grow; a position's place is its remainder. A frame may lie across the
+// buffer's end, in two pieces: a gap there instead would make the window's size
+// depend on what is in it.
+type window struct {
+	framing Framing
+	buf     []byte
+	slots   []slot // of record seq: slots[seq % len]
+
+	freed, acked, sent, begun, queued uint64
+	highest                           uint64 // the largest begun there has been
+	start                             uint64 // byte position where the first record not freed begins
+}
+
+type slot struct {
+	end      uint64 // byte position behind the record's frame
+	rejected bool   // OnReject has been told
+}
+
+func newWindow(o *Options) window {
+	return window{framing: o.Framing, buf: make([]byte, o.WindowBytes), slots: make([]slot, o.WindowRecords)}
+}
+
+// frameBytes is the most that a record of n bytes takes in the window.
+func frameBytes(n int) int { return n + 4 }
+
+func (w *window) frame(n int) int {
+	if w.framing == Length {
+		return n + 4
+	}
+	return n + 1
+}
+
+func (w *window) slot(seq uint64) *slot { return &w.slots[seq%uint64(len(w.slots))] }
+
+// end is the byte position behind record seq, freed ≤ seq ≤ queued.
+func (w *window) end(seq uint64) uint64 {
+	if seq == w.freed {
+		return w.start
+	}
+	return w.slot(seq).end
+}
+
+func (w *window) held() (records, bytes int) {
+	return int(w.queued - w.freed), int(w.end(w.queued) - w.start)
+}
+
+func (w *window) fits(n int) bool {
+	records, bytes := w.held()
+	return records < len(w.slots) && bytes+w.frame(n) <= len(w.buf)
+}
+
+// put queues a record that fits and answers its number.
+func (w *window) put(p []byte) uint64 {
+	at := w.end(w.queued)
+	if w.framing == Length {
+		var length [4]byte
+		binary.BigEndian.PutUint32(length[:], uint32(len(p)))
+		at = w.copyIn(at, length[:])
+		at = w.copyIn(at, p)
+	} else {
+		at = w.copyIn(at, p)
+		w.buf[at%uint64(len(w.buf))] = '\n'
+		at++
+	}
+	w.queued++
+	*w.slot(w.queued) = slot{end: at}
+	return w.queued
+}
+
+func (w *window) copyIn(at uint64, p []byte) uint64 {
+	n := copy(w.buf[at%uint64(len(w.buf)):], p)
+	copy(w.buf, p[n:])
+	return at + uint64(len(p))
+}
+
+// pieces are the bytes from one position to another.
+func (w *window) pieces(from, to uint64) (a, b []byte) {
+	size := uint64(len(w.buf))
+	n := to - from
+	from %= size
+	if from+n <= size {
+		return w.buf[from : from+n], nil
+	}
+	return w.buf[from:], w.buf[:from+n-size]
+}
+
+// span is a run of whole frames on its way to a socket.
+type span struct {
+	last         uint64 // number of its last record
+	a, b         []byte
+	fresh, again int // records begun for the first time, and not
+}
+
+// begin takes the next frames to be written: at least one if there are any, and no
+// more than most bytes unless the first has more.
+func (w *window) begin(most int) span {
+	if w.begun == w.queued {
+		return span{}
+	}
+	from := w.end(w.begun)
+	last := w.begun + 1
+	for last < w.queued && w.end(last+1)-from <= uint64(most) {
+		last++
+	}
+	s := span{last: last, again: int(max(min(last, w.highest), w.begun) - w.begun)}
+	s.fresh = int(last-w.begun) - s.again
+	s.a, s.b = w.pieces(from, w.end(last))
+	w.begun = last
+	w.highest = max(w.highest, last)
+	return s
+}
+
+// wrote follows when the write of the records begun has returned.
+func (w *window) wrote() {
+	w.sent = w.begun
+	w.free()
+}
+
+// ack moves acked up to seq, which has been begun.
+func (w *window) ack(seq uint64) {
+	invariant.Check(w.acked <= seq && seq <= w.begun, "client: acked %d, after %d of %d begun", seq, w.acked, w.begun)
+	w.acked = seq
+	w.free()
+}
+
+func (w *window) free() {
+	if to := min(w.acked, w.sent); to > w.freed {
+		w.start = w.end(to)
+		w.freed = to
+	}
+}
+
+// rewind follows when a connection has ended and nobody writes: what is not acked is
+// to be sent again.
+func (w *window) rewind() {
+	w.sent, w.begun = w.acked, w.acked
+	w.free()
+}
+
+// reject marks record seq, begun and not acked, as rejected. It answers its bytes, in
+// one or two pieces, and false if it was marked before.
+func (w *window) reject(seq uint64) (a, b []byte, first bool) {
+	s := w.slot(seq)
+	if s.rejected {
+		return nil, nil, false
+	}
+	s.rejected = true
+	from, to := w.end(seq-1), s.end
+	if w.framing == Length {
+		from += 4
+	} else {
+		to--
+	}
+	a, b = w.pieces(from, to)
+	return a, b, true
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/ringtail/ringtail/internal/node"
+)
+
+type checkCmd struct {
+	serveFlags
+	Connect bool `source:"command-line" help:"Ask the brokers about the topic, too."`
+}
+
+// Help is shown under the flags' list.
+func (*checkCmd) Help() string {
+	return `Examples:
+
+    ringtail check --config /etc/ringtail.yaml
+    ringtail check --config /etc/ringtail.yaml --connect`
+}
+
+// Run checks.
+func (c *checkCmd) Run(p *process, ctx *kong.Context) error {
+	if c.PrintConfig {
+		return printConfig(p.Out, ctx)
+	}
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	if err := node.Check(o, c.Connect, c.logger(p.Err)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.Out, "ok")
+	return err
+}

@@ -1,0 +1,36 @@
+package main
+
+import "github.com/ringtail/ringtail/internal/toolbox"
+
+type consumeCmd struct {
+	kafkaFlags
+	Topic     string `help:"The topic to read."`
+	Group     string `help:"Read as a member of this group and commit what was shown."`
+	From      string `default:"end" help:"Where to begin: beginning, end, or an offset. A group's committed offset wins."`
+	Partition int    `default:"-1" help:"Read this partition alone. Default: all."`
+	Count     int64  `default:"0" help:"Stop after so many records. 0: no limit."`
+	UntilEnd  bool   `help:"Stop at the ends that the partitions have now."`
+	Format    string `default:"text" enum:"text,value,json" help:"text (topic:partition:offset: key=… value=…), value, or json (one object a line)."`
+	CountBy   string `placeholder:"FIELD" help:"Count records by a top-level field instead of printing them: a live table on a terminal, else value and count at the end."`
+}
+
+// Help is shown under the flags' list.
+func (*consumeCmd) Help() string {
+	return `Ctrl-C ends; what has been shown is committed for the group.
+
+Examples:
+
+    ringtail consume --brokers 127.0.0.1:9092 --topic records --from beginning --until-end
+    ringtail consume --brokers 127.0.0.1:9092 --topic records --partition 7 --from 1000 --count 10 --format json
+    ringtail consume --brokers 127.0.0.1:9092 --topic click_events --group click_counter_group --from beginning --count-by user_id`
+}
+
+// Run consumes.
+func (c *consumeCmd) Run(p *process) error {
+	ctx, cancel := p.context()
+	defer cancel()
+	return toolbox.Consume(ctx, c.cluster(), toolbox.ConsumeOptions{
+		Topic: c.Topic, Group: c.Group, From: c.From, Partition: c.Partition, Count: c.Count,
+		UntilEnd: c.UntilEnd, Format: c.Format, CountBy: c.CountBy,
+	}, p.streams())
+}

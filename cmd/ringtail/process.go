@@ -1,0 +1,30 @@
+package main
+
+import "github.com/ringtail/ringtail/internal/toolbox"
+
+type processCmd struct {
+	kafkaFlags
+	From  string `source:"command-line" help:"The topic to read, from the beginning where the group has no offset."`
+	To    string `source:"command-line" help:"The topic to write."`
+	Group string `help:"The group that remembers how far the processing has got; members share the partitions."`
+	Expr  string `placeholder:"EXPR" help:"What to compute (expr-lang.org); the record's top-level fields are variables."`
+}
+
+// Help is shown under the flags' list.
+func (*processCmd) Help() string {
+	return `Each record of --from gives one of --to, under the same key: the result of --expr, as JSON. Results and progress are committed together: however the process ends, a read_committed reader finds nothing missing and nothing twice. Records that give no result (no JSON object, an error in --expr) are counted and skipped. Ctrl-C and SIGTERM end.
+
+Examples:
+
+    ringtail process --brokers 127.0.0.1:9092 --from stream --to doubled --group doubler --expr '{id: id, value: value * 2}'
+    ringtail process --brokers 127.0.0.1:9092 --from click_events --to pages --group pages --expr 'upper(page)'`
+}
+
+// Run processes.
+func (c *processCmd) Run(p *process) error {
+	ctx, cancel := p.context()
+	defer cancel()
+	return toolbox.Process(ctx, c.cluster(), toolbox.ProcessOptions{
+		From: c.From, To: c.To, Group: c.Group, Expr: c.Expr,
+	}, p.streams())
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/node"
+)
+
+// root is the command line.
+type root struct {
+	Serve      serveCmd      `cmd:"" help:"Take records over TCP and write them to Kafka."`
+	Check      checkCmd      `cmd:"" help:"Check the flags of serve without serving."`
+	Topics     topicsCmd     `cmd:"" help:"List, create, describe and delete topics."`
+	Produce    produceCmd    `cmd:"" help:"Write records to a topic, or send them to a Ringtail."`
+	Consume    consumeCmd    `cmd:"" help:"Read a topic."`
+	Process    processCmd    `cmd:"" help:"Read a topic, compute, write another, exactly once."`
+	Bench      benchCmd      `cmd:"" help:"Load a Ringtail, measure it, and check every record."`
+	Completion completionCmd `cmd:"" help:"Print a script that completes ringtail's verbs and flags in bash and zsh."`
+	Version    versionCmd    `cmd:"" help:"Tell the versions of ringtail and of its libraries."`
+}
+
+// process is what a verb has of the process it runs in.
+type process struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Signals  <-chan os.Signal
+	Abort    func() // ends the process at once
+}
+
+// context ends with the first signal: the verb sees through what it has begun. With
+// Kafka away that can take long, so a second signal ends the process.
+func (p *process) context() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		for _, act := range []func(){cancel, p.Abort} {
+			select {
+			case <-p.Signals:
+				act()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(); close(done) }
+}
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1 // at run time, or stopped with records neither in Kafka nor kept
+	exitUsage  = 2 // the command line, a variable, or a key of the file
+)
+
+// run is the whole program; it returns the exit code.
+func run(args []string, p *process) (code int) {
+	if len(args) == 0 || args[0] == "help" {
+		args = append(args[min(len(args), 1):], "--help")
+	}
+	// kong answers --help with a call of exit in the middle of parsing.
+	type exit struct{ code int }
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(exit)
+			if !ok {
+				panic(r)
+			}
+			code = e.code
+		}
+	}()
+	var cli root
+	var sources config.Sources
+	parser, err := kong.New(&cli, append(sources.Options(),
+		kong.Name("ringtail"),
+		kong.Description("JSON records over TCP into Apache Kafka: one partition a digit, in order, nothing lost."),
+		kong.Writers(p.Out, p.Err),
+		kong.Exit(func(code int) { panic(exit{code}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)...)
+	if err != nil {
+		panic(err) // the struct tags are wrong; every test finds it
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		return p.usage(sources.Where(), err)
+	}
+	return p.report(ctx.Run(p))
+}
+
+// usage says in one line what is wrong with the command line.
+func (p *process) usage(where string, err error) int {
+	if where != "" {
+		err = fmt.Errorf("%s: %w", where, err)
+	}
+	return p.report(config.Usagef("%w", err))
+}
+
+// report says an error in one line and gives the exit code for it.
+func (p *process) report(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	var usage *config.UsageError
+	if node.Told(err) {
+		return exitFailed
+	}
+	_, _ = fmt.Fprintln(p.Err, "ringtail: "+strings.Join(strings.Fields(err.Error()), " "))
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}

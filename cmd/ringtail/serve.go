@@ -1,0 +1,121 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/node"
+)
+
+// serveFlags are the flags of serve and of check. Each is a key of the --config
+// file and an environment variable as well.
+type serveFlags struct {
+	Listen              config.List       `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"Where to take records: tcp://HOST:PORT or unix:///PATH, with ?framing=…&ack=… for this listener alone. Repeatable."`
+	Framing             string            `default:"auto" enum:"auto,newline,length,json" help:"How records are told apart: newline, length (4 bytes big-endian, then that many bytes), json (objects back to back), auto."`
+	Field               string            `default:"number" help:"The top-level field that routes."`
+	Shards              int               `default:"10" help:"Shard = number mod shards; shard i is written to partition i."`
+	Sink                string            `default:"kafka" enum:"kafka,discard" help:"kafka, or discard: count records, throw them away, ack at once; needs no broker."`
+	Brokers             string            `placeholder:"HOST:PORT,…" help:"Kafka's brokers."`
+	Embedded            bool              `help:"Run a broker in this process, with the topics made. Nothing survives it."`
+	EmbeddedPort        int               `default:"9092" help:"Its port on 127.0.0.1; 0 for any."`
+	Topic               string            `default:"records" help:"The topic that records go to."`
+	FoldPartitions      bool              `help:"Let the topic have fewer partitions than shards: shard i goes to partition i mod partitions."`
+	KeyField            string            `help:"Top-level field whose value becomes the Kafka key. Default: no key."`
+	DeadLetterTopic     string            `help:"The topic that rejected records go to. Default: none."`
+	Ack                 string            `default:"off" enum:"off,kafka" help:"kafka: tell clients what is in Kafka."`
+	MaxRecordBytes      config.Size       `default:"1000000" help:"Longer records are rejected; the topic's own limit counts too, if lower."`
+	MaxConnections      int               `default:"100000" help:"Over it, connections are closed at once."`
+	MaxConnectionsPerIP int               `name:"max-connections-per-ip" default:"0" help:"The same for one address. 0: no limit."`
+	ClientMemory        config.Size       `default:"256MiB" help:"What all connections together may hold of unfinished records."`
+	IdleTimeout         config.Duration   `default:"0" help:"Close connections that have sent nothing for so long. 0: never."`
+	FrameTimeout        config.Duration   `default:"30s" help:"Close connections whose unfinished record is older. 0: never."`
+	MaxConnectionAge    config.Duration   `default:"0" help:"Close connections that are older. 0: never."`
+	RingBytes           config.Size       `default:"16MiB" help:"Memory of each shard for what Kafka does not have yet."`
+	Loops               int               `default:"0" help:"Event loops. 0: one a core."`
+	Producers           int               `default:"1" help:"librdkafka instances."`
+	KafkaProperty       config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka; one that would break a promise is refused. Repeatable."`
+	Unsafe              bool              `help:"Allow properties that may break order or lose records."`
+	StartTimeout        config.Duration   `default:"60s" help:"How long to wait for the brokers at start. 0: for ever."`
+	DrainTimeout        config.Duration   `default:"30s" help:"How long to take on SIGTERM or SIGINT to bring everything into Kafka."`
+	Admin               string            `default:"127.0.0.1:9888" help:"HTTP: live page, /metrics, /healthz, /readyz, /status. Empty: off."`
+	Pprof               bool              `help:"Serve /debug/pprof/ on the admin port."`
+	LogLevel            string            `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
+	LogFormat           string            `default:"text" enum:"text,json" help:"text or json."`
+
+	Config      string `placeholder:"FILE" help:"YAML file of these flags, without the dashes. Flags win over the environment, the environment over the file."`
+	PrintConfig bool   `source:"command-line" help:"Print the effective configuration, secrets hidden, and end."`
+}
+
+type serveCmd struct {
+	serveFlags
+}
+
+// Help is shown under the flags' list.
+func (*serveCmd) Help() string {
+	return `Every flag is also a key of the --config file and an environment variable (--ring-bytes: RINGTAIL_RING_BYTES).
+
+Examples:
+
+    ringtail serve --embedded
+    ringtail serve --brokers kafka-1:9092,kafka-2:9092 --topic records
+    ringtail serve --brokers kafka:9092 --listen 'tcp://:8888' --listen 'tcp://:8889?framing=length&ack=kafka'
+    ringtail serve --brokers kafka:9092 -X security.protocol=sasl_ssl -X sasl.mechanism=PLAIN -X sasl.username=me -X sasl.password=…
+    ringtail serve --sink discard --ack kafka`
+}
+
+// Run serves until a signal.
+func (c *serveCmd) Run(p *process, ctx *kong.Context) error {
+	if c.PrintConfig {
+		return printConfig(p.Out, ctx)
+	}
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	// What is on Go's heap are connections, some hundred bytes each; records are in
+	// rings beside it. Collecting half as often costs little memory.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
+	stderr := node.NewStderr(p.Err)
+	return node.Run(o, node.Env{Out: p.Out, Err: stderr, Log: c.logger(stderr), Signals: p.Signals})
+}
+
+func (c *serveFlags) options() (node.Options, error) {
+	listeners, err := node.ParseListeners(c.Listen, c.Framing, c.Ack)
+	if err != nil {
+		return node.Options{}, err
+	}
+	return node.Options{
+		Listeners: listeners,
+		Codec: codec.Options{
+			Field: c.Field, Shards: c.Shards, KeyField: c.KeyField, MaxRecordBytes: int(c.MaxRecordBytes),
+		},
+		Sink: c.Sink, Brokers: c.Brokers, Embedded: c.Embedded, EmbeddedPort: c.EmbeddedPort,
+		Topic: c.Topic, DeadLetterTopic: c.DeadLetterTopic, FoldPartitions: c.FoldPartitions,
+		Producers: c.Producers, Properties: c.KafkaProperty, Unsafe: c.Unsafe,
+		MaxConnections: c.MaxConnections, MaxConnectionsPerIP: c.MaxConnectionsPerIP, ClientMemory: int64(c.ClientMemory),
+		IdleTimeout: time.Duration(c.IdleTimeout), FrameTimeout: time.Duration(c.FrameTimeout),
+		MaxConnectionAge: time.Duration(c.MaxConnectionAge),
+		RingBytes:        int(c.RingBytes), Loops: c.Loops,
+		StartTimeout: time.Duration(c.StartTimeout), DrainTimeout: time.Duration(c.DrainTimeout),
+		Admin: c.Admin, Pprof: c.Pprof, Version: ownVersion(),
+	}, nil
+}
+
+func (c *serveFlags) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // one of four words, all of which it knows
+	o := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

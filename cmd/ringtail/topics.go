@@ -1,0 +1,86 @@
+package main
+
+import (
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/toolbox"
+)
+
+type topicsCmd struct {
+	List     topicsListCmd     `cmd:"" help:"List all topics: name, partitions, replicas."`
+	Create   topicsCreateCmd   `cmd:"" help:"Create a topic; returns once every live broker knows it and every partition has a leader."`
+	Describe topicsDescribeCmd `cmd:"" help:"Show a topic's leaders, replicas, in-sync replicas, offsets and sizes."`
+	Delete   topicsDeleteCmd   `cmd:"" help:"Delete a topic; returns once no live broker knows it."`
+}
+
+type topicsListCmd struct{ kafkaFlags }
+
+// Help is shown under the flags' list.
+func (*topicsListCmd) Help() string {
+	return "Example:\n\n    ringtail topics list --brokers 127.0.0.1:9092"
+}
+
+// Run lists.
+func (c *topicsListCmd) Run(p *process) error { return toolbox.ListTopics(c.cluster(), p.streams()) }
+
+type topicsCreateCmd struct {
+	kafkaFlags
+	Name              string            `arg:"" help:"The topic."`
+	Partitions        int               `default:"10" help:"How many partitions."`
+	ReplicationFactor int               `default:"1" help:"On how many brokers each partition is kept."`
+	Config            config.Properties `source:"command-line" placeholder:"K=V" help:"A setting of the topic. Repeatable."`
+}
+
+// Help is shown under the flags' list.
+func (*topicsCreateCmd) Help() string {
+	return `Examples:
+
+    ringtail topics create records --brokers 127.0.0.1:9092
+    ringtail topics create click_events --brokers 127.0.0.1:9092 --partitions 6 --replication-factor 2 --config min.insync.replicas=1`
+}
+
+// Run creates.
+func (c *topicsCreateCmd) Run(p *process) error {
+	ctx, cancel := p.context()
+	defer cancel()
+	return toolbox.CreateTopic(ctx, c.cluster(), toolbox.CreateOptions{
+		Name: c.Name, Partitions: c.Partitions, ReplicationFactor: c.ReplicationFactor, Configs: c.Config,
+	})
+}
+
+type topicsDescribeCmd struct {
+	kafkaFlags
+	Name string `arg:"" help:"The topic."`
+}
+
+// Help is shown under the flags' list.
+func (*topicsDescribeCmd) Help() string {
+	return `FIRST is the first offset that is still there, NEXT the one that the next record gets; BYTES are those on the leader's disk. "-": not known.
+
+Example:
+
+    ringtail topics describe records --brokers 127.0.0.1:9092`
+}
+
+// Run describes.
+func (c *topicsDescribeCmd) Run(p *process) error {
+	ctx, cancel := p.context()
+	defer cancel()
+	return toolbox.DescribeTopic(ctx, c.cluster(), c.Name, p.streams())
+}
+
+type topicsDeleteCmd struct {
+	kafkaFlags
+	Name string `arg:"" help:"The topic."`
+}
+
+// Help is shown under the flags' list.
+func (*topicsDeleteCmd) Help() string {
+	return "Example:\n\n    ringtail topics delete records --brokers 127.0.0.1:9092"
+}
+
+// Run deletes.
+func (c *topicsDeleteCmd) Run(p *process) error {
+	ctx, cancel := p.context()
+	defer cancel()
+	return toolbox.DeleteTopic(ctx, c.cluster(), c.Name)
+}

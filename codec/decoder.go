@@ -1,0 +1,307 @@
+package codec
+
+import "bytes"
+
+const (
+	// MaxLength is the largest length a length-prefixed frame may announce.
+	// Beyond it the bytes are not a length at all.
+	MaxLength = 16 << 20
+
+	// MaxPrefix is how much of a record that is too large or truncated is kept.
+	MaxPrefix = 4 << 10
+)
+
+// Record is one frame with its verdict. Data and Key alias the chunk, or
+// memory of the Decoder or Router, and are valid until the Decoder's next Feed
+// or Release.
+type Record struct {
+	Data   []byte // the record, white space around it trimmed; a prefix of at most MaxPrefix bytes where it is TooLarge or Truncated
+	Key    []byte // with a key field: its value, a string unescaped, else its JSON text; nil where it is missing. Only where Reason is OK
+	Size   int    // bytes of the whole record, len(Data) unless cut
+	Shard  int    // where Reason is OK
+	Reason Reason
+}
+
+type mode uint8
+
+const (
+	modeAuto    mode = iota // nothing seen yet
+	modeText                // auto, text: an error goes on behind the next LF
+	modeNewline             //
+	modeLength              //
+	modeJSON                // text, an error is the end
+)
+
+// A Decoder cuts the stream of one connection into records. It knows nothing
+// of sockets: bytes are fed in, records come out.
+//
+//	d.Init(framing)
+//	for each read {
+//		d.Feed(chunk)
+//		for d.Next(router, &rec) { … }
+//		if d.Failure() != 0 { close }
+//	}
+//	d.End(); for d.Next(router, &rec) { … }; d.Release()
+//
+// Records that lie whole in a chunk are never copied. Of a record that does
+// not, the first part waits in the carry, white space before it dropped, and
+// each byte of it is looked at once to find the end, however small the reads,
+// and once more for the verdict. Two sums describe it:
+//
+//	seen   bytes since its first that is not white space
+//	size   the same up to its last that is not white space (so far)
+//
+// The carry holds the first `seen` bytes, but never more than the limit: what
+// is beyond is white space that will be trimmed, or the record is over the
+// limit (`over`) and the carry is cut to MaxPrefix bytes.
+type Decoder struct {
+	chunk []byte  // borrowed: what Next has not looked at yet
+	carry *buffer // the unfinished record, nil where there is none
+	spent *buffer // the record finished last from a carry; still handed out
+
+	seen int
+	size int
+
+	need   uint32 // length: bytes of the frame still to come
+	header uint32 // length: the bytes of the header so far
+
+	text object // text: where the framer stands in the object
+
+	mode      mode
+	headerLen uint8 // length: bytes of the header so far; 4 inside a frame
+	failure   Failure
+	region    bool // text: in an error that ends at the next LF
+	over      bool
+	accepted  bool // a record was accepted: from here on errors do not close
+	ended     bool
+}
+
+// Init makes the Decoder ready for a new stream.
+func (d *Decoder) Init(f Framing) {
+	*d = Decoder{mode: [...]mode{Auto: modeAuto, Newline: modeNewline, Length: modeLength, JSON: modeJSON}[f]}
+}
+
+// Feed lends the next bytes of the stream, after Next has returned false for
+// those before. They are borrowed until it does so again. Feed(nil) only ends
+// the life of the records handed out, so that a connection that is silent now
+// does not hold the last of them.
+func (d *Decoder) Feed(chunk []byte) {
+	if d.spent != nil {
+		d.spent.free()
+		d.spent = nil
+	}
+	if d.failure == 0 {
+		d.chunk = chunk
+	}
+}
+
+// End says that the stream is over: Next then yields what was left unfinished.
+func (d *Decoder) End() { d.ended = true }
+
+// Next finds the next record and its verdict. It returns false when the chunk
+// is used up, or when the stream has failed.
+func (d *Decoder) Next(r *Router, rec *Record) bool {
+	if d.mode == modeAuto {
+		d.decide()
+	}
+	if d.failure != 0 {
+		return false
+	}
+	found := false
+	switch d.mode {
+	case modeNewline:
+		found = d.nextLine(r, rec)
+	case modeLength:
+		found = d.nextFrame(r, rec)
+	case modeText, modeJSON:
+		found = d.nextObject(r, rec)
+	}
+	if !found && d.ended && d.failure == 0 {
+		found = d.last(r, rec)
+	}
+	return found
+}
+
+// decide looks at the first byte of an auto stream.
+func (d *Decoder) decide() {
+	if len(d.chunk) == 0 {
+		return
+	}
+	switch c := d.chunk[0]; {
+	case c == 0:
+		d.mode = modeLength
+	case c == '{' || isSpace(c):
+		d.mode = modeText
+	default:
+		d.fail(Foreign)
+	}
+}
+
+func (d *Decoder) fail(f Failure) {
+	d.failure = f
+	d.region = false
+}
+
+// last yields what the end of the stream leaves unfinished: a line, or what
+// was to be skipped to the end of a line, is whole; anything else is Truncated.
+func (d *Decoder) last(r *Router, rec *Record) bool {
+	if !d.Unfinished() {
+		return false
+	}
+	if d.mode == modeNewline || d.region {
+		return d.finish(r, rec)
+	}
+	d.finish(nil, rec)
+	return true
+}
+
+// Failure tells why the stream cannot be followed any more, 0 while it can.
+func (d *Decoder) Failure() Failure { return d.failure }
+
+// Offending returns the bytes at which a Foreign stream was given up, as far as
+// they are at hand, for a log line. They are the chunk's, or the Decoder's.
+func (d *Decoder) Offending() []byte {
+	if d.failure == 0 {
+		return nil
+	}
+	if d.carry != nil {
+		return d.carry.b
+	}
+	return d.chunk
+}
+
+// Framing tells in which framing answers are to be written: Auto while it is
+// undecided, JSON for all text that is not Newline.
+func (d *Decoder) Framing() Framing {
+	return [...]Framing{modeAuto: Auto, modeText: JSON, modeNewline: Newline, modeLength: Length, modeJSON: JSON}[d.mode]
+}
+
+// Held returns the bytes of memory this stream holds beside the Decoder.
+func (d *Decoder) Held() int {
+	n := 0
+	if d.carry != nil {
+		n += cap(d.carry.b)
+	}
+	if d.spent != nil {
+		n += cap(d.spent.b)
+	}
+	return n
+}
+
+// Unfinished tells whether the stream stands inside a record, be it one that
+// is skipped.
+func (d *Decoder) Unfinished() bool { return d.seen > 0 || d.headerLen > 0 }
+
+// Release gives all memory back. Records handed out are gone with it.
+func (d *Decoder) Release() {
+	d.carry.free()
+	d.spent.free()
+	d.carry, d.spent, d.chunk = nil, nil, nil
+	d.seen, d.size, d.headerLen = 0, 0, 0
+}
+
+// absorb takes p, which belongs to the record under way and does not end it,
+// or ends it and finish follows.
+func (d *Decoder) absorb(r *Router, p []byte) {
+	if d.seen == 0 {
+		p = trimLeft(p)
+	}
+	if len(p) == 0 {
+		return
+	}
+	if n := len(trimRight(p)); n > 0 {
+		d.size = d.seen + n
+	}
+	d.seen += len(p)
+	limit := r.max
+	if d.size > r.max {
+		limit = min(r.max, MaxPrefix)
+		if !d.over {
+			d.over = true
+			if d.carry != nil && cap(d.carry.b) > MaxPrefix {
+				d.carry = d.carry.resize(limit)
+			}
+		}
+	} else if d.over { // the limit was raised meanwhile; what is gone is gone
+		limit = MaxPrefix
+	}
+	if d.carry == nil {
+		p = p[:min(len(p), limit)]
+		d.carry = newBuffer(len(p))
+	}
+	if room := limit - len(d.carry.b); room > 0 {
+		d.carry = d.carry.add(p[:min(len(p), room)])
+	}
+}
+
+// complete yields the record whose last part is p, in place where that is all
+// of it. scan has declined that. It returns false for a blank one.
+func (d *Decoder) complete(r *Router, rec *Record, p []byte) bool {
+	if d.seen > 0 {
+		d.absorb(r, p)
+		return d.finish(r, rec)
+	}
+	d.reset()
+	if p = trimRight(trimLeft(p)); len(p) == 0 {
+		return false
+	}
+	r.judgeUnusual(rec, p) // scan has seen it, and declined
+	d.accepted = d.accepted || rec.Reason == OK
+	return true
+}
+
+// finish yields the record in the carry, Truncated where r is nil. It returns
+// false for a blank one.
+func (d *Decoder) finish(r *Router, rec *Record) bool {
+	size, over := d.size, d.over
+	var data []byte
+	if d.carry != nil {
+		data = d.carry.b[:min(len(d.carry.b), size)]
+	}
+	d.spent, d.carry = d.carry, nil
+	d.reset()
+	switch {
+	case r == nil:
+		*rec = Record{Data: data[:min(len(data), MaxPrefix)], Size: size, Reason: Truncated}
+		return true
+	case size == 0:
+		return false
+	case over:
+		*rec = Record{Data: data, Size: size, Reason: TooLarge}
+		return true
+	}
+	r.Judge(rec, data)
+	d.accepted = d.accepted || rec.Reason == OK
+	return true
+}
+
+// reset puts the framer between two records.
+func (d *Decoder) reset() {
+	d.seen, d.size = 0, 0
+	d.need, d.header, d.headerLen = 0, 0, 0
+	d.text = object{}
+	d.region, d.over = false, false
+}
+
+// isSpace tells whether c is white space as JSON has it.
+func isSpace(c byte) bool {
+	const set = 1<<' ' | 1<<'\t' | 1<<'\r' | 1<<'\n'
+	return c <= ' ' && set>>c&1 != 0
+}
+
+func trimLeft(p []byte) []byte {
+	for len(p) > 0 && isSpace(p[0]) {
+		p = p[1:]
+	}
+	return p
+}
+
+func trimRight(p []byte) []byte {
+	for len(p) > 0 && isSpace(p[len(p)-1]) {
+		p = p[:len(p)-1]
+	}
+	return p
+}
+
+// lineEnd returns the index of the first LF, or -1.
+func lineEnd(p []byte) int { return bytes.IndexByte(p, '\n') }

@@ -1,0 +1,69 @@
+// Package codec cuts the byte stream of a connection into records, says of each
+// which shard it belongs to or why it is rejected, and does both without
+// copying or allocating.
+//
+//	newline  {"number":17}\n{"number":4}\r\n\n…      one a line, blank lines skipped
+//	length   00 00 00 0d{"number":17}00 00 …         big-endian length, that many bytes
+//	json     {"number":17}{"number":4} {"num…        objects back to back
+//	auto     first byte 00: length; '{' or white space: json, lines as anchors
+//
+//	chunk ──▶ Decoder ──▶ scan ── takes ────▶ judgeScanned ──┬─▶ Record
+//	            │  ▲        │                               │
+//	            ▼  │        └─ declines ─▶ judgeSlowly ─────┘
+//	           carry                      (in text: object.follow finds the end)
+//
+// A chunk is lent with Feed; Next yields its records, which alias it. What is
+// left unfinished is copied to the carry, a pooled buffer, and every byte of it
+// is looked at once to find the end, however small the chunks. A record over
+// the limit is followed to its end and not held (decoder.go).
+//
+// Two paths come to the same verdict:
+//
+//   - scan reads a record once, eight bytes at a time: grammar, strings, UTF-8,
+//     the routing field, and in text the record's end, in one pass. It takes what
+//     clients send and declines all else (scan.go).
+//   - judgeSlowly answers one question after the other and is right for any
+//     bytes. sonic decides on the grammar (slow.go).
+//
+// Which of them decides can be wrong towards slow only. That is tested against
+// CPython itself (oracle.py), on a corpus (gen_corpus.py) and on random inputs,
+// and by fuzzing against encoding/json and math/big.
+//
+// # The verdict
+//
+// A record's reason is a function of its bytes and the options alone, in every
+// framing and however it was cut. Where several apply, the first of these holds:
+//
+//	too_large       more bytes than the limit, white space around it not counted
+//	bad_utf8        as bytes.decode('utf-8') has it: no surrogates, nothing overlong
+//	too_deep        more than 512 braces and brackets open at once, outside strings
+//	bad_json        not RFC 8259 JSON; so NaN, Infinity and a BOM are out
+//	bad_number      an integer literal of more than 4,300 digits anywhere
+//	not_object
+//	missing_field
+//	bad_number      int() raises on the field's value
+//
+// Truncated is what the end of the stream cuts off in length, json and auto,
+// also where it was over the limit already. A last line is a record. Text that
+// cannot become a record is one rejected record: in auto from where it began to
+// the LF, judged like any; in json, which ends there, to the byte that showed it,
+// as bad_json or too_deep. In auto, before any record was accepted, it is none:
+// the stream fails as Foreign. So is what follows a BadLength none.
+//
+// # Non-obvious
+//
+//   - In text an object ends with the brace that closes its first, whatever
+//     brackets are open, so {"a":[} ends, and is rejected. A closing bracket
+//     without an open one counts for nothing. Both paths count depth this way.
+//   - sonic reads past the end of a cut-off literal: nu was null if ll lay behind
+//     it in memory. Only what ends in its own bracket is shown to it.
+//   - Of duplicate keys sonic's Get takes the first, CPython and encoding/json the
+//     last, so both paths look for members themselves.
+//   - int() strips U+001C to U+001F from no string, though str.isspace() says
+//     they are white space; and its digits are those of Unicode 14, not of Go's
+//     tables (gen_tables.py).
+//   - A lone surrogate escape matches no field name and is no digit; in a key it
+//     becomes U+FFFD, as in encoding/json.
+//   - The last records of a chunk have less than eight bytes behind them: load
+//     pads with zeros, which end strings and numbers and are part of neither.
+package codec

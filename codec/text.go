@@ -1,0 +1,201 @@
+package codec
+
+import "math/bits"
+
+// Text is objects back to back. Where one ends is decided by its braces alone,
+// so that a record that is wrong inside has an end as well:
+//
+//   - outside strings, braces and brackets are counted; a closing bracket
+//     without an open one counts for nothing
+//   - the object ends with the brace that closes its first one, whatever
+//     brackets are open
+//   - open braces and open brackets together are its depth
+//   - a string begins and ends with a quote; in it a backslash takes the next
+//     byte with it
+
+// object is where the framer stands in an object.
+type object struct {
+	braces   uint16
+	brackets uint16
+	inString bool
+	escaped  bool // in a string, behind a backslash
+}
+
+// event is why follow stopped.
+type event uint8
+
+const (
+	more    event = iota // the bytes are used up
+	closed               // the object is whole
+	deep                 // nested deeper than MaxDepth
+	newline              // a raw LF, where LF ends lines
+)
+
+// follow goes on through p and returns how many bytes it took, the one that
+// stopped it included.
+func (o *object) follow(p []byte, lf bool) (int, event) {
+	for i := 0; i < len(p); i++ {
+		if o.inString {
+			if i = o.followString(p, i); i == len(p) {
+				break
+			}
+		} else if i <= len(p)-8 {
+			m := structural(load(p, i))
+			if m == 0 {
+				i += 7
+				continue
+			}
+			i += bits.TrailingZeros64(m) >> 3
+		}
+		switch c := p[i]; {
+		case c == '\n' && lf:
+			return i + 1, newline
+		case o.inString: // its closing quote, or an LF
+			o.inString = c != '"'
+		case c == '"':
+			o.inString = true
+		case c == '{':
+			o.braces++
+		case c == '[':
+			o.brackets++
+		case c == ']' && o.brackets > 0:
+			o.brackets--
+		case c == '}':
+			if o.braces--; o.braces == 0 {
+				return i + 1, closed
+			}
+		}
+		if o.braces+o.brackets > MaxDepth {
+			return i + 1, deep
+		}
+	}
+	return len(p), more
+}
+
+// structural marks the bytes that matter outside strings: quote, brackets, LF,
+// and some that do not. An opening bracket is an opening brace but for one bit,
+// and so are the closing ones.
+func structural(w uint64) uint64 {
+	folded := w | ' '*ones
+	opening, closing, quote, lf := folded^'{'*ones, folded^'}'*ones, w^'"'*ones, w^'\n'*ones
+	return ((opening - ones) | (closing - ones) | (quote - ones) | (lf - ones)) & highs
+}
+
+// followString goes on inside a string and returns the index of its closing
+// quote or of an LF, len(p) where there is neither.
+func (o *object) followString(p []byte, i int) int {
+	for i < len(p) {
+		if o.escaped {
+			o.escaped = false
+			if p[i] == '\n' {
+				return i
+			}
+			i++
+			continue
+		}
+		if i <= len(p)-8 {
+			m := special(load(p, i))
+			if m == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(m) >> 3
+		}
+		switch p[i] {
+		case '"', '\n':
+			return i
+		case '\\':
+			o.escaped = true
+		}
+		i++
+	}
+	return i
+}
+
+// nextObject is Next in json framing, and in auto that has become text.
+func (d *Decoder) nextObject(r *Router, rec *Record) bool {
+	lf := d.mode == modeText
+	for len(d.chunk) > 0 {
+		if d.region {
+			if done, found := d.skipRegion(r, rec); done {
+				return found
+			}
+			continue
+		}
+		if d.seen == 0 {
+			if d.chunk = trimLeft(d.chunk); len(d.chunk) == 0 {
+				break
+			}
+			if d.chunk[0] != '{' {
+				if done, found := d.stray(r, rec, 1, BadJSON); done {
+					return found
+				}
+				continue
+			}
+			if n := r.scan(d.chunk, !lf); n > 0 {
+				d.take(r, rec, n)
+				d.chunk = d.chunk[n:]
+				return true
+			}
+		}
+		n, ev := d.text.follow(d.chunk, lf)
+		switch ev {
+		case more:
+			d.absorb(r, d.chunk)
+			d.chunk = nil
+			return false
+		case closed:
+			p := d.chunk[:n]
+			d.chunk = d.chunk[n:]
+			return d.complete(r, rec, p)
+		case deep:
+			if done, found := d.stray(r, rec, n, TooDeep); done {
+				return found
+			}
+		case newline:
+			if done, found := d.stray(r, rec, n-1, BadJSON); done {
+				return found
+			}
+		}
+	}
+	d.chunk = nil
+	return false
+}
+
+// stray handles an error n bytes into the chunk. In json it ends the stream,
+// behind a rejected record of the text up to here; in auto what it is part of
+// reaches to the end of the line, unless nothing was accepted before.
+func (d *Decoder) stray(r *Router, rec *Record, n int, reason Reason) (done, found bool) {
+	switch {
+	case d.mode == modeJSON:
+		d.absorb(r, d.chunk[:n])
+		d.chunk = d.chunk[n:]
+		over := d.over
+		d.finish(nil, rec)
+		d.fail(BadStream)
+		if rec.Reason = reason; over {
+			rec.Reason = TooLarge
+		}
+		return true, true
+	case !d.accepted:
+		d.fail(Foreign)
+		return true, false
+	}
+	d.region = true
+	return false, false
+}
+
+// skipRegion looks for the LF that ends an error. What came before it is one
+// record, and rejected: it is no object.
+func (d *Decoder) skipRegion(r *Router, rec *Record) (done, found bool) {
+	end := lineEnd(d.chunk)
+	if end < 0 {
+		d.absorb(r, d.chunk)
+		d.chunk = nil
+		return true, false
+	}
+	p := d.chunk[:end]
+	d.chunk = d.chunk[end+1:]
+	found = d.complete(r, rec, p)
+	return found, found
+}

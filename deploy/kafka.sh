@@ -1,0 +1,283 @@
+#!/usr/bin/env bash
+# A real Apache Kafka on this machine, one broker or three, for tests,
+# benchmarks and a first try. `kafka.sh help` says how to use it.
+#
+# Every broker is also a controller (KRaft), so three of them survive the loss
+# of any one. What a cluster is lives in one directory and nowhere else:
+#
+#   DIR/cluster          bootstrap servers, one line
+#   DIR/1 … DIR/N/run    starts that broker in the foreground (exec java …)
+#              /server.properties, /data, /log, /pid
+#
+# internal/kafkatest uses `prepare` and runs the `run` files itself, because it
+# kills, freezes and restarts brokers one by one.
+set -euo pipefail
+
+readonly version=4.1.1
+readonly cache="${XDG_CACHE_HOME:-$HOME/.cache}/ringtail"
+readonly home="$cache/kafka-$version"
+readonly libs="$home/libs"
+
+usage() {
+  cat <<'USAGE'
+usage: deploy/kafka.sh fetch                 download Kafka into the cache, print where it is
+       deploy/kafka.sh start [options]       start a cluster, print its bootstrap servers
+       deploy/kafka.sh status [--dir DIR]    one line a broker; exit 0 if all of them answer
+       deploy/kafka.sh stop [--dir DIR]      stop it and remove its data
+       deploy/kafka.sh prepare [options]     write the files, start nothing
+
+  --brokers N      1 (default) or 3
+  --dir DIR        where it lives (default: $TMPDIR/ringtail-kafka-$UID)
+  --port BASE      broker i listens on 127.0.0.1:BASE+i-1, its controller N ports
+                   above (default: 9092)
+  --advertise BASE what clients are told to connect to: 127.0.0.1:BASE+i-1, where
+                   something of yours passes it on; default: the listening ports
+  --heap SIZE      Java heap of each broker (default: 384m)
+  --set KEY=VALUE  a server property more, or instead of ours; repeatable
+  --acl            SASL/PLAIN and ACLs: users admin (super user) and ringtail
+                   (may do what ACLs allow), each with its name as the password
+USAGE
+}
+
+die() { echo "kafka.sh: $*" >&2; exit "${code:-1}"; }
+
+# need installs a command's Debian package when we may, else says what to do.
+need() {
+  local command=$1 package=$2
+  command -v "$command" >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "kafka.sh: installing $package" >&2
+    { DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$package" ||
+      { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$package"; }
+    } >/dev/null 2>&1 || die "could not install $package"
+    return
+  fi
+  die "needs $command: install it first (Debian, Ubuntu: apt-get install $package; Fedora: dnf install ${package/default-jre-headless/java-21-openjdk-headless}; macOS: brew install ${package/default-jre-headless/openjdk})"
+}
+
+# fetch fills the cache once. A download becomes visible by one rename, so an
+# interrupted one leaves nothing that looks whole; the lock makes the second of
+# two callers wait for the first instead of downloading as well.
+fetch() {
+  need java default-jre-headless
+  [ -d "$libs" ] && return
+  need mvn maven
+  mkdir -p "$cache"
+  exec 9>"$cache/kafka-$version.lock"
+  flock 9
+  [ -d "$libs" ] && { exec 9>&-; return; }
+  local work="$home.part"
+  rm -rf "$work"
+  mkdir -p "$work"
+  cat >"$work/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>ringtail</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.24.3</version></dependency>
+  </dependencies>
+</project>
+POM
+  cat >"$work/log4j2.properties" <<'LOG'
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+appender.console.name = console
+appender.console.type = Console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss.SSS} %p %m (%c{1})%n
+LOG
+  echo "kafka.sh: fetching Apache Kafka $version" >&2
+  (cd "$work" && mvn -q -B "-Dmaven.repo.local=${MAVEN_REPO:-$HOME/.m2/repository}" \
+    org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+    -DincludeScope=runtime "-DoutputDirectory=$work/libs") >&2 || die "Maven could not fetch Kafka $version"
+  rm -rf "$home"
+  mv "$work" "$home"
+  exec 9>&-
+}
+
+options() {
+  brokers=1 dir="${TMPDIR:-/tmp}/ringtail-kafka-$(id -u)" port=9092 advertise='' heap=384m acl=off
+  properties=()
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --acl) acl=on; shift; continue ;;
+      --brokers|--dir|--port|--advertise|--heap|--set) [ $# -ge 2 ] || code=2 die "$1 needs a value" ;;
+      *) code=2 die "unknown option $1 (kafka.sh help)" ;;
+    esac
+    case $1 in
+      --brokers) brokers=$2 ;;
+      --dir) dir=$2 ;;
+      --port) port=$2 ;;
+      --advertise) advertise=$2 ;;
+      --heap) heap=$2 ;;
+      --set) [[ $2 == *=* ]] || code=2 die "--set takes KEY=VALUE, not $2"; properties+=("$2") ;;
+    esac
+    shift 2
+  done
+  case $brokers in 1|3) ;; *) code=2 die "--brokers is 1 or 3, not $brokers" ;; esac
+  [[ $dir == /* ]] || dir="$PWD/$dir"
+}
+
+# list prints one item a broker, "a,b,c": the template with ID and PORT filled
+# in, ports counted from $2.
+list() {
+  local template=$1 from=$2 i item out=""
+  for ((i = 0; i < brokers; i++)); do
+    item=${template/ID/$((i + 1))}
+    out+="${out:+,}${item/PORT/$((from + i))}"
+  done
+  echo "$out"
+}
+
+broker_properties() {
+  local id=$1 replicas=$((brokers == 3 ? 3 : 1)) protocol=PLAINTEXT
+  [ $acl = on ] && protocol=SASL_PLAINTEXT
+  cat <<PROPERTIES
+process.roles=broker,controller
+node.id=$id
+controller.quorum.voters=$(list 'ID@127.0.0.1:PORT' $((port + brokers)))
+controller.listener.names=CONTROLLER
+listeners=CLIENT://127.0.0.1:$((port + id - 1)),CONTROLLER://127.0.0.1:$((port + brokers + id - 1))
+advertised.listeners=CLIENT://127.0.0.1:$((${advertise:-port} + id - 1))
+listener.security.protocol.map=CLIENT:$protocol,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=CLIENT
+log.dirs=$dir/$id/data
+num.partitions=10
+default.replication.factor=$replicas
+min.insync.replicas=$((brokers == 3 ? 2 : 1))
+offsets.topic.replication.factor=$replicas
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=$replicas
+transaction.state.log.min.isr=$((brokers == 3 ? 2 : 1))
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=$replicas
+share.coordinator.state.topic.min.isr=$((brokers == 3 ? 2 : 1))
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+log.segment.bytes=134217728
+log.index.size.max.bytes=1048576
+num.network.threads=2
+num.io.threads=4
+queued.max.requests=100
+log.cleaner.dedupe.buffer.size=16777216
+controlled.shutdown.enable=true
+PROPERTIES
+  if [ $acl = on ]; then
+    cat <<PROPERTIES
+sasl.enabled.mechanisms=PLAIN
+sasl.mechanism.inter.broker.protocol=PLAIN
+listener.name.client.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="admin" user_admin="admin" user_ringtail="ringtail";
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:admin;User:ANONYMOUS
+PROPERTIES
+  fi
+  # The last of two lines with one key wins: these override what stands above.
+  [ ${#properties[@]} -eq 0 ] || printf '%s\n' "${properties[@]}"
+}
+
+# Tiered compilation stops at the first tier for the tools: they live a second.
+readonly tool_flags=(-Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC)
+
+prepare() {
+  fetch
+  [ -e "$dir/cluster" ] && die "$dir holds a cluster already: kafka.sh stop --dir $dir"
+  mkdir -p "$dir"
+  local id formats=() format
+  for ((id = 1; id <= brokers; id++)); do
+    mkdir -p "$dir/$id"
+    broker_properties $id >"$dir/$id/server.properties"
+    cat >"$dir/$id/run" <<RUN
+#!/bin/sh
+exec java -Xms$heap -Xmx$heap -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:TieredStopAtLevel=${RINGTAIL_KAFKA_TIER:-4} \\
+  -Djava.awt.headless=true -Dlog4j2.configurationFile=$home/log4j2.properties -cp '$libs/*' kafka.Kafka $dir/$id/server.properties
+RUN
+    chmod +x "$dir/$id/run"
+    # 22 characters of base64: any cluster id will do, all brokers share it.
+    java "${tool_flags[@]}" -Dlog4j2.configurationFile="$home/log4j2.properties" -cp "$libs/*" kafka.tools.StorageTool format \
+      --cluster-id cmluZ3RhaWwtdGVzdC0wMQ --config "$dir/$id/server.properties" >"$dir/$id/format.log" 2>&1 &
+    formats+=($!)
+  done
+  for format in "${formats[@]}"; do
+    wait "$format" || { cat "$dir"/*/format.log >&2; die "could not format the storage in $dir"; }
+  done
+  list 127.0.0.1:PORT "$port" >"$dir/cluster"
+}
+
+# answers tells whether a broker takes connections. Kafka opens the port of a
+# broker only once it is ready to serve, and logs the line when it is unfenced.
+answers() {
+  local id=$1 address
+  address=$(cut -d, -f"$id" "$dir/cluster")
+  alive "$id" && grep -q 'Kafka Server started' "$dir/$id/log" &&
+    (exec 3<>"/dev/tcp/${address%:*}/${address#*:}") 2>/dev/null
+}
+
+# alive tells whether the pid noted is that broker still: pids are used again.
+alive() {
+  local pid
+  pid=$(cat "$dir/$1/pid" 2>/dev/null) && ps -o args= -ww -p "$pid" | grep -qF "$dir/$1/server.properties"
+}
+
+ids() { local d; for d in "$dir"/[0-9]*; do [ -d "$d" ] && basename "$d"; done; }
+
+start() {
+  prepare
+  local id tries=0
+  for id in $(ids); do
+    setsid "$dir/$id/run" >"$dir/$id/log" 2>&1 </dev/null &
+    echo $! >"$dir/$id/pid"
+  done
+  for id in $(ids); do
+    until answers "$id"; do
+      if [ $tries -gt 0 ] && ! alive "$id"; then
+        tail -5 "$dir/$id/log" >&2
+        stop
+        die "broker $id ended (is one of the ports from $port on in use?)"
+      fi
+      tries=$((tries + 1))
+      [ $tries -lt 1200 ] || die "broker $id does not answer after two minutes: $dir/$id/log"
+      sleep 0.1
+    done
+  done
+  cat "$dir/cluster"
+}
+
+status() {
+  [ -e "$dir/cluster" ] || { echo "no cluster in $dir"; return 1; }
+  local id down=0
+  for id in $(ids); do
+    if answers "$id"; then
+      echo "broker $id $(cut -d, -f"$id" "$dir/cluster") up, pid $(cat "$dir/$id/pid")"
+    else
+      echo "broker $id $(cut -d, -f"$id" "$dir/cluster") down"
+      down=1
+    fi
+  done
+  return $down
+}
+
+# stop ends the brokers by pid and removes the directory. One controller cannot
+# hand over to others that stop as well, so whoever lingers is killed.
+stop() {
+  [ -e "$dir/cluster" ] || return 0
+  local id tries
+  for id in $(ids); do alive "$id" && kill "$(cat "$dir/$id/pid")" 2>/dev/null || true; done
+  for id in $(ids); do
+    for ((tries = 0; tries < 100; tries++)); do alive "$id" || break; sleep 0.1; done
+    alive "$id" && kill -9 "$(cat "$dir/$id/pid")" 2>/dev/null || true
+    while alive "$id"; do sleep 0.05; done
+  done
+  rm -rf "$dir"
+}
+
+[ $# -gt 0 ] || set -- help
+command=$1
+shift
+case $command in
+  fetch) fetch; echo "$home" ;;
+  start|stop|status|prepare) options "$@"; "$command" ;;
+  help|-h|--help) usage ;;
+  *) usage >&2; code=2 die "unknown command $command" ;;
+esac

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Clicks, keyed by user so that a user stays in one partition, counted by a group of
+# consumers: two share the partitions, and when one dies another takes over.
+source "$(dirname "$0")/common.sh"
+kafka 1
+
+run "$RINGTAIL" topics create click_events --partitions 6
+group=(--topic click_events --group click_counter_group --from beginning --count-by user_id
+  -X session.timeout.ms=6000) # how long a dead member is waited for
+
+say "two consumers share six partitions"
+"$RINGTAIL" consume "${group[@]}" >"$work/first" &
+first=$!
+"$RINGTAIL" consume "${group[@]}" >"$work/second" &
+second=$!
+pids+=($first $second)
+
+run "$RINGTAIL" produce --topic click_events --key-field user_id --generate clicks --count 6000 --rate 1500
+
+say "one is killed; the other goes on with all partitions"
+kill -9 $first
+wait $first 2>/dev/null || true
+run "$RINGTAIL" produce --topic click_events --key-field user_id --generate clicks --count 4000 --rate 1000
+sleep 12
+
+kill -INT $second
+wait $second || true
+say "what the second one counted (the five busiest users)"
+head -n 5 "$work/second"
+
+say "one alone, from the beginning: every click once"
+run "$RINGTAIL" consume --topic click_events --from beginning --until-end --count-by user_id >"$work/all"
+awk '{ sum += $2 } END { print NR " users, " sum " clicks" }' "$work/all"

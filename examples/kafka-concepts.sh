@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Kafka's concepts, one at a time: keys, partitions, groups, offsets, headers,
+# compression.
+source "$(dirname "$0")/common.sh"
+kafka 1
+run "$RINGTAIL" topics create concepts --partitions 3
+
+say "the same key goes to the same partition (Java's murmur2, so Java producers agree)"
+for user in ada alan grace ada; do
+  echo "{\"user\":\"$user\"}" | "$RINGTAIL" produce --topic concepts --key-field user
+done
+run "$RINGTAIL" consume --topic concepts --from beginning --until-end
+
+say "an explicit partition, a header, compressed"
+echo '{"text":"こんにちは","nested":{"deep":[1,2,3]}}' |
+  run "$RINGTAIL" produce --topic concepts --key 挨拶 --partition 2 --header lang=ja -X compression.type=zstd
+run "$RINGTAIL" consume --topic concepts --partition 2 --from beginning --until-end --format json
+
+say "a group remembers where it was: the second call finds nothing new"
+run "$RINGTAIL" consume --topic concepts --group readers --from beginning --until-end --format value
+run "$RINGTAIL" consume --topic concepts --group readers --from beginning --until-end --format value
+
+say "an offset: from the second record of partition 2 on, if there is one"
+run "$RINGTAIL" consume --topic concepts --partition 2 --from 1 --until-end

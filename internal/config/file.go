@@ -1,0 +1,130 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// file is a --config file: its keys, not yet understood.
+type file struct {
+	name string
+	keys map[string]*yaml.Node
+	line map[string]int
+}
+
+// readFile reads a YAML file whose keys must all be known.
+func readFile(name string, known []string) (*file, error) {
+	in, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("--config: %w", err)
+	}
+	defer func() { _ = in.Close() }()
+	var doc yaml.Node
+	dec := yaml.NewDecoder(in)
+	if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("--config %s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	f := &file{name: name, keys: map[string]*yaml.Node{}, line: map[string]int{}}
+	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
+		return f, nil
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("--config %s:%d: want keys and values, like ring-bytes: 16MiB", name, root.Line)
+	}
+	for i := 0; i < len(root.Content); i += 2 {
+		k, v := root.Content[i], root.Content[i+1]
+		if _, twice := f.keys[k.Value]; twice {
+			return nil, fmt.Errorf("--config %s:%d: key %s is there twice", name, k.Line, k.Value)
+		}
+		if err := checkKey(k.Value, known); err != nil {
+			return nil, fmt.Errorf("--config %s:%d: %w", name, k.Line, err)
+		}
+		f.keys[k.Value], f.line[k.Value] = v, k.Line
+	}
+	return f, nil
+}
+
+func checkKey(key string, known []string) error {
+	near, best := "", 3
+	for _, k := range known {
+		if k == key {
+			return nil
+		}
+		if d := distance(k, key); d < best {
+			near, best = k, d
+		}
+	}
+	if near != "" {
+		return fmt.Errorf("unknown key %s, did you mean %s?", key, near)
+	}
+	return fmt.Errorf("unknown key %s; keys are the flags of ringtail serve, without the dashes", key)
+}
+
+// distance is how many letters have to be added, taken or changed.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// value is a key's value in the form in which a flag takes it: a string, or a
+// []string for lists. nil: the file has no such key, or no value for it.
+func (f *file) value(key string, list bool) (any, error) {
+	n := f.keys[key]
+	if n == nil || n.Tag == "!!null" {
+		return nil, nil
+	}
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch {
+	case n.Kind == yaml.ScalarNode && list:
+		return []string{n.Value}, nil
+	case n.Kind == yaml.ScalarNode:
+		return n.Value, nil
+	case !list:
+		return nil, errors.New("takes one value, not several")
+	}
+	return flatten(n)
+}
+
+// flatten makes a list of a sequence, and key=value pairs of a mapping.
+func flatten(n *yaml.Node) ([]string, error) {
+	out := []string{}
+	step := 1
+	if n.Kind == yaml.MappingNode {
+		step = 2
+	}
+	for i := 0; i < len(n.Content); i += step {
+		v := n.Content[i+step-1]
+		if v.Kind != yaml.ScalarNode {
+			return nil, fmt.Errorf("line %d: want a plain value", v.Line)
+		}
+		s := v.Value
+		if step == 2 {
+			s = n.Content[i].Value + "=" + s
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}

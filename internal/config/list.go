@@ -1,0 +1,94 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// List is a repeatable flag.
+type List []string
+
+// Decode takes one value of the command line, or a whole list from elsewhere.
+func (l *List) Decode(ctx *kong.DecodeContext) error {
+	values, err := popValues(ctx)
+	if err != nil {
+		return err
+	}
+	*l = append(*l, values...)
+	return nil
+}
+
+// Properties are key=value pairs, repeatable; of one key the last value counts.
+type Properties map[string]string
+
+// Decode takes one pair of the command line, or all of them from elsewhere.
+func (p *Properties) Decode(ctx *kong.DecodeContext) error {
+	pairs, err := popValues(ctx)
+	if err != nil {
+		return err
+	}
+	if *p == nil {
+		*p = Properties{}
+	}
+	for _, pair := range pairs {
+		k, v, ok := strings.Cut(pair, "=")
+		if k = strings.TrimSpace(k); !ok || k == "" {
+			return fmt.Errorf("%q is not of the form key=value", pair)
+		}
+		(*p)[k] = v
+	}
+	return nil
+}
+
+// Pairs are the properties as key=value, sorted, with secrets hidden.
+func (p Properties) Pairs() []string {
+	pairs := make([]string, 0, len(p))
+	for k, v := range p {
+		if isSecret(k) {
+			v = "[hidden]"
+		}
+		pairs = append(pairs, k+"="+v)
+	}
+	slices.Sort(pairs)
+	return pairs
+}
+
+// isSecret tells whether a property of librdkafka must not be shown.
+func isSecret(name string) bool {
+	for _, part := range []string{"password", "secret", ".key.pem", "sasl.oauthbearer.config", "sasl.jaas.config", "token"} {
+		if strings.Contains(name, part) && !strings.HasSuffix(name, ".url") {
+			return true
+		}
+	}
+	return false
+}
+
+func popValues(ctx *kong.DecodeContext) ([]string, error) {
+	if values, ok := ctx.Scan.Peek().Value.([]string); ok {
+		ctx.Scan.Pop()
+		return values, nil
+	}
+	var value string
+	if err := ctx.Scan.PopValueInto("value", &value); err != nil {
+		return nil, err
+	}
+	return []string{value}, nil
+}
+
+// splitList cuts a variable's value at its commas. For key=value pairs, what has
+// no "=" belongs to the value before it: k=a,b,l=c is k=a,b and l=c.
+func splitList(s string, pairs bool) []string {
+	var out []string
+	for part := range strings.SplitSeq(s, ",") {
+		switch {
+		case pairs && len(out) > 0 && !strings.Contains(part, "="):
+			out[len(out)-1] += "," + part
+		case strings.TrimSpace(part) != "":
+			out = append(out, strings.TrimSpace(part))
+		}
+	}
+	return out
+}

@@ -1,0 +1,326 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
+)
+
+// patience ends tests that would otherwise hang.
+const patience = 3 * time.Minute
+
+var build struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// Binary builds cmd/ringtail, once a process, and returns its path. The
+// environment's RINGTAIL_BINARY is used instead, to try one built otherwise.
+func Binary(tb kafkatest.TB) string {
+	tb.Helper()
+	if given := os.Getenv("RINGTAIL_BINARY"); given != "" {
+		return given
+	}
+	build.once.Do(func() {
+		dir, err := os.MkdirTemp("", "ringtail-e2e-")
+		if err != nil {
+			build.err = err
+			return
+		}
+		build.path = filepath.Join(dir, "ringtail")
+		out, err := exec.Command("go", "build", "-o", build.path, "github.com/ringtail/ringtail/cmd/ringtail").CombinedOutput()
+		if err != nil {
+			build.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if build.err != nil {
+		tb.Fatalf("e2e: %v", build.err)
+	}
+	return build.path
+}
+
+// RemoveBinary removes what Binary made. The process's last act.
+func RemoveBinary() {
+	if build.path != "" {
+		os.RemoveAll(filepath.Dir(build.path))
+	}
+}
+
+// Server is a `ringtail serve` in a process of its own.
+type Server struct {
+	Target string // tcp://HOST:PORT, for bench.Options
+	Admin  string // HOST:PORT of its HTTP port
+
+	tb     kafkatest.TB
+	cmd    *exec.Cmd
+	output *output
+	gone   chan struct{}
+	http   http.Client
+}
+
+// Start starts `ringtail serve` with ports of its own and these arguments, and
+// does not wait. It is killed, if need be, when tb ends.
+func Start(tb kafkatest.TB, args ...string) *Server {
+	tb.Helper()
+	return start(tb, Binary(tb), args)
+}
+
+// StartLimited is Start with so many file descriptors.
+func StartLimited(tb kafkatest.TB, descriptors int, args ...string) *Server {
+	tb.Helper()
+	limit := []string{"-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(descriptors), Binary(tb)}
+	return start(tb, "sh", args, limit...)
+}
+
+func start(tb kafkatest.TB, program string, args []string, before ...string) *Server {
+	tb.Helper()
+	port := kafkatest.ReservePorts(tb, 2)
+	s := &Server{
+		Target: fmt.Sprintf("tcp://127.0.0.1:%d", port),
+		Admin:  fmt.Sprintf("127.0.0.1:%d", port+1),
+		tb:     tb,
+		output: &output{},
+		gone:   make(chan struct{}),
+		http:   http.Client{Timeout: 30 * time.Second},
+	}
+	args = append([]string{"serve", "--listen", s.Target, "--admin", s.Admin}, args...)
+	s.cmd = exec.Command(program, append(before, args...)...)
+	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
+	if err := kafkatest.Spawn(s.cmd); err != nil {
+		tb.Fatalf("e2e: %v", err)
+	}
+	go func() {
+		_ = s.cmd.Wait() // Exit reads the state
+		close(s.gone)
+	}()
+	tb.Cleanup(func() {
+		_ = s.cmd.Process.Kill() // it has ended, as a rule
+		<-s.gone
+		s.http.CloseIdleConnections()
+	})
+	return s
+}
+
+// Serve is Start, and waits until the server is ready.
+func Serve(tb kafkatest.TB, args ...string) *Server {
+	tb.Helper()
+	s := Start(tb, args...)
+	s.AwaitReady()
+	return s
+}
+
+// AwaitReady waits until the server says that it takes records.
+func (s *Server) AwaitReady() {
+	s.tb.Helper()
+	s.Await("ready", func() bool { return s.output.contains("ringtail: ready") })
+}
+
+// Await polls until done says yes. It fails the test when the server ends
+// first.
+func (s *Server) Await(what string, done func() bool) {
+	s.tb.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
+		select {
+		case <-s.gone:
+			if done() {
+				return
+			}
+			s.tb.Fatalf("e2e: the server ended (%v) before this was true: %s\n%s", s.cmd.ProcessState, what, s.output)
+		default:
+		}
+		if time.Now().After(deadline) {
+			s.tb.Fatalf("e2e: still not true after %v: %s\n%s", patience, what, s.output)
+		}
+	}
+}
+
+// Signal sends the server a signal.
+func (s *Server) Signal(signal syscall.Signal) {
+	s.tb.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		s.tb.Fatalf("e2e: %v: %v\n%s", signal, err, s.output)
+	}
+}
+
+// Freeze stops the process as if time stood still for it; Continue ends that.
+func (s *Server) Freeze() { s.tb.Helper(); s.Signal(syscall.SIGSTOP) }
+
+// Continue lets a frozen server go on.
+func (s *Server) Continue() { s.tb.Helper(); s.Signal(syscall.SIGCONT) }
+
+// Exit is how a server ended.
+type Exit struct {
+	Code   int
+	Output string
+	CPU    time.Duration // user and system, over its whole life
+	RSS    int64         // the most it ever had, in bytes
+}
+
+// Wait waits for the server's end.
+func (s *Server) Wait() Exit {
+	s.tb.Helper()
+	select {
+	case <-s.gone:
+	case <-time.After(patience):
+		s.tb.Fatalf("e2e: the server has not ended after %v\n%s", patience, s.output)
+	}
+	state := s.cmd.ProcessState
+	exit := Exit{Code: state.ExitCode(), Output: s.output.String(), CPU: state.UserTime() + state.SystemTime()}
+	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
+		exit.RSS = usage.Maxrss << 10
+	}
+	return exit
+}
+
+// Stop sends SIGTERM and waits.
+func (s *Server) Stop() Exit {
+	s.tb.Helper()
+	s.Signal(syscall.SIGTERM)
+	return s.Wait()
+}
+
+// Get asks the server's HTTP port; status 0 means that it does not answer.
+func (s *Server) Get(path string) (status int, body string) {
+	answer, err := s.http.Get("http://" + s.Admin + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return answer.StatusCode, string(text)
+}
+
+// Ready tells whether /readyz says so.
+func (s *Server) Ready() bool {
+	status, _ := s.Get("/readyz")
+	return status == http.StatusOK
+}
+
+// Output is everything the server has said so far.
+func (s *Server) Output() string { return s.output.String() }
+
+// RSS is the server's resident memory in bytes.
+func (s *Server) RSS() int64 {
+	s.tb.Helper()
+	return s.status("VmRSS") << 10
+}
+
+// Memory says what the server's resident memory is made of, for a message.
+func (s *Server) Memory() string {
+	s.tb.Helper()
+	m := s.Metrics()
+	return fmt.Sprintf("%d MiB anonymous (%d of them Go's, %d MiB of live heap), %d MiB shared, %d MiB of files",
+		s.status("RssAnon")>>10, int64(m["go_memstats_sys_bytes"]-m["go_memstats_heap_released_bytes"])>>20,
+		int64(m["go_memstats_heap_alloc_bytes"])>>20, s.status("RssShmem")>>10, s.status("RssFile")>>10)
+}
+
+// Descriptors is how many files the server has open.
+func (s *Server) Descriptors() int {
+	s.tb.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+	if err != nil {
+		s.tb.Fatalf("e2e: %v", err)
+	}
+	return len(entries)
+}
+
+// status is one line of /proc/PID/status, in its unit.
+func (s *Server) status(name string) int64 {
+	s.tb.Helper()
+	for line := range strings.Lines(s.proc("status")) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == name+":" {
+			n, err := strconv.ParseInt(fields[1], 10, 64)
+			if err == nil {
+				return n
+			}
+		}
+	}
+	s.tb.Fatalf("e2e: no %s in /proc/%d/status", name, s.cmd.Process.Pid)
+	return 0
+}
+
+// CPU is the processor time, user and system, that the server has taken.
+func (s *Server) CPU() time.Duration {
+	s.tb.Helper()
+	stat := s.proc("stat")
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	const utime, stime, ticksPerSecond = 11, 12, 100
+	var ticks int64
+	for _, field := range []string{fields[utime], fields[stime]} {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			s.tb.Fatalf("e2e: stat: %v", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / ticksPerSecond
+}
+
+func (s *Server) proc(file string) string {
+	s.tb.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.cmd.Process.Pid, file))
+	if err != nil {
+		s.tb.Fatalf("e2e: %v\n%s", err, s.output)
+	}
+	return string(text)
+}
+
+// Command runs the binary to its end and returns its exit code and what it
+// wrote to standard output and error together.
+func Command(tb kafkatest.TB, args ...string) (code int, out string) {
+	tb.Helper()
+	text, err := exec.Command(Binary(tb), args...).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return exit.ExitCode(), string(text)
+	}
+	if err != nil {
+		tb.Fatalf("e2e: %v", err)
+	}
+	return 0, string(text)
+}
+
+// output collects what a process writes; its end is kept if it is too much.
+type output struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+const outputMax = 4 << 20
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text = append(o.text, p...)
+	if len(o.text) > outputMax {
+		o.text = append(o.text[:0], o.text[len(o.text)-outputMax/2:]...)
+	}
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.text)
+}
+
+func (o *output) contains(s string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Contains(o.text, []byte(s))
+}

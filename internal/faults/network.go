@@ -1,0 +1,59 @@
+package faults
+
+import (
+	"time"
+
+	"github.com/ringtail/ringtail/internal/e2e"
+)
+
+// badNetwork: row 11. Latency, jitter and loss between Ringtail and its broker;
+// then a cut; then silence, which nobody is told of.
+func badNetwork(c *Case) {
+	c.Begin()
+	link := c.Kafka.Link(1)
+	c.SendOn()
+	c.Flows(50_000)
+	link.Worsen(20*time.Millisecond, 60*time.Millisecond, 5)
+	c.Note("slow")
+	c.Flows(100_000)
+	link.Cut()
+	c.Note("cut")
+	c.Quiet(500 * time.Millisecond)
+	c.Pause(c.Between(0, 5*time.Second))
+	link.Worsen(20*time.Millisecond, 60*time.Millisecond, 5)
+	c.Note("slow again")
+	c.Flows(50_000)
+	link.Silence()
+	c.Note("silent")
+	c.Quiet(2 * time.Second)
+	before := c.Load.Acked()
+	c.Pause(c.Between(2*time.Second, 10*time.Second))
+	if acked := c.Load.Acked(); acked != before {
+		c.Fatalf("%d records acked through a silent link", acked-before)
+	}
+	link.Heal()
+	c.Note("healed")
+	c.Flows(1)
+	c.Note("flows")
+	c.Standard()
+	c.Proved("stalled_reads", link.Stalled())
+	c.Proved("resets", link.Resets())
+	c.Proved("silence_ms", c.report.Stall.Milliseconds()-2000)
+}
+
+// oneUnreachable: row 11. Of three brokers one cannot be reached by anybody,
+// the others included.
+func oneUnreachable(c *Case) {
+	c.Begin()
+	c.SendOn()
+	c.Flows(100_000)
+	partition := c.Rand.IntN(e2e.Shards)
+	lonely := c.Kafka.Leader(topic, partition)
+	link := c.Kafka.Link(lonely)
+	link.Cut()
+	c.Pause(c.Between(10*time.Second, 20*time.Second))
+	resets := link.Resets()
+	link.Heal()
+	c.Standard()
+	c.Proved("resets", resets)
+}

@@ -1,0 +1,127 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ringtail/ringtail/bench"
+	"github.com/ringtail/ringtail/internal/kafkatest"
+)
+
+// Row is one fault and what must come of it.
+type Row struct {
+	Name  string
+	Fault string // what happens, in words
+	Quick bool   // part of the quick set
+	Kafka kafkatest.Options
+	Run   func(*Case)
+}
+
+// Report is what came of one run of a row.
+type Report struct {
+	Row                string
+	Seed               uint64
+	Records            int64
+	Verdict            bench.Verdict
+	Proof              []string
+	Stall              time.Duration // the longest time without an ack
+	Rebuilds           int64
+	PossibleDuplicates int64
+	Growth             int64 // of the server's memory, bytes
+	Took               time.Duration
+	Failure            string // empty if it passed
+}
+
+// Exec runs a row on tb, which fails as the row does.
+func Exec(tb kafkatest.TB, row Row, seed uint64, report *Report) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	tb.Cleanup(cancel)
+	*report = Report{Row: row.Name, Seed: seed}
+	begun := time.Now()
+	defer func() { report.Took = time.Since(begun) }()
+	row.Run(&Case{
+		TB:     tb,
+		Rand:   rand.New(rand.NewPCG(seed, 0)),
+		Kafka:  kafkatest.Start(tb, row.Kafka),
+		ctx:    ctx,
+		begun:  begun,
+		report: report,
+	})
+}
+
+// Run runs a row outside of any test.
+func Run(row Row, seed uint64, log io.Writer) Report {
+	var report Report
+	r := &runner{log: log}
+	done := make(chan struct{})
+	go func() { // Fatalf ends the goroutine it is called on
+		defer close(done)
+		defer r.cleanup()
+		Exec(r, row, seed, &report)
+	}()
+	<-done
+	report.Failure = r.failure
+	return report
+}
+
+// runner is a kafkatest.TB without a test.
+type runner struct {
+	log io.Writer
+
+	mu       sync.Mutex
+	failure  string
+	cleanups []func()
+}
+
+func (r *runner) Helper() {}
+
+func (r *runner) Logf(format string, args ...any) { fmt.Fprintf(r.log, format+"\n", args...) }
+
+func (r *runner) Fatalf(format string, args ...any) {
+	r.mu.Lock()
+	if r.failure == "" {
+		r.failure = fmt.Sprintf(format, args...)
+	}
+	r.mu.Unlock()
+	runtime.Goexit()
+}
+
+func (r *runner) Cleanup(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cleanups = append(r.cleanups, f)
+}
+
+func (r *runner) cleanup() {
+	for len(r.cleanups) > 0 {
+		last := len(r.cleanups) - 1
+		f := r.cleanups[last]
+		r.cleanups = r.cleanups[:last]
+		f()
+	}
+}
+
+// WriteTable writes the reports for a person.
+func WriteTable(w io.Writer, reports []Report) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "row\tseed\trecords\tL\tD\tO\tM\tX\tmissing\tstall s\trebuilds\tmemory MiB\ttook s\tproof\tresult")
+	for _, r := range reports {
+		result := "pass"
+		if r.Failure != "" {
+			result = "FAIL"
+		}
+		v := r.Verdict
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%d\t%+d\t%.0f\t%s\t%s\n",
+			r.Row, r.Seed, r.Records, v.AckedMissing, v.Duplicates, v.Reordered, v.Misrouted, v.Changed, v.Missing,
+			r.Stall.Seconds(), r.Rebuilds, r.Growth>>20, r.Took.Seconds(), strings.Join(r.Proof, " "), result)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,323 @@
+package kafkatest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+)
+
+// User is the account that a cluster with ACLs knows besides the super user.
+// Its password is its name. It may do nothing until it is granted something.
+const User = "ringtail"
+
+func (c *Cluster) login(user string) []kgo.Opt {
+	if !c.acl {
+		return nil
+	}
+	return []kgo.Opt{kgo.SASL(plain.Auth{User: user, Pass: user}.AsMechanism())}
+}
+
+// Client returns a franz-go client for the cluster, closed when tb ends. With
+// ACLs it is the super user's.
+func (c *Cluster) Client(tb TB, opts ...kgo.Opt) *kgo.Client {
+	tb.Helper()
+	return c.clientAs(tb, "admin", opts...)
+}
+
+// ClientOptions are what a franz-go client of the cluster's super user needs.
+func (c *Cluster) ClientOptions() []kgo.Opt { return c.optionsAs("admin") }
+
+func (c *Cluster) optionsAs(user string) []kgo.Opt {
+	return append([]kgo.Opt{
+		kgo.SeedBrokers(c.addresses()...),
+		kgo.MetadataMinAge(50 * time.Millisecond),
+	}, c.login(user)...)
+}
+
+func (c *Cluster) clientAs(tb TB, user string, opts ...kgo.Opt) *kgo.Client {
+	tb.Helper()
+	client, err := kgo.NewClient(append(c.optionsAs(user), opts...)...)
+	if err != nil {
+		tb.Fatalf("kafkatest: %v", err)
+	}
+	tb.Cleanup(client.Close)
+	return client
+}
+
+func (c *Cluster) addresses() []string {
+	addresses := make([]string, len(c.brokers))
+	for i, b := range c.brokers {
+		addresses[i] = b.address
+		if len(c.links) > 0 {
+			addresses[i] = c.links[i].address
+		}
+	}
+	return addresses
+}
+
+// ClientProperties are librdkafka's properties for the account called User;
+// nil for a cluster without ACLs.
+func (c *Cluster) ClientProperties() map[string]string {
+	if !c.acl {
+		return nil
+	}
+	return map[string]string{
+		"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN",
+		"sasl.username": User, "sasl.password": User,
+	}
+}
+
+// admin runs one admin request, or fails the test.
+func (c *Cluster) admin(what string, f func(ctx context.Context, admin *kadm.Client) error) {
+	c.tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := f(ctx, kadm.NewClient(c.client)); err != nil {
+		c.tb.Fatalf("kafkatest: %s: %v", what, err)
+	}
+}
+
+// CreateTopic creates a topic and returns once every live broker names a
+// leader for each of its partitions.
+func (c *Cluster) CreateTopic(name string, partitions, replicas int, configs map[string]string) {
+	c.tb.Helper()
+	c.admin("create "+name, func(ctx context.Context, admin *kadm.Client) error {
+		created, err := admin.CreateTopic(ctx, int32(partitions), int16(replicas), pointers(configs), name)
+		if err != nil {
+			return err
+		}
+		return created.Err
+	})
+	c.awaitTopic(name, partitions)
+}
+
+// CreateTopicOn creates a topic with one replica of each partition: partition i
+// on broker leaders[i].
+func (c *Cluster) CreateTopicOn(name string, leaders []int) {
+	c.tb.Helper()
+	c.admin("create "+name, func(ctx context.Context, _ *kadm.Client) error {
+		wanted := kmsg.NewCreateTopicsRequestTopic()
+		wanted.Topic, wanted.NumPartitions, wanted.ReplicationFactor = name, -1, -1
+		for partition, leader := range leaders {
+			replicas := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
+			replicas.Partition, replicas.Replicas = int32(partition), []int32{int32(leader)}
+			wanted.ReplicaAssignment = append(wanted.ReplicaAssignment, replicas)
+		}
+		minISR := kmsg.NewCreateTopicsRequestTopicConfig()
+		minISR.Name, minISR.Value = "min.insync.replicas", kmsg.StringPtr("1")
+		wanted.Configs = append(wanted.Configs, minISR)
+		request := kmsg.NewPtrCreateTopicsRequest()
+		request.Topics = append(request.Topics, wanted)
+		answer, err := request.RequestWith(ctx, c.client)
+		if err != nil {
+			return err
+		}
+		return kerr.ErrorForCode(answer.Topics[0].ErrorCode)
+	})
+	c.awaitTopic(name, len(leaders))
+}
+
+func (c *Cluster) awaitTopic(name string, partitions int) {
+	c.tb.Helper()
+	c.Wait("every broker knows "+name, func(ctx context.Context) bool {
+		for _, b := range c.brokers {
+			if b.alive() && c.leaders(ctx, b.id, name) != partitions {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// DeleteTopic deletes a topic and returns once no live broker knows it.
+func (c *Cluster) DeleteTopic(name string) {
+	c.tb.Helper()
+	c.admin("delete "+name, func(ctx context.Context, admin *kadm.Client) error {
+		deleted, err := admin.DeleteTopic(ctx, name)
+		if err != nil {
+			return err
+		}
+		return deleted.Err
+	})
+	c.Wait("no broker knows "+name, func(ctx context.Context) bool {
+		for _, b := range c.brokers {
+			if b.alive() && c.leaders(ctx, b.id, name) != 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// leaders is how many of the topic's partitions have a leader as broker i
+// knows it; -1 where it did not answer.
+func (c *Cluster) leaders(ctx context.Context, i int, topic string) int {
+	request := kmsg.NewPtrMetadataRequest()
+	wanted := kmsg.NewMetadataRequestTopic()
+	wanted.Topic = kmsg.StringPtr(topic)
+	request.Topics = append(request.Topics, wanted)
+	answer, err := c.client.Broker(i).Request(ctx, request)
+	if err != nil {
+		return -1
+	}
+	n := 0
+	for _, t := range answer.(*kmsg.MetadataResponse).Topics {
+		for _, p := range t.Partitions {
+			if p.ErrorCode == 0 && p.Leader >= 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// AlterTopic sets one of the topic's configs.
+func (c *Cluster) AlterTopic(name, key, value string) {
+	c.tb.Helper()
+	c.admin("alter "+name, func(ctx context.Context, admin *kadm.Client) error {
+		answers, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: key, Value: &value}}, name)
+		if err != nil {
+			return err
+		}
+		return answers[0].Err
+	})
+}
+
+// Leader is the broker that leads a partition; 0 while nobody does.
+func (c *Cluster) Leader(topic string, partition int) int {
+	c.tb.Helper()
+	leader := 0
+	c.admin("find a leader", func(ctx context.Context, admin *kadm.Client) error {
+		topics, err := admin.ListTopics(ctx, topic)
+		if err != nil {
+			return err
+		}
+		if detail, ok := topics[topic].Partitions[int32(partition)]; ok && detail.Leader > 0 {
+			leader = int(detail.Leader)
+		}
+		return topics[topic].Err
+	})
+	return leader
+}
+
+// Ends is the topic's number of records: the sum of its partitions' end
+// offsets.
+func (c *Cluster) Ends(topic string) int64 {
+	c.tb.Helper()
+	var sum int64
+	c.admin("list ends", func(ctx context.Context, admin *kadm.Client) error {
+		ends, err := admin.ListEndOffsets(ctx, topic)
+		if err != nil {
+			return err
+		}
+		sum = 0
+		ends.Each(func(o kadm.ListedOffset) { sum += o.Offset })
+		return ends.Error()
+	})
+	return sum
+}
+
+// SetProduceQuota limits what every client together may write to one broker;
+// 0 takes the limit away.
+func (c *Cluster) SetProduceQuota(bytesPerSecond int) {
+	c.tb.Helper()
+	c.admin("set a quota", func(ctx context.Context, admin *kadm.Client) error {
+		answers, err := admin.AlterClientQuotas(ctx, []kadm.AlterClientQuotaEntry{{
+			Entity: kadm.ClientQuotaEntity{{Type: "client-id"}},
+			Ops: []kadm.AlterClientQuotaOp{{
+				Key: "producer_byte_rate", Value: float64(bytesPerSecond), Remove: bytesPerSecond == 0,
+			}},
+		}})
+		if err != nil {
+			return err
+		}
+		for _, answer := range answers {
+			if answer.Err != nil {
+				return fmt.Errorf("%w: %s", answer.Err, answer.ErrMessage)
+			}
+		}
+		return nil
+	})
+}
+
+// Grant lets User see the topic and its configs, produce idempotently and,
+// unless write is false, write to the topic.
+func (c *Cluster) Grant(topic string, write bool) {
+	c.tb.Helper()
+	operations := []kadm.ACLOperation{kadm.OpDescribe, kadm.OpDescribeConfigs}
+	if write {
+		operations = append(operations, kadm.OpWrite)
+	}
+	c.acls("grant", kadm.NewACLs().Topics(topic).Operations(operations...))
+	c.acls("grant", kadm.NewACLs().Clusters().Operations(kadm.OpIdempotentWrite))
+}
+
+// acls creates what the builder describes, for User, from every host.
+func (c *Cluster) acls(what string, builder *kadm.ACLBuilder) {
+	c.tb.Helper()
+	builder.ResourcePatternType(kadm.ACLPatternLiteral).Allow("User:" + User).AllowHosts("*")
+	c.admin(what, func(ctx context.Context, admin *kadm.Client) error {
+		results, err := admin.CreateACLs(ctx, builder)
+		if err != nil {
+			return err
+		}
+		for _, result := range results {
+			if result.Err != nil {
+				return result.Err
+			}
+		}
+		return nil
+	})
+}
+
+// RevokeWrite takes the permission to write to the topic from User.
+func (c *Cluster) RevokeWrite(topic string) {
+	c.tb.Helper()
+	builder := kadm.NewACLs().Topics(topic).Operations(kadm.OpWrite).
+		ResourcePatternType(kadm.ACLPatternLiteral).Allow("User:" + User).AllowHosts("*")
+	c.admin("revoke", func(ctx context.Context, admin *kadm.Client) error {
+		results, err := admin.DeleteACLs(ctx, builder)
+		if err != nil {
+			return err
+		}
+		deleted := 0
+		for _, result := range results {
+			if result.Err != nil {
+				return result.Err
+			}
+			deleted += len(result.Deleted)
+		}
+		if deleted == 0 {
+			return fmt.Errorf("%s had no permission to write to %s", User, topic)
+		}
+		return nil
+	})
+}
+
+// Wait asks until done says yes, or fails the test after patience.
+func (c *Cluster) Wait(what string, done func(ctx context.Context) bool) {
+	c.tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for !done(ctx) {
+		select {
+		case <-ctx.Done():
+			c.tb.Fatalf("kafkatest: still not true after %v: %s", patience, what)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func pointers(configs map[string]string) map[string]*string {
+	out := make(map[string]*string, len(configs))
+	for key, value := range configs {
+		out[key] = &value
+	}
+	return out
+}

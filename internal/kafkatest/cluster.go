@@ -1,0 +1,228 @@
+package kafkatest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// TB is the part of testing.TB that a cluster needs. It is an interface of our
+// own so that the fault runner, which is no test, can be one too.
+type TB interface {
+	Helper()
+	Logf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
+// Options of a cluster. The zero value is one broker without ACLs.
+type Options struct {
+	Brokers    int               // 1 (also for 0) or 3
+	Properties map[string]string // server properties more, or instead of deploy/kafka.sh's
+	Heap       string            // Java heap of each broker, as Java writes it; default 384m
+	ACL        bool              // SASL/PLAIN and ACLs: see Cluster.Grant
+	Links      bool              // everybody reaches the brokers through Links: see Cluster.Link
+}
+
+// patience is how long a broker may take to do what it was asked to. It only
+// ends tests that would otherwise hang; a loaded machine gets nowhere near it.
+const patience = 2 * time.Minute
+
+// Cluster is a running Kafka. Its methods fail the test rather than return
+// errors. They may be called from several goroutines, but one broker is to be
+// killed, frozen or started by one goroutine at a time.
+type Cluster struct {
+	tb      TB
+	acl     bool
+	dir     string
+	brokers []*broker
+	links   []*Link     // empty without Options.Links
+	client  *kgo.Client // for admin requests; as the super user with ACL
+}
+
+// Start starts a cluster and waits until every broker answers. The cluster
+// ends, and its data goes, when the test does.
+func Start(tb TB, o Options) *Cluster {
+	tb.Helper()
+	if o.Brokers == 0 {
+		o.Brokers = 1
+	}
+	dir, err := os.MkdirTemp("", "ringtail-kafka-")
+	if err != nil {
+		tb.Fatalf("kafkatest: %v", err)
+	}
+	tb.Cleanup(func() { os.RemoveAll(dir) })
+	base := ReservePorts(tb, 3*o.Brokers) // listeners, controllers, links
+	if err := prepare(dir, base, o); err != nil {
+		tb.Fatalf("kafkatest: %v", err)
+	}
+	c := &Cluster{tb: tb, acl: o.ACL, dir: dir}
+	for id := 1; id <= o.Brokers; id++ {
+		c.brokers = append(c.brokers, &broker{
+			id:      id,
+			address: fmt.Sprintf("127.0.0.1:%d", base+id-1),
+			dir:     filepath.Join(dir, fmt.Sprint(id)),
+			login:   c.login("admin"),
+		})
+	}
+	tb.Cleanup(c.close)
+	if o.Links {
+		for i, b := range c.brokers {
+			link, err := newLink(linkAddress(base, o.Brokers, i), b.address)
+			if err != nil {
+				tb.Fatalf("kafkatest: %v", err)
+			}
+			c.links = append(c.links, link)
+		}
+	}
+	// Started together: three controllers need two of them to elect one.
+	var wg sync.WaitGroup
+	failures := make([]error, len(c.brokers))
+	for i, b := range c.brokers {
+		wg.Go(func() { failures[i] = b.start() })
+	}
+	wg.Wait()
+	for _, err := range failures {
+		if err != nil {
+			tb.Fatalf("kafkatest: %v", err)
+		}
+	}
+	c.client = c.Client(tb)
+	return c
+}
+
+func (c *Cluster) close() {
+	for _, b := range c.brokers {
+		b.kill()
+	}
+	for _, l := range c.links {
+		l.close()
+	}
+}
+
+// linkAddress is where clients reach broker i, from 0, in place of the broker.
+func linkAddress(base, brokers, i int) string { return fmt.Sprintf("127.0.0.1:%d", base+2*brokers+i) }
+
+// Link is the link to broker i, of a cluster with Options.Links.
+func (c *Cluster) Link(i int) *Link {
+	c.tb.Helper()
+	if i < 1 || i > len(c.links) {
+		c.tb.Fatalf("kafkatest: no link to broker %d", i)
+	}
+	return c.links[i-1]
+}
+
+// Bootstrap is what a Kafka client takes as its list of brokers.
+func (c *Cluster) Bootstrap() string {
+	return strings.Join(c.addresses(), ",")
+}
+
+// Brokers is how many brokers there are, alive or not.
+func (c *Cluster) Brokers() int { return len(c.brokers) }
+
+// Address of broker i.
+func (c *Cluster) Address(i int) string { return c.broker(i).address }
+
+func (c *Cluster) broker(i int) *broker {
+	c.tb.Helper()
+	if i < 1 || i > len(c.brokers) {
+		c.tb.Fatalf("kafkatest: no broker %d: they are numbered 1 to %d", i, len(c.brokers))
+	}
+	return c.brokers[i-1]
+}
+
+// Kill ends broker i with SIGKILL and waits until its process is gone.
+func (c *Cluster) Kill(i int) {
+	c.tb.Helper()
+	c.broker(i).kill()
+}
+
+// Stop ends broker i with SIGTERM: it hands its partitions over, if there is
+// anyone to take them, and leaves. Stop waits until its process is gone.
+func (c *Cluster) Stop(i int) {
+	c.tb.Helper()
+	if err := c.broker(i).stop(); err != nil {
+		c.tb.Fatalf("kafkatest: %v", err)
+	}
+}
+
+// Freeze stops broker i with SIGSTOP: its connections stay open and nothing
+// answers. Continue ends that.
+func (c *Cluster) Freeze(i int) {
+	c.tb.Helper()
+	if err := c.broker(i).freeze(); err != nil {
+		c.tb.Fatalf("kafkatest: %v", err)
+	}
+}
+
+// Continue lets a frozen broker go on.
+func (c *Cluster) Continue(i int) {
+	c.tb.Helper()
+	if err := c.broker(i).unfreeze(); err != nil {
+		c.tb.Fatalf("kafkatest: %v", err)
+	}
+}
+
+// Restart starts broker i again after Kill or Stop, on the same port and with
+// the same data, and waits until it answers and the cluster counts it in.
+func (c *Cluster) Restart(i int) {
+	c.tb.Helper()
+	if err := c.broker(i).start(); err != nil {
+		c.tb.Fatalf("kafkatest: %v", err)
+	}
+}
+
+// Alive tells whether broker i's process runs, frozen or not.
+func (c *Cluster) Alive(i int) bool { return c.broker(i).alive() }
+
+// prepare has deploy/kafka.sh fetch Kafka (once for all), write the brokers'
+// files and format their storage.
+func prepare(dir string, base int, o Options) error {
+	script, err := scriptPath()
+	if err != nil {
+		return err
+	}
+	args := []string{"prepare", "--dir", dir, "--brokers", fmt.Sprint(o.Brokers), "--port", fmt.Sprint(base)}
+	if o.Heap != "" {
+		args = append(args, "--heap", o.Heap)
+	}
+	if o.ACL {
+		args = append(args, "--acl")
+	}
+	if o.Links {
+		args = append(args, "--advertise", fmt.Sprint(base+2*o.Brokers))
+	}
+	for key, value := range o.Properties {
+		args = append(args, "--set", key+"="+value)
+	}
+	out, err := exec.Command(script, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", script, err, out)
+	}
+	return nil
+}
+
+// scriptPath finds deploy/kafka.sh from wherever inside the module we run.
+func scriptPath() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		script := filepath.Join(dir, "deploy", "kafka.sh")
+		if _, err := os.Stat(script); err == nil {
+			return script, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("deploy/kafka.sh not found above the working directory")
+		}
+		dir = parent
+	}
+}

@@ -1,0 +1,159 @@
+package node
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/producer"
+	"github.com/ringtail/ringtail/server"
+)
+
+//go:embed page.html
+var page []byte
+
+// admin is the HTTP port: for people, probes and Prometheus. It is up before Kafka
+// is, because that is when one wants to know what the node waits for.
+type admin struct {
+	ln  net.Listener
+	srv *http.Server
+}
+
+func newAdmin(n *node, reg *prometheus.Registry) (*admin, error) {
+	if _, _, err := net.SplitHostPort(n.opt.Admin); err != nil {
+		return nil, config.Usagef("--admin %s: want HOST:PORT, like 127.0.0.1:9888, or nothing for no admin port", n.opt.Admin)
+	}
+	ln, err := net.Listen("tcp", n.opt.Admin)
+	if err != nil {
+		return nil, fmt.Errorf("--admin %s: %w", n.opt.Admin, err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(page)
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if ok, why := n.ready(); !ok {
+			http.Error(w, why, http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ready")
+	})
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		_ = e.Encode(n.status())
+	})
+	if n.opt.Pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	a := &admin{ln: ln, srv: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}}
+	go func() {
+		if err := a.srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			n.env.Log.Error("admin port ended", "cause", err)
+		}
+	}()
+	return a, nil
+}
+
+func (a *admin) url() string { return "http://" + a.ln.Addr().String() }
+func (a *admin) close()      { _ = a.srv.Close() }
+
+// ready tells whether the node takes records and Kafka takes them from it; if not,
+// why.
+func (n *node) ready() (bool, string) {
+	if why := n.phase.Load(); why != nil {
+		return false, *why
+	}
+	return n.sink.ready()
+}
+
+// status is what /status answers.
+type status struct {
+	Version string       `json:"version"`
+	Ready   bool         `json:"ready"`
+	Reason  string       `json:"reason,omitempty"` // why it is not ready
+	Uptime  float64      `json:"uptime_seconds"`
+	Sink    string       `json:"sink"`
+	Topic   string       `json:"topic"`
+	Brokers string       `json:"brokers,omitempty"`
+	Listen  []string     `json:"listen"`
+	Server  server.Stats `json:"server"`
+	Kafka   kafkaStatus  `json:"kafka"`
+	Rings   []ringStatus `json:"rings"`
+}
+
+type kafkaStatus struct {
+	Delivered          uint64 `json:"delivered"`
+	Refused            uint64 `json:"refused"`
+	DeadLettered       uint64 `json:"dead_lettered"`
+	PossibleDuplicates uint64 `json:"possible_duplicates"`
+	Rebuilds           uint64 `json:"rebuilds"`
+}
+
+type ringStatus struct {
+	Name     string `json:"name"`
+	Used     int    `json:"used_bytes"`
+	Capacity int    `json:"capacity_bytes"`
+}
+
+func (n *node) status() status {
+	st := status{
+		Version: n.opt.Version, Sink: n.opt.Sink, Topic: n.opt.Topic, Brokers: n.brokers,
+		Uptime: time.Since(n.started).Seconds(), Listen: []string{}, Kafka: kafkaStatusOf(n.sink.stats()),
+	}
+	st.Ready, st.Reason = n.ready()
+	if s := n.server.Load(); s != nil {
+		st.Server = s.Stats()
+		st.Listen = urls(s.Addrs())
+	}
+	for _, r := range n.rings.Rings {
+		st.Rings = append(st.Rings, ringStatus{r.Name(), r.Used(), r.Capacity()})
+	}
+	if r := n.rings.Dead; r != nil {
+		st.Rings = append(st.Rings, ringStatus{r.Name(), r.Used(), r.Capacity()})
+	}
+	return st
+}
+
+func kafkaStatusOf(s producer.Stats) kafkaStatus {
+	return kafkaStatus{
+		Delivered: s.Delivered, Refused: s.Refused, DeadLettered: s.Letters,
+		PossibleDuplicates: s.PossibleDuplicates, Rebuilds: s.Rebuilds,
+	}
+}
+
+// registerProcess registers what is about the process, not about records.
+func registerProcess(reg *prometheus.Registry, version string) error {
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "ringtail_build_info", Help: "Always 1; the label tells the version.",
+		ConstLabels: prometheus.Labels{"version": strings.TrimSpace(version)},
+	})
+	build.Set(1)
+	for _, c := range []prometheus.Collector{
+		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := reg.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

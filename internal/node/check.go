@@ -1,0 +1,57 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/producer"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// checkLimit is how long `check --connect` waits for the brokers.
+const checkLimit = 20 * time.Second
+
+// Check is Run without running: it validates the options and, with connect, asks
+// the brokers about the topics.
+func Check(o Options, connect bool, log *slog.Logger) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	if o.Sink != SinkKafka || o.Embedded {
+		return nil
+	}
+	// The writer asks for rings, but a check puts nothing in them.
+	small := o
+	small.RingBytes = shard.MinBytes(0)
+	rings, err := newRings(&small)
+	if err != nil {
+		return err
+	}
+	defer release(rings)
+	n := &node{opt: o, brokers: o.Brokers, rings: rings, env: Env{Log: log}}
+	s, err := n.newSink(nil)
+	if err != nil {
+		return config.Usagef("%w", err)
+	}
+	defer s.close()
+	if !connect {
+		return nil
+	}
+	limit := checkLimit
+	if o.StartTimeout > 0 {
+		limit = min(limit, o.StartTimeout)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	switch err := s.check(ctx); {
+	case errors.Is(err, producer.ErrTopic):
+		return n.unfit(err)
+	case err != nil:
+		return fmt.Errorf("--brokers %s: %w", o.Brokers, err)
+	}
+	return nil
+}

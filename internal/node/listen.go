@@ -1,0 +1,97 @@
+package node
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/server"
+)
+
+// ParseListeners reads the values of --listen; framing and ack are the flags of
+// these names, which a listener may override: tcp://:9000?framing=length&ack=kafka.
+func ParseListeners(values []string, framing, ack string) ([]server.Listener, error) {
+	if len(values) == 0 {
+		return nil, config.Usagef("--listen is empty; give an address like tcp://127.0.0.1:8888")
+	}
+	var out []server.Listener
+	for _, value := range values {
+		l, err := parseListener(value, framing, ack)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+func parseListener(value, framing, ack string) (server.Listener, error) {
+	var l server.Listener
+	u, err := url.Parse(value)
+	if err != nil {
+		return l, config.Usagef("--listen %s: want tcp://HOST:PORT or unix:///PATH", value)
+	}
+	switch u.Scheme {
+	case "tcp":
+		l.Network, l.Address = "tcp", u.Host
+		port, err := strconv.Atoi(u.Port())
+		if err != nil || port > 65535 || u.Path != "" {
+			return l, config.Usagef("--listen %s: want tcp://HOST:PORT with a port of 0 to 65535", value)
+		}
+	case "unix":
+		l.Network, l.Address = "unix", u.Host+u.Path
+		if l.Address == "" {
+			return l, config.Usagef("--listen %s: want unix:///PATH", value)
+		}
+	default:
+		return l, config.Usagef("--listen %s: want tcp://HOST:PORT or unix:///PATH", value)
+	}
+	for key, values := range u.Query() {
+		switch key {
+		case "framing":
+			framing = values[len(values)-1]
+		case "ack":
+			ack = values[len(values)-1]
+		default:
+			return l, config.Usagef("--listen %s: unknown setting %s; one of framing, ack", value, key)
+		}
+	}
+	if l.Framing, err = codec.ParseFraming(framing); err != nil {
+		return l, config.Usagef("--listen %s: %w", value, err)
+	}
+	if ack != "off" && ack != "kafka" {
+		return l, config.Usagef("--listen %s: --ack %q is unknown; one of off, kafka", value, ack)
+	}
+	l.Ack = ack == "kafka"
+	return l, nil
+}
+
+// clearSocket removes a unix socket that a killed process left: nobody answers
+// there. Anything else at that path stays, and listening says so.
+func clearSocket(path string) {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		_ = c.Close()
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		_ = os.Remove(path)
+	}
+}
+
+// urls are the addresses really listened on, as --listen writes them.
+func urls(addrs []net.Addr) []string {
+	out := make([]string, len(addrs))
+	for i, a := range addrs {
+		out[i] = a.Network() + "://" + a.String()
+	}
+	return out
+}

@@ -1,0 +1,255 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/embedded"
+	"github.com/ringtail/ringtail/producer"
+	"github.com/ringtail/ringtail/server"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// ErrLost says that the process stopped with records neither in Kafka nor kept. The
+// drained line, which is the last on standard error, has told the number.
+var ErrLost = errors.New("records were lost")
+
+type node struct {
+	opt     Options
+	env     Env
+	brokers string // --brokers, or the embedded one
+	rings   shard.Set
+	sink    sink
+	server  atomic.Pointer[server.Server] // nil until Kafka has been reached
+	phase   atomic.Pointer[string]        // why /readyz says no; nil: the sink decides
+	died    chan error                    // capacity 1
+	admin   *admin
+	broker  *embedded.Broker // nil without --embedded
+	started time.Time
+	drained bool // nobody uses the rings any more
+}
+
+// Run runs a node until a signal, or until it cannot go on. Errors are
+// config.UsageError (exit code 2), ErrLost, or what went wrong.
+func Run(o Options, env Env) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	n := &node{opt: o, env: env, brokers: o.Brokers, died: make(chan error, 1), started: time.Now()}
+	defer n.release()
+	n.setPhase("starting")
+	reg := prometheus.NewRegistry()
+	if err := n.prepare(reg); err != nil {
+		return err
+	}
+	reached, err := n.reach()
+	if err != nil {
+		return err
+	}
+	if reached {
+		err = n.serve(reg)
+	}
+	var usage *config.UsageError
+	if errors.As(err, &usage) || n.server.Load() == nil && err != nil {
+		return err
+	}
+	return n.stop(err)
+}
+
+func (n *node) setPhase(why string) { n.phase.Store(&why) }
+
+// prepare makes everything that needs no Kafka.
+func (n *node) prepare(reg *prometheus.Registry) error {
+	var err error
+	if n.opt.Embedded {
+		if err := n.embed(); err != nil {
+			return err
+		}
+	}
+	if n.rings, err = newRings(&n.opt); err != nil {
+		return config.Usagef("%w", err)
+	}
+	if err := registerProcess(reg, n.opt.Version); err != nil {
+		return err
+	}
+	if n.sink, err = n.newSink(reg); err != nil {
+		return config.Usagef("%w", err)
+	}
+	if n.opt.Admin == "" {
+		return nil
+	}
+	n.admin, err = newAdmin(n, reg)
+	return err
+}
+
+func (n *node) embed() error {
+	topics := map[string]int{n.opt.Topic: n.opt.Codec.Shards}
+	if n.opt.DeadLetterTopic != "" {
+		topics[n.opt.DeadLetterTopic] = 1
+	}
+	b, err := embedded.Start(n.opt.EmbeddedPort, topics)
+	if err != nil {
+		return err
+	}
+	n.broker, n.brokers = b, b.Address()
+	n.env.Log.Warn("embedded broker: nothing survives the end of this process, and the oldest records go first",
+		"brokers", b.Address(), "topic", n.opt.Topic, "partitions", n.opt.Codec.Shards)
+	return nil
+}
+
+// Looks that must agree before a topic is called unfit: right after it was made, a
+// broker may not know it yet.
+const (
+	unfitLooks = 3
+	lookAgain  = 500 * time.Millisecond
+	lookLimit  = 15 * time.Second // one look; librdkafka gives up after 5 s
+)
+
+// reach waits until Kafka answers and the topics fit. It returns false when a
+// signal came first.
+func (n *node) reach() (bool, error) {
+	ctx := context.Background()
+	if n.opt.StartTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, n.opt.StartTimeout)
+		defer cancel()
+	}
+	said, unfit := "", 0
+	var last error
+	for {
+		result := make(chan error, 1)
+		go func() {
+			look, cancel := context.WithTimeout(ctx, lookLimit)
+			defer cancel()
+			result <- n.sink.check(look)
+		}()
+		select {
+		case <-n.env.Signals:
+			return false, nil
+		case err := <-result:
+			switch {
+			case err == nil:
+				return true, nil
+			case errors.Is(err, producer.ErrTopic):
+				if unfit++; unfit >= unfitLooks {
+					return false, n.unfit(err)
+				}
+			case errors.Is(err, context.DeadlineExceeded):
+				err = errors.New("no broker answered")
+				fallthrough
+			default:
+				unfit, last = 0, err
+			}
+			n.setPhase(err.Error())
+			if text := err.Error(); text != said && ctx.Err() == nil {
+				n.env.Log.Warn("not ready, trying again", "cause", text)
+				said = text
+			}
+		}
+		select {
+		case <-n.env.Signals:
+			return false, nil
+		case <-ctx.Done():
+			return false, fmt.Errorf("--brokers %s: not reached within --start-timeout %s: %w", n.brokers, config.Duration(n.opt.StartTimeout), last)
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
+// unfit adds to what is wrong with a topic the command that makes one that fits.
+func (n *node) unfit(err error) error {
+	text := strings.TrimSuffix(err.Error(), ": "+producer.ErrTopic.Error())
+	if !strings.Contains(text, "ringtail topics create") {
+		return config.Usagef("%s; one that fits: ringtail topics create NAME --partitions %d --brokers %s",
+			text, n.opt.Codec.Shards, n.brokers)
+	}
+	return config.Usagef("%s --brokers %s", text, n.brokers)
+}
+
+// serve takes records until a signal or the end of the sink; nil means the signal.
+func (n *node) serve(reg prometheus.Registerer) error {
+	for _, l := range n.opt.Listeners {
+		if l.Network == "unix" {
+			clearSocket(l.Address)
+		}
+	}
+	s, err := server.New(server.Options{
+		Listeners:           n.opt.Listeners,
+		Codec:               n.opt.Codec,
+		Loops:               n.opt.Loops,
+		Rings:               n.rings,
+		MaxConnections:      n.opt.MaxConnections,
+		MaxConnectionsPerIP: n.opt.MaxConnectionsPerIP,
+		ClientMemory:        n.opt.ClientMemory,
+		IdleTimeout:         n.opt.IdleTimeout,
+		FrameTimeout:        n.opt.FrameTimeout,
+		MaxConnectionAge:    n.opt.MaxConnectionAge,
+		Logger:              n.env.Log,
+		Registerer:          reg,
+	})
+	var address *net.OpError
+	if errors.As(err, &address) {
+		return err
+	} else if err != nil {
+		return config.Usagef("%w", err)
+	}
+	n.server.Store(s)
+	n.setLimits(n.sink.limits())
+	n.sink.start()
+	if err := s.Start(); err != nil {
+		return err
+	}
+	n.phase.Store(nil)
+	n.announce(urls(s.Addrs()))
+	select {
+	case sig := <-n.env.Signals:
+		n.env.Log.Info("stopping", "signal", sig.String())
+		return nil
+	case err := <-n.died:
+		return err
+	}
+}
+
+// announce prints the line that says that records may come.
+func (n *node) announce(listen []string) {
+	line := "ringtail: ready"
+	for _, u := range listen {
+		line += " listen=" + u
+	}
+	if n.admin != nil {
+		line += " admin=" + n.admin.url()
+	}
+	if n.broker != nil {
+		line += " brokers=" + n.broker.Address()
+	}
+	_, _ = fmt.Fprintln(n.env.Out, line)
+}
+
+// die ends the node; the sink calls it when it cannot go on.
+func (n *node) die(err error) {
+	select {
+	case n.died <- err:
+	default:
+	}
+}
+
+// release gives back what stop has not, because the node never got so far.
+func (n *node) release() {
+	if n.admin != nil {
+		n.admin.close()
+	}
+	if n.broker != nil {
+		n.broker.Close()
+	}
+}
+
+func shardName(i int) string { return strconv.Itoa(i) }

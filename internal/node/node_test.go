@@ -1,0 +1,109 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/producer"
+	"github.com/ringtail/ringtail/server"
+)
+
+func TestParseListeners(t *testing.T) {
+	got, err := ParseListeners([]string{
+		"tcp://127.0.0.1:8888", "tcp://:0?framing=length&ack=kafka", "tcp://[::1]:1?ack=off", "unix:///run/ringtail.sock?framing=newline",
+	}, "json", "kafka")
+	want := []server.Listener{
+		{Network: "tcp", Address: "127.0.0.1:8888", Framing: codec.JSON, Ack: true},
+		{Network: "tcp", Address: ":0", Framing: codec.Length, Ack: true},
+		{Network: "tcp", Address: "[::1]:1", Framing: codec.JSON},
+		{Network: "unix", Address: "/run/ringtail.sock", Framing: codec.Newline, Ack: true},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestParseListenersRefused(t *testing.T) {
+	for _, value := range []string{"", "127.0.0.1:8888", "tcp://127.0.0.1", "tcp://127.0.0.1:x", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:1/path",
+		"tls://127.0.0.1:1", "unix://", "tcp://:1?framing=", "tcp://:1?ack=on", "tcp://:1?proxy-protocol=on", "tcp://:%"} {
+		_, err := ParseListeners([]string{value}, "auto", "off")
+		var usage *config.UsageError
+		if !errors.As(err, &usage) || !strings.HasPrefix(err.Error(), "--listen") {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+	if _, err := ParseListeners(nil, "auto", "off"); err == nil {
+		t.Error("no listener at all is taken")
+	}
+}
+
+func TestClearSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	clearSocket(path) // nothing there
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clearSocket(path)
+	if c, err := net.Dial("unix", path); err != nil {
+		t.Errorf("a socket in use was removed: %v", err)
+	} else {
+		_ = c.Close()
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false)
+	_ = ln.Close()
+	clearSocket(path)
+	again, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatalf("a socket that nobody answers was left: %v", err)
+	}
+	_ = again.Close()
+}
+
+// TestUnfitNamesTheCommand: the two ways in which a topic does not fit.
+func TestUnfitNamesTheCommand(t *testing.T) {
+	n := &node{brokers: "k:9092", opt: Options{Codec: codec.Options{Shards: 4}}}
+	for _, c := range [][2]string{
+		{"topic x is missing; make it: ringtail topics create x --partitions 4", "topic x is missing; make it: ringtail topics create x --partitions 4 --brokers k:9092"},
+		{"topic x has 2 partitions", "topic x has 2 partitions; one that fits: ringtail topics create NAME --partitions 4 --brokers k:9092"},
+	} {
+		if got := n.unfit(fmt.Errorf("%s: %w", c[0], producer.ErrTopic)); got.Error() != c[1] {
+			t.Errorf("got  %s\nwant %s", got, c[1])
+		}
+	}
+}
+
+func TestLedgerLine(t *testing.T) {
+	got := ledger{received: 10, delivered: 6, rejected: 3, deadLettered: 2, lost: 1}.String()
+	if want := "drained received=10 recovered=0 delivered=6 rejected=3 dead_lettered=2 kept=0 lost=1"; got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestToldErrors(t *testing.T) {
+	cause := errors.New("cause")
+	if !Told(quiet(cause)) || !Told(fmt.Errorf("wrapped: %w", ErrLost)) || Told(cause) || Told(nil) || quiet(nil) != nil {
+		t.Error("what was told is told again, or never")
+	}
+}
+
+func TestNothingComesBehindTheLastLine(t *testing.T) {
+	var out strings.Builder
+	e := NewStderr(&out)
+	_, _ = fmt.Fprintln(e, "before")
+	e.Last(ledger{})
+	e.Last(ledger{received: 1})
+	if n, err := fmt.Fprintln(e, "behind"); n != 7 || err != nil {
+		t.Errorf("a late writer is told %d, %v", n, err)
+	}
+	if want := "before\n" + (ledger{}).String() + "\n"; out.String() != want {
+		t.Errorf("got %q", out.String())
+	}
+}

@@ -1,0 +1,95 @@
+package node
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/server"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// The values of --sink.
+const (
+	SinkKafka   = "kafka"
+	SinkDiscard = "discard"
+)
+
+// ringBytesMax is the largest ring that package shard makes.
+const ringBytesMax = 1 << 30
+
+// Options of a node; each is the flag of `ringtail serve` of that name.
+type Options struct {
+	Listeners []server.Listener // --listen, with --framing and --ack applied
+	Codec     codec.Options     // --field, --shards, --key-field, --max-record-bytes
+
+	Sink            string
+	Brokers         string
+	Embedded        bool
+	EmbeddedPort    int
+	Topic           string
+	DeadLetterTopic string
+	FoldPartitions  bool
+	Producers       int
+	Properties      map[string]string // --kafka-property
+	Unsafe          bool
+
+	MaxConnections      int
+	MaxConnectionsPerIP int
+	ClientMemory        int64
+	IdleTimeout         time.Duration
+	FrameTimeout        time.Duration
+	MaxConnectionAge    time.Duration
+	RingBytes           int
+	Loops               int
+
+	StartTimeout time.Duration
+	DrainTimeout time.Duration
+	Admin        string
+	Pprof        bool
+
+	Version string
+}
+
+// Env is what a node has of the process it runs in.
+type Env struct {
+	Out     io.Writer        // the ready line
+	Err     *Stderr          // the drained line
+	Log     *slog.Logger     // writes to Err, too
+	Signals <-chan os.Signal // the first one drains, the second one ends at once
+}
+
+// Validate finds what is wrong without asking anybody else. Its errors are
+// config.UsageError.
+func (o *Options) Validate() error {
+	if _, err := codec.NewRouter(o.Codec); err != nil {
+		return config.Usagef("%w", err)
+	}
+	switch {
+	case o.Sink != SinkKafka && o.Sink != SinkDiscard:
+		return config.Usagef("--sink %q is unknown; one of kafka, discard", o.Sink)
+	case o.Sink == SinkDiscard && o.Embedded:
+		return config.Usagef("--embedded makes no sense with --sink discard, which needs no broker; leave one of them out")
+	case o.Embedded && o.Brokers != "":
+		return config.Usagef("--embedded brings its own broker; leave out --brokers %s", o.Brokers)
+	case o.Sink == SinkKafka && !o.Embedded && o.Brokers == "":
+		return config.Usagef("--brokers is missing; give host:port,… or, for a try without Kafka, --embedded")
+	case o.EmbeddedPort < 0 || o.EmbeddedPort > 65535:
+		return config.Usagef("--embedded-port is %d; a port is 1 to 65535, 0 for any", o.EmbeddedPort)
+	case o.Topic == "":
+		return config.Usagef("--topic is empty; give the topic that records go to")
+	case o.Topic == o.DeadLetterTopic:
+		return config.Usagef("--dead-letter-topic is --topic (%s); rejected records need a topic of their own", o.Topic)
+	case o.Producers < 1 || o.Producers > max(o.Codec.Shards, 1):
+		return config.Usagef("--producers is %d; must be 1 to --shards (%d)", o.Producers, o.Codec.Shards)
+	case o.RingBytes < shard.MinBytes(o.Codec.MaxRecordBytes) || o.RingBytes > ringBytesMax:
+		return config.Usagef("--ring-bytes is %s; --max-record-bytes %s needs %s to %s", config.Size(o.RingBytes),
+			config.Size(o.Codec.MaxRecordBytes), config.Size(shard.MinBytes(o.Codec.MaxRecordBytes)), config.Size(ringBytesMax))
+	case o.Loops < 0 || o.Loops > 256:
+		return config.Usagef("--loops is %d; must be 1 to 256, 0 for one a core", o.Loops)
+	}
+	return nil
+}

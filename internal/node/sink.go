@@ -1,0 +1,147 @@
+package node
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/producer"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// sink is where the rings' records go: Kafka, or nowhere.
+type sink interface {
+	check(ctx context.Context) error // an error that wraps producer.ErrTopic will not go away by itself
+	start()
+	drain(ctx context.Context)
+	close()
+	stats() producer.Stats
+	ready() (bool, string)
+	limits() (record, letter int) // most bytes; letter 0: no dead letters
+}
+
+func (n *node) newSink(reg prometheus.Registerer) (sink, error) {
+	if n.opt.Sink == SinkDiscard {
+		d, err := producer.NewDiscarder(n.rings, n.acksMoved, reg)
+		return &discardSink{d: d, max: n.opt.Codec.MaxRecordBytes}, err
+	}
+	w, err := producer.Open(producer.Options{
+		Brokers:         n.brokers,
+		Topic:           n.opt.Topic,
+		DeadLetterTopic: n.opt.DeadLetterTopic,
+		Producers:       n.opt.Producers,
+		Fold:            n.opt.FoldPartitions,
+		KeyField:        n.opt.Codec.KeyField,
+		MaxRecordBytes:  n.opt.Codec.MaxRecordBytes,
+		Properties:      n.opt.Properties,
+		Unsafe:          n.opt.Unsafe,
+		OnProgress:      n.acksMoved,
+		OnRefused:       n.refused,
+		OnLimit:         n.setLimits,
+		RemoteOf:        n.remoteOf,
+		Die:             n.die,
+		Logger:          n.env.Log,
+		Registerer:      reg,
+	}, n.rings)
+	if err != nil {
+		return nil, err
+	}
+	return &kafkaSink{w: w, letters: n.opt.DeadLetterTopic != ""}, nil
+}
+
+func (n *node) acksMoved() {
+	if s := n.server.Load(); s != nil {
+		s.AcksMoved()
+	}
+}
+
+func (n *node) refused(conn, ordinal uint64) {
+	if s := n.server.Load(); s != nil {
+		s.Refused(conn, ordinal, codec.RefusedByKafka)
+	}
+}
+
+func (n *node) setLimits(record, letter int) {
+	s := n.server.Load()
+	if s == nil {
+		return
+	}
+	s.SetMaxRecordBytes(record)
+	if letter > 0 {
+		s.SetMaxLetterBytes(letter)
+	}
+}
+
+func (n *node) remoteOf(conn uint64) string {
+	if s := n.server.Load(); s != nil {
+		return s.RemoteOf(conn)
+	}
+	return ""
+}
+
+type kafkaSink struct {
+	w       *producer.Writer
+	letters bool
+}
+
+func (k *kafkaSink) check(ctx context.Context) error { return k.w.Check(ctx) }
+func (k *kafkaSink) start()                          { k.w.Start() }
+func (k *kafkaSink) drain(ctx context.Context)       { k.w.Drain(ctx) }
+func (k *kafkaSink) close()                          { k.w.Close() }
+func (k *kafkaSink) stats() producer.Stats           { return k.w.Stats() }
+func (k *kafkaSink) ready() (bool, string)           { return k.w.Ready() }
+
+func (k *kafkaSink) limits() (record, letter int) {
+	if k.letters {
+		letter = k.w.LetterLimit()
+	}
+	return k.w.RecordLimit(), letter
+}
+
+// discardSink never waits for anybody, so there is nothing to check and a drain
+// ends at once.
+type discardSink struct {
+	d   *producer.Discarder
+	max int
+}
+
+func (d *discardSink) check(context.Context) error  { return nil }
+func (d *discardSink) start()                       { d.d.Start() }
+func (d *discardSink) drain(context.Context)        { d.d.Drain() }
+func (d *discardSink) close()                       {}
+func (d *discardSink) stats() producer.Stats        { return d.d.Stats() }
+func (d *discardSink) ready() (bool, string)        { return true, "" }
+func (d *discardSink) limits() (record, letter int) { return d.max, 0 }
+
+// newRings makes a ring a shard, and one for dead letters.
+func newRings(o *Options) (shard.Set, error) {
+	var set shard.Set
+	for i := range o.Codec.Shards {
+		r, err := shard.New(shard.Options{Name: shardName(i), Bytes: o.RingBytes})
+		if err != nil {
+			release(set)
+			return shard.Set{}, err
+		}
+		set.Rings = append(set.Rings, r)
+	}
+	if o.DeadLetterTopic == "" {
+		return set, nil
+	}
+	dead, err := shard.New(shard.Options{Name: "dead-letter", Bytes: o.RingBytes})
+	if err != nil {
+		release(set)
+		return shard.Set{}, err
+	}
+	set.Dead = dead
+	return set, nil
+}
+
+func release(set shard.Set) {
+	for _, r := range set.Rings {
+		_ = r.Release()
+	}
+	if set.Dead != nil {
+		_ = set.Dead.Release()
+	}
+}

@@ -1,0 +1,105 @@
+package tidy
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/ringtail/ringtail"
+
+// core says all that the packages of the record's path may import of this module.
+var core = map[string][]string{
+	"internal/invariant": {},
+	"codec":              {"internal/invariant"},
+	"shard":              {"internal/invariant"},
+	"producer/rdk":       {},
+	"producer":           {"internal/invariant", "shard", "producer/rdk"},
+	"server":             {"internal/invariant", "codec", "shard"},
+}
+
+// layers are the packages around the core, lowest first; each may import the core
+// and what is in a layer below its own.
+var layers = [][]string{
+	{"internal/config", "internal/embedded", "internal/kafkatest", "internal/tidy"},
+	{"bench", "client", "internal/node"},
+	{"internal/toolbox", "internal/e2e"},
+	{"internal/faults", "cmd"},
+}
+
+func layer(dir string) int {
+	return slices.IndexFunc(layers, func(l []string) bool {
+		return slices.ContainsFunc(l, func(p string) bool { return dir == p || strings.HasPrefix(dir, p+"/") })
+	})
+}
+
+func TestImportsPointDownwards(t *testing.T) {
+	for _, f := range goFiles(t) {
+		dir := path.Dir(f.name)
+		for _, spec := range f.syntax.Imports {
+			imported, ours := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), module+"/")
+			if !ours || imported == dir {
+				continue
+			}
+			if forbidden(dir, imported, f.test) {
+				t.Errorf("%s imports %s: imports point downwards, see internal/tidy/doc.go", f.name, imported)
+			}
+		}
+	}
+}
+
+func forbidden(dir, imported string, test bool) bool {
+	// Server and producer meet in shard and in nothing else, not even in tests.
+	for _, pair := range [][2]string{{"server", "producer"}, {"producer", "server"}} {
+		if dir == pair[0] && imported == pair[1] {
+			return true
+		}
+	}
+	if test {
+		return false // tests may use whatever shows that the package works
+	}
+	if allowed, isCore := core[dir]; isCore {
+		return !slices.Contains(allowed, imported)
+	}
+	if _, isCore := core[imported]; isCore {
+		return false
+	}
+	from, to := layer(dir), layer(imported)
+	if from < 0 || to < 0 {
+		return true // a new package: give it a layer
+	}
+	// A package and those in its folder belong together.
+	together := strings.HasPrefix(dir, imported+"/") || strings.HasPrefix(imported, dir+"/") ||
+		dir[:strings.IndexByte(dir+"/", '/')] == imported[:strings.IndexByte(imported+"/", '/')] && !strings.HasPrefix(dir, "internal/")
+	return to > from || to == from && !together
+}
+
+func TestForbiddenImports(t *testing.T) {
+	for _, c := range []struct {
+		dir, imported string
+		test, want    bool
+	}{
+		{"server", "producer", false, true},
+		{"server", "producer", true, true},
+		{"producer", "server", false, true},
+		{"codec", "shard", false, true},
+		{"shard", "codec", false, true},
+		{"internal/node", "internal/toolbox", false, true},
+		{"bench", "cmd/ringtail", false, true},
+		{"internal/brand-new", "bench", false, true},
+		{"client", "bench", false, true},
+		{"internal/e2e", "internal/toolbox", false, true},
+		{"server", "shard", false, false},
+		{"server", "internal/kafkatest", true, false},
+		{"cmd/ringtail", "internal/node", false, false},
+		{"internal/node", "producer", false, false},
+		{"bench/ratio", "bench", false, false},
+		{"bench/ratio", "bench/ceiling", false, false},
+		{"internal/toolbox", "internal/toolbox/rdc", false, false},
+	} {
+		if got := forbidden(c.dir, c.imported, c.test); got != c.want {
+			t.Errorf("%s imports %s (test %v): forbidden %v, want %v", c.dir, c.imported, c.test, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package toolbox
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/ringtail/ringtail/internal/config"
+)
+
+// Cluster is how to reach Kafka.
+type Cluster struct {
+	Brokers    string            // --brokers
+	Properties map[string]string // --kafka-property
+}
+
+// Streams are where results (Out) and progress (Err) go. A terminal gets tables
+// that move; anything else gets text that can be read by a program.
+type Streams struct {
+	In          io.Reader
+	Out, Err    io.Writer
+	OutTerminal bool
+	ErrTerminal bool
+}
+
+// say writes a line of progress.
+func (s Streams) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.Err, "ringtail: "+format+"\n", args...)
+}
+
+// requestLimit is how long one request may take before a broker counts as away.
+const requestLimit = 10 * time.Second
+
+func requestMS() int { return int(requestLimit / time.Millisecond) }
+
+// properties are librdkafka's: ours, then the verb's, then the user's.
+func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
+	if c.Brokers == "" {
+		return nil, config.Usagef("--brokers is missing; give host:port,…")
+	}
+	all := map[string]string{"client.id": "ringtail", "enable.metrics.push": "false", "log_level": "0"}
+	maps.Copy(all, verb)
+	maps.Copy(all, c.Properties)
+	all["bootstrap.servers"] = c.Brokers
+	return all, nil
+}
+
+// config is properties as confluent-kafka-go takes them.
+func (c Cluster) config(verb map[string]string) (*kafka.ConfigMap, error) {
+	all, err := c.properties(verb)
+	if err != nil {
+		return nil, err
+	}
+	cm := kafka.ConfigMap{}
+	for k, v := range all {
+		cm[k] = v
+	}
+	return &cm, nil
+}
+
+// admin makes an admin client; close it.
+func (c Cluster) admin() (*kafka.AdminClient, error) {
+	cm, err := c.config(nil)
+	if err != nil {
+		return nil, err
+	}
+	a, err := kafka.NewAdminClient(cm)
+	if err != nil {
+		return nil, config.Usagef("--kafka-property: %w", err)
+	}
+	return a, nil
+}
+
+// asker is what can be asked about topics: an admin client, a producer, a consumer.
+type asker interface {
+	GetMetadata(topic *string, allTopics bool, timeoutMs int) (*kafka.Metadata, error)
+}
+
+// topic asks about one topic. A topic that is not there is a usage error.
+func (c Cluster) topic(a asker, name string) (*kafka.TopicMetadata, error) {
+	if name == "" {
+		return nil, config.Usagef("--topic is missing; name one of `ringtail topics list`")
+	}
+	md, err := a.GetMetadata(&name, false, requestMS())
+	if err != nil {
+		return nil, c.unreached(err)
+	}
+	t := md.Topics[name]
+	switch code := t.Error.Code(); {
+	case code == kafka.ErrUnknownTopicOrPart || code == kafka.ErrUnknownTopic || code == kafka.ErrNoError && len(t.Partitions) == 0:
+		return nil, config.Usagef("topic %s does not exist; `ringtail topics list --brokers %s` names those that do", name, c.Brokers)
+	case code == kafka.ErrTopicException:
+		return nil, config.Usagef("%q is not a name that a topic can have", name)
+	case code != kafka.ErrNoError:
+		return nil, fmt.Errorf("topic %s: %w", name, t.Error)
+	}
+	return &t, nil
+}
+
+// unreached says which brokers did not answer.
+func (c Cluster) unreached(err error) error {
+	return fmt.Errorf("--brokers %s: not reached: %w", c.Brokers, err)
+}
+
+// within runs f, but does not wait for it beyond limit: some of librdkafka's calls
+// wait for brokers that may be gone.
+func within(limit time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	select {
+	case <-done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
+// isCode tells whether an error is librdkafka's of that code.
+func isCode(err error, code kafka.ErrorCode) bool {
+	var e kafka.Error
+	return errors.As(err, &e) && e.Code() == code
+}

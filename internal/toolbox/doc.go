@@ -1,0 +1,15 @@
+// Package toolbox is what ringtail's verbs beside serve do with Kafka: topics,
+// produce, consume. Each verb is an options struct and a function; cmd/ringtail
+// binds them to flags.
+//
+//	topics   cluster.go  how to reach Kafka      produce  produce.go   lines or
+//	         topics.go   create, list, delete             generate.go  made-up records
+//	         describe.go leaders, offsets, sizes          feed.go      … to a Ringtail
+//	consume  consume.go  groups, offsets, ends
+//	         format.go   text, value, json
+//	         count.go    --count-by
+//
+// Everything that talks to Kafka is librdkafka by confluent-kafka-go, so -X takes
+// the same properties as serve does. Errors are one line in the words of the flags:
+// a config.UsageError where the flags are wrong or name a topic that is not there.
+package toolbox

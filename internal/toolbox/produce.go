@@ -1,0 +1,214 @@
+package toolbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/ringtail/ringtail/internal/config"
+)
+
+// Produce writes records to a topic, or to a Ringtail. It returns once all of them
+// are there.
+func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error {
+	switch {
+	case o.To != "" && o.Topic != "":
+		return config.Usagef("--to and --topic: records go to one of them; leave the other out")
+	case o.To != "":
+		return feed(ctx, o, s)
+	case o.Ack:
+		return config.Usagef("--ack belongs to --to; Kafka acks every record")
+	case o.Framing != "":
+		return config.Usagef("--framing belongs to --to; Kafka has no framing")
+	case o.Key != nil && o.KeyField != "":
+		return config.Usagef("--key and --key-field: a record has one key; leave one of them out")
+	}
+	headers, err := parseHeaders(o.Headers)
+	if err != nil {
+		return err
+	}
+	p, err := openProducer(c)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	t, err := c.topic(p, o.Topic)
+	if err != nil {
+		return err
+	}
+	if err := partitionOf(t, o.Partition); err != nil {
+		return err
+	}
+	src, err := newSource(ctx, o, s)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	return (&production{o: o, s: s, p: p, headers: headers, progress: newProgress(s, "produced", o.Count)}).run(src)
+}
+
+func openProducer(c Cluster) (*kafka.Producer, error) {
+	cm, err := c.config(map[string]string{
+		"enable.idempotence": "true",
+		// Java's partitioner: the same key goes to the same partition, whoever writes.
+		"partitioner":                   "murmur2_random",
+		"linger.ms":                     "5",
+		"allow.auto.create.topics":      "false",
+		"queue.buffering.max.messages":  "100000",
+		"sticky.partitioning.linger.ms": "0",
+	})
+	if err != nil {
+		return nil, err
+	}
+	// confluent-kafka-go's own: reports carry no copy of the record, and its queues
+	// are not made for a million.
+	(*cm)["go.delivery.report.fields"] = "none"
+	(*cm)["go.produce.channel.size"] = 1
+	(*cm)["go.events.channel.size"] = 10000
+	p, err := kafka.NewProducer(cm)
+	if err != nil {
+		return nil, config.Usagef("--kafka-property: %w", err)
+	}
+	return p, nil
+}
+
+func parseHeaders(list []string) ([]kafka.Header, error) {
+	var out []kafka.Header
+	for _, h := range list {
+		name, value, ok := strings.Cut(h, "=")
+		if !ok || name == "" {
+			return nil, config.Usagef("--header is %q; write name=value", h)
+		}
+		out = append(out, kafka.Header{Key: name, Value: []byte(value)})
+	}
+	return out, nil
+}
+
+// production is one run of Produce. Its own goroutine hands records to librdkafka;
+// another takes the reports.
+type production struct {
+	o         ProduceOptions
+	s         Streams
+	p         *kafka.Producer
+	headers   []kafka.Header
+	progress  *progress
+	keyless   int64 // records that --key-field found no key in
+	delivered atomic.Int64
+	failure   atomic.Pointer[kafka.Error] // the first refusal
+	said      time.Time                   // when trouble was last told
+}
+
+func (r *production) run(src *source) error {
+	handed, reported := make(chan struct{}), make(chan struct{})
+	go func() { defer close(reported); r.reports(handed) }()
+	err := r.hand(src)
+	// What has been handed over is seen through, whatever ended the handing over.
+	for r.p.Flush(pollMS) > 0 && r.failure.Load() == nil {
+		r.progress.at(r.delivered.Load())
+	}
+	if err != nil || r.failure.Load() != nil {
+		_ = r.p.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
+		r.p.Flush(int(closeLimit / time.Millisecond))
+	}
+	close(handed)
+	<-reported
+	r.progress.end(r.delivered.Load(), r.o.Topic)
+	if r.keyless > 0 {
+		r.s.say("%d records have no field %s and went without key", r.keyless, r.o.KeyField)
+	}
+	if f := r.failure.Load(); f != nil {
+		return fmt.Errorf("topic %s: %w", r.o.Topic, *f)
+	}
+	return err
+}
+
+// hand gives every record of src to librdkafka.
+func (r *production) hand(src *source) error {
+	for r.failure.Load() == nil {
+		record, err := src.record()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		m := &kafka.Message{
+			TopicPartition: kafka.TopicPartition{Topic: &r.o.Topic, Partition: int32(r.o.Partition)},
+			Value:          record, Key: r.key(record), Headers: r.headers,
+		}
+		if r.o.Partition < 0 {
+			m.TopicPartition.Partition = kafka.PartitionAny
+		}
+		for {
+			err = r.p.Produce(m, nil)
+			if !isCode(err, kafka.ErrQueueFull) || r.failure.Load() != nil {
+				break
+			}
+			r.p.Flush(10)
+		}
+		if err != nil {
+			return fmt.Errorf("record %d (%d bytes): %w", src.handed, len(record), err)
+		}
+		r.progress.at(r.delivered.Load())
+	}
+	return nil
+}
+
+func (r *production) key(record []byte) []byte {
+	if r.o.Key != nil {
+		return []byte(*r.o.Key)
+	}
+	if r.o.KeyField == "" {
+		return nil
+	}
+	key, ok, _ := topLevel(record, r.o.KeyField)
+	if !ok {
+		r.keyless++
+		return nil
+	}
+	return []byte(key)
+}
+
+// reports counts what Kafka says, until handed is closed and nothing is left.
+func (r *production) reports(handed <-chan struct{}) {
+	for {
+		select {
+		case event := <-r.p.Events():
+			r.report(event)
+			continue
+		default:
+		}
+		select {
+		case event := <-r.p.Events():
+			r.report(event)
+		case <-handed:
+			if len(r.p.Events()) == 0 {
+				return
+			}
+		}
+	}
+}
+
+func (r *production) report(event kafka.Event) {
+	switch e := event.(type) {
+	case *kafka.Message:
+		if err := e.TopicPartition.Error; err == nil {
+			r.delivered.Add(1)
+		} else if ke, ok := err.(kafka.Error); ok && ke.Code() != kafka.ErrPurgeQueue && ke.Code() != kafka.ErrPurgeInflight {
+			r.failure.CompareAndSwap(nil, &ke)
+		}
+	case kafka.Error:
+		if e.IsFatal() || e.Code() == kafka.ErrAuthentication {
+			r.failure.CompareAndSwap(nil, &e)
+		} else if time.Since(r.said) > sayEvery {
+			r.s.say("%v; trying on", e)
+			r.said = time.Now()
+		}
+	}
+}

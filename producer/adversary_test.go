@@ -1,0 +1,390 @@
+package producer
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+)
+
+// adversary is a librdkafka that does everything the real one was seen to do, or
+// may do, as badly and in as bad an order as it can. It is single-threaded: the
+// model calls act between the engine's steps.
+//
+// A message is the number in its value's first eight bytes. Each partition has a
+// queue of requests; the first may be under way (one in flight a partition).
+// A request keeps its boundaries when it is tried again, and the broker knows the
+// instance's requests apart, as idempotence does: it appends each at most once.
+type adversary struct {
+	rng    *rand.Rand
+	world  *world
+	track  []rdk.Track
+	queue  [][]message // by partition, not yet in a request
+	flight []*request  // by partition, nil: none
+	report []outcome   // not yet served by Poll
+	late   []outcome   // ok reports of a leader that was replaced: they come after the next one's
+	ahead  []map[uint64]bool
+	fatal  int  // seen by Fatal once served
+	dying  bool // fatal was raised: nothing is taken, nothing new is sent
+	gone   bool // the topic is missing
+	tooOld bool // Destroy was called
+}
+
+type message struct {
+	line   int
+	number uint64
+	id     uint64
+	maybe  bool // was in a request that may have reached the broker
+	poison bool
+}
+
+type request struct {
+	partition int
+	messages  []message
+	appended  bool
+	frozen    bool // answers only once the world thaws, or never
+}
+
+type outcome struct {
+	m    message
+	code int
+}
+
+// world is Kafka: what outlives an instance.
+type world struct {
+	rng     *rand.Rand
+	log     [][]uint64 // by partition, ids in order
+	orphans []*request // requests of dead instances that a broker may still append
+	calm    bool       // no more faults
+	hang    bool       // the next Destroy never returns
+	faults  map[string]int
+}
+
+func (w *world) append(r *request) {
+	if r.appended {
+		return
+	}
+	r.appended = true
+	for _, m := range r.messages {
+		w.log[r.partition] = append(w.log[r.partition], m.id)
+	}
+}
+
+// act lets the orphans of dead instances arrive.
+func (w *world) act() {
+	for i := 0; i < len(w.orphans); i++ {
+		if w.calm || w.rng.IntN(8) == 0 {
+			w.append(w.orphans[i])
+			w.orphans = append(w.orphans[:i], w.orphans[i+1:]...)
+			i--
+		}
+	}
+}
+
+func newAdversary(w *world, first []uint64) *adversary {
+	a := &adversary{rng: w.rng, world: w}
+	a.track = make([]rdk.Track, len(first))
+	a.queue = make([][]message, len(w.log))
+	a.flight = make([]*request, len(w.log))
+	for i, n := range first {
+		a.track[i] = rdk.Track{Acked: n, Failed: rdk.None}
+		a.ahead = append(a.ahead, map[uint64]bool{})
+	}
+	return a
+}
+
+func (a *adversary) Produce(line int, partition int32, first uint64, records []rdk.Record) (int, int) {
+	if a.dying {
+		return 0, rdk.ErrFatal
+	}
+	if a.gone {
+		return 0, errUnknownTopic
+	}
+	take := len(records)
+	code := 0
+	if !a.world.calm && a.rng.IntN(20) == 0 {
+		take = a.rng.IntN(len(records))
+		code = rdk.ErrQueueFull
+		a.world.faults["partial acceptance"]++
+	}
+	for i := range take {
+		v := records[i].Value
+		a.queue[partition] = append(a.queue[partition], message{
+			line: line, number: first + uint64(i), id: binary.LittleEndian.Uint64(v), poison: v[8] != 0,
+		})
+	}
+	return take, code
+}
+
+func (a *adversary) ProduceLetter(line int, partition int32, number uint64, value []byte, l rdk.Letter) int {
+	value = append([]byte(nil), value...)
+	value[8] = 0 // the dead-letter topic takes what the other refused
+	_, code := a.Produce(line, partition, number, []rdk.Record{{Value: value}})
+	return code
+}
+
+const (
+	errUnknownTopic     = 3
+	errDifferentRecord  = -138
+	errInvalidRecord    = 87
+	errPurgeQueue       = -152
+	errPurgeInflight    = -151
+	errTopicAuthorize   = 29
+	errMessageSizeLarge = 10
+)
+
+// Poll serves some of the reports, in order.
+func (a *adversary) Poll(int) {
+	if a.world.calm || a.rng.IntN(20) == 0 {
+		a.belated()
+	}
+	n := len(a.report)
+	if !a.world.calm && n > 0 {
+		n = a.rng.IntN(n + 1)
+	}
+	for _, o := range a.report[:n] {
+		a.serve(o)
+	}
+	a.report = append(a.report[:0], a.report[n:]...)
+	if a.dying && (a.world.calm || a.rng.IntN(3) == 0) {
+		a.fatal = rdk.ErrFatal
+	}
+}
+
+// serve is rdk_report of rdk.c.
+func (a *adversary) serve(o outcome) {
+	t := &a.track[o.m.line]
+	t.Reports++
+	if o.code == 0 {
+		if o.m.number != t.Acked {
+			t.Beyond++
+			a.ahead[o.m.line][o.m.number] = true
+			return
+		}
+		for t.Acked++; a.ahead[o.m.line][t.Acked]; t.Acked++ {
+			delete(a.ahead[o.m.line], t.Acked)
+			t.Beyond--
+		}
+		return
+	}
+	if o.m.number < t.Failed {
+		t.Failed, t.Err = o.m.number, o.code
+	}
+	if o.m.maybe {
+		t.Maybe++
+	}
+	switch o.code {
+	case errInvalidRecord:
+		t.Invalids++
+		t.Invalid = append(t.Invalid, o.m.number)
+	case errDifferentRecord:
+		t.Different++
+	}
+}
+
+func (a *adversary) Track(line int) rdk.Track   { return a.track[line] }
+func (a *adversary) Fatal() int                 { return a.fatal }
+func (a *adversary) Wake()                      {}
+func (a *adversary) Events() ([]rdk.Event, int) { return nil, 0 }
+func (a *adversary) Stats() []byte              { return nil }
+
+// Purge reports what is queued, and with inflight what is under way: that may
+// still reach the broker.
+func (a *adversary) Purge(inflight bool) {
+	a.purgeQueue()
+	if !inflight {
+		return
+	}
+	for p, r := range a.flight {
+		if r != nil {
+			a.flight[p] = nil
+			a.orphan(r, errPurgeInflight)
+		}
+	}
+}
+
+func (a *adversary) purgeQueue() {
+	for p := range a.queue {
+		for _, m := range a.queue[p] {
+			a.report = append(a.report, outcome{m, errPurgeQueue})
+		}
+		a.queue[p] = nil
+	}
+}
+
+// orphan reports a request's records as failed although the broker may have it, or
+// get it later.
+func (a *adversary) orphan(r *request, code int) {
+	for _, m := range r.messages {
+		m.maybe = true
+		a.report = append(a.report, outcome{m, code})
+	}
+	a.world.orphans = append(a.world.orphans, r)
+}
+
+// Destroy lets go of everything; requests under way may still arrive.
+func (a *adversary) Destroy() {
+	a.tooOld = true
+	for _, r := range a.flight {
+		if r != nil {
+			a.world.orphans = append(a.world.orphans, r)
+		}
+	}
+}
+
+// act is one move of librdkafka's threads and of the brokers.
+func (a *adversary) act() {
+	p := a.rng.IntN(len(a.queue))
+	r := a.flight[p]
+	if r == nil {
+		a.send(p)
+		return
+	}
+	if r.frozen {
+		if a.world.calm && !a.dying || !a.world.calm && a.rng.IntN(50) == 0 {
+			r.frozen = false
+		}
+		return
+	}
+	if a.world.calm {
+		a.verdict(p, r)
+		return
+	}
+	switch a.rng.IntN(24) {
+	case 0: // the broker freezes with the request in its socket
+		r.frozen = true
+		a.world.faults["frozen broker"]++
+	case 1: // connection lost before or after the broker appended
+		if a.rng.IntN(2) == 0 {
+			a.world.append(r)
+		}
+		a.retry(p, r)
+		a.world.faults["connection lost"]++
+	case 2:
+		if !a.dying {
+			a.refuse(p, r)
+		}
+	case 3:
+		if !a.dying && a.rng.IntN(4) == 0 {
+			a.die()
+			a.world.faults["fatal out of nowhere"]++
+		}
+	case 4:
+		if !a.dying && a.rng.IntN(8) == 0 {
+			a.missing()
+		}
+	default:
+		a.verdict(p, r)
+	}
+}
+
+// send makes a request of the head of a queue.
+func (a *adversary) send(p int) {
+	if a.dying || len(a.queue[p]) == 0 {
+		return
+	}
+	n := 1 + a.rng.IntN(min(len(a.queue[p]), 12))
+	r := &request{partition: p, messages: append([]message(nil), a.queue[p][:n]...)}
+	a.queue[p] = a.queue[p][n:]
+	a.flight[p] = r
+}
+
+// verdict is the broker's answer: ok, or the records it finds invalid.
+func (a *adversary) verdict(p int, r *request) {
+	poison := false
+	for _, m := range r.messages {
+		poison = poison || m.poison
+	}
+	if poison && !r.appended {
+		a.flight[p] = nil
+		for _, m := range r.messages {
+			code := errDifferentRecord
+			if m.poison {
+				code = errInvalidRecord
+			}
+			a.report = append(a.report, outcome{m, code})
+		}
+		a.world.faults["invalid record"]++
+		a.die()
+		return
+	}
+	a.world.append(r)
+	a.flight[p] = nil
+	if !a.world.calm && len(a.late) == 0 && a.rng.IntN(30) == 0 {
+		// The leader changes: the new one's answers are reported before this one.
+		for _, m := range r.messages {
+			a.late = append(a.late, outcome{m, 0})
+		}
+		a.world.faults["report overtaken"]++
+		return
+	}
+	for _, m := range r.messages {
+		a.report = append(a.report, outcome{m, 0})
+	}
+	if a.world.calm || a.rng.IntN(3) == 0 {
+		a.belated()
+	}
+}
+
+// belated reports what was overtaken.
+func (a *adversary) belated() {
+	a.report = append(a.report, a.late...)
+	a.late = nil
+}
+
+// retry takes a failed request up again. While the instance lives it is sent once
+// more, whole; after a fatal error it is never reported by itself: either it waits
+// in the queue for a purge, or it hangs for good.
+func (a *adversary) retry(p int, r *request) {
+	for i := range r.messages {
+		r.messages[i].maybe = true
+	}
+	if !a.dying {
+		return // stays in flight: it is sent again
+	}
+	if a.rng.IntN(2) == 0 {
+		r.frozen = true
+		a.world.faults["never answered"]++
+		return
+	}
+	a.flight[p] = nil
+	if !r.appended {
+		a.world.orphans = append(a.world.orphans, r)
+	}
+	a.queue[p] = append(append([]message(nil), r.messages...), a.queue[p]...)
+}
+
+// refuse is a permanent error for one batch: the instance is fatal.
+func (a *adversary) refuse(p int, r *request) {
+	if r.appended {
+		return
+	}
+	code := []int{errTopicAuthorize, errMessageSizeLarge}[a.rng.IntN(2)]
+	a.flight[p] = nil
+	for _, m := range r.messages {
+		m.maybe = false
+		a.report = append(a.report, outcome{m, code})
+	}
+	a.world.faults["batch refused"]++
+	a.die()
+}
+
+// die raises a fatal error: all that is queued is purged, at once, so its reports
+// come before those of requests under way.
+func (a *adversary) die() {
+	a.dying = true
+	a.purgeQueue()
+}
+
+// missing is a metadata answer that calls the topic missing: all that is queued
+// fails, and so does what would be produced next; the instance is not fatal.
+func (a *adversary) missing() {
+	a.gone = true
+	a.world.faults["topic missing"]++
+	for p := range a.queue {
+		for _, m := range a.queue[p] {
+			a.report = append(a.report, outcome{m, errUnknownTopic})
+		}
+		a.queue[p] = nil
+	}
+}

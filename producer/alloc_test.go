@@ -1,0 +1,71 @@
+package producer
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// eager takes everything and acks it at the next poll.
+type eager struct{ sent, acked uint64 }
+
+func (c *eager) Produce(_ int, _ int32, first uint64, records []rdk.Record) (int, int) {
+	c.sent = first + uint64(len(records))
+	return len(records), 0
+}
+func (c *eager) ProduceLetter(int, int32, uint64, []byte, rdk.Letter) int { return 0 }
+func (c *eager) Poll(int)                                                 { c.acked = c.sent }
+func (c *eager) Wake()                                                    {}
+func (c *eager) Track(int) rdk.Track {
+	return rdk.Track{Acked: c.acked, Failed: rdk.None, Reports: c.acked}
+}
+func (c *eager) Purge(bool)                 {}
+func (c *eager) Fatal() int                 { return 0 }
+func (c *eager) Events() ([]rdk.Event, int) { return nil, 0 }
+func (c *eager) Stats() []byte              { return nil }
+func (c *eager) Destroy()                   {}
+
+// TestNothingIsAllocated drives records from claim to release through ring and
+// engine: once its scratch has grown, nothing is allocated, for records or batches.
+func TestNothingIsAllocated(t *testing.T) {
+	ring, err := shard.New(shard.Options{Name: "0", Bytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ring.Release()
+	c := &eager{}
+	e := newEngine(engineConfig{WindowRecords: 10_000, WindowBytes: 4 << 20, Logger: slog.New(slog.DiscardHandler)}, seams{
+		open:  func(topicState, []uint64) (client, error) { return c, nil },
+		topic: func() topicState { return topicState{Look: 1} },
+		look:  func() {},
+		now:   func() time.Duration { return 0 },
+	}, []*line{{ring: ring}}, newStats(1))
+	record := make([]byte, 220)
+	const batches, records = 64, 30
+	round := func() {
+		for range batches {
+			claim, err := ring.Claim(records, records*len(record))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range records {
+				claim.Append(record, nil, uint32(i))
+			}
+			claim.Publish()
+		}
+		for ring.Used() > 0 {
+			e.step()
+			c.Poll(0)
+		}
+	}
+	round()
+	if n := testing.AllocsPerRun(200, round); n > 0 {
+		t.Errorf("%.0f allocations for %d records in %d batches", n, batches*records, batches)
+	}
+	if got := e.stats.snapshot().Delivered; got < 200*batches*records {
+		t.Errorf("%d records delivered", got)
+	}
+}

@@ -1,0 +1,115 @@
+package producer
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringtail/ringtail/shard"
+)
+
+// Discarder is --sink discard: it counts what the rings hold and throws it away,
+// acked at once.
+type Discarder struct {
+	set        shard.Set
+	stats      *stats
+	parker     *shard.Parker
+	wake       chan struct{}
+	done       chan struct{}
+	onProgress func()
+}
+
+// NewDiscarder makes a Discarder; onProgress as in Options.
+func NewDiscarder(set shard.Set, onProgress func(), reg prometheus.Registerer) (*Discarder, error) {
+	d := &Discarder{
+		set: set, stats: newStats(len(set.Rings)), onProgress: onProgress,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	d.parker = shard.NewParker(func() {
+		select {
+		case d.wake <- struct{}{}:
+		default:
+		}
+	})
+	for _, r := range set.Rings {
+		r.Attach(d.parker)
+	}
+	if set.Dead != nil {
+		set.Dead.Attach(d.parker)
+	}
+	if reg != nil {
+		return d, reg.Register(&collector{stats: d.stats, set: set})
+	}
+	return d, nil
+}
+
+// Start begins to discard.
+func (d *Discarder) Start() { go d.run() }
+
+func (d *Discarder) run() {
+	defer close(d.done)
+	for {
+		moved := false
+		open := false
+		for i, r := range d.set.Rings {
+			moved = d.empty(r, i) || moved
+			open = open || !r.Drained()
+		}
+		if dead := d.set.Dead; dead != nil {
+			moved = d.empty(dead, -1) || moved
+			open = open || !dead.Drained()
+		}
+		if moved {
+			if d.onProgress != nil {
+				d.onProgress()
+			}
+			continue
+		}
+		if !open {
+			return
+		}
+		d.parker.Park()
+		if !d.pending() {
+			<-d.wake
+		}
+		d.parker.Unpark()
+	}
+}
+
+func (d *Discarder) pending() bool {
+	for _, r := range d.set.Rings {
+		if r.Pending() || r.Closed() {
+			return true
+		}
+	}
+	return d.set.Dead != nil && (d.set.Dead.Pending() || d.set.Dead.Closed())
+}
+
+// empty frees all that one ring holds.
+func (d *Discarder) empty(r *shard.Ring, index int) bool {
+	l := line{shard: index}
+	moved := false
+	for {
+		b, ok := r.Next()
+		if !ok {
+			return moved
+		}
+		h := held{batch: b, end: uint64(b.Count)}
+		d.stats.delivered(&l, uint64(b.Count))
+		d.stats.freed(&h)
+		r.Free(b.End)
+		moved = true
+	}
+}
+
+// Drain closes the rings and waits until they are empty.
+func (d *Discarder) Drain() {
+	for _, r := range d.set.Rings {
+		r.Close()
+	}
+	if d.set.Dead != nil {
+		d.set.Dead.Close()
+	}
+	<-d.done
+}
+
+// Stats is a snapshot of the counters.
+func (d *Discarder) Stats() Stats { return d.stats.snapshot() }

@@ -1,0 +1,157 @@
+package producer
+
+import (
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringtail/ringtail/shard"
+)
+
+// deliveryBounds are the histogram's upper bounds in seconds: ring entry to
+// Kafka's ack lies between half a millisecond and, with brokers away, minutes.
+var deliveryBounds = []float64{
+	0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075,
+	0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+}
+
+// stats are the counters of all engines of a server. Engines write, anybody reads.
+type stats struct {
+	shards             []shardStats
+	letters            atomic.Uint64 // dead letters in Kafka
+	possibleDuplicates atomic.Uint64
+	rebuilds           atomic.Uint64
+	retries            atomic.Uint64 // requests that librdkafka sent again
+	requests           atomic.Pointer[requestTimes]
+
+	buckets [22]atomic.Uint64 // records, by deliveryBounds; the last is +Inf
+	nanos   atomic.Uint64     // sum over records
+}
+
+type shardStats struct {
+	delivered, refused atomic.Uint64
+	_                  [48]byte
+}
+
+// requestTimes is what librdkafka measured of its requests to brokers, in seconds.
+type requestTimes struct {
+	count     uint64
+	sum       float64
+	quantiles map[float64]float64
+}
+
+func newStats(shards int) *stats { return &stats{shards: make([]shardStats, shards)} }
+
+func (s *stats) delivered(l *line, n uint64) {
+	if l.shard < 0 {
+		s.letters.Add(n)
+		return
+	}
+	s.shards[l.shard].delivered.Add(n)
+}
+
+func (s *stats) setAside(l *line) { s.shards[l.shard].refused.Add(1) }
+
+// freed observes the delivery time of a batch's records: they entered the ring
+// together, and the batch is done with its last one.
+func (s *stats) freed(h *held) {
+	took := shard.Now() - h.batch.Taken
+	n := h.end - h.first
+	seconds := time.Duration(took).Seconds()
+	i := 0
+	for i < len(deliveryBounds) && seconds > deliveryBounds[i] {
+		i++
+	}
+	s.buckets[i].Add(n)
+	s.nanos.Add(uint64(took) * n)
+}
+
+// Stats is a snapshot of what a Writer did.
+type Stats struct {
+	Delivered          uint64 // records in Kafka
+	Refused            uint64 // records set aside after they were routed
+	Letters            uint64 // dead letters in Kafka
+	PossibleDuplicates uint64
+	Rebuilds           uint64
+}
+
+func (s *stats) snapshot() Stats {
+	out := Stats{
+		Letters:            s.letters.Load(),
+		PossibleDuplicates: s.possibleDuplicates.Load(), Rebuilds: s.rebuilds.Load(),
+	}
+	for i := range s.shards {
+		out.Delivered += s.shards[i].delivered.Load()
+		out.Refused += s.shards[i].refused.Load()
+	}
+	return out
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("ringtail_"+name, help, labels, nil)
+}
+
+var (
+	descDelivered = desc("records_delivered_total", "Records that are in Kafka (acks=all).", "shard")
+	descLetters   = desc("records_dead_lettered_total", "Rejected records whose letter is in Kafka.")
+	descUsed      = desc("ring_used_bytes", "Bytes of the ring that Kafka does not have yet.", "shard")
+	descCapacity  = desc("ring_capacity_bytes", "Size of the ring.", "shard")
+	descDelivery  = desc("delivery_seconds", "From ring entry to Kafka's ack, over every record.")
+	descRebuilds  = desc("producer_rebuilds_total", "Times librdkafka was started anew after a failure.")
+	descMaybe     = desc("possible_duplicates_total", "Records sent again although Kafka may have them.")
+	descRetries   = desc("kafka_retries_total", "Requests that librdkafka sent again by its own count (txretries), which leaves out produce requests whose records it queued again.")
+	descRequests  = desc("kafka_request_seconds", "Round trip of requests to brokers, of librdkafka's last statistics window.")
+)
+
+// collector exposes a Writer's stats and rings; records refused after routing are
+// told to whoever counts rejects (Writer.Refused).
+type collector struct {
+	stats *stats
+	set   shard.Set
+}
+
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descDelivered, descLetters, descUsed, descCapacity, descDelivery,
+		descRebuilds, descMaybe, descRetries, descRequests} {
+		ch <- d
+	}
+}
+
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v int, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	s := c.stats
+	for i, r := range c.set.Rings {
+		name := strconv.Itoa(i)
+		counter(descDelivered, s.shards[i].delivered.Load(), name)
+		gauge(descUsed, r.Used(), name)
+		gauge(descCapacity, r.Capacity(), name)
+	}
+	if d := c.set.Dead; d != nil {
+		gauge(descUsed, d.Used(), d.Name())
+		gauge(descCapacity, d.Capacity(), d.Name())
+	}
+	counter(descLetters, s.letters.Load())
+	counter(descRebuilds, s.rebuilds.Load())
+	counter(descMaybe, s.possibleDuplicates.Load())
+	counter(descRetries, s.retries.Load())
+	buckets, count := make(map[float64]uint64, len(deliveryBounds)), uint64(0)
+	for i := range s.buckets {
+		count += s.buckets[i].Load()
+		if i < len(deliveryBounds) {
+			buckets[deliveryBounds[i]] = count
+		}
+	}
+	ch <- prometheus.MustNewConstHistogram(descDelivery, count, float64(s.nanos.Load())/1e9, buckets)
+	r := s.requests.Load()
+	if r == nil {
+		r = &requestTimes{}
+	}
+	ch <- prometheus.MustNewConstSummary(descRequests, r.count, r.sum, r.quantiles)
+}

@@ -1,0 +1,426 @@
+package producer
+
+import (
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/ringtail/ringtail/shard"
+)
+
+var (
+	modelSeed  = flag.Uint64("model.seed", 0, "run the model with this seed only (0: the fixed set and a random one)")
+	modelSteps = flag.Int("model.steps", 400_000, "steps of the model in all")
+)
+
+// TestModel runs ring, engine and an adversarial librdkafka against each other in
+// random interleavings, and checks after every step what must always hold, and
+// after the faults have ended what must hold at rest. It prints the seed that
+// failed; -model.seed repeats it, -model.steps goes on for longer.
+func TestModel(t *testing.T) {
+	seed := *modelSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("first seed %d", seed)
+	total, runs := 0, 0
+	faults := map[string]int{}
+	for total < *modelSteps {
+		m := newModel(t, seed)
+		m.run()
+		if t.Failed() {
+			t.Fatalf("failed: go test ./producer -run TestModel -model.seed %d", seed)
+		}
+		total += m.steps
+		runs++
+		for k, n := range m.world.faults {
+			faults[k] += n
+		}
+		if *modelSeed != 0 {
+			break
+		}
+		seed++
+	}
+	t.Logf("%d runs, %d steps, faults: %v", runs, total, faults)
+	if *modelSeed == 0 {
+		for _, f := range []string{"partial acceptance", "frozen broker", "connection lost", "batch refused",
+			"invalid record", "fatal out of nowhere", "topic missing", "never answered", "destroy hangs", "record set aside",
+			"report overtaken", "limit falls", "order to stop"} {
+			if faults[f] == 0 {
+				t.Errorf("fault %q never happened: the model proves nothing about it", f)
+			}
+		}
+	}
+}
+
+// TestModelNoticesBreach breaks the protocol on purpose, one rule at a time: the
+// model must fail each time, or it would not notice the real thing.
+func TestModelNoticesBreach(t *testing.T) {
+	for name, breach := range map[string]func(*model){
+		"acks what was only handed over": func(m *model) {
+			for _, l := range m.engine.lines {
+				l.acked = l.sent
+			}
+		},
+		"skips a record":                 func(m *model) { skipOne(m.engine.lines[0]) },
+		"goes on behind a failure":       func(m *model) { goOn(m.engine) },
+		"does not count what is doubled": func(m *model) { m.engine.stats.possibleDuplicates.Store(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(400) {
+				probe := &recorder{TB: t}
+				m := newModel(probe, seed)
+				m.breach = breach
+				m.run()
+				if probe.failed {
+					return
+				}
+			}
+			t.Error("400 runs with the breach, and no check noticed")
+		})
+	}
+}
+
+func skipOne(l *line) {
+	if l.cur < len(l.held) && l.held[l.cur].entered && l.at.Index < l.held[l.cur].batch.Count {
+		l.held[l.cur].batch.Next(&l.at)
+	}
+}
+
+// goOn drops what failed and continues behind it, as with gapless off.
+func goOn(e *engine) {
+	if e.state != settling || e.client == nil {
+		return
+	}
+	for _, l := range e.lines {
+		if t := e.client.Track(l.id); t.Failed == l.acked {
+			l.acked = min(l.acked+1, l.sent)
+		}
+	}
+}
+
+// recorder is a testing.TB that only notes whether it failed.
+type recorder struct {
+	testing.TB
+	failed bool
+}
+
+func (r *recorder) Errorf(string, ...any) { r.failed = true }
+func (r *recorder) Failed() bool          { return r.failed }
+func (r *recorder) Helper()               {}
+
+// model is one run: some shards with an engine each, one for the letters, a world.
+type model struct {
+	t      testing.TB
+	rng    *rand.Rand
+	world  *world
+	rings  []*shard.Ring
+	dead   *shard.Ring
+	engine *engine // the shards'
+	tail   *engine // the letters'
+	stats  *stats
+	clock  time.Duration
+	look   uint64
+	limit  int   // the topic's, as the looks say
+	err    error // what a look at the topic says
+	abort  bool  // this run is ended by an order to stop, faults and all
+	steps  int
+	breach func(*model)
+
+	pushed  [][]uint64 // by shard, ids in ring order
+	ends    [][]int    // by shard: records below each batch's end, by batch
+	done    []int      // by shard: records whose batches were freed
+	poison  map[uint64]bool
+	nextID  uint64
+	crashed bool
+	clients []*adversary // living instances
+}
+
+func newModel(t testing.TB, seed uint64) *model {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	shards := 1 + rng.IntN(3)
+	m := &model{t: t, rng: rng, poison: map[uint64]bool{}, nextID: 1, limit: 2000, abort: rng.IntN(8) == 0}
+	m.world = &world{rng: rng, log: make([][]uint64, shards+1), faults: map[string]int{}}
+	m.stats = newStats(shards)
+	var lines []*line
+	for i := range shards {
+		r, err := shard.New(shard.Options{Name: fmt.Sprint(i), Bytes: 1 << 14})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.rings = append(m.rings, r)
+		lines = append(lines, &line{id: i, shard: i, ring: r, partition: int32(i)})
+	}
+	m.pushed, m.ends, m.done = make([][]uint64, shards), make([][]int, shards), make([]int, shards)
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	cfg := engineConfig{Name: "0", WindowRecords: 40, WindowBytes: 4096, SettleTimeout: 3 * time.Second, Logger: log}
+	if rng.IntN(2) == 0 {
+		m.dead, _ = shard.New(shard.Options{Name: "dead-letter", Bytes: 1 << 14})
+		tail := cfg
+		m.tail = newEngine(tail, m.seams(1), []*line{{shard: -1, ring: m.dead, partition: int32(shards)}}, m.stats)
+		cfg.Dead, cfg.DeadLimit = m.dead, func() int { return 1000 }
+	}
+	m.engine = newEngine(cfg, m.seams(0), lines, m.stats)
+	m.clients = make([]*adversary, 2)
+	return m
+}
+
+func (m *model) seams(slot int) seams {
+	return seams{
+		open: func(_ topicState, first []uint64) (client, error) {
+			a := newAdversary(m.world, first)
+			m.clients[slot] = a
+			return a, nil
+		},
+		destroy: func(c client) <-chan struct{} {
+			gone := make(chan struct{})
+			if m.world.hang {
+				m.world.hang = false
+				m.world.faults["destroy hangs"]++
+				return gone
+			}
+			c.Destroy()
+			m.clients[slot] = nil
+			close(gone)
+			return gone
+		},
+		topic: func() topicState { return topicState{Look: m.look, Name: "t", Err: m.err, Limit: m.limit} },
+		look:  func() {},
+		now:   func() time.Duration { return m.clock },
+		die:   func(error) { m.crashed = true },
+	}
+}
+
+func (m *model) run() {
+	defer m.release()
+	stormy := 200 + m.rng.IntN(1500)
+	for range stormy {
+		m.step()
+		if m.crashed || m.t.Failed() {
+			return
+		}
+	}
+	if m.abort {
+		m.stopNow()
+		return
+	}
+	m.world.calm, m.world.hang, m.err = true, false, nil
+	for _, r := range m.rings {
+		r.Close()
+	}
+	for range 20_000 {
+		m.step()
+		if m.t.Failed() || m.crashed {
+			return
+		}
+		if m.engine.state == ended && m.tail != nil && !m.dead.Closed() {
+			m.dead.Close()
+		}
+		if m.engine.state == ended && (m.tail == nil || m.tail.state == ended) {
+			m.atRest()
+			return
+		}
+	}
+	m.t.Errorf("faults have ended, and after 20,000 steps the shards are still at it: %v, %d of %d freed", m.engine.state, m.done, len(m.pushed[0]))
+}
+
+// stopNow orders the engines to stop while the faults go on: they must end, in
+// virtual time that no fault can stretch.
+func (m *model) stopNow() {
+	m.world.faults["order to stop"]++
+	m.engine.abort.Store(true)
+	if m.tail != nil {
+		m.tail.abort.Store(true)
+	}
+	for range 20_000 {
+		m.step()
+		if m.t.Failed() || m.crashed || m.engine.state == ended && (m.tail == nil || m.tail.state == ended) {
+			return
+		}
+	}
+	m.t.Errorf("ordered to stop, and after 20,000 steps still %v", m.engine.state)
+}
+
+func (m *model) release() {
+	for _, r := range m.rings {
+		r.Release()
+	}
+	if m.dead != nil {
+		m.dead.Release()
+	}
+}
+
+// step is one move of somebody.
+func (m *model) step() {
+	m.steps++
+	switch n := m.rng.IntN(20); {
+	case n < 5 && !m.world.calm:
+		m.push(m.rng.IntN(len(m.rings)))
+	case n < 12:
+		for _, a := range m.clients {
+			if a != nil && !a.tooOld {
+				a.act()
+			}
+		}
+		m.world.act()
+	case n < 13:
+		m.look++
+		if !m.world.calm {
+			m.err = nil
+			if m.rng.IntN(10) == 0 {
+				m.err = ErrTopic
+			}
+			if m.rng.IntN(400) == 0 {
+				m.world.hang = true
+			}
+			if m.rng.IntN(200) == 0 && m.limit > 1990 {
+				m.limit-- // the instance is to be replaced, without a failure
+				m.world.faults["limit falls"]++
+			}
+		}
+	case n < 14:
+		m.clock += time.Duration(m.rng.IntN(1000)) * time.Millisecond
+	default:
+		for _, e := range []*engine{m.engine, m.tail} {
+			if e != nil && e.state != ended {
+				m.drive(e)
+			}
+		}
+	}
+	if m.breach != nil && m.rng.IntN(10) == 0 {
+		m.breach(m)
+	}
+	m.check()
+}
+
+// drive is the engine's goroutine once around.
+func (m *model) drive(e *engine) {
+	e.step()
+	if e.client != nil {
+		e.client.Poll(0)
+	}
+}
+
+// push claims a batch of a few records; some are poison to the broker, some are
+// over the topic's limit.
+func (m *model) push(i int) {
+	count := 1 + m.rng.IntN(6)
+	values := make([][]byte, count)
+	size := 0
+	for k := range values {
+		n := 16 + m.rng.IntN(80)
+		if m.rng.IntN(300) == 0 {
+			n = 1600 // over the limit of 2000 less the slack
+		}
+		values[k] = make([]byte, n)
+		size += n
+	}
+	c, err := m.rings[i].Claim(count, size)
+	if err != nil {
+		return // full: the client waits
+	}
+	c.SetOrigin(1, 1)
+	for k, v := range values {
+		id := m.nextID
+		m.nextID++
+		binary.LittleEndian.PutUint64(v, id)
+		if m.rng.IntN(200) == 0 {
+			v[8] = 1
+		}
+		m.poison[id] = v[8] != 0 || len(v) > 2000-recordSlack
+		c.Append(v, nil, uint32(k))
+		m.pushed[i] = append(m.pushed[i], id)
+	}
+	m.ends[i] = append(m.ends[i], len(m.pushed[i]), int(c.End()))
+	c.Publish()
+}
+
+// check is what must hold after every step: what has been freed, and so acked to
+// clients, is in Kafka or was rightly set aside; order of first copies.
+func (m *model) check() {
+	for i, r := range m.rings {
+		acked := int(r.Acked())
+		for k := 0; k+1 < len(m.ends[i]); k += 2 {
+			if m.ends[i][k+1] > acked {
+				break
+			}
+			m.done[i] = max(m.done[i], m.ends[i][k])
+		}
+	}
+	if m.steps%16 != 0 {
+		return // the rest is quadratic in spirit; a breach does not go away
+	}
+	for i := range m.rings {
+		m.checkShard(i)
+	}
+}
+
+func (m *model) checkShard(i int) {
+	at := make(map[uint64]int, len(m.world.log[i]))
+	for k, id := range m.world.log[i] {
+		if _, seen := at[id]; !seen {
+			at[id] = k
+		}
+	}
+	letters := map[uint64]bool{}
+	for _, id := range m.world.log[len(m.rings)] {
+		letters[id] = true
+	}
+	last := -1
+	for k, id := range m.pushed[i] {
+		pos, ok := at[id]
+		if !ok {
+			if k < m.done[i] && !m.poison[id] {
+				m.t.Errorf("shard %d: record %d (id %d) is acked and not in kafka", i, k, id)
+			}
+			if k < m.done[i] && m.dead != nil && !letters[id] {
+				m.t.Errorf("shard %d: record %d (id %d) was set aside and acked, and has no letter", i, k, id)
+			}
+			continue
+		}
+		if pos < last {
+			m.t.Errorf("shard %d: record %d (id %d) came before an earlier one", i, k, id)
+		}
+		last = pos
+	}
+}
+
+// atRest is what must hold once everything has drained: all is there, and every
+// second copy was counted beforehand.
+func (m *model) atRest() {
+	m.world.act()
+	extra := uint64(0)
+	for i := range m.rings {
+		m.checkShard(i)
+		if m.done[i] != len(m.pushed[i]) {
+			m.t.Errorf("shard %d: drained with %d of %d records done", i, m.done[i], len(m.pushed[i]))
+		}
+		copies := map[uint64]int{}
+		for _, id := range m.world.log[i] {
+			copies[id]++
+		}
+		for _, id := range m.pushed[i] {
+			if n := copies[id]; n > 1 {
+				extra += uint64(n - 1)
+			} else if n == 0 {
+				m.world.faults["record set aside"]++
+			}
+		}
+	}
+	if counted := m.stats.possibleDuplicates.Load(); extra > counted {
+		m.t.Errorf("%d second copies in kafka, %d counted", extra, counted)
+	}
+	s := m.stats.snapshot()
+	total := uint64(0)
+	for i := range m.pushed {
+		total += uint64(len(m.pushed[i]))
+	}
+	if s.Delivered+s.Refused != total {
+		m.t.Errorf("delivered %d + refused %d, pushed %d", s.Delivered, s.Refused, total)
+	}
+}

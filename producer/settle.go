@@ -1,0 +1,199 @@
+package producer
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+)
+
+// fail latches: from here to the next instance nothing is handed over. l is the
+// line that failed, nil where the instance did; code 0 is an order to stop.
+func (e *engine) fail(code int, l *line) {
+	why := "librdkafka: " + rdk.ErrorText(code)
+	if l != nil {
+		why = fmt.Sprintf("shard %s: %s", l.ring.Name(), rdk.ErrorText(code))
+	}
+	if code != 0 {
+		e.sick(why)
+		e.log().Error("delivery failed, starting librdkafka anew; nothing is lost, clients wait", "cause", why)
+	}
+	if t := e.topic(); code == errTooLarge && t.Assumed {
+		// The topic's limit may not be read, so it is found by halves.
+		e.guess = max(e.batchMax/2, guessMin)
+	}
+	e.failure = true
+	e.enter(settling)
+	e.seams.look()
+	e.lookedAt = e.topic().Look
+	e.purge()
+}
+
+// guessMin is the smallest batch size that is tried where the topic's limit may not
+// be read.
+const guessMin = 4096
+
+func (e *engine) purge() {
+	e.client.Purge(e.inflight)
+	e.lastPurge = e.seams.now()
+}
+
+// stepSettling waits until every record handed over has been reported. A request
+// that fails and is queued again is not reported by the purge that went before,
+// so the purge is repeated; one that never answers is given up at last.
+func (e *engine) stepSettling() time.Duration {
+	now := e.seams.now()
+	if e.outstanding() == 0 {
+		e.settled()
+		return 0
+	}
+	if !e.failure {
+		if e.abort.Load() {
+			e.fail(0, nil)
+		} else if now-e.since > e.cfg.SettleTimeout {
+			e.fail(errTimedOut, nil) // one stuck partition must not hold up the others
+		}
+		return purgeEvery
+	}
+	late := now-e.since > e.cfg.SettleTimeout || e.abort.Load()
+	switch {
+	case late && e.inflight && now-e.since > e.cfg.SettleTimeout+giveUpTimeout, e.abort.Load() && e.inflight:
+		// Purged and still silent: they count as possible duplicates too.
+		e.settled()
+		return 0
+	case late && !e.inflight:
+		e.inflight = true
+		e.purge()
+	case now-e.lastPurge >= purgeEvery:
+		e.purge()
+	}
+	return purgeEvery
+}
+
+// outstanding is the number of records handed over and not reported.
+func (e *engine) outstanding() uint64 {
+	n := uint64(0)
+	for _, l := range e.lines {
+		n += l.sent - l.base - e.client.Track(l.id).Reports
+	}
+	return n
+}
+
+// settled takes stock: what may be in Kafka beyond acked is counted, the broker's
+// verdicts are kept, every cursor goes back to acked, and the instance goes.
+func (e *engine) settled() {
+	maybe := uint64(0)
+	marks, cleared := map[int32]int{}, map[int32]bool{} // by partition: shards may share one
+	for _, l := range e.lines {
+		t := e.client.Track(l.id)
+		marks[l.partition] += t.Invalids
+		cleared[l.partition] = cleared[l.partition] || t.Different > 0
+	}
+	for _, l := range e.lines {
+		t := e.client.Track(l.id)
+		maybe += t.Maybe + t.Beyond + (l.sent - l.base - t.Reports)
+		if l.shard >= 0 && (cleared[l.partition] || marks[l.partition] == 1) {
+			l.judge(t.Invalid)
+		} else {
+			l.acquitAll() // the whole batch was marked: nobody in particular
+		}
+		l.seek(l.acked)
+	}
+	if maybe > 0 && !e.abort.Load() {
+		e.stats.possibleDuplicates.Add(maybe)
+		e.log().Warn("a request's fate is unknown: its records are sent again and may be in Kafka twice", "records", maybe)
+	}
+	e.enter(destroying)
+	e.setWaking(nil)
+	e.gone = e.seams.destroy(e.client)
+	e.client = nil
+}
+
+func (e *engine) stepDestroying() time.Duration {
+	select {
+	case <-e.gone:
+	default:
+		left := e.since + destroyTimeout - e.seams.now()
+		if left <= 0 {
+			e.seams.die(fmt.Errorf("producer: librdkafka did not stop within %v; ending, or its requests could overtake", destroyTimeout))
+			e.enter(ended)
+			return 0
+		}
+		return left
+	}
+	e.gone = nil
+	if e.abort.Load() || e.empty() {
+		e.enter(ended)
+		return 0
+	}
+	if e.failure {
+		e.stats.rebuilds.Add(1)
+		e.retryAt = e.seams.now() + e.backoff
+		e.backoff = min(max(2*e.backoff, backoffMin), backoffMax)
+	}
+	e.failure, e.inflight = false, false
+	e.enter(rebuilding)
+	return 0
+}
+
+// stepRebuilding makes the next instance once the back-off is over and the topic
+// has been seen to be well since the failure.
+func (e *engine) stepRebuilding() time.Duration {
+	if e.abort.Load() || e.empty() {
+		e.enter(ended)
+		return 0
+	}
+	t := e.topic()
+	if e.guess > 0 && t.Assumed {
+		t.Limit = min(t.Limit, e.guess)
+	}
+	if t.Look <= e.lookedAt {
+		e.seams.look()
+		return purgeEvery
+	}
+	if t.Err != nil { // looked at again every second; each look wakes the engine
+		e.sick(t.Err.Error())
+		for _, l := range e.lines {
+			l.acquitAll()
+		}
+		return pollIdle
+	}
+	if wait := e.retryAt - e.seams.now(); wait > 0 {
+		return wait
+	}
+	first := make([]uint64, len(e.lines))
+	for _, l := range e.lines {
+		first[l.id] = l.acked
+		l.base = l.acked
+	}
+	c, err := e.seams.open(t, first)
+	if err != nil {
+		e.sick(err.Error())
+		e.retryAt = e.seams.now() + backoffMax
+		return backoffMax
+	}
+	e.client, e.batchMax, e.retriesSeen = c, t.batchMax(), 0
+	e.setWaking(c)
+	e.enter(running)
+	if e.nothingHeld() {
+		e.well()
+	}
+	return 0
+}
+
+// nothingHeld tells whether no line has anything to prove itself with: then the
+// topic's being well is all there is to know.
+func (e *engine) nothingHeld() bool {
+	for _, l := range e.lines {
+		if !l.idle() {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *engine) setWaking(c client) {
+	e.mu.Lock()
+	e.waking = c
+	e.mu.Unlock()
+}

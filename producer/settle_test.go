@@ -1,0 +1,149 @@
+package producer
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// silent takes everything and reports nothing, like a librdkafka whose brokers do
+// not answer; a purge of requests under way reports it all as failed.
+type silent struct {
+	eager
+	values  [][]byte
+	letters []rdk.Letter
+	purged  bool
+}
+
+func (c *silent) Produce(_ int, _ int32, first uint64, records []rdk.Record) (int, int) {
+	for _, r := range records {
+		c.values = append(c.values, r.Value)
+	}
+	c.sent = first + uint64(len(records))
+	return len(records), 0
+}
+
+func (c *silent) ProduceLetter(_ int, _ int32, number uint64, value []byte, l rdk.Letter) int {
+	c.values, c.letters, c.sent = append(c.values, value), append(c.letters, l), number+1
+	return 0
+}
+
+func (c *silent) Poll(int)            {}
+func (c *silent) Purge(inflight bool) { c.purged = c.purged || inflight }
+func (c *silent) Track(int) rdk.Track {
+	if c.purged && c.sent > 0 {
+		return rdk.Track{Failed: 0, Err: errPurgeInflight, Reports: c.sent, Maybe: c.sent}
+	}
+	return rdk.Track{Failed: rdk.None}
+}
+
+// still is an engine with one ring, a clock that stands and a topic that the test sets.
+func still(t *testing.T, shardNo int, c client, topic *topicState) (*engine, *shard.Ring) {
+	ring, err := shard.New(shard.Options{Name: "0", Bytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ring.Release() })
+	gone := make(chan struct{})
+	close(gone)
+	e := newEngine(engineConfig{WindowRecords: 1000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
+		Logger: slog.New(slog.DiscardHandler)}, seams{
+		open:    func(topicState, []uint64) (client, error) { return c, nil },
+		destroy: func(client) <-chan struct{} { return gone },
+		topic:   func() topicState { return *topic },
+		look:    func() {},
+		now:     func() time.Duration { return 0 },
+		die:     func(err error) { t.Error(err) },
+	}, []*line{{shard: shardNo, ring: ring}}, newStats(1))
+	return e, ring
+}
+
+func put(t *testing.T, r *shard.Ring, count, size int, meta []byte) {
+	t.Helper()
+	c, err := r.Claim(count, count*(size+len(meta)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range count {
+		c.Append(make([]byte, size), meta, uint32(i))
+	}
+	c.Publish()
+}
+
+func steps(e *engine, n int) {
+	for range n {
+		e.step()
+	}
+}
+
+// TestOrderToStopEndsQuietSettling: the topic's limit falls, so the instance is to be
+// replaced without a failure, and then no broker answers any more. The clock stands,
+// so only the order can end it.
+func TestOrderToStopEndsQuietSettling(t *testing.T) {
+	topic := topicState{Look: 1, Limit: 5000}
+	c := &silent{}
+	e, ring := still(t, 0, c, &topic)
+	put(t, ring, 10, 100, nil)
+	steps(e, 3)
+	topic.Limit = 4000
+	steps(e, 20)
+	if e.state != settling || c.purged {
+		t.Fatalf("%v, purged %v; want to be settling, waiting for reports", e.state, c.purged)
+	}
+	e.abort.Store(true)
+	steps(e, 20)
+	if e.state != ended {
+		t.Errorf("%v after the order to stop", e.state)
+	}
+}
+
+// TestReadyWhenSetAside: an engine that is sick over records that are then set
+// aside, and has nothing else to prove itself with, is well again.
+func TestReadyWhenSetAside(t *testing.T) {
+	topic := topicState{Look: 1, Limit: 2000}
+	e, ring := still(t, 0, &silent{}, &topic)
+	steps(e, 3)
+	e.sick("a batch was refused")
+	put(t, ring, 3, 1800, nil)
+	steps(e, 5)
+	if why := e.health.Load(); why != nil || e.stats.snapshot().Refused != 3 || ring.Used() != 0 {
+		t.Errorf("health %v, %d refused, %d bytes used", why, e.stats.snapshot().Refused, ring.Used())
+	}
+}
+
+// TestTooManyInARow: after a hundred records set aside in a row no more are, and the
+// engine is not ready; once the topic takes them, the others go in.
+func TestTooManyInARow(t *testing.T) {
+	topic := topicState{Look: 1, Limit: 2000}
+	c := &eager{}
+	e, ring := still(t, 0, c, &topic)
+	put(t, ring, 150, 1800, nil)
+	steps(e, 20)
+	if n := e.stats.snapshot().Refused; n != asideInARow || e.health.Load() == nil {
+		t.Fatalf("%d set aside, healthy %v; want %d and not ready", n, e.health.Load() == nil, asideInARow)
+	}
+	topic.Limit = 10_000
+	for range 10 {
+		e.step()
+		c.Poll(0)
+	}
+	if s := e.stats.snapshot(); s.Delivered != 50 || s.Refused != asideInARow || e.health.Load() != nil {
+		t.Errorf("%+v, healthy %v; want 50 delivered and ready", s, e.health.Load() == nil)
+	}
+}
+
+// TestLetterIsCutNotRefused: the dead-letter topic's limit falls while a letter waits.
+// Acks wait for it, so it goes in, cut, and says how long it was.
+func TestLetterIsCutNotRefused(t *testing.T) {
+	topic := topicState{Look: 1, Limit: 2000}
+	c := &silent{}
+	e, ring := still(t, -1, c, &topic)
+	put(t, ring, 1, 5000, shard.AppendLetterMeta(nil, "bad_json", "127.0.0.1:1", 0))
+	steps(e, 3)
+	if len(c.letters) != 1 || c.letters[0].Truncated != 5000 || len(c.values[0]) != 2000-recordSlack {
+		t.Errorf("letters %+v", c.letters)
+	}
+}

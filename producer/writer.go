@@ -1,0 +1,364 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// Options of a Writer; the words of errors are serve's flags.
+type Options struct {
+	Brokers         string // --brokers, host:port,…
+	Topic           string // --topic
+	DeadLetterTopic string // --dead-letter-topic; "": none
+	Producers       int    // --producers, librdkafka instances; shard i is written by instance i mod Producers
+	Fold            bool   // --fold-partitions: shard i to partition i mod partitions
+	KeyField        string // --key-field; "": records have no key
+	MaxRecordBytes  int    // --max-record-bytes
+	Properties      map[string]string
+	Unsafe          bool // --unsafe
+
+	WindowRecords int // records of a shard under way; 0: 10,000
+	WindowBytes   int // bytes of a shard under way; 0: 4 MiB or two of the largest records
+
+	// Called on an engine's goroutine; they must not block.
+	OnProgress func()                     // room was freed: Acked of some ring moved
+	OnRefused  func(conn, ordinal uint64) // a record was set aside after it was routed
+	RemoteOf   func(conn uint64) string   // the address a connection came from
+	OnLimit    func(record, letter int)   // most bytes of a record with its key, and of a letter
+	Die        func(error)                // the process must end with 1; nil: panic
+
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+func (o *Options) windowRecords() int {
+	if o.WindowRecords > 0 {
+		return o.WindowRecords
+	}
+	return 10_000
+}
+
+func (o *Options) windowBytes() int {
+	if o.WindowBytes > 0 {
+		return o.WindowBytes
+	}
+	return max(4<<20, 2*o.MaxRecordBytes)
+}
+
+// Writer writes a set of rings to Kafka.
+type Writer struct {
+	opts    Options
+	set     shard.Set
+	stats   *stats
+	admin   *kafka.AdminClient
+	topic   *watcher
+	dead    *watcher // nil without dead letters
+	engines []*engine
+	letters *engine // the dead ring's; nil without
+	cancel  context.CancelFunc
+	limits  atomic.Uint64 // record<<32 | letter, as last told to OnLimit
+	started atomic.Bool   // engines are there
+}
+
+// Open checks the options and makes a Writer for the rings of set. It does not
+// reach for Kafka yet.
+func Open(o Options, set shard.Set) (*Writer, error) {
+	if err := o.validate(len(set.Rings)); err != nil {
+		return nil, err
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	cm := kafka.ConfigMap{}
+	for k, v := range o.common() {
+		cm[k] = v
+	}
+	cm["log_level"] = 0 // what is wrong comes back as an error; its own lines would go to stderr raw
+	admin, err := kafka.NewAdminClient(&cm)
+	if err != nil {
+		return nil, fmt.Errorf("--kafka-property: %w", err)
+	}
+	w := &Writer{opts: o, set: set, stats: newStats(len(set.Rings)), admin: admin}
+	partitions := len(set.Rings)
+	if o.Fold {
+		partitions = 1
+	}
+	w.topic = newWatcher(o.Topic, partitions, o.KeyField != "", admin, o.Logger, w.topicChanged)
+	if set.Dead != nil {
+		w.dead = newWatcher(o.DeadLetterTopic, 1, false, admin, o.Logger, w.topicChanged)
+	}
+	if o.Registerer != nil {
+		if err := o.Registerer.Register(&collector{stats: w.stats, set: set}); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func (o *Options) validate(shards int) error {
+	switch {
+	case o.Brokers == "":
+		return errors.New("--brokers is missing: host:port,…")
+	case o.Topic == "":
+		return errors.New("--topic is empty")
+	case o.Producers < 1 || o.Producers > shards:
+		return fmt.Errorf("--producers is %d, must be between 1 and --shards (%d)", o.Producers, shards)
+	case shards > rdk.LinesMax:
+		return fmt.Errorf("--shards is %d, must be at most %d", shards, rdk.LinesMax)
+	}
+	if err := CheckProperties(o.Properties, o.Unsafe); err != nil {
+		return err
+	}
+	// Some values are refused only when a producer is made; without brokers, so that
+	// nothing is looked up.
+	p := o.properties(topicState{}, shards)
+	delete(p, "bootstrap.servers")
+	c, err := rdk.New(p, o.Topic, []uint64{0})
+	if err != nil {
+		return fmt.Errorf("--kafka-property: %w", err)
+	}
+	c.Destroy()
+	return nil
+}
+
+// Check looks at the topics once. An error that wraps ErrTopic is about them; any
+// other is about reaching Kafka, and trying again may help.
+func (w *Writer) Check(ctx context.Context) error {
+	for _, t := range []*watcher{w.topic, w.dead} {
+		if t == nil {
+			continue
+		}
+		done := make(chan topicState, 1)
+		go func() { done <- t.once() }()
+		select {
+		case s := <-done:
+			if s.Err != nil {
+				return s.Err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Start begins to write. Call it once, after a Check that succeeded.
+func (w *Writer) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.cancel = cancel
+	if w.opts.Fold { // shards are given to these partitions for good
+		w.topic.partitions.Store(int32(w.topic.topic().Partitions))
+	}
+	n := w.opts.Producers
+	lines := make([][]*line, n)
+	for i, r := range w.set.Rings {
+		k := i % n
+		p := i
+		if w.opts.Fold {
+			p = i % w.topic.topic().Partitions
+		}
+		lines[k] = append(lines[k], &line{id: len(lines[k]), shard: i, ring: r, partition: int32(p)})
+	}
+	for k := range lines {
+		w.engines = append(w.engines, w.newEngine(strconv.Itoa(k), w.topic, lines[k]))
+	}
+	if w.dead != nil {
+		w.letters = w.newEngine("dead-letter", w.dead, []*line{{shard: -1, ring: w.set.Dead}})
+	}
+	w.started.Store(true)
+	go w.topic.run(ctx)
+	if w.dead != nil {
+		go w.dead.run(ctx)
+	}
+	for _, e := range w.all() {
+		go e.run()
+	}
+}
+
+func (w *Writer) all() []*engine {
+	if w.letters == nil {
+		return w.engines
+	}
+	return append(append([]*engine(nil), w.engines...), w.letters)
+}
+
+func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
+	cfg := engineConfig{
+		Name:          name,
+		WindowRecords: w.opts.windowRecords(),
+		WindowBytes:   w.opts.windowBytes(),
+		SettleTimeout: w.opts.settleTimeout(),
+		Keyed:         w.opts.KeyField != "",
+		OnProgress:    w.opts.OnProgress,
+		OnRefused:     w.opts.OnRefused,
+		RemoteOf:      w.opts.RemoteOf,
+		Logger:        w.opts.Logger,
+	}
+	if t == w.dead {
+		cfg.OnProgress = w.lettersMoved
+	} else if w.dead != nil {
+		cfg.Dead, cfg.DeadLimit = w.set.Dead, w.LetterLimit
+	}
+	s := seams{
+		open: func(ts topicState, first []uint64) (client, error) {
+			return rdk.New(w.opts.properties(ts, len(lines)), ts.Name, first)
+		},
+		destroy: func(c client) <-chan struct{} {
+			gone := make(chan struct{})
+			go func() { c.Destroy(); close(gone) }()
+			return gone
+		},
+		topic: t.topic,
+		look:  t.look,
+		now:   func() time.Duration { return time.Duration(shard.Now()) },
+		die:   w.die,
+	}
+	return newEngine(cfg, s, lines, w.stats)
+}
+
+// settleTimeout is how long a request under way may take to end by itself.
+func (o *Options) settleTimeout() time.Duration {
+	socket := 60 * time.Second // librdkafka's default socket.timeout.ms
+	if ms, err := strconv.Atoi(o.Properties["socket.timeout.ms"]); err == nil {
+		socket = time.Duration(ms) * time.Millisecond
+	}
+	return socket + time.Second
+}
+
+func (w *Writer) die(err error) {
+	if w.opts.Die == nil {
+		panic(err)
+	}
+	w.opts.Die(err)
+}
+
+// lettersMoved runs on the letters' engine: batches that wait for a letter may be
+// free now, and so may acks.
+func (w *Writer) lettersMoved() {
+	for _, e := range w.engines {
+		e.wake()
+	}
+	if w.opts.OnProgress != nil {
+		w.opts.OnProgress()
+	}
+}
+
+// topicChanged runs on a watcher's goroutine.
+func (w *Writer) topicChanged() {
+	record, letter := w.RecordLimit(), 0
+	if w.dead != nil {
+		letter = w.LetterLimit()
+	}
+	if now := uint64(record)<<32 | uint64(letter); w.limits.Swap(now) != now && w.opts.OnLimit != nil {
+		w.opts.OnLimit(record, letter)
+	}
+	if w.started.Load() {
+		for _, e := range w.all() {
+			e.wake()
+		}
+	}
+}
+
+// RecordLimit is the most bytes of a record with its key: the flag, or the topic's
+// limit less the framing if that is lower.
+func (w *Writer) RecordLimit() int { return min(w.opts.MaxRecordBytes, w.topic.topic().recordMax()) }
+
+// LetterLimit is the most bytes of a dead letter's value.
+func (w *Writer) LetterLimit() int { return max(w.dead.topic().recordMax()-512, 0) }
+
+// Drain closes the rings, waits until all they hold is in Kafka, and ends the
+// engines; the dead ring is last, since a record set aside on the way becomes a
+// letter. When ctx ends first, what is not in Kafka by then is given up.
+func (w *Writer) Drain(ctx context.Context) {
+	for _, r := range w.set.Rings {
+		r.Close()
+	}
+	w.await(ctx, w.engines)
+	if w.letters != nil {
+		w.set.Dead.Close()
+		w.await(ctx, []*engine{w.letters})
+	}
+	if w.cancel != nil {
+		w.cancel()
+	}
+}
+
+// await waits for engines to end by themselves until ctx ends, then for good.
+func (w *Writer) await(ctx context.Context, engines []*engine) {
+	for _, e := range engines {
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+			for _, e := range engines {
+				e.abort.Store(true)
+				e.wake()
+			}
+			<-e.done
+		}
+	}
+}
+
+// Close gives up what Drain left; the rings' memory may be released afterwards.
+func (w *Writer) Close() {
+	if w.started.Load() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		w.Drain(ctx)
+	}
+	w.admin.Close()
+}
+
+// Stats is a snapshot of the counters.
+func (w *Writer) Stats() Stats { return w.stats.snapshot() }
+
+// Refused is the number of records set aside after they were routed.
+func (w *Writer) Refused() uint64 { return w.stats.snapshot().Refused }
+
+// stalledAfter is how long the oldest record may wait for Kafka's ack before the
+// server calls itself not ready.
+const stalledAfter = 10 * time.Second
+
+// Ready tells whether records are being written, and if not, why.
+func (w *Writer) Ready() (bool, string) {
+	for _, t := range []*watcher{w.topic, w.dead} {
+		if t != nil {
+			if err := t.topic().Err; err != nil {
+				return false, err.Error()
+			}
+		}
+	}
+	if !w.started.Load() {
+		return false, "starting"
+	}
+	for _, e := range w.all() {
+		if why := e.health.Load(); why != nil {
+			return false, *why
+		}
+		if since := e.oldest.Load(); since != 0 {
+			if age := time.Duration(shard.Now() - since); age > stalledAfter {
+				return false, fmt.Sprintf("oldest record has waited %v for kafka", age.Round(time.Second))
+			}
+		}
+	}
+	return true, ""
+}
+
+func splitComma(s string) []string {
+	parts := strings.Split(s, ",")
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
+	}
+	return parts
+}

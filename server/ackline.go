@@ -1,0 +1,91 @@
+package server
+
+import (
+	"encoding/binary"
+	"strconv"
+
+	"github.com/ringtail/ringtail/codec"
+)
+
+// What a client is told, one JSON object each, in its own framing:
+//
+//	text     {"acked":17}\n
+//	length   00 00 00 0c {"acked":17}
+//
+//	{"acked":N}                          the first N records are done for good
+//	{"rejected":K,"reason":"bad_json"}   the K-th record, from 1, was rejected
+
+// lineMax is longer than any line: two 20-digit numbers would fit.
+const lineMax = 96
+
+// scratchBytes is how much is formatted at a time: one write.
+const scratchBytes = 16 << 10
+
+func appendAcked(dst []byte, n uint64, length bool) []byte {
+	dst, at := beginLine(dst, length)
+	dst = append(dst, `{"acked":`...)
+	dst = strconv.AppendUint(dst, n, 10)
+	dst = append(dst, '}')
+	return endLine(dst, at, length)
+}
+
+func appendRejected(dst []byte, r reject, length bool) []byte {
+	dst, at := beginLine(dst, length)
+	dst = append(dst, `{"rejected":`...)
+	dst = strconv.AppendUint(dst, r.ordinal, 10)
+	dst = append(dst, `,"reason":"`...)
+	dst = append(dst, r.reason.String()...)
+	dst = append(dst, `"}`...)
+	return endLine(dst, at, length)
+}
+
+func beginLine(dst []byte, length bool) ([]byte, int) {
+	if length {
+		dst = append(dst, 0, 0, 0, 0)
+	}
+	return dst, len(dst)
+}
+
+func endLine(dst []byte, at int, length bool) []byte {
+	if length {
+		binary.BigEndian.PutUint32(dst[at-4:], uint32(len(dst)-at))
+		return dst
+	}
+	return append(dst, '\n')
+}
+
+// reject is a record that was refused, by its ordinal on its connection.
+type reject struct {
+	ordinal uint64
+	reason  codec.Reason
+}
+
+// rejectQueue holds rejects until their lines can be written, two or three bytes
+// each: the reason, and how far the ordinal is from the one before. A client can
+// make one with two bytes of input; queued as lines of forty they would be a way
+// to make the server hold twenty times what was sent.
+type rejectQueue struct {
+	buf      []byte
+	off      int
+	in, outv uint64 // the last ordinal pushed, and popped
+}
+
+func (q *rejectQueue) empty() bool { return q.off == len(q.buf) }
+func (q *rejectQueue) bytes() int  { return len(q.buf) - q.off }
+
+func (q *rejectQueue) push(r reject) {
+	q.buf = append(q.buf, byte(r.reason))
+	q.buf = binary.AppendVarint(q.buf, int64(r.ordinal-q.in))
+	q.in = r.ordinal
+}
+
+func (q *rejectQueue) pop() reject {
+	reason := codec.Reason(q.buf[q.off])
+	delta, n := binary.Varint(q.buf[q.off+1:])
+	q.off += 1 + n
+	q.outv += uint64(delta)
+	if q.empty() {
+		q.buf, q.off = q.buf[:0], 0
+	}
+	return reject{ordinal: q.outv, reason: reason}
+}

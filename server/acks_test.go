@@ -1,0 +1,317 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"github.com/ringtail/ringtail/codec"
+)
+
+// fakeRing is a ring's acked position, moved by hand.
+type fakeRing struct{ acked uint64 }
+
+func (r *fakeRing) Acked() uint64 { return r.acked }
+
+// ackRig is a domain without a goroutine, writing to strings.
+type ackRig struct {
+	d       *ackDomain
+	rings   []*fakeRing
+	written map[int]*strings.Builder
+	full    map[int]int // bytes a descriptor still takes; absent: all
+	now     int64
+	resumed []*conn
+	gone    []closeReason
+	killed  []closeReason
+}
+
+func newAckRig(rings int) *ackRig {
+	r := &ackRig{written: map[int]*strings.Builder{}, full: map[int]int{}}
+	positions := make([]ackedPosition, rings)
+	for i := range positions {
+		f := &fakeRing{}
+		r.rings = append(r.rings, f)
+		positions[i] = f
+	}
+	r.d = newAckDomain(positions, ackOptions{
+		clock:         func() int64 { return r.now },
+		idleTimeout:   1e9,
+		lingerTimeout: 1e9,
+		resume:        func(c *conn) { r.resumed = append(r.resumed, c) },
+		gone:          func(_ *conn, why closeReason) { r.gone = append(r.gone, why) },
+		kill:          func(_ *conn, _ gnet.Conn, why closeReason) { r.killed = append(r.killed, why) },
+		write:         r.write,
+	})
+	return r
+}
+
+func (r *ackRig) write(fd int, p []byte) (int, error) {
+	n := len(p)
+	if room, limited := r.full[fd]; limited {
+		if room == 0 {
+			return -1, unix.EAGAIN
+		}
+		n = min(n, room)
+		r.full[fd] = room - n
+	}
+	b := r.written[fd]
+	if b == nil {
+		b = &strings.Builder{}
+		r.written[fd] = b
+	}
+	b.Write(p[:n])
+	return n, nil
+}
+
+// take answers what fd has got since the last call.
+func (r *ackRig) take(fd int) string {
+	b := r.written[fd]
+	if b == nil {
+		return ""
+	}
+	s := b.String()
+	b.Reset()
+	return s
+}
+
+func (r *ackRig) conn(fd int) *ackState {
+	a := &ackState{conn: &conn{}, fd: -1}
+	r.d.attach(a, fd, nil)
+	return a
+}
+
+func TestAckCoversOnlyWhatIsDoneInEveryRing(t *testing.T) {
+	r := newAckRig(3)
+	a := r.conn(7)
+	r.d.framed(a, chunk{last: 5, ends: []ringEnd{{0, 100}, {1, 200}}})
+	r.d.framed(a, chunk{last: 9, ends: []ringEnd{{0, 300}}})
+	for _, step := range []struct {
+		ring  int
+		acked uint64
+		want  string
+	}{
+		{0, 99, ""},
+		{0, 300, ""}, // records 6 to 9 are done, but of the first five some are not
+		{1, 199, ""},
+		{1, 200, "{\"acked\":9}\n"},
+	} {
+		r.rings[step.ring].acked = step.acked
+		r.d.pass()
+		if got := r.take(7); got != step.want {
+			t.Fatalf("ring %d acked %d: client got %q, want %q", step.ring, step.acked, got, step.want)
+		}
+	}
+	if a.open != nil {
+		t.Fatal("a connection that is owed nothing holds checkpoints")
+	}
+}
+
+func TestAckWaitsForBatchesThatAreNotInTheirRing(t *testing.T) {
+	r := newAckRig(2)
+	a := r.conn(3)
+	seq, _ := r.d.framed(a, chunk{last: 4, ends: []ringEnd{{0, 64}}, waiting: 1})
+	r.rings[0].acked = 64
+	r.d.pass()
+	if got := r.take(3); got != "" {
+		t.Fatalf("acked %q while a batch was still held", got)
+	}
+	r.rings[1].acked = 640
+	r.d.published(a, ringEnd{1, 128}, seq) // the ring is past it already
+	r.d.pass()
+	if got, want := r.take(3), "{\"acked\":4}\n"; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+func TestRejectedIsToldBeforeTheAckThatCoversIt(t *testing.T) {
+	r := newAckRig(1)
+	a := r.conn(3)
+	r.d.framed(a, chunk{last: 3, ends: []ringEnd{{0, 64}}, rejects: []reject{{2, codec.BadJSON}}})
+	r.rings[0].acked = 64
+	r.d.refused(a, 1, codec.RefusedByKafka) // later news of an earlier record
+	r.d.pass()
+	want := "{\"rejected\":2,\"reason\":\"bad_json\"}\n{\"rejected\":1,\"reason\":\"refused_by_kafka\"}\n{\"acked\":3}\n"
+	if got := r.take(3); got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	r.d.framed(a, chunk{last: 4, rejects: []reject{{4, codec.TooDeep}}})
+	r.d.pass()
+	if got, want := r.take(3), "{\"rejected\":4,\"reason\":\"too_deep\"}\n{\"acked\":4}\n"; got != want {
+		t.Fatalf("only rejects: got %q, want %q", got, want)
+	}
+}
+
+func TestAckLengthFraming(t *testing.T) {
+	r := newAckRig(1)
+	a := r.conn(3)
+	r.d.framed(a, chunk{last: 17, length: true})
+	r.d.pass()
+	if got, want := r.take(3), "\x00\x00\x00\x0c{\"acked\":17}"; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+// A connection that never pauses must still be told: with a full list only the
+// newest checkpoint grows.
+func TestAcksGoOnWhileAConnectionSendsWithoutPause(t *testing.T) {
+	r := newAckRig(4)
+	a := r.conn(3)
+	end := make([]uint64, 4)
+	told := uint64(0)
+	for i := uint64(1); i <= 5000; i++ {
+		ring := int(i) % 4
+		end[ring] += 64
+		r.d.framed(a, chunk{last: i, ends: []ringEnd{{ring, end[ring]}}})
+		if i > 200 { // two hundred batches are always under way
+			r.rings[int(i-200)%4].acked += 64
+			r.d.pass()
+		}
+		if a.open.n > checkpointsMax {
+			t.Fatalf("%d checkpoints", a.open.n)
+		}
+		if a.told > told {
+			told = a.told
+		}
+		if i-told > 1000 {
+			t.Fatalf("after %d records only %d are acked", i, told)
+		}
+	}
+}
+
+func TestNewestAckOnlyWhileTheClientDoesNotRead(t *testing.T) {
+	r := newAckRig(1)
+	a := r.conn(3)
+	r.full[3] = 5
+	for i := uint64(1); i <= 100; i++ {
+		r.d.framed(a, chunk{last: i})
+		r.d.pass()
+	}
+	if n := len(a.unsent.out); n > lineMax {
+		t.Fatalf("%d bytes pending", n)
+	}
+	if !a.mustStall() || !r.d.stall(a) {
+		t.Fatal("a client that does not read is still read")
+	}
+	delete(r.full, 3)
+	r.now += backoffMax
+	r.d.pass()
+	if got, want := r.take(3), "{\"acked\":1}\n{\"acked\":100}\n"; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	if len(r.resumed) != 1 {
+		t.Fatalf("resumed %d times", len(r.resumed))
+	}
+}
+
+func TestClientThatTakesNothingIsEndedAfterIdleTimeout(t *testing.T) {
+	r := newAckRig(1)
+	a := r.conn(3)
+	r.full[3] = 0
+	r.d.framed(a, chunk{last: 1})
+	r.d.pass()
+	for r.now = 0; r.now < 3e9 && len(r.killed) == 0; r.now += 1e8 {
+		r.d.pass()
+	}
+	if len(r.killed) != 1 || r.killed[0] != closedIdle {
+		t.Fatalf("killed: %v", r.killed)
+	}
+	if r.now < 1e9 || r.now > 15e8 {
+		t.Fatalf("ended after %d ms, want a bit over 1000", r.now/1e6)
+	}
+}
+
+func TestRejectsAreBoundedAndComplete(t *testing.T) {
+	r := newAckRig(1)
+	a := r.conn(3)
+	r.full[3] = 10
+	var rejects []reject
+	for i := uint64(1); i <= 20000; i++ {
+		rejects = append(rejects, reject{i, codec.Reason(1 + i%7)})
+	}
+	_, stalled := r.d.framed(a, chunk{last: 20000, rejects: rejects})
+	if !stalled {
+		t.Fatal("twenty thousand rejects queued and the client is still read")
+	}
+	if n := a.unsent.rejects.bytes(); n > 2*20000+8 {
+		t.Fatalf("%d bytes for 20000 rejects", n)
+	}
+	delete(r.full, 3)
+	for range 100 {
+		r.now += backoffMax
+		r.d.pass()
+	}
+	lines := strings.Split(strings.TrimSuffix(r.take(3), "\n"), "\n")
+	if len(lines) != 20001 {
+		t.Fatalf("%d lines, want 20001", len(lines))
+	}
+	for i := range 20000 {
+		want := fmt.Sprintf(`{"rejected":%d,"reason":"%s"}`, i+1, codec.Reason(1+(i+1)%7))
+		if lines[i] != want {
+			t.Fatalf("line %d is %s, want %s", i, lines[i], want)
+		}
+	}
+	if lines[20000] != `{"acked":20000}` {
+		t.Fatalf("last line %s", lines[20000])
+	}
+}
+
+// Invariant 4 and the end: a lingering connection is closed exactly when all is said.
+func TestLingerUntilTheLastAck(t *testing.T) {
+	r := newAckRig(1)
+	a := r.conn(3)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fds[1])
+	r.d.framed(a, chunk{last: 2, ends: []ringEnd{{0, 64}}})
+	if !r.d.linger(a, fds[0], closedByClient, false) {
+		t.Fatal("nothing owed?")
+	}
+	r.now += 1e12 // while Kafka owes an ack no deadline runs
+	r.d.pass()
+	if len(r.gone) != 0 {
+		t.Fatal("closed before its last ack")
+	}
+	r.rings[0].acked = 64
+	r.d.pass()
+	if got, want := r.take(fds[0]), "{\"acked\":2}\n"; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	if len(r.gone) != 0 {
+		t.Fatal("closed without waiting for the client's FIN")
+	}
+	if err := unix.Shutdown(fds[1], unix.SHUT_WR); err != nil {
+		t.Fatal(err)
+	}
+	r.d.pass()
+	if len(r.gone) != 1 || r.gone[0] != closedByClient {
+		t.Fatalf("gone: %v", r.gone)
+	}
+	if _, err := unix.Write(fds[0], nil); err != unix.EBADF {
+		t.Fatalf("descriptor still open: %v", err)
+	}
+}
+
+func TestGiveUpAfterAFailedWrite(t *testing.T) {
+	r := newAckRig(1)
+	a := r.conn(3)
+	r.d.opt.write = func(int, []byte) (int, error) { return -1, io.ErrClosedPipe }
+	r.d.framed(a, chunk{last: 1, ends: []ringEnd{{0, 64}}})
+	r.d.framed(a, chunk{last: 2, rejects: []reject{{2, codec.BadJSON}}})
+	r.d.pass()
+	if !a.broken || a.open != nil {
+		t.Fatal("a client that is gone still holds checkpoints")
+	}
+	r.rings[0].acked = 64
+	r.d.pass() // the item in the queue finds nothing
+	r.d.framed(a, chunk{last: 3, ends: []ringEnd{{0, 128}}})
+	if r.d.owes(a) {
+		t.Fatal("owes a client that is gone")
+	}
+}

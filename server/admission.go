@@ -1,0 +1,102 @@
+package server
+
+import (
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// admission decides who may connect, and counts. Its numbers are the metrics'.
+type admission struct {
+	max     int64 // connections in all
+	perIP   int32 // 0: no limit
+	open    atomic.Int64
+	opened  atomic.Uint64
+	refused [refusals]atomic.Uint64
+
+	mu   sync.Mutex
+	byIP map[netip.Addr]int32 // only with a limit per address
+}
+
+// Descriptors are kept back from clients for everything else: Kafka's sockets, the
+// admin port, files, and the two that a hand-over needs for a moment.
+const (
+	reserveMax      = 512
+	reserveFraction = 4 // of the limit, where that is less
+)
+
+// descriptorCap is how many connections the process's descriptor limit allows for,
+// given what is open already.
+func descriptorCap(limit uint64, inUse int) int64 {
+	reserve := min(uint64(reserveMax), limit/reserveFraction)
+	return max(1, int64(limit)-int64(reserve)-int64(inUse))
+}
+
+func descriptorLimit() uint64 {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return 1024 // the least that is common
+	}
+	return r.Cur
+}
+
+func descriptorsInUse() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 16
+	}
+	return len(entries)
+}
+
+func newAdmission(maxConnections, perIP int, log *slog.Logger) *admission {
+	limit := descriptorLimit()
+	most := descriptorCap(limit, descriptorsInUse())
+	a := &admission{max: most, perIP: int32(perIP)}
+	if maxConnections > 0 {
+		a.max = min(a.max, int64(maxConnections))
+	}
+	if int64(maxConnections) <= most {
+		log.Info("server: connection limit", "max_connections", a.max, "descriptor_limit", limit)
+	} else {
+		log.Warn("server: the descriptor limit caps --max-connections; raise it with ulimit -n or LimitNOFILE=",
+			"asked", maxConnections, "max_connections", a.max, "descriptor_limit", limit)
+	}
+	if perIP > 0 {
+		a.byIP = make(map[netip.Addr]int32)
+	}
+	return a
+}
+
+// admit takes a place for a connection from ip, or says why there is none.
+func (a *admission) admit(ip netip.Addr) (refusal, bool) {
+	if a.open.Add(1) > a.max {
+		a.open.Add(-1)
+		return refusedMax, false
+	}
+	if a.perIP > 0 && ip.IsValid() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.byIP[ip] >= a.perIP {
+			a.open.Add(-1)
+			return refusedPerIP, false
+		}
+		a.byIP[ip]++
+	}
+	return 0, true
+}
+
+// leave gives the place back.
+func (a *admission) leave(ip netip.Addr) {
+	a.open.Add(-1)
+	if a.perIP > 0 && ip.IsValid() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.byIP[ip]--; a.byIP[ip] <= 0 {
+			delete(a.byIP, ip)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package server
+
+// closeReason says why a connection ended: the label of connections_closed_total.
+type closeReason uint8
+
+const (
+	closedNot      closeReason = iota
+	closedByClient             // its FIN, everything before it taken
+	closedReset                // the client's reset, or an error of the socket
+	closedForeign              // speaks something else
+	closedStream               // the stream cannot be followed any more
+	closedFrame                // an unfinished record older than --frame-timeout
+	closedIdle                 // nothing for --idle-timeout
+	closedAge                  // --max-connection-age
+	closedMemory               // --client-memory is used up
+	closedDrain                // stopping, and the client was silent
+	closedCutOff               // stopping, and the client went on sending
+	closedError                // our own fault: no descriptor, no memory
+	closeReasons
+)
+
+var closeReasonNames = [closeReasons]string{
+	"", "client", "reset", "foreign", "bad_stream", "frame_timeout", "idle_timeout",
+	"max_age", "client_memory", "drain", "cut_off", "error",
+}
+
+func (r closeReason) String() string { return closeReasonNames[r] }
+
+// refusal says why a connection was closed at once: the label of
+// connections_refused_total.
+type refusal uint8
+
+const (
+	refusedMax         refusal = iota // --max-connections
+	refusedPerIP                      // --max-connections-per-ip
+	refusedDescriptors                // no descriptor left, or too few
+	refusedError                      // the socket died before it could be read
+	refusals
+)
+
+var refusalNames = [refusals]string{"max_connections", "max_connections_per_ip", "descriptors", "error"}
+
+func (r refusal) String() string { return refusalNames[r] }

@@ -1,0 +1,247 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ringtail/ringtail/codec"
+)
+
+// dialFrom dials from one of loopback's addresses.
+func (r *rig) dialFrom(ip string) net.Conn {
+	r.t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+	nc, err := d.Dial("tcp", r.Addrs()[0].String())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = nc.Close() })
+	return nc
+}
+
+func closedByServer(t *testing.T, nc net.Conn) {
+	t.Helper()
+	_ = nc.SetReadDeadline(time.Now().Add(30 * time.Second))
+	n, err := nc.Read(make([]byte, 1))
+	if n != 0 || (!errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET)) {
+		t.Fatalf("want the server to close; got %d bytes, %v", n, err)
+	}
+}
+
+func TestMaxConnections(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) { o.MaxConnections = 3 })
+	var list []net.Conn
+	for range 3 {
+		list = append(list, r.dial())
+	}
+	r.eventually("three", func() bool { return r.Stats().Opened == 3 })
+	for range 5 {
+		closedByServer(t, r.dial())
+	}
+	if n := r.Stats().Refused["max_connections"]; n != 5 {
+		t.Fatalf("%d refused, want 5", n)
+	}
+	_ = list[0].Close()
+	r.eventually("a place", func() bool { return r.Stats().Connections == 2 })
+	r.send(r.dial(), record(1)+"\n")
+	r.eventually("the newcomer's record", func() bool { return r.w.count() == 1 })
+}
+
+func TestMaxConnectionsPerIP(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) { o.MaxConnectionsPerIP = 2 })
+	first := r.dialFrom("127.0.0.2")
+	r.dialFrom("127.0.0.2")
+	closedByServer(t, r.dialFrom("127.0.0.2"))
+	r.send(r.dialFrom("127.0.0.3"), record(1)+"\n")
+	r.eventually("another address's record", func() bool { return r.w.count() == 1 })
+	if n := r.Stats().Refused["max_connections_per_ip"]; n != 1 {
+		t.Fatalf("%d refused, want 1", n)
+	}
+	_ = first.Close()
+	r.eventually("a place", func() bool { return r.Stats().Connections == 2 })
+	r.send(r.dialFrom("127.0.0.2"), record(2)+"\n")
+	r.eventually("the address's record", func() bool { return r.w.count() == 2 })
+}
+
+func TestFrameTimeout(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) {
+		o.FrameTimeout = 300 * time.Millisecond
+		o.framing = codec.Newline
+	})
+	idle := r.dial()
+	dribbles := r.dial()
+	r.send(dribbles, `{"num`)
+	endless := r.dial()
+	go func() { // never a pause, never an end
+		for {
+			if _, err := io.WriteString(endless, strings.Repeat("x", 10_000)); err != nil {
+				return
+			}
+		}
+	}()
+	closedByServer(t, dribbles)
+	closedByServer(t, endless)
+	r.eventually("two closed", func() bool { return r.Stats().Closed["frame_timeout"] == 2 })
+	r.send(idle, record(1)+"\n") // between records nothing ages
+	r.eventually("its record", func() bool { return r.w.count() == 1 })
+}
+
+func TestIdleTimeout(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) { o.IdleTimeout = 300 * time.Millisecond; o.ack = true })
+	for i := range shards {
+		r.w.stuck[i].Store(true)
+	}
+	silent := r.dial()
+	waits := r.dial()
+	r.send(waits, record(1)+"\n")
+	closedByServer(t, silent)
+	for range 5 { // one that waits for its ack outlives many that are silent
+		closedByServer(t, r.dial())
+	}
+	for i := range shards {
+		r.w.stuck[i].Store(false)
+	}
+	line := make([]byte, 12)
+	if _, err := io.ReadFull(waits, line); err != nil || string(line) != "{\"acked\":1}\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	closedByServer(t, waits)
+	r.eventually("all counted", func() bool { return r.Stats().Closed["idle_timeout"] == 7 })
+}
+
+func TestMaxConnectionAge(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) { o.MaxConnectionAge = 200 * time.Millisecond; o.ack = true })
+	nc := r.dial()
+	r.send(nc, record(1)+"\n"+record(2)+"\n")
+	lines, err := replies(nc)
+	if err != nil || len(lines) == 0 || lines[len(lines)-1] != `{"acked":2}` {
+		t.Fatalf("%q, %v", lines, err)
+	}
+	_ = nc.Close()
+	r.eventually("counted", func() bool { return r.Stats().Closed["max_age"] == 1 })
+}
+
+// Clients that hold unfinished records up to the limit wait, and are ended by the
+// frame timeout; those with small records never notice.
+func TestClientMemory(t *testing.T) {
+	const memory = 1 << 20
+	r := newRig(t, func(o *rigOptions) {
+		o.ClientMemory = memory
+		o.FrameTimeout = 2 * time.Second
+		o.framing = codec.Newline
+	})
+	hogs := make([]net.Conn, 200)
+	for i := range hogs {
+		hogs[i] = r.dial()
+		r.send(hogs[i], strings.Repeat("h", 20_000))
+	}
+	r.eventually("memory to be tight", r.memory.tight)
+	good := r.dial()
+	most := int64(0)
+	for k := range 2000 {
+		r.send(good, strings.Repeat(record(k)+"\n", 10)[:200])
+		r.send(good, "\n")
+		most = max(most, r.memory.used.Load())
+	}
+	r.eventually("all hogs to be closed", func() bool {
+		c := r.Stats().Closed
+		return c["frame_timeout"]+c["client_memory"] == uint64(len(hogs))
+	})
+	if most > memory+memory/2 {
+		t.Fatalf("held %d bytes of %d", most, memory)
+	}
+	if c := r.Stats().Closed; c["frame_timeout"] == 0 {
+		t.Fatalf("nobody was made to wait: %v", c)
+	}
+	_ = good.Close()
+	r.eventually("all gone", func() bool { return r.Stats().Connections == 0 })
+}
+
+func TestClientMemoryLetsWaitersGoOn(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) {
+		o.ClientMemory = 1 << 20
+		o.framing = codec.Newline
+	})
+	var list []net.Conn
+	pad := strings.Repeat("p", 40_000)
+	for range 14 {
+		nc := r.dial()
+		list = append(list, nc)
+		r.send(nc, `{"number":1,"pad":"`+pad)
+	}
+	r.eventually("some to wait", func() bool { return r.Stats().Waiting > 0 })
+	for _, nc := range list {
+		r.send(nc, "\"}\n")
+	}
+	r.eventually("all records", func() bool { return r.w.count() == 14 })
+}
+
+func TestClientThatNeverReadsItsAcks(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) { o.ack = true; o.framing = codec.Newline })
+	r.w.forget.Store(true)
+	deaf := r.dial()
+	_ = deaf.(*net.TCPConn).SetReadBuffer(64 << 10)
+	sent := make(chan int)
+	go func() {
+		n := 0
+		for {
+			_ = deaf.SetWriteDeadline(time.Now().Add(2 * time.Second))
+			m, err := io.WriteString(deaf, strings.Repeat(strings.Repeat("1", 99)+"\n", 500))
+			n += m
+			if err != nil {
+				sent <- n
+				return
+			}
+		}
+	}()
+	n := <-sent // it was stopped
+	if st := r.Stats(); st.Waiting != 1 || st.Connections != 1 {
+		t.Fatalf("after %d bytes: %+v", n, st)
+	}
+	other := r.dial()
+	r.send(other, record(1)+"\n")
+	halfClose(other)
+	if lines, err := replies(other); err != nil || len(lines) != 1 {
+		t.Fatalf("%q, %v", lines, err)
+	}
+	// It begins to read: every line is there.
+	_ = deaf.SetReadDeadline(time.Now().Add(30 * time.Second))
+	go func() { halfClose(deaf) }()
+	lines, err := replies(deaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rejected := 0
+	for _, l := range lines {
+		if strings.Contains(l, "rejected") {
+			rejected++
+		}
+	}
+	if want := (n + 99) / 100; rejected != want || lastAcked(t, lines) != int64(want) {
+		t.Fatalf("%d rejected lines, want %d; last %q", rejected, want, lines[len(lines)-1])
+	}
+}
+
+func TestClientThatNeverReadsItsAcksIsEndedByIdleTimeout(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) {
+		o.ack = true
+		o.framing = codec.Newline
+		o.IdleTimeout = 500 * time.Millisecond
+	})
+	deaf := r.dial()
+	_ = deaf.(*net.TCPConn).SetReadBuffer(16 << 10)
+	go func() {
+		for {
+			if _, err := io.WriteString(deaf, strings.Repeat("no\n", 8000)); err != nil {
+				return
+			}
+		}
+	}()
+	r.eventually("the client to be ended", func() bool { return r.Stats().Closed["idle_timeout"] == 1 })
+	r.eventually("its place to be free", func() bool { return r.Stats().Connections == 0 })
+}

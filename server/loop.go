@@ -1,0 +1,213 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/ringtail/ringtail/codec"
+)
+
+// loop is an event loop: a gnet client of one loop, so that connections are placed
+// by us and come with their loop. Everything without an atomic belongs to the loop's
+// goroutine.
+//
+// gnet reads into one buffer a loop; take everything, leave nothing: what OnTraffic
+// leaves gnet copies into a buffer that grows without limit.
+type loop struct {
+	gnet.BuiltinEventEngine
+	srv    *Server
+	client *gnet.Client
+	in     *intake
+	domain *ackDomain
+
+	all    connList // every connection, by last activity
+	frames connList // those with an unfinished record, by its age
+
+	attached   atomic.Int32 // connections, for placing
+	unfinished atomic.Int32 // those of frames, for the ticker
+	events     atomic.Pointer[gnet.EventLoop]
+	checking   atomic.Bool
+}
+
+// OnOpen is the loop's first touch of a connection.
+func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
+	if l.events.Load() == nil {
+		el := gc.EventLoop()
+		l.events.Store(&el)
+	}
+	c := gc.Context().(*conn)
+	now := l.srv.clock.now()
+	c.lastRead, c.graceAt = now, 0
+	if c.openedAt == 0 {
+		c.openedAt = now
+	}
+	l.all.add(c)
+	l.attached.Add(1)
+	if c.unfinished != 0 {
+		l.enlist(c)
+	}
+	if c.acks != nil {
+		c.domain.attach(c.acks, gc.Fd(), gc)
+	} else {
+		c.gc = gc
+	}
+	if c.opens.Add(1) == 1 {
+		l.srv.admission.opened.Add(1)
+	}
+	if c.killed.Load() != 0 { // before it had a handle to be closed by
+		return nil, gnet.Close
+	}
+	return nil, gnet.None
+}
+
+// OnTraffic takes what has been read. The chunk is the loop's buffer.
+func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
+	data, _ := gc.Next(-1)
+	if len(data) == 0 {
+		return gnet.None
+	}
+	c := gc.Context().(*conn)
+	framed := c.framed
+	o := l.in.take(c, data)
+	l.seen(c, framed)
+	if o.held == nil && !o.stalled && o.failure == 0 && c.carry <= carryFree {
+		return gnet.None
+	}
+	return l.unusual(gc, c, o)
+}
+
+// unusual decides what a chunk that cannot simply be followed by the next means.
+func (l *loop) unusual(gc gnet.Conn, c *conn, o outcome) gnet.Action {
+	s := l.srv
+	c.held = o.held
+	if o.failure != 0 {
+		c.why = closedStream
+		if o.failure == codec.Foreign {
+			c.why = closedForeign
+		}
+		return gnet.Close
+	}
+	if o.held == nil && !o.stalled {
+		switch {
+		case s.memory.spent():
+			c.why = closedMemory
+			return gnet.Close
+		case !s.memory.tight():
+			return gnet.None
+		}
+	}
+	if o.held != nil && s.memory.spent() {
+		l.wait(c)
+		if !o.stalled {
+			return gnet.None
+		}
+	}
+	fd, err := gc.Dup()
+	if err != nil {
+		s.warnings.warn("server: cannot park a connection", "error", err)
+		l.wait(c)
+		return gnet.None
+	}
+	c.parkFD, c.state = int32(fd), stateParking
+	if o.held == nil && !o.stalled {
+		c.state = stateParkingForMemory
+	}
+	return gnet.Close
+}
+
+// wait makes the whole loop wait until the connection's batches are in: where there
+// is no memory to hold more of them, or no descriptor to park it with. It ends: rings
+// are emptied by others.
+func (l *loop) wait(c *conn) {
+	if c.held != nil {
+		_, _, _ = l.srv.pushHeld(c, c.held)
+		c.held = nil
+	}
+}
+
+// OnClose is the loop's last touch of a connection.
+func (l *loop) OnClose(gc gnet.Conn, err error) gnet.Action {
+	c := gc.Context().(*conn)
+	l.all.remove(c)
+	l.delist(c)
+	l.attached.Add(-1)
+	if c.acks == nil {
+		c.gc = nil // else the ack domain does it, under its mutex
+	}
+	if state := c.state; state != stateOpen {
+		c.state = stateOpen
+		l.srv.park(c, state == stateParkingForMemory)
+		return gnet.None
+	}
+	if c.why == closedNot {
+		c.why = whyClosed(c, err)
+	}
+	l.srv.conclude(l.in, c, gc.Dup)
+	return gnet.None
+}
+
+func whyClosed(c *conn, err error) closeReason {
+	switch {
+	case c.killed.Load() != 0:
+		return closeReason(c.killed.Load())
+	case err == nil: // gnet is being stopped
+		return closedCutOff
+	case errors.Is(err, io.EOF):
+		return closedByClient
+	default:
+		return closedReset
+	}
+}
+
+// seen keeps the lists that deadlines go by. framed is what it was before the chunk.
+func (l *loop) seen(c *conn, framed uint64) {
+	c.lastRead = l.srv.clock.now()
+	if l.srv.opt.IdleTimeout > 0 {
+		l.all.remove(c)
+		l.all.add(c)
+	}
+	if !c.dec.Unfinished() {
+		if c.unfinished != 0 {
+			c.unfinished = 0
+			l.delist(c)
+		}
+		return
+	}
+	if c.unfinished == 0 || framed != c.framed { // another record than before
+		c.unfinished, c.graceAt = c.lastRead, 0
+		l.delist(c)
+		l.enlist(c)
+	}
+}
+
+func (l *loop) delist(c *conn) {
+	l.frames.remove(c)
+	l.unfinished.Store(int32(l.frames.n))
+}
+
+// enlist puts c where its record's age belongs: at the end, but for one that waited
+// for memory.
+func (l *loop) enlist(c *conn) {
+	at := l.frames.tail
+	for at != nil && at.unfinished > c.unfinished {
+		at = at.links[listUnfinished].prev
+	}
+	l.frames.addAfter(at, c)
+	l.unfinished.Store(int32(l.frames.n))
+}
+
+// pendingBytes tells whether the socket holds something that was not read yet, the
+// client's FIN included.
+func pendingBytes(fd int) bool {
+	var b [1]byte
+	for {
+		_, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		if err != unix.EINTR {
+			return err != unix.EAGAIN
+		}
+	}
+}

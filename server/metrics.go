@@ -1,0 +1,74 @@
+package server
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringtail/ringtail/codec"
+)
+
+// collector makes the server's metrics of its counters when they are asked for: the
+// loops never touch Prometheus.
+type collector struct {
+	s                                                *Server
+	received, rejected, bytes, open, opened, refused *prometheus.Desc
+	closed, backpressure, memory, parked, lost       *prometheus.Desc
+}
+
+func newCollector(s *Server) *collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("ringtail_"+name, help, labels, nil)
+	}
+	return &collector{
+		s:            s,
+		received:     desc("records_received_total", "Records taken, by shard.", "shard"),
+		rejected:     desc("records_rejected_total", "Records rejected, by reason.", "reason"),
+		bytes:        desc("bytes_received_total", "Bytes read from clients."),
+		open:         desc("connections", "Connections open, those that wait for their last acks included."),
+		opened:       desc("connections_opened_total", "Connections accepted."),
+		refused:      desc("connections_refused_total", "Connections closed at once, by reason.", "reason"),
+		closed:       desc("connections_closed_total", "Connections ended, by reason.", "reason"),
+		backpressure: desc("backpressure_seconds_total", "Time during which connections waited for room in the shard's ring.", "shard"),
+		memory:       desc("client_memory_bytes", "Memory held of --client-memory."),
+		parked:       desc("connections_waiting", "Connections not read now: they wait for room, memory, or their own reading of acks."),
+		lost:         desc("records_lost_total", "Records taken that found no room before the drain time ended."),
+	}
+}
+
+func (k *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{k.received, k.rejected, k.bytes, k.open, k.opened, k.refused,
+		k.closed, k.backpressure, k.memory, k.parked, k.lost} {
+		ch <- d
+	}
+}
+
+func (k *collector) Collect(ch chan<- prometheus.Metric) {
+	st := k.s.Stats()
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	for i, n := range st.Routed {
+		shard := strconv.Itoa(i)
+		counter(k.received, float64(n), shard)
+		counter(k.backpressure, k.s.pressure.seconds(i), shard)
+	}
+	for r := codec.OK + 1; int(r) < codec.NumReasons; r++ {
+		counter(k.rejected, float64(st.Rejected[r.String()]), r.String())
+	}
+	for reason, n := range st.Refused {
+		counter(k.refused, float64(n), reason)
+	}
+	for reason, n := range st.Closed {
+		counter(k.closed, float64(n), reason)
+	}
+	counter(k.bytes, float64(st.Bytes))
+	counter(k.opened, float64(st.Opened))
+	counter(k.lost, float64(st.Lost))
+	gauge(k.open, float64(st.Connections))
+	gauge(k.memory, float64(st.ClientMemory))
+	gauge(k.parked, float64(st.Waiting))
+}

@@ -1,0 +1,97 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// Listener is one --listen.
+type Listener struct {
+	Network string // "tcp" or "unix"
+	Address string // host:port, or a path
+	Framing codec.Framing
+	Ack     bool // --ack kafka
+}
+
+// Options of a server, in the words of the flags of `ringtail serve`.
+type Options struct {
+	Listeners []Listener
+	Codec     codec.Options // --field, --shards, --key-field, --max-record-bytes
+	Loops     int           // --loops; 0: one a core
+	Rings     shard.Set     // a ring a shard; Dead where there is --dead-letter-topic
+
+	MaxConnections      int   // --max-connections; 0: only the descriptor limit
+	MaxConnectionsPerIP int   // --max-connections-per-ip; 0: no limit
+	ClientMemory        int64 // --client-memory, bytes; 0: 256 MiB
+
+	IdleTimeout      time.Duration // --idle-timeout; 0: none
+	FrameTimeout     time.Duration // --frame-timeout; 0: none
+	MaxConnectionAge time.Duration // --max-connection-age; 0: none
+
+	Logger     *slog.Logger          // nil: discard
+	Registerer prometheus.Registerer // nil: none
+}
+
+const clientMemoryDefault = 256 << 20
+
+func (o *Options) validate() error {
+	if len(o.Listeners) == 0 {
+		return errors.New("server: no --listen given, want for example tcp://127.0.0.1:8888")
+	}
+	for _, l := range o.Listeners {
+		if l.Network != "tcp" && l.Network != "unix" {
+			return fmt.Errorf("server: --listen %s://%s: unknown network %q, want tcp or unix", l.Network, l.Address, l.Network)
+		}
+	}
+	if len(o.Rings.Rings) != o.Codec.Shards || o.Codec.Shards < 1 {
+		return fmt.Errorf("server: %d rings for --shards %d", len(o.Rings.Rings), o.Codec.Shards)
+	}
+	rings := o.Rings.Rings
+	if o.Rings.Dead != nil {
+		rings = append(rings[:len(rings):len(rings)], o.Rings.Dead)
+	}
+	for _, r := range rings {
+		if least := shard.MinBytes(o.Codec.MaxRecordBytes); r.Capacity() < least {
+			return fmt.Errorf("server: --ring-bytes %d is under %d, which --max-record-bytes %d needs",
+				r.Capacity(), least, o.Codec.MaxRecordBytes)
+		}
+	}
+	for _, f := range []struct {
+		name string
+		n    int64
+	}{
+		{"--loops", int64(o.Loops)},
+		{"--max-connections", int64(o.MaxConnections)},
+		{"--max-connections-per-ip", int64(o.MaxConnectionsPerIP)},
+		{"--client-memory", o.ClientMemory},
+		{"--idle-timeout", int64(o.IdleTimeout)},
+		{"--frame-timeout", int64(o.FrameTimeout)},
+		{"--max-connection-age", int64(o.MaxConnectionAge)},
+	} {
+		if f.n < 0 {
+			return fmt.Errorf("server: %s is negative", f.name)
+		}
+	}
+	o.setDefaults()
+	return nil
+}
+
+func (o *Options) setDefaults() {
+	if o.Loops == 0 {
+		o.Loops = runtime.GOMAXPROCS(0)
+	}
+	if o.ClientMemory == 0 {
+		o.ClientMemory = clientMemoryDefault
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}

@@ -1,0 +1,280 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/shard"
+)
+
+func TestMain(m *testing.M) {
+	if child := os.Getenv("RINGTAIL_SERVER_TEST_CHILD"); child != "" {
+		os.Exit(childMain(child))
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // the worker pool that gnet keeps for every process
+}
+
+const shards = 10
+
+// writer stands in for Kafka: it empties rings into memory, and can be stuck.
+type writer struct {
+	set    shard.Set
+	srv    *Server
+	stop   chan struct{}
+	done   sync.WaitGroup
+	stuck  [shards + 1]atomic.Bool
+	forget atomic.Bool // count, keep nothing
+	refuse func(*Server, uint64, shard.Record)
+
+	mu      sync.Mutex
+	records [shards + 1][]taken
+	counts  [shards + 1]int
+}
+
+type taken struct {
+	conn, ordinal uint64
+	value, meta   string
+}
+
+func (w *writer) ring(i int) *shard.Ring {
+	if i < len(w.set.Rings) {
+		return w.set.Rings[i]
+	}
+	return w.set.Dead
+}
+
+func (w *writer) run(i int) {
+	defer w.done.Done()
+	r := w.ring(i)
+	for {
+		moved := false
+		for !w.stuck[i].Load() {
+			b, ok := r.Next()
+			if !ok {
+				break
+			}
+			w.keep(i, &b)
+			if w.refuse != nil {
+				b.Records(func(_ int, rec shard.Record) bool { w.refuse(w.srv, b.Conn, rec); return true })
+			}
+			r.Free(b.End)
+			moved = true
+		}
+		if moved {
+			w.srv.AcksMoved()
+			continue
+		}
+		select {
+		case <-w.stop:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func (w *writer) keep(i int, b *shard.Batch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counts[i] += b.Count
+	if w.forget.Load() {
+		return
+	}
+	b.Records(func(_ int, r shard.Record) bool {
+		w.records[i] = append(w.records[i], taken{b.Conn, r.Ordinal, string(r.Value), string(r.Meta)})
+		return true
+	})
+}
+
+func (w *writer) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for i := range shards {
+		n += w.counts[i]
+	}
+	return n
+}
+
+func (w *writer) shard(i int) []taken {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]taken(nil), w.records[i]...)
+}
+
+// rig is a server, its rings and a writer.
+type rig struct {
+	*Server
+	t *testing.T
+	w *writer
+}
+
+type rigOptions struct {
+	Options
+	ringBytes int
+	dead      bool
+	ack       bool
+	framing   codec.Framing
+	refuse    func(*Server, uint64, shard.Record) // called for each record before it is done
+	waiting   func(net.Addr)                      // called while clients can connect, but nobody accepts
+}
+
+const testMaxRecord = 64 << 10
+
+func newRig(t *testing.T, change func(*rigOptions)) *rig {
+	t.Helper()
+	o := rigOptions{Options: Options{
+		Codec:  codec.Options{Field: "number", Shards: shards, MaxRecordBytes: testMaxRecord},
+		Loops:  2,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}, ringBytes: 1 << 20}
+	if change != nil {
+		change(&o)
+	}
+	if o.Listeners == nil {
+		o.Listeners = []Listener{{Network: "tcp", Address: "127.0.0.1:0", Framing: o.framing, Ack: o.ack}}
+	}
+	for i := range shards {
+		o.Rings.Rings = append(o.Rings.Rings, newRing(t, fmt.Sprint(i), o.ringBytes))
+	}
+	if o.dead {
+		o.Rings.Dead = newRing(t, "dead-letter", o.ringBytes)
+	}
+	s, err := New(o.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{Server: s, t: t, w: &writer{set: o.Rings, srv: s, stop: make(chan struct{}), refuse: o.refuse}}
+	for i := range shards + 1 {
+		if r.w.ring(i) != nil {
+			r.w.done.Add(1)
+			go r.w.run(i)
+		}
+	}
+	if o.waiting != nil {
+		o.waiting(s.Addrs()[0])
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.stop)
+	return r
+}
+
+func newRing(t *testing.T, name string, bytes int) *shard.Ring {
+	t.Helper()
+	ring, err := shard.New(shard.Options{Name: name, Bytes: bytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ring.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	return ring
+}
+
+// stop ends the server at once, and checks that nothing is left of any connection.
+func (r *rig) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	r.Finish(ctx)
+	close(r.w.stop)
+	r.w.done.Wait()
+	st := r.Stats()
+	if st.Connections != 0 || st.Waiting != 0 || st.ClientMemory != 0 || r.reading.Load() != 0 || len(r.conns) != 0 {
+		r.t.Errorf("after Finish: %d connections, %d waiting, %d bytes held, %d reading, %d known",
+			st.Connections, st.Waiting, st.ClientMemory, r.reading.Load(), len(r.conns))
+	}
+}
+
+func (r *rig) dial() net.Conn {
+	r.t.Helper()
+	a := r.Addrs()[0]
+	nc, err := net.Dial(a.Network(), a.String())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = nc.Close() })
+	return nc
+}
+
+func (r *rig) send(nc net.Conn, s string) {
+	r.t.Helper()
+	if _, err := io.WriteString(nc, s); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// eventually waits for what must come; the limit is only there to fail.
+func (r *rig) eventually(what string, ok func() bool) {
+	r.t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("never: %s; %+v", what, r.Stats())
+		}
+	}
+}
+
+func halfClose(nc net.Conn) {
+	_ = nc.(interface{ CloseWrite() error }).CloseWrite()
+}
+
+// reset closes with a RST.
+func reset(nc net.Conn) {
+	_ = nc.(*net.TCPConn).SetLinger(0)
+	_ = nc.Close()
+}
+
+// replies reads what the server says to its end.
+func replies(nc net.Conn) ([]string, error) {
+	_ = nc.SetReadDeadline(time.Now().Add(60 * time.Second))
+	var lines []string
+	sc := bufio.NewScanner(nc)
+	for sc.Scan() {
+		lines = append(lines, sc.Text())
+	}
+	return lines, sc.Err()
+}
+
+func record(i int) string {
+	return fmt.Sprintf(`{"number":%d,"pad":"%s"}`, i, strings.Repeat("x", i%40))
+}
+
+func openDescriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// pause lets others run for a moment; no test depends on how long.
+func pause() { time.Sleep(time.Millisecond) }
+
+// lastAcked is the number of the last acked line.
+func lastAcked(t *testing.T, lines []string) int64 {
+	t.Helper()
+	for i := len(lines) - 1; i >= 0; i-- {
+		var n int64
+		if _, err := fmt.Sscanf(lines[i], `{"acked":%d}`, &n); err == nil {
+			return n
+		}
+	}
+	t.Errorf("no acked line in %d", len(lines))
+	return 0
+}

@@ -1,0 +1,81 @@
+package shard
+
+import (
+	"testing"
+)
+
+// The ring against the baseline it has to beat: a Go channel of batches, each a
+// copied byte slice. One op is one batch of 30 records of 220 bytes, pushed by
+// as many producers as there are processors and taken by one consumer.
+const (
+	benchRecords = 30
+	benchSize    = 220
+)
+
+func BenchmarkRing(b *testing.B) {
+	r := newRing(b, 16<<20)
+	rec := make([]byte, benchSize)
+	b.ReportAllocs()
+	b.SetBytes(benchRecords * benchSize)
+	stop := make(chan struct{})
+	wake := make(chan struct{}, 1)
+	p := NewParker(func() { wake <- struct{}{} })
+	r.Attach(p)
+	go func() {
+		defer close(stop)
+		for !r.Drained() {
+			if batch, ok := r.Next(); ok {
+				r.Free(batch.End)
+				continue
+			}
+			p.Park()
+			if !r.Pending() && !r.Drained() {
+				<-wake
+			}
+			p.Unpark()
+			select {
+			case <-wake:
+			default:
+			}
+		}
+	}()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			c, err := r.ClaimWait(nil, benchRecords, benchRecords*benchSize)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			for i := range benchRecords {
+				c.Append(rec, nil, uint32(i))
+			}
+			c.Publish()
+		}
+	})
+	r.Close()
+	<-stop
+}
+
+func BenchmarkChannel(b *testing.B) {
+	ch := make(chan []byte, 2048)
+	rec := make([]byte, benchSize)
+	b.ReportAllocs()
+	b.SetBytes(benchRecords * benchSize)
+	stop := make(chan struct{})
+	go func() {
+		defer close(stop)
+		for range ch {
+		}
+	}()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			batch := make([]byte, 0, benchRecords*benchSize)
+			for range benchRecords {
+				batch = append(batch, rec...)
+			}
+			ch <- batch
+		}
+	})
+	close(ch)
+	<-stop
+}

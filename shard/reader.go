@@ -1,0 +1,90 @@
+package shard
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	"github.com/ringtail/ringtail/internal/invariant"
+)
+
+// Attach sets who is to be woken when a batch is published. Call it before the
+// first claim.
+func (r *Ring) Attach(p *Parker) { r.parker = p }
+
+// Next answers the batch under the read cursor and moves on, or false if it is
+// not published yet.
+func (r *Ring) Next() (Batch, bool) {
+	w := r.words[r.read%r.capacity/granule].Load()
+	if w>>wordLapShift != r.read/r.capacity+1 {
+		return Batch{}, false
+	}
+	n := w & (1<<wordLapShift - 1) * granule
+	off := r.read % r.capacity
+	data := r.data[off : off+n]
+	used := binary.LittleEndian.Uint32(data[4:])
+	b := Batch{
+		Start: r.read,
+		End:   r.read + n,
+		Count: int(binary.LittleEndian.Uint32(data)),
+		Conn:  binary.LittleEndian.Uint64(data[8:]),
+		First: binary.LittleEndian.Uint64(data[16:]),
+		Taken: int64(binary.LittleEndian.Uint64(data[24:])),
+		data:  data[:used:used],
+	}
+	r.read = b.End
+	if invariant.Enabled {
+		invariant.Check(r.read <= r.Claimed(), "ring %s: read %d is past claimed %d", r.name, r.read, r.Claimed())
+	}
+	return b, true
+}
+
+// Pending tells whether Next would answer a batch.
+func (r *Ring) Pending() bool {
+	return r.words[r.read%r.capacity/granule].Load()>>wordLapShift == r.read/r.capacity+1
+}
+
+// Drained tells whether the ring is closed and everything claimed has been
+// read. It stays true.
+func (r *Ring) Drained() bool {
+	c := r.pos.claimed.Load()
+	return c&closedBit != 0 && r.read == c&^stateBits
+}
+
+// Free tells that everything below pos, the end of a batch, is done for good:
+// its room may be claimed again from here on.
+func (r *Ring) Free(pos uint64) {
+	if invariant.Enabled {
+		freed := r.pos.freed.Load()
+		invariant.Check(freed <= pos && pos <= r.read && pos%granule == 0,
+			"ring %s: free %d, freed %d, read %d", r.name, pos, freed, r.read)
+	}
+	r.pos.freed.Store(pos)
+	if r.pos.claimed.Load()&waitingBit != 0 {
+		r.wakeHead()
+	}
+}
+
+// Parker lets one consumer of several rings sleep until any of them has
+// something. The consumer parks, looks at its rings once more, and only then
+// sleeps; a producer publishes and then looks whether the consumer is parked.
+// One of them sees the other.
+type Parker struct {
+	parked atomic.Bool
+	wake   func() // wakes the sleeper; may be called when it does not sleep
+}
+
+// NewParker makes a Parker whose sleeper is woken by wake.
+func NewParker(wake func()) *Parker { return &Parker{wake: wake} }
+
+// Park announces sleep. Look at the rings after it, then sleep, then Unpark.
+func (p *Parker) Park() { p.parked.Store(true) }
+
+// Unpark takes the announcement back.
+func (p *Parker) Unpark() { p.parked.Store(false) }
+
+func (p *Parker) unpark() {
+	// Load first: a plain read of a line that seldom changes costs producers nothing.
+	if p.parked.Load() && p.parked.CompareAndSwap(true, false) {
+		p.wake()
+	}
+}

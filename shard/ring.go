@@ -1,0 +1,263 @@
+package shard
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/ringtail/ringtail/internal/invariant"
+)
+
+var (
+	// ErrFull is returned by Claim when there is no room, or when somebody
+	// waits for room: who comes later must not overtake (ClaimWait).
+	ErrFull = errors.New("shard: ring is full")
+	// ErrClosed is returned by every claim after Close.
+	ErrClosed = errors.New("shard: ring is closed")
+	// ErrStopped is returned by ClaimWait when its stop channel is closed.
+	ErrStopped = errors.New("shard: wait for room was stopped")
+	// ErrTooLarge is returned for a batch that no ring of this size takes.
+	ErrTooLarge = errors.New("shard: batch is over half the ring; raise --ring-bytes")
+)
+
+// The low bits of claimed are free, positions being multiples of 64. Keeping the
+// ring's state there makes it part of every claim's compare-and-swap: a claim
+// that began before the state changed fails.
+const (
+	closedBit  = 1 << 0
+	waitingBit = 1 << 1
+	stateBits  = granule - 1
+)
+
+// positions are the two words that producers and consumer share, a cache line
+// each: producers swap claimed, the consumer alone stores freed.
+type positions struct {
+	claimed atomic.Uint64 // position | state bits; swapped by every claim
+	_       [56]byte
+	freed   atomic.Uint64 // stored by the consumer once a batch is in Kafka
+	_       [56]byte
+}
+
+// Options of a ring.
+type Options struct {
+	Name  string // in errors: the digit, or "dead-letter"
+	Bytes int    // capacity, rounded up to whole pages
+}
+
+// Ring is one shard's log. See the package comment for its invariants. Claim,
+// ClaimWait, Acked, Used and Close may be called by any goroutine; Next, Free
+// and Attach belong to the one consumer.
+type Ring struct {
+	name     string
+	capacity uint64
+	words    []atomic.Uint64 // one a granule: {lap+1, granules}
+	data     []byte          // twice the capacity
+	pos      *positions
+	parker   *Parker // set before the first claim, or nil
+
+	_    [64]byte
+	read uint64 // consumer only
+
+	_       [64]byte
+	waiters waitQueue
+	storage storage
+}
+
+// MinBytes is the smallest ring that takes records of maxRecord bytes: four
+// batches, each of one such record and one read of 64 KiB.
+func MinBytes(maxRecord int) int { return 4 * (maxRecord + 64<<10) }
+
+// New makes a ring and touches all of its memory, so that no later claim pays
+// for a page fault.
+func New(o Options) (*Ring, error) {
+	const least, most = 4 * 4096, 1 << 30 // most: half of it fits the 24 bits of a word
+	if o.Bytes < least || o.Bytes > most {
+		return nil, fmt.Errorf("shard: --ring-bytes is %d, must be between %d and %d", o.Bytes, least, most)
+	}
+	page := pageSize()
+	capacity := (o.Bytes + page - 1) / page * page
+	st, err := newStorage(capacity)
+	if err != nil {
+		return nil, fmt.Errorf("shard: ring %s of %d bytes (--ring-bytes): %w", o.Name, capacity, err)
+	}
+	for i := 0; i < len(st.words); i += page / 8 {
+		st.words[i].Store(0)
+	}
+	return &Ring{
+		name:     o.Name,
+		capacity: uint64(capacity),
+		words:    st.words,
+		data:     st.data,
+		pos:      st.pos,
+		storage:  st,
+	}, nil
+}
+
+// Release gives the memory back. Nobody may use the ring, or bytes got from it,
+// afterwards.
+func (r *Ring) Release() error { return r.storage.release() }
+
+// Name is the ring's name in errors and metrics.
+func (r *Ring) Name() string { return r.name }
+
+// Capacity is the ring's size in bytes.
+func (r *Ring) Capacity() int { return int(r.capacity) }
+
+// Used is the number of bytes claimed and not yet in Kafka.
+func (r *Ring) Used() int {
+	freed := r.pos.freed.Load() // first: it only grows, so the difference is never negative
+	return int(r.pos.claimed.Load()&^stateBits - freed)
+}
+
+// Acked is the position below which every record is in Kafka, or set aside for
+// good: a batch is done once Acked() >= its End.
+func (r *Ring) Acked() uint64 { return r.pos.freed.Load() }
+
+// Claimed is the position up to which room has been claimed.
+func (r *Ring) Claimed() uint64 { return r.pos.claimed.Load() &^ stateBits }
+
+// MaxBatchBytes is the largest sum of values and metas that one claim of a
+// single record may ask for.
+func (r *Ring) MaxBatchBytes() int {
+	return int(r.capacity/2) - batchHeader - recordHeader - granule
+}
+
+// Claim is room for one batch, owned by the goroutine that claimed it until
+// Publish.
+type Claim struct {
+	r     *Ring
+	start uint64
+	buf   []byte
+	off   int // where the next record's bytes go
+	count int // records appended
+	want  int // records claimed
+	conn  uint64
+	first uint64
+	taken int64 // 0: at Publish
+}
+
+// Claim reserves room for a batch of records whose values and metas are bytes
+// long together. It never blocks. Errors: ErrFull, ErrClosed, ErrTooLarge.
+func (r *Ring) Claim(records, bytes int) (Claim, error) {
+	return r.claim(records, batchBytes(records, bytes), 0)
+}
+
+// ClaimFirst is Claim for the writer's own use: it does not queue behind those
+// who wait, or a writer that sets a record aside would wait for itself.
+func (r *Ring) ClaimFirst(records, bytes int) (Claim, error) {
+	return r.claim(records, batchBytes(records, bytes), waitingBit)
+}
+
+// claim is the compare-and-swap. allowed are the state bits that do not refuse
+// it: none for newcomers, waitingBit for the waiter whose turn it is.
+func (r *Ring) claim(records int, need, allowed uint64) (Claim, error) {
+	if need > r.capacity/2 {
+		return Claim{}, ErrTooLarge
+	}
+	for {
+		c := r.pos.claimed.Load()
+		if refused := c & stateBits &^ allowed; refused != 0 {
+			if refused&closedBit != 0 {
+				return Claim{}, ErrClosed
+			}
+			return Claim{}, ErrFull
+		}
+		// freed is loaded after claimed and only grows: what this sees as room is room.
+		at := c &^ stateBits
+		freed := r.pos.freed.Load()
+		if freed > at {
+			continue // others claimed, and were freed, between the two loads
+		}
+		if at+need-freed > r.capacity {
+			return Claim{}, ErrFull
+		}
+		if r.pos.claimed.CompareAndSwap(c, c+need) {
+			// From here on the bytes [at, at+need) are this claim's alone.
+			off := at % r.capacity
+			return Claim{r: r, start: at, buf: r.data[off : off+need : off+need], off: batchHeader + records*recordHeader, want: records}, nil
+		}
+	}
+}
+
+// SetOrigin says which connection the records came by, and the ordinal that
+// theirs are relative to.
+func (c *Claim) SetOrigin(conn, first uint64) { c.conn, c.first = conn, first }
+
+// SetTaken says when the records came (Now), for a producer that publishes several
+// batches of one read; without it, it is when the batch is published.
+func (c *Claim) SetTaken(at int64) { c.taken = at }
+
+// Append copies one record into the batch. Number and bytes of what is appended
+// must be those given to Claim; ordinal is the record's number on its connection minus
+// the first given to SetOrigin. A nil meta is none, an empty one is empty.
+func (c *Claim) Append(value, meta []byte, ordinal uint32) {
+	at := batchHeader + c.count*recordHeader
+	h := c.buf[at : at+recordHeader]
+	binary.LittleEndian.PutUint32(h, uint32(len(value)))
+	m := uint32(0)
+	if meta != nil {
+		m = uint32(len(meta)) + 1
+	}
+	binary.LittleEndian.PutUint32(h[4:], m)
+	binary.LittleEndian.PutUint32(h[8:], ordinal)
+	c.off += copy(c.buf[c.off:], value)
+	c.off += copy(c.buf[c.off:], meta)
+	c.count++
+}
+
+// End is the position of the batch's end: the batch is in Kafka once
+// Acked() >= End().
+func (c *Claim) End() uint64 { return c.start + uint64(len(c.buf)) }
+
+// Publish makes the batch readable. It must be called exactly once, soon: what
+// others publish behind it stays unread until then.
+func (c *Claim) Publish() {
+	r := c.r
+	if invariant.Enabled {
+		invariant.Check(r != nil, "batch published twice")
+		invariant.Check(c.count == c.want, "ring %s: %d records claimed, %d appended", r.name, c.want, c.count)
+		invariant.Check(batchBytes(0, c.off-batchHeader) == uint64(len(c.buf)),
+			"ring %s: batch of %d bytes claimed, %d used", r.name, len(c.buf), c.off)
+		c.r = nil
+	}
+	taken := c.taken
+	if taken == 0 {
+		taken = Now()
+	}
+	h := c.buf[:batchHeader]
+	binary.LittleEndian.PutUint32(h, uint32(c.count))
+	binary.LittleEndian.PutUint32(h[4:], uint32(c.off))
+	binary.LittleEndian.PutUint64(h[8:], c.conn)
+	binary.LittleEndian.PutUint64(h[16:], c.first)
+	binary.LittleEndian.PutUint64(h[24:], uint64(taken))
+	// The store hands the batch's bytes to the consumer; they are not ours any more.
+	r.words[c.start%r.capacity/granule].Store(word(c.start/r.capacity, uint64(len(c.buf))))
+	if p := r.parker; p != nil {
+		p.unpark()
+	}
+}
+
+const wordLapShift = 24
+
+func word(lap, bytes uint64) uint64 { return (lap+1)<<wordLapShift | bytes/granule }
+
+// Close ends the ring's taking: claims fail from now on. What has been claimed
+// is published and read as before. The consumer that sees Closed knows the last
+// claim, since closing is part of the same word.
+func (r *Ring) Close() {
+	r.pos.claimed.Or(closedBit)
+	r.waiters.wakeAll()
+	if p := r.parker; p != nil {
+		p.unpark()
+	}
+}
+
+// Closed tells whether Close has been called.
+func (r *Ring) Closed() bool { return r.pos.claimed.Load()&closedBit != 0 }
+
+var epoch = time.Now()
+
+// Now is nanoseconds on this process's monotonic clock.
+func Now() int64 { return int64(time.Since(epoch)) }
