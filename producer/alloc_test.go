@@ -1,3 +1,7 @@
+//go:build !race
+
+// Under the race detector invariants are checked, and their arguments allocate.
+
 package producer
 
 import (
