@@ -5,10 +5,10 @@ import "encoding/binary"
 // A batch as it lies in the ring; integers are little-endian, nothing is aligned
 // but the batch itself (64 bytes):
 //
-//	0        4        8                16               24               32
-//	┌────────┬────────┬────────────────┬────────────────┬────────────────┐
-//	│ count  │ used   │ connection     │ first ordinal  │ taken          │
-//	└────────┴────────┴────────────────┴────────────────┴────────────────┘
+//	0        4        8        12               20               28               36
+//	┌────────┬────────┬────────┬────────────────┬────────────────┬────────────────┐
+//	│ crc    │ count  │ used   │ connection     │ first ordinal  │ taken          │
+//	└────────┴────────┴────────┴────────────────┴────────────────┴────────────────┘
 //	count record headers:              then, record by record:
 //	0        4        8        12
 //	┌────────┬────────┬────────┐       ┌───────────┬───────────┐
@@ -17,6 +17,8 @@ import "encoding/binary"
 //
 // used is the number of bytes up to the end of the last record. taken is
 // nanoseconds on this process's monotonic clock (Now). value and meta are lengths.
+// crc is there in ring files only: CRC32C of the used bytes behind it, begun with
+// what ties it to this file and this position (ringFile.seed).
 // ordinal is the record's number on its connection minus the batch's first ordinal.
 // meta+1 is 0 where there is no meta; in a shard's ring meta is the Kafka key, in the
 // dead-letter ring it is what letter.go encodes.
@@ -26,8 +28,10 @@ import "encoding/binary"
 // miss, a record.
 const (
 	granule      = 64
-	batchHeader  = 32
+	batchHeader  = 36
 	recordHeader = 12
+
+	atCRC, atCount, atUsed, atConn, atFirst, atTaken = 0, 4, 8, 12, 20, 28
 )
 
 // batchBytes is the room that a batch takes: whole granules.
@@ -43,7 +47,8 @@ type Batch struct {
 	Count      int    // records
 	Conn       uint64 // the connection all its records came by; 0 where there is none
 	First      uint64 // ordinals are relative to this
-	Taken      int64  // when it was published (Now), ns
+	Taken      int64  // when it was published (Now), ns; where it was recovered, when its file was opened
+	Done       int    // so many of its first records are in Kafka already, or set aside: a former process knew
 
 	data []byte
 }

@@ -21,21 +21,29 @@ func (r *Ring) Next() (Batch, bool) {
 	n := w & (1<<wordLapShift - 1) * granule
 	off := r.read % r.capacity
 	data := r.data[off : off+n]
-	used := binary.LittleEndian.Uint32(data[4:])
-	b := Batch{
-		Start: r.read,
-		End:   r.read + n,
-		Count: int(binary.LittleEndian.Uint32(data)),
-		Conn:  binary.LittleEndian.Uint64(data[8:]),
-		First: binary.LittleEndian.Uint64(data[16:]),
-		Taken: int64(binary.LittleEndian.Uint64(data[24:])),
-		data:  data[:used:used],
+	b := batchOf(r.read, data)
+	if r.file != nil && b.Start < r.file.recoveredEnd {
+		r.file.recoveredBatch(&b)
 	}
 	r.read = b.End
 	if invariant.Enabled {
 		invariant.Check(r.read <= r.Claimed(), "ring %s: read %d is past claimed %d", r.name, r.read, r.Claimed())
 	}
 	return b, true
+}
+
+// batchOf makes a Batch of the bytes of one, which begins at position start.
+func batchOf(start uint64, data []byte) Batch {
+	used := binary.LittleEndian.Uint32(data[atUsed:])
+	return Batch{
+		Start: start,
+		End:   start + uint64(len(data)),
+		Count: int(binary.LittleEndian.Uint32(data[atCount:])),
+		Conn:  binary.LittleEndian.Uint64(data[atConn:]),
+		First: binary.LittleEndian.Uint64(data[atFirst:]),
+		Taken: int64(binary.LittleEndian.Uint64(data[atTaken:])),
+		data:  data[:used:used],
+	}
 }
 
 // Pending tells whether Next would answer a batch.
@@ -50,6 +58,15 @@ func (r *Ring) Drained() bool {
 	return c&closedBit != 0 && r.read == c&^stateBits
 }
 
+// Sending tells that the batch that ends at pos is about to be handed over: a process
+// that finds this one dead must take its records for possible duplicates. Only the
+// consumer calls it, before any of the batch's records leaves its hands.
+func (r *Ring) Sending(pos uint64) {
+	if pos > r.pos.sent.Load() {
+		r.pos.sent.Store(pos)
+	}
+}
+
 // Free tells that everything below pos, the end of a batch, is done for good:
 // its room may be claimed again from here on.
 func (r *Ring) Free(pos uint64) {
@@ -58,6 +75,8 @@ func (r *Ring) Free(pos uint64) {
 		invariant.Check(freed <= pos && pos <= r.read && pos%granule == 0,
 			"ring %s: free %d, freed %d, read %d", r.name, pos, freed, r.read)
 	}
+	r.Sending(pos)
+	r.pos.done.Store(pos) // before freed: see positions
 	r.pos.freed.Store(pos)
 	if r.pos.claimed.Load()&waitingBit != 0 {
 		r.wakeHead()

@@ -32,12 +32,25 @@ const (
 )
 
 // positions are the two words that producers and consumer share, a cache line
-// each: producers swap claimed, the consumer alone stores freed.
+// each: producers swap claimed, the consumer alone stores freed. The third line is
+// for whoever opens a ring file after this process has died (survey.go):
+//
+//   - done is freed once more, stored before it. Where the two differ, either the
+//     process died between the stores or one of them is damaged; the lower one is
+//     where to go on, since room above freed has not been claimed again. freed above
+//     done cannot be.
+//   - sent: batches that end at or below it may have been handed over.
+//   - keepAt, keepIndex, keepSum: what a clean stop left, if keepSum matches
+//     (Ring.Keep): the batch at keepAt is the first that is not done, and
+//     the first keepIndex of its records are.
 type positions struct {
 	claimed atomic.Uint64 // position | state bits; swapped by every claim
 	_       [56]byte
 	freed   atomic.Uint64 // stored by the consumer once a batch is in Kafka
 	_       [56]byte
+
+	done, sent, keepAt, keepIndex, keepSum atomic.Uint64 // stored by the consumer
+	_                                      [24]byte
 }
 
 // Options of a ring.
@@ -55,7 +68,8 @@ type Ring struct {
 	words    []atomic.Uint64 // one a granule: {lap+1, granules}
 	data     []byte          // twice the capacity
 	pos      *positions
-	parker   *Parker // set before the first claim, or nil
+	file     *ringFile // nil: memory
+	parker   *Parker   // set before the first claim, or nil
 
 	_    [64]byte
 	read uint64 // consumer only
@@ -72,27 +86,42 @@ func MinBytes(maxRecord int) int { return 4 * (maxRecord + 64<<10) }
 // New makes a ring and touches all of its memory, so that no later claim pays
 // for a page fault.
 func New(o Options) (*Ring, error) {
-	const least, most = 4 * 4096, 1 << 30 // most: half of it fits the 24 bits of a word
-	if o.Bytes < least || o.Bytes > most {
-		return nil, fmt.Errorf("shard: --ring-bytes is %d, must be between %d and %d", o.Bytes, least, most)
+	capacity, err := wholePages(o.Bytes)
+	if err != nil {
+		return nil, err
 	}
-	page := pageSize()
-	capacity := (o.Bytes + page - 1) / page * page
 	st, err := newStorage(capacity)
 	if err != nil {
 		return nil, fmt.Errorf("shard: ring %s of %d bytes (--ring-bytes): %w", o.Name, capacity, err)
 	}
-	for i := 0; i < len(st.words); i += page / 8 {
+	for i := 0; i < len(st.words); i += pageSize() / 8 {
 		st.words[i].Store(0)
 	}
+	return ringOf(o.Name, st), nil
+}
+
+func ringOf(name string, st storage) *Ring {
 	return &Ring{
-		name:     o.Name,
-		capacity: uint64(capacity),
+		name:     name,
+		capacity: uint64(len(st.data) / 2),
 		words:    st.words,
 		data:     st.data,
 		pos:      st.pos,
 		storage:  st,
-	}, nil
+	}
+}
+
+const (
+	bytesMin = 4 * 4096
+	bytesMax = 1 << 30 // half of it fits the 24 bits of a word
+)
+
+func wholePages(bytes int) (int, error) {
+	if bytes < bytesMin || bytes > bytesMax {
+		return 0, fmt.Errorf("shard: --ring-bytes is %d, must be between %d and %d", bytes, bytesMin, bytesMax)
+	}
+	page := pageSize()
+	return (bytes + page - 1) / page * page, nil
 }
 
 // Release gives the memory back. Nobody may use the ring, or bytes got from it,
@@ -136,6 +165,7 @@ type Claim struct {
 	conn  uint64
 	first uint64
 	taken int64 // 0: at Publish
+	began int64 // ring files: when the copy began (Now)
 }
 
 // Claim reserves room for a batch of records whose values and metas are bytes
@@ -176,7 +206,12 @@ func (r *Ring) claim(records int, need, allowed uint64) (Claim, error) {
 		if r.pos.claimed.CompareAndSwap(c, c+need) {
 			// From here on the bytes [at, at+need) are this claim's alone.
 			off := at % r.capacity
-			return Claim{r: r, start: at, buf: r.data[off : off+need : off+need], off: batchHeader + records*recordHeader, want: records}, nil
+			began := int64(0)
+			if r.file != nil {
+				began = Now()
+			}
+			return Claim{r: r, start: at, buf: r.data[off : off+need : off+need], began: began,
+				off: batchHeader + records*recordHeader, want: records}, nil
 		}
 	}
 }
@@ -227,11 +262,14 @@ func (c *Claim) Publish() {
 		taken = Now()
 	}
 	h := c.buf[:batchHeader]
-	binary.LittleEndian.PutUint32(h, uint32(c.count))
-	binary.LittleEndian.PutUint32(h[4:], uint32(c.off))
-	binary.LittleEndian.PutUint64(h[8:], c.conn)
-	binary.LittleEndian.PutUint64(h[16:], c.first)
-	binary.LittleEndian.PutUint64(h[24:], uint64(taken))
+	binary.LittleEndian.PutUint32(h[atCount:], uint32(c.count))
+	binary.LittleEndian.PutUint32(h[atUsed:], uint32(c.off))
+	binary.LittleEndian.PutUint64(h[atConn:], c.conn)
+	binary.LittleEndian.PutUint64(h[atFirst:], c.first)
+	binary.LittleEndian.PutUint64(h[atTaken:], uint64(taken))
+	if r.file != nil {
+		r.file.seal(c)
+	}
 	// The store hands the batch's bytes to the consumer; they are not ours any more.
 	r.words[c.start%r.capacity/granule].Store(word(c.start/r.capacity, uint64(len(c.buf))))
 	if p := r.parker; p != nil {

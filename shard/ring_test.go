@@ -50,8 +50,11 @@ func TestLayout(t *testing.T) {
 	if o := unsafe.Offsetof(p.freed); o != 64 {
 		t.Errorf("freed is at %d, want 64: a cache line of its own", o)
 	}
-	if s := unsafe.Sizeof(p); s != 128 {
-		t.Errorf("positions is %d bytes, want 128", s)
+	if o := unsafe.Offsetof(p.done); o != 128 {
+		t.Errorf("done is at %d, want 128: apart from what producers look at", o)
+	}
+	if s := unsafe.Sizeof(p); s != positionsBytes {
+		t.Errorf("positions is %d bytes, want %d", s, positionsBytes)
 	}
 	var r Ring
 	if d := unsafe.Offsetof(r.read) - unsafe.Offsetof(r.parker); d < 64 {

@@ -1,0 +1,335 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// DirOptions say whose ring files a directory has; the words of errors are serve's
+// flags.
+type DirOptions struct {
+	Path      string // --ring-dir; made if missing
+	Topic     string // --topic
+	DeadTopic string // --dead-letter-topic; "": no ring for dead letters
+	Shards    int    // --shards
+	Bytes     int    // --ring-bytes; a file that holds records keeps its own size
+	Logger    *slog.Logger
+}
+
+// Dir is a directory of ring files, locked against every other process:
+//
+//	DIR/lock                            locked while a process has the files open
+//	DIR/shard-00.ring … shard-09.ring   one a shard
+//	DIR/dead-letter.ring                with --dead-letter-topic
+//	DIR/shard-03.ring.damaged-1763733600   set aside, never touched again
+type Dir struct {
+	opt     DirOptions
+	lock    *os.File
+	set     Set
+	made    []string // files made by this opening
+	damaged []string // files set aside by this opening
+}
+
+const (
+	deadName = "dead-letter"
+	ringExt  = ".ring"
+)
+
+// ringFileName is the name of shard i's file; −1: the dead letters'.
+func ringFileName(i int) string {
+	if i < 0 {
+		return deadName + ringExt
+	}
+	return fmt.Sprintf("shard-%02d%s", i, ringExt)
+}
+
+// OpenDir opens the directory's ring files, and makes those that are missing. What
+// they hold comes before everything that is claimed from now on. A file whose
+// contents are damaged is set aside, and an empty one takes its place. Errors: the
+// directory is in use; a file holds other records than the options say; there is no
+// room; the directory cannot be read or written.
+func OpenDir(o DirOptions) (*Dir, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &Dir{opt: o}
+	if err := d.open(); err != nil {
+		d.giveUp()
+		return nil, fmt.Errorf("--ring-dir %s: %w", o.Path, err)
+	}
+	return d, nil
+}
+
+func (d *Dir) open() error {
+	capacity, err := wholePages(d.opt.Bytes)
+	if err != nil {
+		return err
+	}
+	if len(d.opt.Topic) > nameMax || len(d.opt.DeadTopic) > nameMax {
+		return fmt.Errorf("a topic's name has at most %d bytes", nameMax)
+	}
+	if err := os.MkdirAll(d.opt.Path, 0o700); err != nil {
+		return err
+	}
+	if d.lock, err = lockDir(d.opt.Path, unix.LOCK_EX); err != nil {
+		return err
+	}
+	if err := d.checkAll(); err != nil {
+		return err
+	}
+	for i := range d.opt.Shards {
+		r, err := d.openRing(i, d.opt.Topic, capacity)
+		if err != nil {
+			return err
+		}
+		d.set.Rings = append(d.set.Rings, r)
+	}
+	if d.opt.DeadTopic != "" {
+		d.set.Dead, err = d.openRing(-1, d.opt.DeadTopic, capacity)
+	}
+	return err
+}
+
+// lockWait is how long a directory may be in use by whoever looks into it or is just
+// going away.
+const lockWait = 2 * time.Second
+
+// errInUse is returned for a directory that another process has open.
+var errInUse = errors.New("is in use")
+
+func lockDir(path string, how int) (*os.File, error) {
+	flags := os.O_RDONLY
+	if how == unix.LOCK_EX {
+		flags = os.O_RDWR | os.O_CREATE
+	}
+	f, err := os.OpenFile(filepath.Join(path, "lock"), flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(lockWait); ; time.Sleep(20 * time.Millisecond) {
+		err = unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			break
+		}
+		if how != unix.LOCK_EX || time.Now().After(deadline) {
+			pid, _ := os.ReadFile(f.Name())
+			_ = f.Close()
+			return nil, fmt.Errorf("%w by the process %s; every server needs a directory of its own", errInUse, strings.TrimSpace(string(pid)))
+		}
+	}
+	if err == nil && how == unix.LOCK_EX {
+		_ = f.Truncate(0) // the process's number is for people
+		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	return f, nil
+}
+
+// checkAll refuses files that hold other records than we are to send. It comes before
+// anything is changed.
+func (d *Dir) checkAll() error {
+	names, err := ringNames(d.opt.Path)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := d.check(name); err != nil {
+			return fmt.Errorf("%s %w", name, err)
+		}
+	}
+	return nil
+}
+
+// ringNames lists the directory's ring files, those set aside apart.
+func ringNames(dir string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*"+ringExt))
+	if err != nil {
+		return nil, fmt.Errorf("its name is a pattern: %w", err)
+	}
+	for i, p := range paths {
+		paths[i] = filepath.Base(p)
+	}
+	return paths, nil
+}
+
+func (d *Dir) check(name string) error {
+	f, err := os.Open(filepath.Join(d.opt.Path, name))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	h, err := readHeader(f)
+	if errors.Is(err, errVersion) {
+		return err
+	}
+	if err != nil {
+		return nil // damaged: set aside later
+	}
+	const advice = "see what it holds with ringtail ring inspect; start with the former value until it is in Kafka, or give another directory"
+	flag, topic := "--topic", d.opt.Topic
+	if h.shard == deadShard {
+		flag, topic = "--dead-letter-topic", d.opt.DeadTopic
+	}
+	switch {
+	case h.shard == deadShard && topic == "":
+		s, err := surveyFile(f, h, nil)
+		if err != nil || s.recovered.Records == 0 {
+			return nil
+		}
+		return fmt.Errorf("holds %d dead letters for topic %q; give --dead-letter-topic %s until they are in Kafka, or another directory",
+			s.recovered.Records, h.topic, h.topic)
+	case h.topic != topic:
+		return fmt.Errorf("is for topic %q, %s is %q; %s", h.topic, flag, topic, advice)
+	case int(h.shards) != d.opt.Shards:
+		return fmt.Errorf("is one of %d shards, --shards is %d; %s", h.shards, d.opt.Shards, advice)
+	case h.capacity%uint64(pageSize()) != 0:
+		return fmt.Errorf("was made on a machine with smaller pages than this one's %d bytes; %s", pageSize(), advice)
+	}
+	return nil
+}
+
+// openRing opens or makes one file.
+func (d *Dir) openRing(i int, topic string, capacity int) (*Ring, error) {
+	path := filepath.Join(d.opt.Path, ringFileName(i))
+	name := deadName
+	if i >= 0 {
+		name = strconv.Itoa(i)
+	}
+	fresh := fileHeader{capacity: uint64(capacity), shards: uint32(d.opt.Shards), shard: uint32(i), salt: rand.Uint32(), topic: topic}
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err := createFile(path, fresh); err != nil {
+				return nil, roomError(path, &fresh, err)
+			}
+			d.made = append(d.made, path)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		h, err := readHeader(f)
+		var r *Ring
+		if err == nil && h.shard != fresh.shard {
+			err = damagef("it is the file of shard %d", int32(h.shard))
+		}
+		if err == nil {
+			r, err = openFile(name, path, f, h)
+		}
+		switch {
+		case isDamage(err):
+			_ = f.Close()
+			if err := d.setAside(path, err); err != nil {
+				return nil, err
+			}
+		case err != nil:
+			_ = f.Close()
+			return nil, roomError(path, &h, err)
+		case r.Recovered().Records == 0 && h.capacity != fresh.capacity:
+			_ = r.Release()
+			fresh.cluster = h.cluster
+			if err := os.Remove(path); err != nil {
+				return nil, err
+			}
+		default:
+			if h.capacity != fresh.capacity {
+				d.opt.Logger.Info("ring file holds records and keeps its size; --ring-bytes counts once it is empty at a start",
+					"file", path, "bytes", h.capacity, "ring_bytes", fresh.capacity)
+			}
+			return r, nil
+		}
+	}
+}
+
+func roomError(path string, h *fileHeader, err error) error {
+	err = fmt.Errorf("%s: %w", filepath.Base(path), err)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("%w, as each of the %d files does; give a directory with room, or a smaller --ring-bytes", err, h.shards)
+	}
+	return err
+}
+
+// setAside renames a damaged file, so that people can look at it.
+func (d *Dir) setAside(path string, cause error) error {
+	aside := fmt.Sprintf("%s.damaged-%d", path, time.Now().Unix())
+	for base, n := aside, 1; ; n++ {
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		aside = fmt.Sprintf("%s-%d", base, n)
+	}
+	if err := os.Rename(path, aside); err != nil {
+		return err
+	}
+	d.damaged = append(d.damaged, aside)
+	d.opt.Logger.Error("ring file is damaged: set aside, nothing of it is sent; see ringtail ring export",
+		"file", aside, "cause", cause)
+	return nil
+}
+
+// Set is the directory's rings.
+func (d *Dir) Set() Set { return d.set }
+
+// Damaged are the files that were set aside when the directory was opened.
+func (d *Dir) Damaged() []string { return d.damaged }
+
+// SetCluster says which Kafka cluster the records are for, before the first one is
+// claimed: new files note it, files of another one are refused.
+func (d *Dir) SetCluster(id string) error {
+	if len(id) > nameMax {
+		return fmt.Errorf("--ring-dir %s: the cluster's id has over %d bytes: %q", d.opt.Path, nameMax, id)
+	}
+	for _, r := range d.set.all() {
+		if c := r.file.header.cluster; c != "" && c != id {
+			return fmt.Errorf("--ring-dir %s: %s is for the Kafka cluster %q, this one is %q; see what it holds with ringtail ring inspect; "+
+				"start with the former --brokers or --sink until it is drained, or give another directory",
+				d.opt.Path, filepath.Base(r.file.path), c, id)
+		}
+	}
+	for _, r := range d.set.all() {
+		if r.file.header.cluster == "" {
+			if err := r.file.setCluster(id); err != nil {
+				return fmt.Errorf("--ring-dir %s: %w", d.opt.Path, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Close lets another process have the directory. Nobody may write to the rings any
+// more; their memory stays, for those who still look at it.
+func (d *Dir) Close() error { return d.lock.Close() }
+
+// giveUp undoes an opening that failed.
+func (d *Dir) giveUp() {
+	for _, r := range d.set.all() {
+		_ = r.Release()
+	}
+	for _, path := range d.made {
+		_ = os.Remove(path)
+	}
+	if d.lock != nil {
+		_ = d.lock.Close()
+	}
+}
+
+// all are the rings, the dead letters' last.
+func (s *Set) all() []*Ring {
+	if s.Dead == nil {
+		return s.Rings
+	}
+	return append(s.Rings[:len(s.Rings):len(s.Rings)], s.Dead)
+}

@@ -1,0 +1,102 @@
+package shard
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+)
+
+// openFile makes a ring of a ring file: what a former process left in it is read
+// first, and new batches queue behind. h is the file's header, known to be good. A
+// *damage says that the file's contents cannot be trusted; it is unchanged then.
+//
+// Nothing here may be half done when the process is killed: each step leaves a file
+// that the next opening reads as this one did.
+func openFile(name, path string, f *os.File, h fileHeader) (*Ring, error) {
+	s, err := surveyFile(f, h, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := allocate(f, h.size()); err != nil { // a copy of a file may have holes
+		return nil, err
+	}
+	st, err := mapFile(f, &h)
+	if err != nil {
+		return nil, err
+	}
+	r := ringOf(name, st)
+	r.file = &ringFile{
+		f: f, path: path, header: h, openedAt: Now(),
+		recovered: s.recovered, recoveredEnd: s.claimed, resume: s.start, resumeIndex: s.index,
+	}
+	r.recover(s)
+	return r, nil
+}
+
+// recover puts the file into the state that the survey found.
+func (r *Ring) recover(s *survey) {
+	for _, h := range s.holes {
+		off := h.start % r.capacity
+		emptyBatch(r.data[off:off+h.bytes], s.salt, h.start)
+	}
+	// What a batch that was never finished, or a power loss, left in the table must
+	// not match when this lap, or the lap it is of, comes to it.
+	for i, w := range s.words {
+		r.words[i].Store(w)
+	}
+	p := r.pos
+	p.done.Store(s.start)
+	p.freed.Store(s.start)
+	r.noteKept(s.start, s.index)
+	p.claimed.Store(s.claimed) // the state bits are this process's own
+	r.read = s.start
+}
+
+func (r *Ring) noteKept(at uint64, index int) {
+	p := r.pos
+	p.keepAt.Store(at)
+	p.keepIndex.Store(uint64(index))
+	p.keepSum.Store(keepSum(r.file.header.salt, p.freed.Load(), at, uint64(index)))
+}
+
+// Keep is a clean stop's last word about a ring file: everything below record index of
+// the batch at position at is done, so that the next process goes on exactly there
+// although whole batches are freed. sure tells that of the rest nothing can be in
+// Kafka; else what was handed over stays a possible duplicate. It answers how many
+// records are kept. To be called once nobody uses the ring any more; a ring in memory
+// keeps nothing.
+func (r *Ring) Keep(at uint64, index int, sure bool) (records int) {
+	if r.file == nil {
+		return 0
+	}
+	sent := at
+	for pos := at; pos < r.Claimed(); {
+		n := uint64(granule)
+		if w := r.words[pos%r.capacity/granule].Load(); w>>wordLapShift == pos/r.capacity+1 {
+			n = w & (1<<wordLapShift - 1) * granule
+			records += int(binary.LittleEndian.Uint32(r.data[pos%r.capacity+atCount:]))
+		}
+		if pos == at && index > 0 {
+			sent = at + n // should this note not be found valid, the batch is sent again whole
+		}
+		pos += n
+	}
+	if sure {
+		r.pos.sent.Store(max(sent, r.pos.done.Load()))
+	}
+	r.noteKept(at, index)
+	return records - index
+}
+
+// setCluster writes the id of the Kafka cluster whose records the file holds.
+func (f *ringFile) setCluster(id string) error {
+	f.header.cluster = id
+	_, err := f.f.WriteAt(f.header.encode(), 0)
+	return err
+}
+
+// isDamage tells whether an error is about a file's contents.
+func isDamage(err error) bool {
+	var d *damage
+	return errors.As(err, &d)
+}

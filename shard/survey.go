@@ -1,0 +1,355 @@
+package shard
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+)
+
+// A survey finds out what a ring file holds by reading it, never by mapping it: a
+// file that is cut short, or a disk that fails, is an error then and no SIGBUS.
+//
+// From where the last process was done up to claimed, every granule is one of:
+//
+//   - the beginning of a batch: its word is this lap's, its bytes pass the checksum;
+//   - the beginning of a batch without word, which passes the checksum: its writer died
+//     between the two, or the word is damaged. It is taken; its place in the order is
+//     known;
+//   - part of a hole: its writer died in the middle of the copy, so nobody was told that
+//     the batch had been taken. Nothing of it is.
+//
+// Everything else is damage: a word whose batch does not pass, or a word of this
+// lap above claimed, which says that claimed is wrong. What is found damaged is left
+// alone: nothing of the file is sent, all of it is kept for people to look at.
+type survey struct {
+	fileHeader
+	start     uint64 // the first batch that is not done
+	index     int    // and the first of its records that is not
+	claimed   uint64
+	sent      uint64
+	recovered Recovered
+
+	words []uint64 // the table as it has to be: batches and holes, nothing else
+	holes []span
+	limit uint64 // the next batch with a word: what has none ends before
+}
+
+// span is a run of granules.
+type span struct{ start, bytes uint64 }
+
+// damage is an error that says what is wrong with a file's contents.
+type damage struct{ why string }
+
+func (d *damage) Error() string { return d.why }
+
+func damagef(format string, args ...any) error { return &damage{fmt.Sprintf(format, args...)} }
+
+// marks are a file's positions as they were read.
+type marks struct {
+	claimed, freed, done, sent, keepAt, keepIndex, keepSum uint64
+}
+
+// readHeader reads and checks a ring file's header, and that the file is as long as
+// it says. With errHeader the header is there all the same.
+func readHeader(f *os.File) (fileHeader, error) {
+	b := make([]byte, headerBytes)
+	if n, err := f.ReadAt(b, 0); err != nil && !(errors.Is(err, io.EOF) && n == len(b)) {
+		return fileHeader{}, damagef("header cannot be read: %v", err)
+	}
+	h, err := decodeHeader(b)
+	if errors.Is(err, errVersion) {
+		return h, err
+	}
+	info, statErr := f.Stat()
+	switch {
+	case errors.Is(err, errNotOurs):
+		return h, damagef("it %v", err)
+	case statErr != nil:
+		return h, damagef("%v", statErr)
+	case h.capacity < bytesMin || h.capacity > bytesMax || h.capacity%granule != 0:
+		return fileHeader{}, damagef("header gives a capacity of %d bytes", h.capacity)
+	case info.Size() != h.size():
+		return h, damagef("it has %d bytes, must have %d", info.Size(), h.size())
+	case err != nil:
+		return h, &damage{err.Error()}
+	}
+	return h, nil
+}
+
+func readMarks(f io.ReaderAt) (marks, error) {
+	var b [positionsBytes]byte
+	if _, err := f.ReadAt(b[:], atPositions); err != nil {
+		return marks{}, damagef("positions cannot be read: %v", err)
+	}
+	at := func(off int) uint64 { return binary.LittleEndian.Uint64(b[off:]) }
+	return marks{
+		claimed: at(0) &^ stateBits, freed: at(64),
+		done: at(128), sent: at(136), keepAt: at(144), keepIndex: at(152), keepSum: at(160),
+	}, nil
+}
+
+// check tells what is impossible about the positions.
+func (m *marks) check(capacity uint64) error {
+	switch {
+	case m.freed%granule != 0 || m.done%granule != 0 || m.sent%granule != 0,
+		m.freed > m.done || m.done > m.sent || m.sent > m.claimed,
+		m.claimed-m.freed > capacity:
+		return damagef("its positions are impossible: freed %d, done %d, sent %d, claimed %d", m.freed, m.done, m.sent, m.claimed)
+	}
+	return nil
+}
+
+// kept is where a clean stop left off, if that was the last thing that happened.
+func (m *marks) kept(salt uint32) (at uint64, index int, ok bool) {
+	if m.keepSum != keepSum(salt, m.freed, m.keepAt, m.keepIndex) || m.keepAt < m.freed || m.keepAt > m.claimed {
+		return 0, 0, false
+	}
+	return m.keepAt, int(m.keepIndex), true
+}
+
+// keepSum ties keepAt and keepIndex to freed: once freed has moved they count no more.
+func keepSum(salt uint32, freed, at, index uint64) uint64 {
+	var b [24]byte
+	binary.LittleEndian.PutUint64(b[:], freed)
+	binary.LittleEndian.PutUint64(b[8:], at)
+	binary.LittleEndian.PutUint64(b[16:], index)
+	return 1<<32 | uint64(crc32.Update(salt, castagnoli, b[:]))
+}
+
+// surveyFile surveys a file that nobody writes to. f is called for each batch, in
+// order; its bytes are valid during the call. Errors that wrap *damage are about the
+// contents.
+func surveyFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*survey, error) {
+	m, err := readMarks(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.check(h.capacity); err != nil {
+		return nil, err
+	}
+	s := &survey{fileHeader: h, start: m.freed, claimed: m.claimed, sent: m.sent}
+	if at, index, ok := m.kept(h.salt); ok {
+		s.start, s.index = at, index
+	}
+	old, err := readWords(file, &h)
+	if err != nil {
+		return nil, err
+	}
+	s.words = make([]uint64, len(old))
+	w := &window{file: file, header: &h, end: s.claimed}
+	for pos := s.start; pos < s.claimed; {
+		n, err := s.at(w, old, pos, f)
+		if err != nil {
+			return nil, err
+		}
+		pos += n
+	}
+	if len(s.holes) > 0 {
+		s.fill()
+	}
+	return s, s.future(old, m.freed)
+}
+
+// at takes what begins at pos and answers its length in bytes.
+func (s *survey) at(w *window, old []uint64, pos uint64, f func(Batch)) (uint64, error) {
+	if n, ok := published(old, s.capacity, pos); ok {
+		b, err := w.batch(pos, n)
+		if err != nil {
+			return 0, err
+		}
+		return n, s.take(b, f)
+	}
+	for s.limit = max(s.limit, pos); s.limit < s.claimed; s.limit += granule {
+		if _, ok := published(old, s.capacity, s.limit); ok {
+			break
+		}
+	}
+	b, ok, err := w.unpublished(pos, s.limit)
+	if err != nil {
+		return 0, err
+	}
+	if ok {
+		return b.End - pos, s.take(b, f)
+	}
+	if pos == s.start && s.index > 0 {
+		return 0, damagef("no batch at %d, where the last stop left off", pos)
+	}
+	if k := len(s.holes); k > 0 && s.holes[k-1].start+s.holes[k-1].bytes == pos && s.holes[k-1].bytes < s.capacity/2 {
+		s.holes[k-1].bytes += granule
+	} else {
+		s.holes = append(s.holes, span{pos, granule})
+	}
+	return granule, nil
+}
+
+// take counts a batch and puts its word into the table.
+func (s *survey) take(b Batch, f func(Batch)) error {
+	if b.Start == s.start {
+		if s.index > b.Count {
+			return damagef("batch at %d has %d records, %d of them done", b.Start, b.Count, s.index)
+		}
+		b.Done = s.index
+	}
+	s.words[b.Start%s.capacity/granule] = word(b.Start/s.capacity, b.End-b.Start)
+	s.recovered.Records += b.Count - b.Done
+	if b.End <= s.sent {
+		s.recovered.PossibleDuplicates += b.Count - b.Done
+	}
+	var c Cursor
+	for i := range b.Count {
+		if r := b.Next(&c); i >= b.Done {
+			s.recovered.Bytes += len(r.Value) + len(r.Meta)
+		}
+	}
+	if f != nil && b.Count > 0 {
+		f(b)
+	}
+	return nil
+}
+
+// fill puts the holes into the table, as empty batches.
+func (s *survey) fill() {
+	for _, h := range s.holes {
+		s.words[h.start%s.capacity/granule] = word(h.start/s.capacity, h.bytes)
+	}
+}
+
+// future looks for batches above claimed: a live process never leaves any.
+func (s *survey) future(old []uint64, freed uint64) error {
+	for pos := s.claimed; pos < freed+s.capacity; pos += granule {
+		if _, ok := published(old, s.capacity, pos); ok {
+			return damagef("a batch lies at %d, beyond all that was claimed (%d)", pos, s.claimed)
+		}
+	}
+	return nil
+}
+
+// published tells whether a table has this lap's word for position pos, and the
+// bytes of the batch there.
+func published(words []uint64, capacity, pos uint64) (uint64, bool) {
+	w := words[pos%capacity/granule]
+	return w & (1<<wordLapShift - 1) * granule, w>>wordLapShift == pos/capacity+1
+}
+
+func readWords(f io.ReaderAt, h *fileHeader) ([]uint64, error) {
+	b := make([]byte, h.capacity/granule*8)
+	if _, err := f.ReadAt(b, atWords); err != nil {
+		return nil, damagef("table of words cannot be read: %v", err)
+	}
+	words := make([]uint64, len(b)/8)
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	return words, nil
+}
+
+// window reads a file's data by position, a quarter of a megabyte ahead.
+type window struct {
+	file   io.ReaderAt
+	header *fileHeader
+	end    uint64 // nothing is read from here on
+	at     uint64 // buf begins here
+	buf    []byte
+}
+
+const windowBytes = 256 << 10
+
+// bytes answers [pos, pos+n); they are valid until the next call.
+func (w *window) bytes(pos, n uint64) ([]byte, error) {
+	if pos >= w.at && pos+n <= w.at+uint64(len(w.buf)) {
+		return w.buf[pos-w.at : pos-w.at+n : pos-w.at+n], nil
+	}
+	size := min(max(n, windowBytes), w.end-pos)
+	if uint64(cap(w.buf)) < size {
+		w.buf = make([]byte, size)
+	}
+	w.at, w.buf = pos, w.buf[:size]
+	for done := uint64(0); done < size; {
+		off := (pos + done) % w.header.capacity
+		part := min(size-done, w.header.capacity-off)
+		if _, err := w.file.ReadAt(w.buf[done:done+part], w.header.dataAt()+int64(off)); err != nil {
+			w.buf = w.buf[:0]
+			return nil, damagef("batch at %d cannot be read: %v", pos, err)
+		}
+		done += part
+	}
+	return w.buf[:n:n], nil
+}
+
+// batch reads and checks the batch of n bytes at pos, which has a word.
+func (w *window) batch(pos, n uint64) (Batch, error) {
+	if n == 0 || n > w.end-pos {
+		return Batch{}, damagef("batch at %d has %d bytes, %d were claimed", pos, n, w.end-pos)
+	}
+	b, err := w.bytes(pos, n)
+	if err != nil {
+		return Batch{}, err
+	}
+	if why := wrong(w.header.salt, pos, b); why != "" {
+		return Batch{}, damagef("batch at %d: %s", pos, why)
+	}
+	return batchOf(pos, b), nil
+}
+
+// unpublished tells whether a whole batch lies at pos and below limit, although there
+// is no word.
+func (w *window) unpublished(pos, limit uint64) (Batch, bool, error) {
+	h, err := w.bytes(pos, granule)
+	if err != nil {
+		return Batch{}, false, err
+	}
+	count, n := binary.LittleEndian.Uint32(h[atCount:]), wholeGranules(uint64(binary.LittleEndian.Uint32(h[atUsed:])))
+	if count == 0 || n == 0 || n > min(limit-pos, w.header.capacity/2) {
+		return Batch{}, false, nil
+	}
+	b, err := w.bytes(pos, n)
+	if err != nil || wrong(w.header.salt, pos, b) != "" {
+		return Batch{}, false, err
+	}
+	return batchOf(pos, b), true, nil
+}
+
+// wrong tells what is wrong with the bytes of a batch, whole granules; "" if nothing.
+func wrong(salt uint32, pos uint64, b []byte) string {
+	count, used := uint64(binary.LittleEndian.Uint32(b[atCount:])), uint64(binary.LittleEndian.Uint32(b[atUsed:]))
+	headers := batchHeader + count*recordHeader
+	if used < headers || used > uint64(len(b)) {
+		return fmt.Sprintf("%d records in %d of %d bytes", count, used, len(b))
+	}
+	if binary.LittleEndian.Uint32(b[atCRC:]) != checksum(salt, pos, b[:used]) {
+		return "its checksum is wrong"
+	}
+	whole := wholeGranules(used)
+	if count == 0 { // a hole: see emptyBatch
+		whole = binary.LittleEndian.Uint64(b[atFirst:])
+	}
+	if whole != uint64(len(b)) {
+		return fmt.Sprintf("its word says %d bytes, its header %d", len(b), whole)
+	}
+	sum := headers
+	for i := range count {
+		h := b[batchHeader+i*recordHeader:]
+		sum += uint64(binary.LittleEndian.Uint32(h))
+		if m := uint64(binary.LittleEndian.Uint32(h[4:])); m > 0 {
+			sum += m - 1
+		}
+	}
+	if sum != used {
+		return fmt.Sprintf("its records have %d bytes, its header says %d", sum, used)
+	}
+	return ""
+}
+
+func wholeGranules(n uint64) uint64 { return (n + granule - 1) &^ (granule - 1) }
+
+// emptyBatch writes a batch without records over a hole, so that readers need not
+// know of holes. Its first ordinal is its length.
+func emptyBatch(b []byte, salt uint32, pos uint64) {
+	clear(b[:batchHeader])
+	binary.LittleEndian.PutUint32(b[atUsed:], batchHeader)
+	binary.LittleEndian.PutUint64(b[atFirst:], uint64(len(b)))
+	binary.LittleEndian.PutUint32(b[atCRC:], checksum(salt, pos, b[:batchHeader]))
+}
