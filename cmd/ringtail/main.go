@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	_ "github.com/ringtail/ringtail/internal/timerslack" // for serve
 )
 
 func main() {
