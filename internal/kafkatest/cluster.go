@@ -2,11 +2,13 @@ package kafkatest
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -176,6 +178,23 @@ func (c *Cluster) Restart(i int) {
 	if err := c.broker(i).start(); err != nil {
 		c.tb.Fatalf("kafkatest: %v", err)
 	}
+}
+
+// DataBytes is how much the brokers' directories hold on disk. What goes while
+// it is counted may be in the sum or not.
+func (c *Cluster) DataBytes() (sum int64) {
+	_ = filepath.WalkDir(c.dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil // gone meanwhile: brokers delete segments
+		}
+		if info, err := entry.Info(); err == nil {
+			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+				sum += stat.Blocks * 512 // index files are longer than what is in them
+			}
+		}
+		return nil
+	})
+	return sum
 }
 
 // Alive tells whether broker i's process runs, frozen or not.

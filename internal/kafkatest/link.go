@@ -28,11 +28,17 @@ type Link struct {
 
 // weather is what the link does to what goes through it.
 type weather struct {
-	cut             bool // connections are reset and none is made
-	silent          bool // connections stay and nothing passes
+	cut             bool    // connections are reset and none is made
+	silent          [2]bool // connections stay and nothing passes, by direction
 	latency, jitter time.Duration
 	lossPercent     int // of reads that wait as long as a retransmission takes
 }
+
+// Directions of what passes a link.
+const (
+	requests = iota // to the broker
+	answers         // from it
+)
 
 // retransmission is how long TCP takes, at least, to send a lost packet again.
 const retransmission = 200 * time.Millisecond
@@ -65,7 +71,14 @@ func (l *Link) Cut() {
 }
 
 // Silence lets nothing pass any more, and tells nobody.
-func (l *Link) Silence() { l.set(weather{silent: true}) }
+func (l *Link) Silence() { l.set(weather{silent: [2]bool{true, true}}) }
+
+// SilenceRequests lets nothing pass to the broker; what it still says is heard.
+func (l *Link) SilenceRequests() { l.set(weather{silent: [2]bool{requests: true}}) }
+
+// SilenceAnswers lets nothing pass from the broker, which goes on taking what
+// it is sent.
+func (l *Link) SilenceAnswers() { l.set(weather{silent: [2]bool{answers: true}}) }
 
 // Worsen delays everything, and a share of it as if it had been lost once.
 func (l *Link) Worsen(latency, jitter time.Duration, lossPercent int) {
@@ -124,8 +137,8 @@ func (l *Link) join(client net.Conn) {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { l.pump(broker, client) })
-	both.Go(func() { l.pump(client, broker) })
+	both.Go(func() { l.pump(broker, client, requests) })
+	both.Go(func() { l.pump(client, broker, answers) })
 	both.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,7 +166,7 @@ type parcel struct {
 
 // pump passes on what comes, each parcel at its time, in order. The queue lets
 // many be on their way: latency delays and does not throttle.
-func (l *Link) pump(to, from net.Conn) {
+func (l *Link) pump(to, from net.Conn, direction int) {
 	queue := make(chan parcel, 256)
 	go func() {
 		defer close(queue)
@@ -170,7 +183,7 @@ func (l *Link) pump(to, from net.Conn) {
 	}()
 	for p := range queue {
 		time.Sleep(time.Until(p.due))
-		l.awaitSound()
+		l.awaitSound(direction)
 		if _, err := to.Write(p.bytes); err != nil {
 			break
 		}
@@ -196,11 +209,11 @@ func (l *Link) due() time.Time {
 	return time.Now().Add(delay)
 }
 
-// awaitSound returns when the link is not silent.
-func (l *Link) awaitSound() {
+// awaitSound returns when the link is not silent in this direction.
+func (l *Link) awaitSound(direction int) {
 	for held := false; ; held = true {
 		w, changed := l.now()
-		if !w.silent {
+		if !w.silent[direction] {
 			return
 		}
 		if !held {
