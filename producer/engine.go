@@ -113,7 +113,8 @@ type engine struct {
 	poke   chan struct{} // capacity 1: wakes an engine without a client
 	abort  atomic.Bool   // give up what is not in Kafka yet
 	health atomic.Pointer[string]
-	oldest atomic.Int64 // when the oldest record not in Kafka came (shard.Now), 0: none
+	oldest atomic.Int64  // when the oldest record not in Kafka came (shard.Now), 0: none
+	named  chan struct{} // closed once the first instance has its producer id
 	done   chan struct{}
 }
 
@@ -122,6 +123,7 @@ func newEngine(cfg engineConfig, s seams, lines []*line, st *stats) *engine {
 		cfg: cfg, seams: s, lines: lines, stats: st, freed: st.freed,
 		records: make([]rdk.Record, 0, rdk.BatchMax),
 		poke:    make(chan struct{}, 1),
+		named:   make(chan struct{}),
 		done:    make(chan struct{}),
 	}
 	if lines[0].shard < 0 {

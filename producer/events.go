@@ -27,6 +27,8 @@ func (e *engine) events() {
 			e.log().Warn("librdkafka", "error", rdk.ErrorText(ev.Code), "text", ev.Text)
 		case strings.Contains(ev.Text, "enable.gapless.guarantee is experimental"):
 			// Said at every start; why it is on stands in properties.go.
+		case strings.HasSuffix(ev.Text, idAssigned):
+			e.hasID()
 		default:
 			e.log().Log(context.Background(), slogLevel(ev.Level), "librdkafka", "text", ev.Text)
 		}
@@ -36,6 +38,18 @@ func (e *engine) events() {
 	}
 	if raw := e.client.Stats(); raw != nil {
 		e.statistics(raw)
+	}
+}
+
+// idAssigned ends the line by which librdkafka, with debug=eos, says that it has its
+// producer id. Nothing is written before that, and nothing else tells it.
+const idAssigned = "-> Assigned"
+
+func (e *engine) hasID() {
+	select {
+	case <-e.named:
+	default:
+		close(e.named)
 	}
 }
 

@@ -36,7 +36,12 @@ var defaults = []struct {
 	{"linger.ms", "5", "", false},
 	{"batch.num.messages", "10000", "", false},
 	{"client.id", "ringtail", "", false},
+	{"debug", debugIDs, "", false},
 }
+
+// debugIDs makes librdkafka tell when it has its producer id (events.go), and a dozen
+// other lines a start.
+const debugIDs = "eos"
 
 // aliases are librdkafka's other names of the properties above.
 var aliases = map[string]string{
@@ -120,6 +125,9 @@ func (o *Options) properties(t topicState, lines int) map[string]string {
 	for k, v := range o.Properties {
 		if a, ok := aliases[k]; ok {
 			k = a
+		}
+		if k == "debug" && v != "" {
+			v = debugIDs + "," + v
 		}
 		p[k] = v
 	}

@@ -99,6 +99,7 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 	if set.Dead != nil {
 		w.dead = newWatcher(o.DeadLetterTopic, 1, false, admin, o.Logger, w.topicChanged)
 	}
+	w.stats.possibleDuplicates.Store(recoveredDuplicates(set))
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(&collector{stats: w.stats, set: set}); err != nil {
 			return nil, err
@@ -184,6 +185,18 @@ func (w *Writer) Start() {
 	}
 	for _, e := range w.all() {
 		go e.run()
+	}
+}
+
+// Await waits until every librdkafka instance has its producer id, which takes it half a
+// second and more: its first try comes before its first connection. Records that come
+// earlier wait for that long. It gives up when ctx ends; what is wrong then shows in Ready.
+func (w *Writer) Await(ctx context.Context) {
+	for _, e := range w.all() {
+		select {
+		case <-e.named:
+		case <-ctx.Done():
+		}
 	}
 }
 

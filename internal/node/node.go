@@ -28,6 +28,7 @@ type node struct {
 	env     Env
 	brokers string // --brokers, or the embedded one
 	rings   shard.Set
+	dir     *shard.Dir // nil without --ring-dir
 	sink    sink
 	server  atomic.Pointer[server.Server] // nil until Kafka has been reached
 	phase   atomic.Pointer[string]        // why /readyz says no; nil: the sink decides
@@ -75,10 +76,10 @@ func (n *node) prepare(reg *prometheus.Registry) error {
 			return err
 		}
 	}
-	if n.rings, err = newRings(&n.opt); err != nil {
+	if err = n.openRings(); err != nil {
 		return config.Usagef("%w", err)
 	}
-	if err := registerProcess(reg, n.opt.Version); err != nil {
+	if err := errors.Join(registerProcess(reg, n.opt.Version), n.registerRings(reg)); err != nil {
 		return err
 	}
 	if n.sink, err = n.newSink(reg); err != nil {
@@ -112,6 +113,7 @@ const (
 	unfitLooks = 3
 	lookAgain  = 500 * time.Millisecond
 	lookLimit  = 15 * time.Second // one look; librdkafka gives up after 5 s
+	warmLimit  = 3 * time.Second  // for the sink's first connections
 )
 
 // reach waits until Kafka answers and the topics fit. It returns false when a
@@ -130,15 +132,20 @@ func (n *node) reach() (bool, error) {
 		go func() {
 			look, cancel := context.WithTimeout(ctx, lookLimit)
 			defer cancel()
-			result <- n.sink.check(look)
+			err := n.sink.check(look)
+			if err == nil {
+				err = n.sameCluster(look)
+			}
+			result <- err
 		}()
 		select {
 		case <-n.env.Signals:
 			return false, nil
 		case err := <-result:
+			var usage *config.UsageError
 			switch {
-			case err == nil:
-				return true, nil
+			case err == nil || errors.As(err, &usage):
+				return err == nil, err
 			case errors.Is(err, producer.ErrTopic):
 				if unfit++; unfit >= unfitLooks {
 					return false, n.unfit(err)
@@ -204,7 +211,9 @@ func (n *node) serve(reg prometheus.Registerer) error {
 	}
 	n.server.Store(s)
 	n.setLimits(n.sink.limits())
-	n.sink.start()
+	ctx, cancel := context.WithTimeout(context.Background(), warmLimit)
+	n.sink.start(ctx)
+	cancel()
 	if err := s.Start(); err != nil {
 		return err
 	}
@@ -250,6 +259,7 @@ func (n *node) release() {
 	if n.broker != nil {
 		n.broker.Close()
 	}
+	n.unlock()
 }
 
 func shardName(i int) string { return strconv.Itoa(i) }

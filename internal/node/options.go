@@ -44,6 +44,7 @@ type Options struct {
 	FrameTimeout        time.Duration
 	MaxConnectionAge    time.Duration
 	RingBytes           int
+	RingDir             string // "": memory
 	Loops               int
 
 	StartTimeout time.Duration

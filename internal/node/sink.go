@@ -7,14 +7,15 @@ import (
 
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/producer"
-	"github.com/ringtail/ringtail/shard"
 )
 
 // sink is where the rings' records go: Kafka, or nowhere.
 type sink interface {
 	check(ctx context.Context) error // an error that wraps producer.ErrTopic will not go away by itself
-	start()
+	cluster(ctx context.Context) (id string, err error)
+	start(ctx context.Context) // returns when records can be written, or ctx has ended
 	drain(ctx context.Context)
+	keep() producer.Kept // after drain
 	close()
 	stats() producer.Stats
 	ready() (bool, string)
@@ -73,7 +74,11 @@ func (n *node) setLimits(record, letter int) {
 	}
 }
 
+// remoteOf is asked for connection 0 about records of a former process.
 func (n *node) remoteOf(conn uint64) string {
+	if conn == 0 {
+		return ""
+	}
 	if s := n.server.Load(); s != nil {
 		return s.RemoteOf(conn)
 	}
@@ -86,11 +91,14 @@ type kafkaSink struct {
 }
 
 func (k *kafkaSink) check(ctx context.Context) error { return k.w.Check(ctx) }
-func (k *kafkaSink) start()                          { k.w.Start() }
+func (k *kafkaSink) start(ctx context.Context)       { k.w.Start(); k.w.Await(ctx) }
 func (k *kafkaSink) drain(ctx context.Context)       { k.w.Drain(ctx) }
+func (k *kafkaSink) keep() producer.Kept             { return k.w.Keep() }
 func (k *kafkaSink) close()                          { k.w.Close() }
 func (k *kafkaSink) stats() producer.Stats           { return k.w.Stats() }
 func (k *kafkaSink) ready() (bool, string)           { return k.w.Ready() }
+
+func (k *kafkaSink) cluster(ctx context.Context) (string, error) { return k.w.ClusterID(ctx) }
 
 func (k *kafkaSink) limits() (record, letter int) {
 	if k.letters {
@@ -107,41 +115,16 @@ type discardSink struct {
 }
 
 func (d *discardSink) check(context.Context) error  { return nil }
-func (d *discardSink) start()                       { d.d.Start() }
+func (d *discardSink) start(context.Context)        { d.d.Start() }
 func (d *discardSink) drain(context.Context)        { d.d.Drain() }
+func (d *discardSink) keep() producer.Kept          { return producer.Kept{} }
 func (d *discardSink) close()                       {}
 func (d *discardSink) stats() producer.Stats        { return d.d.Stats() }
 func (d *discardSink) ready() (bool, string)        { return true, "" }
 func (d *discardSink) limits() (record, letter int) { return d.max, 0 }
 
-// newRings makes a ring a shard, and one for dead letters.
-func newRings(o *Options) (shard.Set, error) {
-	var set shard.Set
-	for i := range o.Codec.Shards {
-		r, err := shard.New(shard.Options{Name: shardName(i), Bytes: o.RingBytes})
-		if err != nil {
-			release(set)
-			return shard.Set{}, err
-		}
-		set.Rings = append(set.Rings, r)
-	}
-	if o.DeadLetterTopic == "" {
-		return set, nil
-	}
-	dead, err := shard.New(shard.Options{Name: "dead-letter", Bytes: o.RingBytes})
-	if err != nil {
-		release(set)
-		return shard.Set{}, err
-	}
-	set.Dead = dead
-	return set, nil
-}
+// discardCluster takes the place of a Kafka cluster's id, none of which has brackets:
+// records for Kafka are not thrown away by mistake.
+const discardCluster = "(discard)"
 
-func release(set shard.Set) {
-	for _, r := range set.Rings {
-		_ = r.Release()
-	}
-	if set.Dead != nil {
-		_ = set.Dead.Release()
-	}
-}
+func (d *discardSink) cluster(context.Context) (string, error) { return discardCluster, nil }

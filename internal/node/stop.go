@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/ringtail/ringtail/producer"
 )
 
 // lastAcks is how long clients get to take their last acks after everything is in
@@ -78,33 +80,57 @@ func (n *node) letGo() {
 // ledger is where every record of this process's life went:
 // received + recovered = delivered + rejected + kept + lost.
 type ledger struct {
-	received, delivered, rejected, deadLettered, lost uint64
+	received, recovered, delivered, rejected, deadLettered, kept, lost uint64
 }
 
 func (l ledger) String() string {
-	return fmt.Sprintf("drained received=%d recovered=0 delivered=%d rejected=%d dead_lettered=%d kept=0 lost=%d",
-		l.received, l.delivered, l.rejected, l.deadLettered, l.lost)
+	return fmt.Sprintf("drained received=%d recovered=%d delivered=%d rejected=%d dead_lettered=%d kept=%d lost=%d",
+		l.received, l.recovered, l.delivered, l.rejected, l.deadLettered, l.kept, l.lost)
 }
 
-// ledger adds up. Lost is what is left over: not known to be in Kafka, and not
-// rejected for good. A reject whose letter is not in Kafka is lost, not rejected.
+// ledger adds up. Lost is what is left over: not known to be in Kafka, not rejected
+// for good, not kept.
+//
+// A record is rejected for good in the life that rejects it, once its letter is in
+// Kafka or kept in the dead letters' file; a reject whose letter is neither is lost.
+// So kept and recovered count records, never letters: a letter that was recovered
+// counts in dead_lettered alone. A record that had been set aside and is kept (see
+// producer.Kept) counts as kept, and is judged anew.
 func (n *node) ledger() ledger {
-	var l ledger
+	l := ledger{recovered: uint64(n.recovered().Records)}
 	s := n.server.Load()
 	if s == nil {
+		l.kept = l.recovered
 		return l
+	}
+	var k producer.Kept
+	if n.drained {
+		k = n.sink.keep()
 	}
 	out := n.sink.stats() // before the server's: whatever is delivered has been received
 	in := s.Stats()
-	l.received, l.delivered, l.deadLettered = in.Received, out.Delivered, out.Letters
+	l.received, l.delivered, l.deadLettered, l.kept = in.Received, out.Delivered, out.Letters, k.Records
 	for _, count := range in.Rejected {
 		l.rejected += count
 	}
-	if n.rings.Dead != nil {
-		l.rejected = min(l.rejected, out.Letters)
+	if d := n.rings.Dead; d != nil {
+		// Letters leave in the order in which they came, the recovered ones first.
+		settled := out.Letters + k.Letters - min(uint64(d.Recovered().Records), out.Letters+k.Letters)
+		if n.dir != nil && !n.drained {
+			settled = l.rejected - min(in.LettersLost, l.rejected) // all that found room is in the file
+		}
+		l.rejected = min(l.rejected, settled)
 	}
-	if settled := l.delivered + l.rejected; settled < l.received {
-		l.lost = l.received - settled
+	l.rejected -= min(k.Refused, l.rejected)
+	if settled := l.delivered + l.rejected + l.kept; settled < l.received+l.recovered {
+		l.lost = l.received + l.recovered - settled
+	}
+	if n.dir != nil && !n.drained { // whatever found room is in the files
+		found := l.lost - min(in.Lost+in.LettersLost, l.lost)
+		l.kept, l.lost = l.kept+found, l.lost-found
+	}
+	if k.Letters > 0 {
+		n.env.Log.Info("dead letters are kept", "dir", n.opt.RingDir, "letters", k.Letters)
 	}
 	return l
 }
