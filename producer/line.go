@@ -41,6 +41,7 @@ type line struct {
 	base    uint64   // sent when the instance began: reports expected are sent − base
 	suspect []uint64 // numbers that the broker marked invalid once, ascending
 	blamed  []uint64 // numbers that it marked twice, ascending: to be set aside
+	unsure  bool     // the last instance was given up with records that may be in Kafka
 	inARow  int      // records set aside since the last ok report
 	stopped bool     // too many in a row: nothing more is set aside, see feed.go
 }
@@ -53,7 +54,11 @@ func (l *line) current() *held {
 		if !ok {
 			return nil
 		}
-		l.push(held{batch: b})
+		h := held{batch: b}
+		for i := range b.Done { // what a former process knew to be done has no number, either
+			h.aside = append(h.aside, int32(i))
+		}
+		l.push(h)
 	}
 	return &l.held[l.cur]
 }
@@ -71,7 +76,10 @@ func (l *line) push(h held) {
 }
 
 // enter notes that the cursor stands at the first record of h, which gets number n.
+// A ring file learns it before any record of the batch is handed over: should this
+// process die, the next one knows what may be in Kafka.
 func (l *line) enter(h *held, n uint64) {
+	l.ring.Sending(h.batch.End)
 	h.first, h.entered, h.walked = n, true, false
 	l.bytes += h.batch.Bytes()
 }

@@ -91,7 +91,9 @@ func (e *engine) settled() {
 	}
 	for _, l := range e.lines {
 		t := e.client.Track(l.id)
-		maybe += t.Maybe + t.Beyond + (l.sent - l.base - t.Reports)
+		unsure := t.Maybe + t.Beyond + (l.sent - l.base - t.Reports)
+		l.unsure = unsure > 0
+		maybe += unsure
 		if l.shard >= 0 && (cleared[l.partition] || marks[l.partition] == 1) {
 			l.judge(t.Invalid)
 		} else {

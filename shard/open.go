@@ -27,7 +27,7 @@ func openFile(name, path string, f *os.File, h fileHeader) (*Ring, error) {
 	r := ringOf(name, st)
 	r.file = &ringFile{
 		f: f, path: path, header: h, openedAt: Now(),
-		recovered: s.recovered, recoveredEnd: s.claimed, resume: s.start, resumeIndex: s.index,
+		recovered: s.recovered, recoveredEnd: s.claimed, sentBefore: s.sent, resume: s.start, resumeIndex: s.index,
 	}
 	r.recover(s)
 	return r, nil
@@ -61,15 +61,18 @@ func (r *Ring) noteKept(at uint64, index int) {
 
 // Keep is a clean stop's last word about a ring file: everything below record index of
 // the batch at position at is done, so that the next process goes on exactly there
-// although whole batches are freed. sure tells that of the rest nothing can be in
-// Kafka; else what was handed over stays a possible duplicate. It answers how many
+// although whole batches are freed. sure tells that of the rest this process has
+// brought nothing into Kafka; else what was handed over stays a possible duplicate. It answers how many
 // records are kept. To be called once nobody uses the ring any more; a ring in memory
 // keeps nothing.
 func (r *Ring) Keep(at uint64, index int, sure bool) (records int) {
 	if r.file == nil {
 		return 0
 	}
-	sent := at
+	if at == r.file.resume {
+		index = max(index, r.file.resumeIndex)
+	}
+	sent := max(at, r.file.sentBefore)
 	for pos := at; pos < r.Claimed(); {
 		n := uint64(granule)
 		if w := r.words[pos%r.capacity/granule].Load(); w>>wordLapShift == pos/r.capacity+1 {
@@ -77,7 +80,7 @@ func (r *Ring) Keep(at uint64, index int, sure bool) (records int) {
 			records += int(binary.LittleEndian.Uint32(r.data[pos%r.capacity+atCount:]))
 		}
 		if pos == at && index > 0 {
-			sent = at + n // should this note not be found valid, the batch is sent again whole
+			sent = max(sent, at+n) // should this note not be found valid, the batch is sent again whole
 		}
 		pos += n
 	}

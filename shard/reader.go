@@ -46,6 +46,9 @@ func batchOf(start uint64, data []byte) Batch {
 	}
 }
 
+// Position is the consumer's cursor: where the batch that Next answers begins.
+func (r *Ring) Position() uint64 { return r.read }
+
 // Pending tells whether Next would answer a batch.
 func (r *Ring) Pending() bool {
 	return r.words[r.read%r.capacity/granule].Load()>>wordLapShift == r.read/r.capacity+1

@@ -119,6 +119,7 @@ type ringFile struct {
 
 	recovered    Recovered
 	recoveredEnd uint64 // batches below it are a former process's
+	sentBefore   uint64 // and those that end at or below this may be in Kafka
 	openedAt     int64  // Now
 	resume       uint64 // the batch there is done in part, …
 	resumeIndex  int    // … up to this record

@@ -38,6 +38,7 @@ type serveFlags struct {
 	FrameTimeout        config.Duration   `default:"30s" help:"Close connections whose unfinished record is older. 0: never."`
 	MaxConnectionAge    config.Duration   `default:"0" help:"Close connections that are older. 0: never."`
 	RingBytes           config.Size       `default:"16MiB" help:"Memory of each shard for what Kafka does not have yet."`
+	RingDir             string            `placeholder:"DIR" help:"Keep them in files there instead, made if missing: they survive the death of the process, not of the machine. One server a directory."`
 	Loops               int               `default:"0" help:"Event loops. 0: one a core."`
 	Producers           int               `default:"1" help:"librdkafka instances."`
 	KafkaProperty       config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka; one that would break a promise is refused. Repeatable."`
@@ -67,6 +68,7 @@ Examples:
     ringtail serve --brokers kafka-1:9092,kafka-2:9092 --topic records
     ringtail serve --brokers kafka:9092 --listen 'tcp://:8888' --listen 'tcp://:8889?framing=length&ack=kafka'
     ringtail serve --brokers kafka:9092 -X security.protocol=sasl_ssl -X sasl.mechanism=PLAIN -X sasl.username=me -X sasl.password=…
+    ringtail serve --brokers kafka:9092 --ring-dir /var/lib/ringtail
     ringtail serve --sink discard --ack kafka`
 }
 
@@ -104,7 +106,7 @@ func (c *serveFlags) options() (node.Options, error) {
 		MaxConnections: c.MaxConnections, MaxConnectionsPerIP: c.MaxConnectionsPerIP, ClientMemory: int64(c.ClientMemory),
 		IdleTimeout: time.Duration(c.IdleTimeout), FrameTimeout: time.Duration(c.FrameTimeout),
 		MaxConnectionAge: time.Duration(c.MaxConnectionAge),
-		RingBytes:        int(c.RingBytes), Loops: c.Loops,
+		RingBytes:        int(c.RingBytes), RingDir: c.RingDir, Loops: c.Loops,
 		StartTimeout: time.Duration(c.StartTimeout), DrainTimeout: time.Duration(c.DrainTimeout),
 		Admin: c.Admin, Pprof: c.Pprof, Version: ownVersion(),
 	}, nil

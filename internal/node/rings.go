@@ -1,0 +1,137 @@
+package node
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// openRings makes the rings: memory, or with --ring-dir files and what they hold.
+func (n *node) openRings() error {
+	var err error
+	if n.opt.RingDir == "" {
+		n.rings, err = newRings(&n.opt)
+		return err
+	}
+	n.dir, err = shard.OpenDir(shard.DirOptions{
+		Path: n.opt.RingDir, Topic: n.opt.Topic, DeadTopic: n.opt.DeadLetterTopic,
+		Shards: n.opt.Codec.Shards, Bytes: n.opt.RingBytes, Logger: n.env.Log,
+	})
+	if err != nil {
+		return err
+	}
+	n.rings = n.dir.Set()
+	found := n.recovered()
+	letters := 0
+	if d := n.rings.Dead; d != nil {
+		letters = d.Recovered().Records
+	}
+	if found.Records > 0 || letters > 0 {
+		n.env.Log.Info("records are recovered from ring files, and sent first", "dir", n.opt.RingDir,
+			"records", found.Records, "bytes", found.Bytes, "dead_letters", letters, "possible_duplicates", found.PossibleDuplicates)
+	}
+	return nil
+}
+
+// recovered adds up what the shards' files held, dead letters apart.
+func (n *node) recovered() (sum shard.Recovered) {
+	for _, r := range n.rings.Rings {
+		one := r.Recovered()
+		sum.Records += one.Records
+		sum.Bytes += one.Bytes
+		sum.PossibleDuplicates += one.PossibleDuplicates
+	}
+	return sum
+}
+
+// sameCluster refuses ring files for another Kafka than the one that was reached.
+func (n *node) sameCluster(ctx context.Context) error {
+	if n.dir == nil {
+		return nil
+	}
+	id, err := n.sink.cluster(ctx)
+	if err != nil {
+		return err
+	}
+	if err := n.dir.SetCluster(id); err != nil {
+		return config.Usagef("%w", err)
+	}
+	return nil
+}
+
+// newRings makes a ring a shard in memory, and one for dead letters.
+func newRings(o *Options) (shard.Set, error) {
+	var set shard.Set
+	for i := range o.Codec.Shards {
+		r, err := shard.New(shard.Options{Name: shardName(i), Bytes: o.RingBytes})
+		if err != nil {
+			release(set)
+			return shard.Set{}, err
+		}
+		set.Rings = append(set.Rings, r)
+	}
+	if o.DeadLetterTopic == "" {
+		return set, nil
+	}
+	dead, err := shard.New(shard.Options{Name: "dead-letter", Bytes: o.RingBytes})
+	if err != nil {
+		release(set)
+		return shard.Set{}, err
+	}
+	set.Dead = dead
+	return set, nil
+}
+
+func release(set shard.Set) {
+	for _, r := range set.Rings {
+		_ = r.Release()
+	}
+	if set.Dead != nil {
+		_ = set.Dead.Release()
+	}
+}
+
+// registerRings registers what is about ring files. Without --ring-dir all of it
+// stays 0.
+func (n *node) registerRings(reg prometheus.Registerer) error {
+	constant := func(v float64) func() float64 { return func() float64 { return v } }
+	damaged := 0
+	if n.dir != nil {
+		damaged = len(n.dir.Damaged())
+	}
+	for _, m := range []struct {
+		name, help string
+		value      func() float64
+	}{
+		{"records_recovered_total", "Records that ring files held at the start.", constant(float64(n.recovered().Records))},
+		{"ring_files_damaged_total", "Ring files that were damaged at the start and were set aside.", constant(float64(damaged))},
+		{"ring_stall_seconds_total", "Time in which a batch's copy into a ring file took over a millisecond: a slow disk, or no processor.", n.stalled},
+	} {
+		if err := reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ringtail_" + m.name, Help: m.help}, m.value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *node) stalled() float64 {
+	ns := int64(0)
+	for _, r := range n.rings.Rings {
+		ns += r.Stalled()
+	}
+	if n.rings.Dead != nil {
+		ns += n.rings.Dead.Stalled()
+	}
+	return float64(ns) / 1e9
+}
+
+// unlock lets another process have the ring files, unless goroutines that did not end
+// may still write to them.
+func (n *node) unlock() {
+	if n.dir != nil && (n.drained || n.server.Load() == nil) {
+		_ = n.dir.Close()
+	}
+}

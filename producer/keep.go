@@ -1,0 +1,103 @@
+package producer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ringtail/ringtail/shard"
+)
+
+// What a process leaves in ring files, and what it finds there.
+//
+// Killed, it leaves whole batches: those that were not freed are sent again from
+// their first record, and the records of those that had been entered (Ring.Sending)
+// may be in Kafka already. They are counted as possible duplicates by the process that
+// finds them. After a clean stop it is known to the record where Kafka's knowledge
+// ends; Keep writes it down, so that nothing that was acked is sent again.
+//
+// A record set aside is done once its letter lies in the dead letters' file: the
+// letter will come to Kafka from there. One that was set aside ahead of records that
+// are kept is kept itself, and judged anew by the next process, which may write a
+// second letter for it.
+
+// Kept is what was left in ring files.
+type Kept struct {
+	Records uint64 // of shards: neither in Kafka nor set aside for good
+	Letters uint64 // dead letters
+	Refused uint64 // of Records: they had been set aside, and were counted as refused
+}
+
+// Keep notes in the ring files where the next process is to go on. To be called after
+// Drain has returned; rings in memory keep nothing.
+func (w *Writer) Keep() Kept {
+	var k Kept
+	if !w.started.Load() {
+		for _, r := range w.set.Rings {
+			k.Records += uint64(r.Recovered().Records)
+		}
+		if w.set.Dead != nil {
+			k.Letters = uint64(w.set.Dead.Recovered().Records)
+		}
+		return k
+	}
+	for _, e := range w.all() {
+		for _, l := range e.lines {
+			records, refused := l.keep()
+			if l.shard < 0 {
+				k.Letters += uint64(records)
+				continue
+			}
+			k.Records += uint64(records)
+			k.Refused += uint64(refused)
+		}
+	}
+	return k
+}
+
+// keep is Keep for one line whose engine has ended: its cursor stands at acked, or
+// all is done. It answers the records kept, and how many of them had been set aside.
+func (l *line) keep() (records, refused int) {
+	at, index := l.ring.Position(), 0
+	if l.cur < len(l.held) {
+		h := &l.held[l.cur]
+		for l.at.Index < h.batch.Count && h.isAside(l.at.Index) {
+			h.batch.Next(&l.at)
+		}
+		at, index = h.batch.Start, l.at.Index
+		for i := l.cur; i < len(l.held); i++ {
+			for _, a := range l.held[i].aside {
+				if i > l.cur || int(a) >= index {
+					refused++
+				}
+			}
+		}
+	}
+	records = l.ring.Keep(at, index, !l.unsure && refused == 0)
+	if records == 0 {
+		refused = 0
+	}
+	return records, refused
+}
+
+// recoveredDuplicates is the number of records in the rings' files that may be in
+// Kafka already.
+func recoveredDuplicates(set shard.Set) (n uint64) {
+	for _, r := range set.Rings {
+		n += uint64(r.Recovered().PossibleDuplicates)
+	}
+	if set.Dead != nil {
+		n += uint64(set.Dead.Recovered().PossibleDuplicates)
+	}
+	return n
+}
+
+// ClusterID asks the brokers which cluster they are.
+func (w *Writer) ClusterID(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimout)
+	defer cancel()
+	id, err := w.admin.ClusterID(ctx)
+	if err == nil && id == "" {
+		err = errors.New("brokers do not tell their cluster's id, which --ring-dir needs")
+	}
+	return id, err
+}
