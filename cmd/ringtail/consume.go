@@ -12,6 +12,7 @@ type consumeCmd struct {
 	UntilEnd  bool   `help:"Stop at the ends that the partitions have now."`
 	Format    string `default:"text" enum:"text,value,json" help:"text (topic:partition:offset: key=… value=…), value, or json (one object a line)."`
 	CountBy   string `placeholder:"FIELD" help:"Count records by a top-level field instead of printing them: a live table on a terminal, else value and count at the end."`
+	Metrics   string `source:"command-line" placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
 }
 
 // Help is shown under the flags' list.
@@ -22,7 +23,8 @@ Examples:
 
     ringtail consume --brokers 127.0.0.1:9092 --topic records --from beginning --until-end
     ringtail consume --brokers 127.0.0.1:9092 --topic records --partition 7 --from 1000 --count 10 --format json
-    ringtail consume --brokers 127.0.0.1:9092 --topic click_events --group click_counter_group --from beginning --count-by user_id`
+    ringtail consume --brokers 127.0.0.1:9092 --topic click_events --group click_counter_group --from beginning --count-by user_id
+    ringtail consume --brokers 127.0.0.1:9092 --topic click_events --group click_counter_group --count-by user_id --metrics 127.0.0.1:9889`
 }
 
 // Run consumes.
@@ -31,6 +33,6 @@ func (c *consumeCmd) Run(p *process) error {
 	defer cancel()
 	return toolbox.Consume(ctx, c.cluster(), toolbox.ConsumeOptions{
 		Topic: c.Topic, Group: c.Group, From: c.From, Partition: c.Partition, Count: c.Count,
-		UntilEnd: c.UntilEnd, Format: c.Format, CountBy: c.CountBy,
+		UntilEnd: c.UntilEnd, Format: c.Format, CountBy: c.CountBy, Metrics: c.Metrics,
 	}, p.streams())
 }

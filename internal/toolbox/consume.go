@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,18 +25,19 @@ type ConsumeOptions struct {
 	UntilEnd  bool   // --until-end
 	Format    string // --format: text, value, json
 	CountBy   string // --count-by: a top-level field; "": print records
+	Metrics   string // --metrics HOST:PORT; "": none
 }
 
 const (
 	pollMS      = 100
-	storeEvery  = time.Second
+	commitEvery = time.Second
 	closeLimit  = 10 * time.Second
 	sayEvery    = 5 * time.Second
 	bufferBytes = 64 << 10
 )
 
-// consumption is one run of Consume. It is one goroutine: librdkafka calls back on
-// it, within Poll.
+// consumption is one run of Consume. It is one goroutine; changes of the group come
+// among the records.
 //
 //	wanted ──assign──► reading ──record or "end of partition" at its end──► done
 //
@@ -44,20 +46,19 @@ const (
 // with that offset or a later one, or the partition's end, since the last offset
 // may be a transaction's marker, which is never handed out as a record.
 type consumption struct {
-	o        ConsumeOptions
-	s        Streams
-	out      *bufio.Writer
-	sink     recordSink
-	consumer *kafka.Consumer // of a group; nil where reader reads
-	reader   *rdc.Reader     // without a group
-	start    kafka.Offset
-	ends     map[int32]int64
-	reading  map[int32]bool // assigned and not done
-	assigned bool
-	next     map[int32]kafka.Offset // read, not yet stored for the group
-	stored   time.Time
-	said     time.Time
-	read     int64
+	o         ConsumeOptions
+	s         Streams
+	out       *bufio.Writer
+	sink      recordSink
+	reader    *rdc.Reader
+	standing  *standing
+	progress  *progress
+	start     int64 // --from; negative: one of kafka's offsets
+	ends      map[int32]int64
+	assigned  bool
+	committed time.Time
+	said      time.Time
+	read      int64
 }
 
 // recordSink shows records.
@@ -70,33 +71,36 @@ type recordSink interface {
 // Consume reads a topic until ctx ends, or until what the options say. What it has
 // shown is committed for the group before it returns.
 func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error {
-	r := &consumption{
-		o: o, s: s, out: bufio.NewWriterSize(s.Out, bufferBytes),
-		reading: map[int32]bool{}, next: map[int32]kafka.Offset{},
+	r := &consumption{o: o, s: s, out: bufio.NewWriterSize(s.Out, bufferBytes), standing: newStanding(o)}
+	if err := r.prepare(); err != nil {
+		return err
 	}
-	err := r.prepare()
+	partitions, err := r.look(ctx, c)
 	if err != nil {
 		return err
 	}
-	if r.consumer, err = r.open(c); err != nil {
+	properties, err := c.properties(r.properties())
+	if err != nil {
 		return err
 	}
+	if r.reader, err = rdc.Open(properties, o.Format == "json"); err != nil {
+		return config.Usagef("--kafka-property: %w", err)
+	}
+	r.standing.ask(r.reader)
 	defer r.close()
-	t, err := c.topic(r.consumer, o.Topic)
-	if err != nil {
-		return err
+	if o.Metrics != "" {
+		stop, err := r.standing.expose(o.Metrics, s)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
-	if err := partitionOf(t, o.Partition); err != nil {
-		return err
-	}
-	if err := r.findEnds(t); err != nil {
-		return err
-	}
-	if err := r.join(c, t); err != nil {
+	if err := r.join(partitions); err != nil {
 		return err
 	}
 	err = r.loop(ctx)
-	r.commit()
+	r.commit(closeLimit)
+	r.progress.clear()
 	if e := r.sink.end(); err == nil {
 		err = e
 	}
@@ -110,15 +114,15 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 func (r *consumption) prepare() error {
 	switch r.o.From {
 	case "beginning":
-		r.start = kafka.OffsetBeginning
+		r.start = int64(kafka.OffsetBeginning)
 	case "end":
-		r.start = kafka.OffsetEnd
+		r.start = int64(kafka.OffsetEnd)
 	default:
 		n, err := strconv.ParseInt(r.o.From, 10, 64)
 		if err != nil || n < 0 {
 			return config.Usagef("--from is %q; one of beginning, end, or an offset", r.o.From)
 		}
-		r.start = kafka.Offset(n)
+		r.start = n
 	}
 	switch {
 	case r.o.Count < 0:
@@ -126,12 +130,17 @@ func (r *consumption) prepare() error {
 	case r.o.Group != "" && r.o.Partition >= 0:
 		return config.Usagef("--partition: the group deals out partitions; leave out --group or --partition")
 	}
-	var err error
-	if r.o.CountBy != "" {
-		r.sink = newCounter(r.o.CountBy, r.out, r.s)
-	} else {
-		r.sink, err = newPrinter(r.o.Format, r.o.Topic, r.out)
+	r.progress = newProgress(r.s, "consumed", r.share)
+	r.progress.also = r.standing.String
+	if r.s.OutTerminal {
+		r.progress.s.ErrTerminal = false // two things cannot move on one screen
 	}
+	if r.o.CountBy != "" {
+		r.sink = newCounter(r.o.CountBy, r.out, r.s, r.standing)
+		return nil
+	}
+	var err error
+	r.sink, err = newPrinter(r.o.Format, r.o.Topic, r.out)
 	return err
 }
 
@@ -139,13 +148,13 @@ func (r *consumption) prepare() error {
 func (r *consumption) properties() map[string]string {
 	p := map[string]string{
 		"group.id":                 r.o.Group,
-		"enable.auto.commit":       strconv.FormatBool(r.o.Group != ""),
-		"enable.auto.offset.store": "false", // stored once shown, not once fetched
+		"enable.auto.commit":       "false", // what was shown is committed, not what was fetched
+		"enable.auto.offset.store": "false",
 		"enable.partition.eof":     "true",
 		"auto.offset.reset":        "earliest",
 		"allow.auto.create.topics": "false",
 	}
-	if r.start == kafka.OffsetEnd {
+	if r.start == int64(kafka.OffsetEnd) {
 		p["auto.offset.reset"] = "latest"
 	}
 	if r.o.Group == "" {
@@ -154,92 +163,78 @@ func (r *consumption) properties() map[string]string {
 	return p
 }
 
-func (r *consumption) open(c Cluster) (*kafka.Consumer, error) {
-	cm, err := c.config(r.properties())
+func (r *consumption) close() {
+	r.standing.ask(nil)
+	within(closeLimit, r.reader.Close)
+}
+
+// look finds the topic's partitions, those that are wanted, and with UntilEnd their
+// ends. A transaction that is still open ends a partition before its records: they
+// may never become readable.
+func (r *consumption) look(ctx context.Context, c Cluster) ([]int32, error) {
+	a, err := c.admin()
 	if err != nil {
 		return nil, err
 	}
-	consumer, err := kafka.NewConsumer(cm)
+	defer a.Close()
+	t, err := c.topic(a, r.o.Topic)
 	if err != nil {
-		return nil, config.Usagef("--kafka-property: %w", err)
+		return nil, err
 	}
-	return consumer, nil
-}
-
-func (r *consumption) close() {
-	if r.consumer != nil {
-		within(closeLimit, func() { _ = r.consumer.Close() })
+	if err := partitionOf(t, r.o.Partition); err != nil {
+		return nil, err
 	}
-	if r.reader != nil {
-		within(closeLimit, r.reader.Close)
-	}
-}
-
-// findEnds notes where the partitions end now. A transaction that is still open
-// ends a partition before its records: they may never become readable.
-func (r *consumption) findEnds(t *kafka.TopicMetadata) error {
-	if !r.o.UntilEnd {
-		return nil
-	}
-	r.ends = map[int32]int64{}
-	for _, p := range t.Partitions {
-		if r.o.Partition >= 0 && int32(r.o.Partition) != p.ID {
-			continue
-		}
-		_, end, err := r.consumer.QueryWatermarkOffsets(r.o.Topic, p.ID, requestMS())
-		if err != nil {
-			return fmt.Errorf("topic %s, partition %d: its end is not known: %w", r.o.Topic, p.ID, err)
-		}
-		r.ends[p.ID] = end
-	}
-	return nil
-}
-
-// join takes the partitions: those that the group gives us; without a group, all or
-// one, by a reader that takes records by the thousand.
-func (r *consumption) join(c Cluster, t *kafka.TopicMetadata) error {
-	if r.o.Group != "" {
-		return r.consumer.Subscribe(r.o.Topic, r.rebalance)
-	}
-	properties, err := c.properties(r.properties())
-	if err != nil {
-		return err
-	}
-	if r.reader, err = rdc.Open(properties, r.o.Format == "json"); err != nil {
-		return config.Usagef("--kafka-property: %w", err)
-	}
-	within(closeLimit, func() { _ = r.consumer.Close() })
-	r.consumer = nil
-	var mine []int32
+	var wanted []int32
 	for _, p := range t.Partitions {
 		if r.o.Partition < 0 || int32(r.o.Partition) == p.ID {
-			mine = append(mine, p.ID)
+			wanted = append(wanted, p.ID)
 		}
 	}
-	r.take(mine)
-	return r.reader.Assign(r.o.Topic, mine, int64(r.start))
+	if !r.o.UntilEnd {
+		return wanted, nil
+	}
+	r.ends, err = offsets(ctx, a, r.o.Topic, t.Partitions, kafka.LatestOffsetSpec)
+	for _, p := range wanted {
+		if _, ok := r.ends[p]; !ok {
+			if err == nil {
+				err = fmt.Errorf("it has no leader; `ringtail topics describe %s` shows it", r.o.Topic)
+			}
+			return nil, fmt.Errorf("topic %s, partition %d: its end is not known: %w", r.o.Topic, p, err)
+		}
+	}
+	return wanted, nil
 }
 
-func (r *consumption) take(partitions []int32) {
-	r.assigned = true
-	for _, p := range partitions {
-		r.reading[p] = true
+// join takes the partitions: those that the group will give us; without a group, all
+// or one.
+func (r *consumption) join(partitions []int32) error {
+	if r.o.Group != "" {
+		return r.reader.Subscribe(r.o.Topic)
 	}
+	at := make([]rdc.Position, len(partitions))
+	for i, p := range partitions {
+		at[i] = rdc.Position{Partition: p, Offset: r.start}
+	}
+	r.take(at)
+	return r.reader.Assign(r.o.Topic, at)
+}
+
+// take makes partitions ours, read so far up to these positions.
+func (r *consumption) take(at []rdc.Position) {
+	r.assigned = true
+	r.standing.take(at)
 }
 
 func (r *consumption) loop(ctx context.Context) error {
+	each := func(rec *rdc.Record) error { return r.record(ctx, rec) }
 	wait := 0
 	for ctx.Err() == nil && !r.enough() {
-		var n int
-		var err error
-		if r.reader != nil {
-			n, err = r.reader.Fetch(wait, r.record)
-		} else {
-			n, err = r.event(wait)
-		}
+		n, err := r.reader.Fetch(wait, each)
 		if err != nil {
 			return err
 		}
+		r.standing.read.Store(r.read)
+		r.progress.at(r.read)
 		wait = 0
 		if n == 0 {
 			// Nothing is there: show what there was, then wait for more.
@@ -249,8 +244,8 @@ func (r *consumption) loop(ctx context.Context) error {
 			}
 			wait = pollMS
 		}
-		if r.o.Group != "" && time.Since(r.stored) > storeEvery {
-			r.store()
+		if time.Since(r.committed) > commitEvery {
+			r.commit(0)
 		}
 	}
 	return nil
@@ -258,63 +253,66 @@ func (r *consumption) loop(ctx context.Context) error {
 
 // enough tells whether --count or --until-end are fulfilled.
 func (r *consumption) enough() bool {
-	return r.o.Count > 0 && r.read >= r.o.Count || r.o.UntilEnd && r.assigned && len(r.reading) == 0
+	return r.o.Count > 0 && r.read >= r.o.Count || r.o.UntilEnd && r.assigned && r.standing.pending == 0
+}
+
+// share is how much of what is wanted has been read; 0: not known.
+func (r *consumption) share() float64 {
+	if r.o.Count > 0 {
+		return float64(r.read) / float64(r.o.Count)
+	}
+	if left, ok := r.standing.left(r.ends); ok && r.o.UntilEnd && r.read > 0 {
+		return float64(r.read) / float64(r.read+left)
+	}
+	return 0
 }
 
 // record takes a record, or what librdkafka says among records.
-func (r *consumption) record(rec *rdc.Record) error {
-	switch {
-	case rec.Err == kafka.ErrPartitionEOF:
-		if rec.Offset >= r.ends[rec.Partition] {
-			r.finish(rec.Partition)
-		}
-		return nil
-	case rec.Err != kafka.ErrNoError:
+func (r *consumption) record(ctx context.Context, rec *rdc.Record) error {
+	switch rec.Err {
+	case kafka.ErrNoError, kafka.ErrPartitionEOF:
+	case kafka.ErrAssignPartitions:
+		return r.given(ctx, rec.Partitions)
+	case kafka.ErrRevokePartitions:
+		return r.taken(rec.Partitions)
+	default:
 		return r.trouble(kafka.NewError(rec.Err, string(rec.Value), false))
-	case r.enough():
+	}
+	p := r.standing.of(rec.Partition)
+	if p == nil || r.enough() {
 		return nil // the rest of a batch
 	}
-	if r.o.UntilEnd {
-		end := r.ends[rec.Partition]
-		if rec.Offset+1 >= end {
-			r.finish(rec.Partition)
+	end, bounded := r.ends[rec.Partition]
+	switch {
+	case bounded && rec.Offset >= end: // behind what is wanted, be it record or end
+		p.next.Store(max(p.next.Load(), end))
+	case rec.Err == kafka.ErrPartitionEOF:
+		p.next.Store(rec.Offset) // behind a transaction's marker, too
+	default:
+		if err := r.sink.record(rec); err != nil {
+			return err
 		}
-		if rec.Offset >= end {
-			return nil
-		}
+		r.read++
+		p.next.Store(rec.Offset + 1)
 	}
-	r.read++
-	if r.o.Group != "" {
-		r.next[rec.Partition] = kafka.Offset(rec.Offset + 1)
+	if bounded && p.next.Load() >= end {
+		r.standing.finish(p)
 	}
-	return r.sink.record(rec)
-}
-
-func (r *consumption) failed(partition int32, err error) error {
-	return fmt.Errorf("topic %s, partition %d: %w", r.o.Topic, partition, err)
-}
-
-// finish ends the reading of a partition that has got to its end.
-func (r *consumption) finish(partition int32) {
-	if !r.o.UntilEnd || !r.reading[partition] {
-		return
-	}
-	delete(r.reading, partition)
-	if r.consumer != nil {
-		_ = r.consumer.Pause([]kafka.TopicPartition{{Topic: &r.o.Topic, Partition: partition}})
-	}
+	return nil
 }
 
 // trouble is what librdkafka says beside records. It goes on trying; so do we,
 // unless it cannot get better.
-func (r *consumption) trouble(e kafka.Error) error {
-	switch {
-	case e.IsFatal(), e.Code() == kafka.ErrTopicAuthorizationFailed, e.Code() == kafka.ErrGroupAuthorizationFailed,
-		e.Code() == kafka.ErrUnknownTopicOrPart, e.Code() == kafka.ErrAuthentication:
-		return fmt.Errorf("topic %s: %w", r.o.Topic, e)
+func (r *consumption) trouble(err error) error {
+	hopeless := []kafka.ErrorCode{
+		kafka.ErrFatal, kafka.ErrAuthentication, kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrUnknownTopicOrPart,
+	}
+	if slices.ContainsFunc(hopeless, func(code kafka.ErrorCode) bool { return isCode(err, code) }) {
+		return fmt.Errorf("topic %s: %w", r.o.Topic, err)
 	}
 	if time.Since(r.said) > sayEvery {
-		r.s.say("%v; trying on", e)
+		r.progress.clear()
+		r.s.say("%v; trying on", err)
 		r.said = time.Now()
 	}
 	return nil

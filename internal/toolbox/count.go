@@ -15,15 +15,15 @@ import (
 // it is a table that is drawn anew as records come; elsewhere every value is printed
 // once, at the end.
 type counter struct {
-	field   string
-	out     *bufio.Writer
-	s       Streams
-	counts  map[string]int64
-	total   int64
-	without int64 // no JSON object, or without the field
-	drawn   time.Time
-	lines   int // of the table on the screen
-	dirty   bool
+	field  string
+	out    *bufio.Writer
+	s      Streams
+	at     *standing
+	counts map[string]int64
+	total  int64
+	drawn  time.Time
+	lines  int // of the table on the screen
+	dirty  bool
 }
 
 const (
@@ -31,8 +31,8 @@ const (
 	tableRows = 20
 )
 
-func newCounter(field string, out *bufio.Writer, s Streams) *counter {
-	return &counter{field: field, out: out, s: s, counts: map[string]int64{}}
+func newCounter(field string, out *bufio.Writer, s Streams, at *standing) *counter {
+	return &counter{field: field, out: out, s: s, at: at, counts: map[string]int64{}}
 }
 
 func (c *counter) record(m *rdc.Record) error {
@@ -40,7 +40,7 @@ func (c *counter) record(m *rdc.Record) error {
 	c.total++
 	value, ok, _ := topLevel(m.Value, c.field)
 	if !ok {
-		c.without++
+		c.at.uncounted.Add(1)
 	} else {
 		c.counts[value]++
 	}
@@ -68,8 +68,8 @@ func (c *counter) end() error {
 			}
 		}
 	}
-	if c.without > 0 {
-		c.s.say("%d of %d records are no JSON objects with the field %s and were not counted", c.without, c.total, c.field)
+	if without := c.at.uncounted.Load(); without > 0 {
+		c.s.say("%d of %d records are no JSON objects with the field %s and were not counted", without, c.total, c.field)
 	}
 	return nil
 }
@@ -102,6 +102,8 @@ func (c *counter) draw(rows int) {
 		_, _ = fmt.Fprintf(c.out, "… and %d more\n", more)
 		c.lines++
 	}
+	_, _ = fmt.Fprintf(c.out, "%d records, %v\n", c.total, c.at)
+	c.lines++
 }
 
 // printable cuts text to a column and takes the sting out of control characters.

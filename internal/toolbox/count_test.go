@@ -14,7 +14,7 @@ import (
 // records cannot move the cursor.
 func TestTableOnATerminal(t *testing.T) {
 	var screen, said bytes.Buffer
-	c := newCounter("user", bufio.NewWriter(&screen), Streams{Err: &said, OutTerminal: true})
+	c := newCounter("user", bufio.NewWriter(&screen), Streams{Err: &said, OutTerminal: true}, newStanding(ConsumeOptions{}))
 	record := func(value string) {
 		if err := c.record(&rdc.Record{Value: []byte(value)}); err != nil {
 			t.Fatal(err)
@@ -36,7 +36,7 @@ func TestTableOnATerminal(t *testing.T) {
 	c.draw(tableRows)
 	_ = c.out.Flush()
 	second := screen.String()
-	if !strings.HasPrefix(second, "\x1b[2A\x1b[J") || strings.Count(second, "\n") != tableRows+2 || !strings.Contains(second, "and 11 more") {
+	if !strings.HasPrefix(second, "\x1b[3A\x1b[J") || strings.Count(second, "\n") != tableRows+3 || !strings.Contains(second, "and 11 more") || !strings.HasSuffix(second, "32 records, 0 partitions, lag 0\n") {
 		t.Errorf("the second table is %q", second)
 	}
 	screen.Reset()
@@ -44,7 +44,7 @@ func TestTableOnATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.out.Flush()
-	if last := screen.String(); strings.Count(last, "\n") != 32 || !strings.Contains(said.String(), "1 of 32 records") {
+	if last := screen.String(); strings.Count(last, "\n") != 33 || !strings.Contains(said.String(), "1 of 32 records") {
 		t.Errorf("the last table is %q, said is %q", last, said.String())
 	}
 }

@@ -31,8 +31,8 @@ func DescribeTopic(ctx context.Context, c Cluster, name string, s Streams) error
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	slices.SortFunc(t.Partitions, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
-	first := offsets(ctx, a, name, t.Partitions, kafka.EarliestOffsetSpec)
-	next := offsets(ctx, a, name, t.Partitions, kafka.LatestOffsetSpec)
+	first, _ := offsets(ctx, a, name, t.Partitions, kafka.EarliestOffsetSpec)
+	next, _ := offsets(ctx, a, name, t.Partitions, kafka.LatestOffsetSpec)
 	sizes := c.sizes(ctx, name)
 	replicas := 0
 	for _, p := range t.Partitions {
@@ -71,8 +71,9 @@ func known(m map[int32]int64, partition int32) string {
 	return "-"
 }
 
-// offsets asks the leaders of those partitions that have one.
-func offsets(ctx context.Context, a *kafka.AdminClient, name string, partitions []kafka.PartitionMetadata, spec kafka.OffsetSpec) map[int32]int64 {
+// offsets asks the leaders of those partitions that have one. Those that did not
+// answer are missing, and the error says why.
+func offsets(ctx context.Context, a *kafka.AdminClient, name string, partitions []kafka.PartitionMetadata, spec kafka.OffsetSpec) (map[int32]int64, error) {
 	asked := map[kafka.TopicPartition]kafka.OffsetSpec{}
 	for _, p := range partitions {
 		if p.Leader >= 0 {
@@ -81,18 +82,20 @@ func offsets(ctx context.Context, a *kafka.AdminClient, name string, partitions 
 	}
 	out := map[int32]int64{}
 	if len(asked) == 0 {
-		return out
+		return out, nil
 	}
 	result, err := a.ListOffsets(ctx, asked, kafka.SetAdminRequestTimeout(requestLimit))
 	if err != nil {
-		return out
+		return out, err
 	}
 	for tp, info := range result.ResultInfos {
 		if info.Error.Code() == kafka.ErrNoError {
 			out[tp.Partition] = int64(info.Offset)
+		} else {
+			err = info.Error
 		}
 	}
-	return out
+	return out, err
 }
 
 // settings are the topic's own, those that differ from the brokers' defaults.

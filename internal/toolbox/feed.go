@@ -77,7 +77,7 @@ func target(to string) (network, address string, err error) {
 }
 
 func (f *feeding) run(ctx context.Context, src *source) error {
-	p := newProgress(f.s, "sent", f.o.Count)
+	p := newProgress(f.s, "sent", src.share)
 	answers := make(chan error, 1)
 	go func() { answers <- f.answers() }()
 	// After a signal the acks of what was sent are still waited for, but not for ever.
@@ -94,7 +94,7 @@ func (f *feeding) run(ctx context.Context, src *source) error {
 		_ = f.conn.SetReadDeadline(time.Now().Add(time.Second)) // what it said before counts
 	}
 	answer := <-answers
-	p.end(src.handed, f.o.To)
+	p.end(src.handed, "to "+f.o.To)
 	return f.verdict(uint64(src.handed), err, answer)
 }
 

@@ -69,7 +69,7 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 	if err != nil {
 		return err
 	}
-	p := &processing{o: o, s: s, cluster: c, transform: t, progress: newProgress(s, "processed", 0)}
+	p := &processing{o: o, s: s, cluster: c, transform: t, progress: newProgress(s, "processed", endless)}
 	if err := p.open(); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 		return err
 	}
 	err = p.loop(ctx)
-	p.progress.end(p.written, o.To)
+	p.progress.end(p.written, "to "+o.To)
 	if p.skipped > 0 {
 		s.say("%d records gave no result and were skipped", p.skipped)
 	}

@@ -50,7 +50,7 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 		return err
 	}
 	defer src.close()
-	return (&production{o: o, s: s, p: p, headers: headers, progress: newProgress(s, "produced", o.Count)}).run(src)
+	return (&production{o: o, s: s, p: p, headers: headers, progress: newProgress(s, "produced", src.share)}).run(src)
 }
 
 func openProducer(c Cluster) (*kafka.Producer, error) {
@@ -118,7 +118,7 @@ func (r *production) run(src *source) error {
 	}
 	close(handed)
 	<-reported
-	r.progress.end(r.delivered.Load(), r.o.Topic)
+	r.progress.end(r.delivered.Load(), "to "+r.o.Topic)
 	if r.keyless > 0 {
 		r.s.say("%d records have no field %s and went without key", r.keyless, r.o.KeyField)
 	}

@@ -9,17 +9,22 @@ import (
 // said at the end.
 type progress struct {
 	s     Streams
-	verb  string // "produced"
-	of    int64  // expected; 0: unknown
+	verb  string         // "produced"
+	share func() float64 // how much of the whole is done; 0: not known
+	also  func() string  // more to say; may be nil
 	begin time.Time
 	shown time.Time
+	on    bool // there is a line on the screen
 }
 
 const progressEvery = 500 * time.Millisecond
 
-func newProgress(s Streams, verb string, of int64) *progress {
+// endless is the share where there is no whole.
+func endless() float64 { return 0 }
+
+func newProgress(s Streams, verb string, share func() float64) *progress {
 	now := time.Now()
-	return &progress{s: s, verb: verb, of: of, begin: now, shown: now}
+	return &progress{s: s, verb: verb, share: share, begin: now, shown: now}
 }
 
 // at shows how far we are, now and then.
@@ -28,21 +33,31 @@ func (p *progress) at(n int64) {
 		return
 	}
 	p.shown = time.Now()
-	seconds := p.shown.Sub(p.begin).Seconds()
-	text := fmt.Sprintf("%s %d records, %.0f/s", p.verb, n, float64(n)/seconds)
-	if p.of > 0 && n > 0 {
-		left := time.Duration(seconds / float64(n) * float64(p.of-n) * float64(time.Second))
-		text += fmt.Sprintf(", %d%%, %v left", 100*n/p.of, left.Round(time.Second))
+	elapsed := p.shown.Sub(p.begin)
+	text := fmt.Sprintf("%s %d records, %.0f/s", p.verb, n, float64(n)/elapsed.Seconds())
+	if share := min(p.share(), 1); share > 0 {
+		left := time.Duration(float64(elapsed) * (1 - share) / share)
+		text += fmt.Sprintf(", %d%%, %v left", int(100*share), left.Round(time.Second))
 	}
+	if p.also != nil {
+		text += ", " + p.also()
+	}
+	p.on = true
 	_, _ = fmt.Fprintf(p.s.Err, "\r\x1b[Kringtail: %s", text)
+}
+
+// clear takes the line off the screen, so that something else can be said.
+func (p *progress) clear() {
+	if p.on {
+		_, _ = fmt.Fprint(p.s.Err, "\r\x1b[K")
+		p.on = false
+	}
 }
 
 // end says what has been done.
 func (p *progress) end(n int64, where string) {
-	if p.s.ErrTerminal {
-		_, _ = fmt.Fprint(p.s.Err, "\r\x1b[K")
-	}
+	p.clear()
 	took := time.Since(p.begin)
 	rate := float64(n) / max(took.Seconds(), 1e-9)
-	p.s.say("%s %d records to %s in %v, %.0f/s", p.verb, n, where, took.Round(time.Millisecond), rate)
+	p.s.say("%s %d records %s in %v, %.0f/s", p.verb, n, where, took.Round(time.Millisecond), rate)
 }

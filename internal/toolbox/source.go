@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringtail/ringtail/internal/config"
@@ -43,7 +44,9 @@ type source struct {
 	begin  time.Time
 	count  int64 // limit; 0: none
 	handed int64
-	pause  func() // called before a wait: what was handed out should not lie around
+	bytes  atomic.Int64 // read of the file
+	size   int64        // of the file; 0: not known
+	pause  func()       // called before a wait: what was handed out should not lie around
 }
 
 // lineMax bounds one line of input; Kafka's own limits are far below.
@@ -78,9 +81,35 @@ func newSource(ctx context.Context, o ProduceOptions, s Streams) (*source, error
 			return nil, config.Usagef("%w", err)
 		}
 		in, src.close = f, func() { _ = f.Close() }
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			src.size, in = info.Size(), &meter{f, &src.bytes}
+		}
 	}
 	src.next = lines(ctx, in, src)
 	return src, nil
+}
+
+// meter counts the bytes that are read through it.
+type meter struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.Reader.Read(p)
+	m.n.Add(int64(n))
+	return n, err
+}
+
+// share is how much of the whole has been handed out, or is about to; 0: not known.
+func (src *source) share() float64 {
+	switch {
+	case src.count > 0:
+		return float64(src.handed) / float64(src.count)
+	case src.size > 0:
+		return float64(src.bytes.Load()) / float64(src.size)
+	}
+	return 0
 }
 
 // lines reads records line by line; blank lines are none. Reading is on a goroutine

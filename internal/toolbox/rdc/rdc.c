@@ -11,6 +11,42 @@ static void rdc_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 	strncpy(r->trouble_text, reason ? reason : "", RDC_TEXT - 1);
 }
 
+static int rdc_code(rd_kafka_error_t *error)
+{
+	int code = error ? rd_kafka_error_code(error) : 0;
+	if (error)
+		rd_kafka_error_destroy(error);
+	return code;
+}
+
+static int rdc_cooperative(rd_kafka_t *rk)
+{
+	const char *protocol = rd_kafka_rebalance_protocol(rk);
+	return protocol && strcmp(protocol, "COOPERATIVE") == 0;
+}
+
+// Called while messages are taken, or while the reader is closed. Behind it comes no
+// message of partitions that change: librdkafka has paused them until the answer.
+static void rdc_rebalance(rd_kafka_t *rk, int err, rd_kafka_topic_partition_list_t *partitions, void *opaque)
+{
+	rdc_reader *r = opaque;
+	if (err != RDC_ASSIGNED && err != RDC_REVOKED) {
+		rd_kafka_assign(rk, NULL);
+	} else if (r->closing && rdc_cooperative(rk)) {
+		rdc_code(err == RDC_ASSIGNED ? rd_kafka_incremental_assign(rk, partitions) : rd_kafka_incremental_unassign(rk, partitions));
+	} else if (r->closing) {
+		rd_kafka_assign(rk, err == RDC_ASSIGNED ? partitions : NULL);
+	} else {
+		rdc_change **at = &r->changes;
+		while (*at)
+			at = &(*at)->next;
+		*at = calloc(1, sizeof **at);
+		(*at)->err = err;
+		(*at)->partitions = rd_kafka_topic_partition_list_copy(partitions);
+		r->unanswered++;
+	}
+}
+
 rdc_reader *rdc_open(rd_kafka_conf_t *conf, char *errstr, size_t errstr_size)
 {
 	rdc_reader *r = calloc(1, sizeof *r);
@@ -18,6 +54,7 @@ rdc_reader *rdc_open(rd_kafka_conf_t *conf, char *errstr, size_t errstr_size)
 		return NULL;
 	rd_kafka_conf_set_opaque(conf, r);
 	rd_kafka_conf_set_error_cb(conf, rdc_error);
+	rd_kafka_conf_set_rebalance_cb(conf, rdc_rebalance);
 	r->rk = rd_kafka_new(1 /* consumer */, conf, errstr, errstr_size);
 	if (!r->rk) {
 		free(r);
@@ -28,14 +65,80 @@ rdc_reader *rdc_open(rd_kafka_conf_t *conf, char *errstr, size_t errstr_size)
 	return r;
 }
 
-int rdc_assign(rdc_reader *r, const char *topic, const int32_t *partitions, int n, int64_t offset)
+static rd_kafka_topic_partition_list_t *rdc_list(const char *topic, const int32_t *partitions, const int64_t *offsets, int n)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
 	for (int i = 0; i < n; i++) {
-		rd_kafka_topic_partition_list_add(list, topic, partitions[i]);
-		rd_kafka_topic_partition_list_set_offset(list, topic, partitions[i], offset);
+		rd_kafka_topic_partition_t *p = rd_kafka_topic_partition_list_add(list, topic, partitions[i]);
+		if (offsets)
+			p->offset = offsets[i];
 	}
-	int err = rd_kafka_assign(r->rk, list);
+	return list;
+}
+
+int rdc_subscribe(rdc_reader *r, const char *topic)
+{
+	int32_t any = -1;
+	rd_kafka_topic_partition_list_t *list = rdc_list(topic, &any, NULL, 1);
+	int err = rd_kafka_subscribe(r->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return err;
+}
+
+// rdc_assign begins to read these partitions: instead of those before, or besides
+// them where the group's protocol is cooperative.
+int rdc_assign(rdc_reader *r, const char *topic, const int32_t *partitions, const int64_t *offsets, int n)
+{
+	rd_kafka_topic_partition_list_t *list = rdc_list(topic, partitions, offsets, n);
+	int err = rdc_cooperative(r->rk) ? rdc_code(rd_kafka_incremental_assign(r->rk, list)) : rd_kafka_assign(r->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	r->unanswered = 0;
+	return err;
+}
+
+// rdc_unassign ends the reading of these partitions, or of all where the group's
+// protocol is not cooperative.
+int rdc_unassign(rdc_reader *r, const char *topic, const int32_t *partitions, int n)
+{
+	rd_kafka_topic_partition_list_t *list = rdc_list(topic, partitions, NULL, n);
+	int err = rdc_cooperative(r->rk) ? rdc_code(rd_kafka_incremental_unassign(r->rk, list)) : rd_kafka_assign(r->rk, NULL);
+	rd_kafka_topic_partition_list_destroy(list);
+	r->unanswered = 0;
+	return err;
+}
+
+// rdc_committed fills in the group's offsets, negative where there is none.
+int rdc_committed(rdc_reader *r, const char *topic, const int32_t *partitions, int64_t *offsets, int n, int timeout_ms)
+{
+	rd_kafka_topic_partition_list_t *list = rdc_list(topic, partitions, NULL, n);
+	int err = rd_kafka_committed(r->rk, list, timeout_ms);
+	for (int i = 0; i < n && !err; i++) {
+		err = list->elems[i].err;
+		offsets[i] = list->elems[i].offset;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	return err;
+}
+
+// rdc_commit commits offsets for the group: with a timeout it waits for the answer,
+// without it only sends them off.
+int rdc_commit(rdc_reader *r, const char *topic, const int32_t *partitions, const int64_t *offsets, int n, int timeout_ms)
+{
+	rd_kafka_topic_partition_list_t *list = rdc_list(topic, partitions, offsets, n);
+	int err;
+	if (timeout_ms == 0) {
+		err = rd_kafka_commit(r->rk, list, 1);
+	} else {
+		rd_kafka_queue_t *answers = rd_kafka_queue_new(r->rk);
+		err = rd_kafka_commit_queue(r->rk, list, answers, NULL, NULL);
+		if (!err) {
+			rd_kafka_event_t *answer = rd_kafka_queue_poll(answers, timeout_ms);
+			err = answer ? rd_kafka_event_error(answer) : RDC_TIMED_OUT;
+			if (answer)
+				rd_kafka_event_destroy(answer);
+		}
+		rd_kafka_queue_destroy(answers);
+	}
 	rd_kafka_topic_partition_list_destroy(list);
 	return err;
 }
@@ -100,21 +203,50 @@ static int64_t rdc_lay(const rd_kafka_message_t *m, uint8_t *buffer, size_t room
 	return (int64_t)bytes;
 }
 
+// rdc_lay_change lays what the group gives or takes; else as rdc_lay.
+static int64_t rdc_lay_change(const rdc_change *c, uint8_t *buffer, size_t room)
+{
+	int n = c->partitions->cnt;
+	rdc_entry e = {.err = c->err, .partition = -1, .offset = -1, .key_len = -1, .value_len = n * (int)sizeof(int32_t)};
+	size_t bytes = (sizeof e + (size_t)e.value_len + 7) & ~(size_t)7;
+	if (bytes > room)
+		return -(int64_t)bytes;
+	e.bytes = (int32_t)bytes;
+	memcpy(buffer, &e, sizeof e);
+	for (int i = 0; i < n; i++)
+		memcpy(buffer + sizeof e + sizeof(int32_t) * i, &c->partitions->elems[i].partition, sizeof(int32_t));
+	return (int64_t)bytes;
+}
+
+static void rdc_drop_change(rdc_reader *r)
+{
+	rdc_change *c = r->changes;
+	r->changes = c->next;
+	rd_kafka_topic_partition_list_destroy(c->partitions);
+	free(c);
+}
+
+// rdc_take takes what is there, a batch at most. When nothing is, it waits for one
+// message, or a change of the group.
+static void rdc_take(rdc_reader *r, int timeout_ms)
+{
+	// librdkafka waits until the batch is full or the time is over: so ask for one to
+	// wait, for all without waiting.
+	ssize_t n = rd_kafka_consume_batch_queue(r->queue, 0, r->taken, RDC_BATCH);
+	if (n <= 0 && timeout_ms > 0 && !r->changes)
+		n = rd_kafka_consume_batch_queue(r->queue, timeout_ms, r->taken, 1);
+	r->next = 0;
+	r->count = n > 0 ? (int)n : 0;
+}
+
 // rdc_fetch takes what is there, a batch at most, and lays it into the buffer. When
 // nothing is there it waits, for one message. It returns the bytes laid; 0 if none
 // came; the bytes needed, negative, if not even one message fits. With `headers`
 // entries have timestamp and headers.
 int64_t rdc_fetch(rdc_reader *r, int timeout_ms, uint8_t *buffer, size_t size, int headers)
 {
-	if (r->next == r->count) {
-		r->next = 0;
-		// librdkafka waits until the batch is full or the time is over: so ask for one
-		// to wait, for all without waiting.
-		ssize_t n = rd_kafka_consume_batch_queue(r->queue, 0, r->taken, RDC_BATCH);
-		if (n <= 0 && timeout_ms > 0)
-			n = rd_kafka_consume_batch_queue(r->queue, timeout_ms, r->taken, 1);
-		r->count = n > 0 ? (int)n : 0;
-	}
+	if (r->next == r->count && !r->changes)
+		rdc_take(r, timeout_ms);
 	size_t used = 0;
 	if (r->trouble) {
 		// The buffer's least size is far above this.
@@ -129,6 +261,13 @@ int64_t rdc_fetch(rdc_reader *r, int timeout_ms, uint8_t *buffer, size_t size, i
 		used += (size_t)bytes;
 		rd_kafka_message_destroy(r->taken[r->next++]);
 	}
+	while (r->changes) { // these came after the messages
+		int64_t bytes = rdc_lay_change(r->changes, buffer + used, size - used);
+		if (bytes < 0)
+			return used ? (int64_t)used : bytes;
+		used += (size_t)bytes;
+		rdc_drop_change(r);
+	}
 	return (int64_t)used;
 }
 
@@ -136,6 +275,11 @@ void rdc_close(rdc_reader *r)
 {
 	while (r->next < r->count)
 		rd_kafka_message_destroy(r->taken[r->next++]);
+	while (r->changes)
+		rdc_drop_change(r);
+	r->closing = 1;
+	if (r->unanswered)
+		rd_kafka_assign(r->rk, NULL); // or the group would wait for ever
 	rd_kafka_queue_destroy(r->queue);
 	rd_kafka_consumer_close(r->rk);
 	rd_kafka_destroy(r->rk);

@@ -18,16 +18,18 @@ import (
 
 // Record is one record, or one error that librdkafka says among them.
 type Record struct {
-	Err       kafka.ErrorCode // ErrNoError; ErrPartitionEOF: Offset is the end
-	Partition int32
-	Offset    int64
-	Timestamp int64  // ms; only with headers
-	Key       []byte // nil: none
-	Value     []byte // nil: none; the text of an error
-	Headers   []kafka.Header
+	Err        kafka.ErrorCode // ErrNoError; ErrPartitionEOF: Offset is the end; a change of the group
+	Partition  int32
+	Offset     int64
+	Timestamp  int64  // ms; only with headers
+	Key        []byte // nil: none
+	Value      []byte // nil: none; the text of an error
+	Headers    []kafka.Header
+	Partitions []int32 // of a change of the group
 }
 
-// Reader reads partitions of one topic.
+// Reader reads partitions of one topic: those that Assign names, or those that the
+// group gives after Subscribe.
 type Reader struct {
 	c       *C.rdc_reader
 	headers C.int
@@ -65,21 +67,6 @@ func Open(properties map[string]string, headers bool) (*Reader, error) {
 	return r, nil
 }
 
-// Assign begins to read these partitions at an offset, which may be one of
-// kafka.OffsetBeginning and kafka.OffsetEnd.
-func (r *Reader) Assign(topic string, partitions []int32, offset int64) error {
-	if len(partitions) == 0 {
-		return nil
-	}
-	name := C.CString(topic)
-	defer C.free(unsafe.Pointer(name))
-	code := C.rdc_assign(r.c, name, (*C.int32_t)(unsafe.Pointer(&partitions[0])), C.int(len(partitions)), C.int64_t(offset))
-	if code != 0 {
-		return kafka.NewError(kafka.ErrorCode(code), "", false)
-	}
-	return nil
-}
-
 // Fetch calls f for each record that is there, a batch at most; where nothing is, it
 // waits so many ms for one. It returns how many there were. The record is the
 // Reader's own and is used again.
@@ -111,7 +98,10 @@ func (r *Reader) read(e *C.rdc_entry, rest []byte) {
 	rec.Offset, rec.Timestamp = int64(e.offset), int64(e.timestamp)
 	rec.Key, rest = cut(rest, int32(e.key_len))
 	rec.Value, rest = cut(rest, int32(e.value_len))
-	rec.Headers = rec.Headers[:0]
+	rec.Headers, rec.Partitions = rec.Headers[:0], nil
+	if rec.Err == kafka.ErrAssignPartitions || rec.Err == kafka.ErrRevokePartitions {
+		rec.Partitions, rec.Value = changed(rec.Value), nil
+	}
 	for range int(e.headers) {
 		nameLen := int32(binary.NativeEndian.Uint32(rest))
 		valueLen := int32(binary.NativeEndian.Uint32(rest[4:]))
@@ -130,7 +120,8 @@ func cut(b []byte, n int32) (head, rest []byte) {
 	return b[:n:n], b[n:]
 }
 
-// Close ends the reading.
+// Close ends the reading and leaves the group. Where a commit waits for a coordinator
+// that is gone it may wait for ever: give it a limit.
 func (r *Reader) Close() {
 	C.rdc_close(r.c)
 	r.c = nil

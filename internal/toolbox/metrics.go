@@ -1,0 +1,66 @@
+package toolbox
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ringtail/ringtail/internal/config"
+)
+
+var (
+	lagDesc = prometheus.NewDesc("ringtail_consumer_lag",
+		"Records between the last one shown and the partition's end, of each partition that this consumer has.",
+		[]string{"topic", "partition", "group"}, nil)
+	readDesc = prometheus.NewDesc("ringtail_consumer_records_total",
+		"Records shown or counted.", []string{"topic", "group"}, nil)
+	uncountedDesc = prometheus.NewDesc("ringtail_consumer_uncounted_total",
+		"Records that --count-by could not count: no JSON object, or without the field.", []string{"topic", "group"}, nil)
+)
+
+// Describe is for Prometheus.
+func (s *standing) Describe(ch chan<- *prometheus.Desc) {
+	ch <- lagDesc
+	ch <- readDesc
+	ch <- uncountedDesc
+}
+
+// Collect is called for every scrape.
+func (s *standing) Collect(ch chan<- prometheus.Metric) {
+	for partition, lag := range s.lags() {
+		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(lag), s.topic, strconv.Itoa(int(partition)), s.group)
+	}
+	ch <- prometheus.MustNewConstMetric(readDesc, prometheus.CounterValue, float64(s.read.Load()), s.topic, s.group)
+	ch <- prometheus.MustNewConstMetric(uncountedDesc, prometheus.CounterValue, float64(s.uncounted.Load()), s.topic, s.group)
+}
+
+// expose serves /metrics at an address until the returned function is called.
+func (s *standing) expose(address string, to Streams) (stop func(), err error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, config.Usagef("--metrics is %q; want HOST:PORT, like 127.0.0.1:9889", address)
+	}
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics %s: %w", address, err)
+	}
+	reg := prometheus.NewRegistry()
+	if err := reg.Register(s); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+	to.say("metrics at http://%s/metrics", ln.Addr())
+	go func() {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			to.say("--metrics %s: %v", address, err)
+		}
+	}()
+	return func() { _ = srv.Close() }, nil
+}
