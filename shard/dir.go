@@ -166,17 +166,14 @@ func ringNames(dir string) ([]string, error) {
 }
 
 func (d *Dir) check(name string) error {
-	f, err := os.Open(filepath.Join(d.opt.Path, name))
-	if err != nil {
-		return err
+	f, h, err := openHeader(filepath.Join(d.opt.Path, name), os.O_RDONLY)
+	if f != nil {
+		defer func() { _ = f.Close() }()
 	}
-	defer func() { _ = f.Close() }()
-	h, err := readHeader(f)
-	if errors.Is(err, errVersion) {
+	if isDamage(err) {
+		return nil // set aside later
+	} else if err != nil {
 		return err
-	}
-	if err != nil {
-		return nil // damaged: set aside later
 	}
 	const advice = "see what it holds with ringtail ring inspect; start with the former value until it is in Kafka, or give another directory"
 	flag, topic := "--topic", d.opt.Topic
@@ -209,55 +206,55 @@ func (d *Dir) openRing(i int, topic string, capacity int) (*Ring, error) {
 		name = strconv.Itoa(i)
 	}
 	fresh := fileHeader{capacity: uint64(capacity), shards: uint32(d.opt.Shards), shard: uint32(i), salt: rand.Uint32(), topic: topic}
-	for {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if errors.Is(err, fs.ErrNotExist) {
+	for range 4 { // damaged, made anew, opened; once more in case
+		r, err := openRingFile(name, path, fresh.shard)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			if err := createFile(path, fresh); err != nil {
-				return nil, roomError(path, &fresh, err)
+				return nil, roomError(path, fresh.shards, err)
 			}
 			d.made = append(d.made, path)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		h, err := readHeader(f)
-		var r *Ring
-		if err == nil && h.shard != fresh.shard {
-			err = damagef("it is the file of shard %d", int32(h.shard))
-		}
-		if err == nil {
-			r, err = openFile(name, path, f, h)
-		}
-		switch {
 		case isDamage(err):
-			_ = f.Close()
 			if err := d.setAside(path, err); err != nil {
 				return nil, err
 			}
 		case err != nil:
-			_ = f.Close()
-			return nil, roomError(path, &h, err)
-		case r.Recovered().Records == 0 && h.capacity != fresh.capacity:
-			_ = r.Release()
-			fresh.cluster = h.cluster
-			if err := os.Remove(path); err != nil {
+			return nil, roomError(path, fresh.shards, err)
+		case r.Capacity() == capacity:
+			return r, nil
+		case r.Recovered().Records > 0:
+			d.opt.Logger.Info("ring file holds records and keeps its size; --ring-bytes counts once it is empty at a start",
+				"file", path, "bytes", r.Capacity(), "ring_bytes", capacity)
+			return r, nil
+		default:
+			fresh.cluster = r.file.header.cluster
+			if err := errors.Join(r.Release(), os.Remove(path)); err != nil {
 				return nil, err
 			}
-		default:
-			if h.capacity != fresh.capacity {
-				d.opt.Logger.Info("ring file holds records and keeps its size; --ring-bytes counts once it is empty at a start",
-					"file", path, "bytes", h.capacity, "ring_bytes", fresh.capacity)
-			}
-			return r, nil
 		}
 	}
+	return nil, fmt.Errorf("%s: a file just made is not what was written", filepath.Base(path))
 }
 
-func roomError(path string, h *fileHeader, err error) error {
+func openRingFile(name, path string, shard uint32) (*Ring, error) {
+	f, h, err := openHeader(path, os.O_RDWR)
+	if err == nil && h.shard != shard {
+		err = damagef("it is the file of shard %d", int32(h.shard))
+	}
+	var r *Ring
+	if err == nil {
+		r, err = openFile(name, path, f, h)
+	}
+	if err != nil && f != nil {
+		_ = f.Close()
+	}
+	return r, err
+}
+
+func roomError(path string, shards uint32, err error) error {
 	err = fmt.Errorf("%s: %w", filepath.Base(path), err)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return fmt.Errorf("%w, as each of the %d files does; give a directory with room, or a smaller --ring-bytes", err, h.shards)
+		return fmt.Errorf("%w, as each of the %d shards' files does; give a directory with room, or a smaller --ring-bytes", err, shards)
 	}
 	return err
 }

@@ -53,30 +53,41 @@ type marks struct {
 }
 
 // readHeader reads and checks a ring file's header, and that the file is as long as
-// it says. With errHeader the header is there all the same.
-func readHeader(f *os.File) (fileHeader, error) {
+// it says. Errors: errVersion; *damage, with what can be read of the header all the same.
+func readHeader(f io.ReaderAt, size int64) (fileHeader, error) {
 	b := make([]byte, headerBytes)
-	if n, err := f.ReadAt(b, 0); err != nil && !(errors.Is(err, io.EOF) && n == len(b)) {
+	if _, err := f.ReadAt(b, 0); err != nil {
 		return fileHeader{}, damagef("header cannot be read: %v", err)
 	}
 	h, err := decodeHeader(b)
-	if errors.Is(err, errVersion) {
-		return h, err
-	}
-	info, statErr := f.Stat()
 	switch {
+	case errors.Is(err, errVersion):
+		return h, err
 	case errors.Is(err, errNotOurs):
 		return h, damagef("it %v", err)
-	case statErr != nil:
-		return h, damagef("%v", statErr)
 	case h.capacity < bytesMin || h.capacity > bytesMax || h.capacity%granule != 0:
 		return fileHeader{}, damagef("header gives a capacity of %d bytes", h.capacity)
-	case info.Size() != h.size():
-		return h, damagef("it has %d bytes, must have %d", info.Size(), h.size())
+	case size != h.size():
+		return h, damagef("it has %d bytes, must have %d", size, h.size())
 	case err != nil:
 		return h, &damage{err.Error()}
 	}
 	return h, nil
+}
+
+// openHeader opens a ring file and reads its header.
+func openHeader(path string, flag int) (*os.File, fileHeader, error) {
+	f, err := os.OpenFile(path, flag, 0)
+	if err != nil {
+		return nil, fileHeader{}, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		_ = f.Close()
+		return nil, fileHeader{}, err
+	}
+	h, err := readHeader(f, info.Size())
+	return f, h, err
 }
 
 func readMarks(f io.ReaderAt) (marks, error) {
