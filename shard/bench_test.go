@@ -12,8 +12,51 @@ const (
 	benchSize    = 220
 )
 
-func BenchmarkRing(b *testing.B) {
-	r := newRing(b, 16<<20)
+func BenchmarkRing(b *testing.B) { benchRing(b, newRing(b, 16<<20)) }
+
+// BenchmarkRingFile is BenchmarkRing with the ring in a file.
+func BenchmarkRingFile(b *testing.B) { benchRing(b, newFileRing(b, 16<<20)) }
+
+// BenchmarkWriteBatch is what one producer pays alone, without a consumer beside it.
+func BenchmarkWriteBatch(b *testing.B) {
+	for name, ringOf := range map[string]func(testing.TB, int) *Ring{"memory": newRing, "file": newFileRing} {
+		b.Run(name, func(b *testing.B) {
+			r := ringOf(b, 16<<20)
+			rec := make([]byte, benchSize)
+			b.ReportAllocs()
+			b.SetBytes(benchRecords * benchSize)
+			for b.Loop() {
+				c, err := r.Claim(benchRecords, benchRecords*benchSize)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for i := range benchRecords {
+					c.Append(rec, nil, uint32(i))
+				}
+				c.Publish()
+				batch, _ := r.Next()
+				r.Free(batch.End)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRecords), "ns/record")
+		})
+	}
+}
+
+// BenchmarkChecksum is what a batch's checksum takes.
+func BenchmarkChecksum(b *testing.B) {
+	batch := make([]byte, batchHeader+benchRecords*(recordHeader+benchSize))
+	b.SetBytes(int64(len(batch)))
+	for b.Loop() {
+		checksum(1, 64, batch)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRecords), "ns/record")
+}
+
+func newFileRing(tb testing.TB, n int) *Ring {
+	return openDir(tb, DirOptions{Path: tb.TempDir(), Topic: "t", Shards: 1, Bytes: n}).Set().Rings[0]
+}
+
+func benchRing(b *testing.B, r *Ring) {
 	rec := make([]byte, benchSize)
 	b.ReportAllocs()
 	b.SetBytes(benchRecords * benchSize)
