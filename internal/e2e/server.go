@@ -221,6 +221,12 @@ func (s *Server) RSS() int64 {
 	return s.status("VmRSS") << 10
 }
 
+// PeakRSS is the most resident memory that the server has had, in bytes.
+func (s *Server) PeakRSS() int64 {
+	s.tb.Helper()
+	return s.status("VmHWM") << 10
+}
+
 // Memory says what the server's resident memory is made of, for a message.
 func (s *Server) Memory() string {
 	s.tb.Helper()

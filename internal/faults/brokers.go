@@ -19,7 +19,7 @@ func brokerKilled(records int64, kills int64) func(*Case) {
 		for kill := range kills {
 			c.Until(records/kills*kill + c.Rand.Int64N(records/kills/2))
 			c.Kafka.Kill(1)
-			c.Quiet(500 * time.Millisecond)
+			c.Quiet(2 * time.Second) // what was delivered before is acked late on a busy machine
 			before := c.Load.Acked()
 			c.Pause(c.Between(0, 3*time.Second))
 			if acked := c.Load.Acked(); acked != before {
@@ -30,7 +30,7 @@ func brokerKilled(records int64, kills int64) func(*Case) {
 		}
 		c.Standard()
 		c.Proved("kills", kills)
-		c.Proved("stall_ms", c.report.Stall.Milliseconds()-500)
+		c.Proved("stall_ms", c.report.Stall.Milliseconds()-2000)
 	}
 }
 
@@ -41,7 +41,7 @@ func allGone(c *Case) {
 	c.SendOn()
 	c.Flows(100_000)
 	c.Kafka.Kill(1)
-	c.Quiet(time.Second)
+	c.Quiet(2 * time.Second)
 	before := c.Load.Acked()
 	c.Pause(5 * time.Minute)
 	sent, rss := c.Load.Sent(), c.Server.RSS()

@@ -219,7 +219,8 @@ func (c *Case) Healthy(received, rejected int64) {
 	c.report.Rebuilds = m.Sum("producer_rebuilds_total")
 	c.report.PossibleDuplicates = m.Sum("possible_duplicates_total")
 	e2e.Fresh(c, c.Kafka, topic, c.Server)
-	c.report.Growth = c.Server.RSS() - c.rss
+	c.report.Start, c.report.Growth, c.report.Peak = c.rss, c.Server.RSS()-c.rss, c.Server.PeakRSS()-c.rss
+	c.Logf("memory grew by %d MiB from %d MiB: %s", c.report.Growth>>20, c.rss>>20, c.Server.Memory())
 	if c.report.Growth > allowance {
 		c.Fatalf("memory grew by %d MiB from %d MiB: %s", c.report.Growth>>20, c.rss>>20, c.Server.Memory())
 	}

@@ -29,10 +29,9 @@ func stopWithoutKafka(before int64) func(*Case) {
 			c.Pause(c.Between(0, 3*time.Second))
 		} else {
 			c.Kafka.Kill(1)
-			c.Send(50_000+c.Rand.Int64N(50_000), 0)
-			c.Server.Await("it has taken all", func() bool {
-				return c.Server.Metrics().Sum("records_received_total") == c.Load.Sent() && c.Load.Sent() >= 50_000
-			})
+			n := 50_000 + c.Rand.Int64N(50_000)
+			c.Send(n, 0)
+			c.Server.Await("it has taken all", func() bool { return c.Server.Metrics().Sum("records_received_total") == n })
 		}
 		exit := c.Server.Stop()
 		ledger := exit.Ledger(c)

@@ -18,7 +18,7 @@ func badNetwork(c *Case) {
 	c.Flows(100_000)
 	link.Cut()
 	c.Note("cut")
-	c.Quiet(500 * time.Millisecond)
+	c.Quiet(2 * time.Second)
 	c.Pause(c.Between(0, 5*time.Second))
 	link.Worsen(20*time.Millisecond, 60*time.Millisecond, 5)
 	c.Note("slow again")

@@ -22,6 +22,7 @@ type Row struct {
 	Quick bool   // part of the quick set
 	Kafka kafkatest.Options
 	Run   func(*Case)
+	Own   bool // needs a network and mounts of its own, which the command gives it: see isolate
 }
 
 // Report is what came of one run of a row.
@@ -34,9 +35,11 @@ type Report struct {
 	Stall              time.Duration // the longest time without an ack
 	Rebuilds           int64
 	PossibleDuplicates int64
-	Growth             int64 // of the server's memory, bytes
+	Start              int64 // the server's resident memory when it was ready, bytes
+	Peak, Growth       int64 // how much more it was at most, and at the end
 	Took               time.Duration
 	Failure            string // empty if it passed
+	Absent             string // why it cannot be done on this machine; empty if it can
 }
 
 // Exec runs a row on tb, which fails as the row does.
@@ -59,12 +62,20 @@ func Exec(tb kafkatest.TB, row Row, seed uint64, report *Report) {
 
 // Run runs a row outside of any test.
 func Run(row Row, seed uint64, log io.Writer) Report {
+	if row.Own && !Isolated() {
+		return isolate(row, seed, log)
+	}
 	var report Report
 	r := &runner{log: log}
 	done := make(chan struct{})
 	go func() { // Fatalf ends the goroutine it is called on
 		defer close(done)
 		defer r.cleanup()
+		if row.Own {
+			if err := furnish(); err != nil {
+				r.Fatalf("%v", err)
+			}
+		}
 		Exec(r, row, seed, &report)
 	}()
 	<-done
@@ -112,16 +123,19 @@ func (r *runner) cleanup() {
 // WriteTable writes the reports for a person.
 func WriteTable(w io.Writer, reports []Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "row\tseed\trecords\tL\tD\tO\tM\tX\tmissing\tstall s\trebuilds\tmemory MiB\ttook s\tproof\tresult")
+	fmt.Fprintln(t, "row\tseed\trecords\tL\tD\tO\tM\tX\tmissing\tstall s\trebuilds\tMiB: ready\tpeak\tend\ttook s\tproof\tresult")
 	for _, r := range reports {
 		result := "pass"
-		if r.Failure != "" {
+		switch {
+		case r.Absent != "":
+			result = "cannot be done here: " + r.Absent
+		case r.Failure != "":
 			result = "FAIL"
 		}
 		v := r.Verdict
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%d\t%+d\t%.0f\t%s\t%s\n",
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%d\t%d\t%+d\t%+d\t%.0f\t%s\t%s\n",
 			r.Row, r.Seed, r.Records, v.AckedMissing, v.Duplicates, v.Reordered, v.Misrouted, v.Changed, v.Missing,
-			r.Stall.Seconds(), r.Rebuilds, r.Growth>>20, r.Took.Seconds(), strings.Join(r.Proof, " "), result)
+			r.Stall.Seconds(), r.Rebuilds, r.Start>>20, r.Peak>>20, r.Growth>>20, r.Took.Seconds(), strings.Join(r.Proof, " "), result)
 	}
 	return t.Flush()
 }

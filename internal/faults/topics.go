@@ -186,7 +186,7 @@ func writeRevoked(c *Case) {
 	c.Until(100_000 + c.Rand.Int64N(100_000))
 	c.Kafka.RevokeWrite(topic)
 	c.Server.Await("it says that it is not ready", func() bool { return !c.Server.Ready() })
-	c.Quiet(time.Second)
+	c.Quiet(2 * time.Second)
 	before := c.Load.Acked()
 	c.Pause(c.Between(2*time.Second, 8*time.Second))
 	if acked := c.Load.Acked(); acked != before {

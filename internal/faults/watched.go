@@ -1,0 +1,222 @@
+package faults
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/ringtail/ringtail/internal/e2e"
+	"github.com/ringtail/ringtail/internal/faults/soak"
+	"github.com/ringtail/ringtail/internal/kafkatest"
+)
+
+// watched is a server with ring files and all its successors, under a load
+// that follows it from one to the next and sends again what was not acked; and
+// the checker that reads along.
+type watched struct {
+	kafkatest.TB
+	ctx     context.Context
+	kafka   *kafkatest.Cluster
+	args    []string // of every server
+	ringDir string
+
+	fleet   *soak.Fleet
+	checker *soak.Checker
+	reader  *soak.Reader
+	auditor *soak.Auditor
+	target  atomic.Pointer[string]
+
+	mu     sync.Mutex // held while there is no server, or it is not sure
+	server *e2e.Server
+	books  books
+	also   func() // looked at while waiting: fails if somebody else has found something
+}
+
+// books of all servers together.
+type books struct {
+	lives     int
+	start     int64 // resident memory of the present one when it was ready, bytes
+	most      int64 // the most that one had when all was well
+	possible  int64 // duplicates that ended ones counted as possible
+	recovered int64
+	damaged   int64 // files that were set aside
+	kept      int64 // by the last one that was stopped
+}
+
+const (
+	watchedConnections = 32
+	watchedWindow      = 20_000
+	auditEvery         = 2 * time.Second
+)
+
+// watchedArgs keep rings small: they fill within seconds.
+var watchedArgs = []string{"--ring-bytes", "4MiB", "--max-record-bytes", "100000", "--drain-timeout", "5s", "--start-timeout", "0"}
+
+// begin starts a server on an existing topic, a load of so many records a
+// second, and the checker; and waits until records flow.
+func (w *watched) begin(run uint32, rate float64) {
+	w.Helper()
+	if w.ringDir == "" {
+		dir, err := os.MkdirTemp("", "ringtail-rings-")
+		if err != nil {
+			w.Fatalf("faults: %v", err)
+		}
+		w.Cleanup(func() { os.RemoveAll(dir) })
+		w.ringDir = dir
+	}
+	w.serve()
+	maker := soak.NewMaker(run)
+	w.fleet = soak.Start(w.ctx, maker, soak.Options{
+		Connections: watchedConnections, Rate: rate, Window: watchedWindow, Target: func() string { return *w.target.Load() },
+	})
+	w.checker = soak.NewChecker(maker, watchedConnections, e2e.Shards, w.fleet.Sender)
+	var err error
+	if w.reader, err = soak.Read(w.ctx, w.kafka.ClientOptions(), topic, e2e.Shards, w.checker); err != nil {
+		w.Fatalf("%v", err)
+	}
+	w.auditor = soak.Audit(w.ctx, w.fleet, w.reader, w.checker, auditEvery)
+	w.flows("the first records")
+}
+
+// serve starts a server on the ring files and sends the clients there.
+func (w *watched) serve() {
+	w.Helper()
+	args := append([]string{"--brokers", w.kafka.Bootstrap(), "--topic", topic, "--ack", "kafka", "--ring-dir", w.ringDir}, w.args...)
+	w.server = e2e.Serve(w, args...)
+	w.books.lives++
+	w.books.start = w.server.RSS()
+	m := w.server.Metrics()
+	w.books.recovered += m.Sum("records_recovered_total")
+	w.books.damaged += m.Sum("ring_files_damaged_total")
+	address := strings.TrimPrefix(w.server.Target, "tcp://")
+	w.target.Store(&address)
+}
+
+// kill ends the server with SIGKILL. What it counts in its last moment, after
+// it was asked, is not in the books.
+func (w *watched) kill() {
+	w.Helper()
+	w.books.possible += w.server.Metrics().Sum("possible_duplicates_total")
+	w.server.Signal(syscall.SIGKILL)
+	w.server.Wait()
+}
+
+// stop ends the server with SIGTERM. With ring files nothing is lost.
+func (w *watched) stop() e2e.Ledger {
+	w.Helper()
+	w.books.possible += w.server.Metrics().Sum("possible_duplicates_total")
+	exit := w.server.Stop()
+	ledger := exit.Ledger(w)
+	if ledger.Lost != 0 {
+		w.Fatalf("ledger %+v\n%s", ledger, exit.Output)
+	}
+	w.books.kept = ledger.Kept
+	return ledger
+}
+
+// serveKept is serve after stop: what was kept is found again, to the record.
+func (w *watched) serveKept() {
+	w.Helper()
+	before := w.books.recovered
+	w.serve()
+	if found := w.books.recovered - before; found != w.books.kept {
+		w.Fatalf("%d records were kept, %d recovered\n%s", w.books.kept, found, w.server.Output())
+	}
+}
+
+// Await waits for the server, and fails with it or with whoever watches.
+func (w *watched) Await(what string, done func() bool) {
+	w.Helper()
+	w.server.Await(what, func() bool {
+		w.check()
+		return done()
+	})
+}
+
+// check fails if anybody has found anything.
+func (w *watched) check() {
+	w.Helper()
+	if w.fleet != nil && w.fleet.Err() != nil {
+		w.Fatalf("%v\n%s", w.fleet.Err(), w.server.Output())
+	}
+	if w.reader != nil && w.reader.Err() != nil {
+		w.Fatalf("%v", w.reader.Err())
+	}
+	if w.also != nil {
+		w.also()
+	}
+}
+
+// flows waits until every connection has all acked that it had sent by now,
+// and one record more.
+func (w *watched) flows(after string) {
+	w.Helper()
+	sent := w.fleet.Begun()
+	w.Await("fresh records flow after: "+after, func() bool {
+		for conn, acked := range w.fleet.Acked() {
+			if acked <= sent[conn] {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// possible is how many copies the servers together may have made.
+func (w *watched) possible() int64 {
+	w.Helper()
+	return w.books.possible + w.server.Metrics().Sum("possible_duplicates_total")
+}
+
+// look compares the books and weighs the server, when all is well.
+func (w *watched) look() {
+	w.Helper()
+	v := w.checker.Verdict() // first: a copy is counted before it is sent
+	possible, resent := w.possible(), w.fleet.Resent()
+	if err := v.Err(); err != nil {
+		w.Fatalf("%v\n%s", err, w.server.Output())
+	}
+	if v.Doubled > possible || uint64(v.Resent) > resent {
+		w.Fatalf("%d copies by the server, which counted %d as possible; %d by clients, which sent %d again: %s\n%s",
+			v.Doubled, possible, v.Resent, resent, v.String(), w.server.Output())
+	}
+	rss := w.server.RSS()
+	w.books.most = max(w.books.most, rss)
+	if rss-w.books.start > allowance {
+		w.Fatalf("memory grew by %d MiB from %d MiB: %s", (rss-w.books.start)>>20, w.books.start>>20, w.server.Memory())
+	}
+}
+
+// end stops the load, sees everything through, and looks for the last time. The
+// server is left running.
+func (w *watched) end() soak.Verdict {
+	w.Helper()
+	w.flows("the last fault")
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		w.fleet.Finish()
+	}()
+	w.Await("all is acked", func() bool {
+		select {
+		case <-finished:
+			return true
+		default:
+			return false
+		}
+	})
+	w.Await("the last audit", func() bool { return w.auditor.Once(w.ctx) })
+	acked := w.fleet.Acked()
+	for conn, sent := range w.fleet.Begun() {
+		if acked[conn] != sent {
+			w.Fatalf("connection %d: %d sent, %d acked", conn, sent, acked[conn])
+		}
+		w.checker.Complete(conn, sent)
+	}
+	w.look()
+	return w.checker.Verdict()
+}
