@@ -49,23 +49,25 @@ func (c *topicsCreateCmd) Run(p *process) error {
 
 type topicsDescribeCmd struct {
 	kafkaFlags
-	Name string `arg:"" help:"The topic."`
+	Name  string `arg:"" help:"The topic."`
+	Group string `source:"command-line" help:"Show this group too: committed offsets, lag, and which member reads what."`
 }
 
 // Help is shown under the flags' list.
 func (*topicsDescribeCmd) Help() string {
-	return `FIRST is the first offset that is still there, NEXT the one that the next record gets; BYTES are those on the leader's disk. "-": not known.
+	return `FIRST is the first offset that is still there, NEXT the one that the next record gets; BYTES are those on the leader's disk. Of a group, COMMITTED is the offset behind what it has done, LAG how many records are behind that. "-": not known, or nobody.
 
-Example:
+Examples:
 
-    ringtail topics describe records --brokers 127.0.0.1:9092`
+    ringtail topics describe records --brokers 127.0.0.1:9092
+    ringtail topics describe click_events --brokers 127.0.0.1:9092 --group click_counter_group`
 }
 
 // Run describes.
 func (c *topicsDescribeCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return toolbox.DescribeTopic(ctx, c.cluster(), c.Name, p.streams())
+	return toolbox.DescribeTopic(ctx, c.cluster(), c.Name, c.Group, p.streams())
 }
 
 type topicsDeleteCmd struct {

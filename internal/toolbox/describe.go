@@ -17,8 +17,9 @@ import (
 )
 
 // DescribeTopic prints a topic's settings and, for each partition, leader,
-// replicas, in-sync replicas, first and next offset, and bytes on the leader's disk.
-func DescribeTopic(ctx context.Context, c Cluster, name string, s Streams) error {
+// replicas, in-sync replicas, first and next offset, and bytes on the leader's disk;
+// with a group, how far that has got, how far it is behind, and which member reads.
+func DescribeTopic(ctx context.Context, c Cluster, name, group string, s Streams) error {
 	a, err := c.admin()
 	if err != nil {
 		return err
@@ -33,7 +34,6 @@ func DescribeTopic(ctx context.Context, c Cluster, name string, s Streams) error
 	slices.SortFunc(t.Partitions, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
 	first, _ := offsets(ctx, a, name, t.Partitions, kafka.EarliestOffsetSpec)
 	next, _ := offsets(ctx, a, name, t.Partitions, kafka.LatestOffsetSpec)
-	sizes := c.sizes(ctx, name)
 	replicas := 0
 	for _, p := range t.Partitions {
 		replicas = max(replicas, len(p.Replicas))
@@ -42,15 +42,33 @@ func DescribeTopic(ctx context.Context, c Cluster, name string, s Streams) error
 	for _, setting := range settings(ctx, a, name) {
 		_, _ = fmt.Fprintf(s.Out, "config %s\n", setting)
 	}
+	header := "PARTITION\tLEADER\tREPLICAS\tIN-SYNC\tFIRST\tNEXT\tBYTES"
+	view, lags := &groupView{}, map[int32]int64{}
+	if group != "" {
+		if view, err = c.group(ctx, a, group, name, t.Partitions); err != nil {
+			return err
+		}
+		lags = view.lags(next)
+		header += "\tCOMMITTED\tLAG\tMEMBER"
+		_, _ = fmt.Fprintln(s.Out, view.summary(group, lags))
+	}
+	sizes, err := c.sizes(ctx, name)
+	if err != nil && len(sizes) < led(*t) { // a broker that is gone leads nothing, and is not missed
+		s.say("sizes are not all known: %v", err)
+	}
 	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "PARTITION\tLEADER\tREPLICAS\tIN-SYNC\tFIRST\tNEXT\tBYTES")
+	_, _ = fmt.Fprintln(w, header)
 	for _, p := range t.Partitions {
 		leader := "none"
 		if p.Leader >= 0 {
 			leader = strconv.Itoa(int(p.Leader))
 		}
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, leader, ids(p.Replicas), ids(p.Isrs),
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s", p.ID, leader, ids(p.Replicas), ids(p.Isrs),
 			known(first, p.ID), known(next, p.ID), known(sizes, p.ID))
+		if group != "" {
+			_, _ = fmt.Fprintf(w, "\t%s\t%s\t%s", known(view.committed, p.ID), known(lags, p.ID), cmp.Or(view.readers[p.ID], "-"))
+		}
+		_, _ = fmt.Fprintln(w)
 	}
 	return w.Flush()
 }
@@ -115,31 +133,29 @@ func settings(ctx context.Context, a *kafka.AdminClient, name string) []string {
 	return out
 }
 
-// sizes are the bytes of each partition on its leader. librdkafka has no request
-// for them, so franz-go asks; it is not taught librdkafka's security properties, so
-// on a cluster that wants them sizes stay unknown.
-func (c Cluster) sizes(ctx context.Context, name string) map[int32]int64 {
+// sizes are the bytes of each partition on its leader, as far as the brokers tell, and
+// why some are missing. librdkafka has no request for them, so franz-go asks.
+func (c Cluster) sizes(ctx context.Context, name string) (map[int32]int64, error) {
 	out := map[int32]int64{}
-	for k, v := range c.Properties {
-		if strings.HasPrefix(k, "sasl.") || strings.HasPrefix(k, "ssl.") || k == "security.protocol" && v != "plaintext" {
-			return out
-		}
-	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(c.Brokers, ",")...), kgo.ClientID("ringtail"))
+	security, err := securityOptions(c.Properties)
 	if err != nil {
-		return out
+		return out, err
+	}
+	client, err := kgo.NewClient(append(security, kgo.SeedBrokers(strings.Split(c.Brokers, ",")...), kgo.ClientID("ringtail"))...)
+	if err != nil {
+		return out, err
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	topics, err := admin.ListTopics(ctx, name)
 	if err != nil {
-		return out
+		return out, err
 	}
 	dirs, err := admin.DescribeAllLogDirs(ctx, topics.TopicsSet())
-	if err != nil && len(dirs) == 0 {
-		return out
-	}
 	dirs.Each(func(d kadm.DescribedLogDir) {
+		if d.Err != nil {
+			err = d.Err
+		}
 		d.Topics.Each(func(p kadm.DescribedLogDirPartition) {
 			detail := topics[name].Partitions[p.Partition]
 			if p.Topic == name && !p.IsFuture && detail.Leader == d.Broker {
@@ -147,7 +163,7 @@ func (c Cluster) sizes(ctx context.Context, name string) map[int32]int64 {
 			}
 		})
 	})
-	return out
+	return out, err
 }
 
 // partitionOf checks --partition against what the topic has; −1 is any.

@@ -1,0 +1,81 @@
+package toolbox
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// groupView is how a group stands in a topic.
+type groupView struct {
+	committed map[int32]int64  // where there is one
+	readers   map[int32]string // the member that has the partition
+	members   int              // of the whole group
+	state     string
+}
+
+// group asks for it.
+func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic string, partitions []kafka.PartitionMetadata) (*groupView, error) {
+	v := &groupView{committed: map[int32]int64{}, readers: map[int32]string{}}
+	wanted := kafka.ConsumerGroupTopicPartitions{Group: group}
+	for _, p := range partitions {
+		wanted.Partitions = append(wanted.Partitions, kafka.TopicPartition{Topic: &topic, Partition: p.ID})
+	}
+	offsets, err := a.ListConsumerGroupOffsets(ctx, []kafka.ConsumerGroupTopicPartitions{wanted}, kafka.SetAdminRequestTimeout(requestLimit))
+	if err != nil {
+		return nil, fmt.Errorf("--group %s: %w", group, err)
+	}
+	for _, p := range offsets.ConsumerGroupsTopicPartitions[0].Partitions {
+		if p.Error == nil && p.Offset >= 0 {
+			v.committed[p.Partition] = int64(p.Offset)
+		}
+	}
+	groups, err := a.DescribeConsumerGroups(ctx, []string{group}, kafka.SetAdminRequestTimeout(requestLimit))
+	if err != nil {
+		return nil, fmt.Errorf("--group %s: %w", group, err)
+	}
+	d := groups.ConsumerGroupDescriptions[0]
+	switch code := d.Error.Code(); code {
+	case kafka.ErrNoError:
+		v.state = strings.ToLower(d.State.String())
+	case kafka.ErrGroupIDNotFound: // newer brokers say so of a group that is not there
+		v.state = "dead"
+	default:
+		return nil, fmt.Errorf("--group %s: %w", group, d.Error)
+	}
+	v.members = len(d.Members)
+	for _, m := range d.Members {
+		for _, p := range m.Assignment.TopicPartitions {
+			if p.Topic != nil && *p.Topic == topic {
+				v.readers[p.Partition] = m.ConsumerID + " on " + strings.TrimPrefix(m.Host, "/")
+			}
+		}
+	}
+	return v, nil
+}
+
+// lags are the records between what is committed and the partitions' ends, where both
+// are known.
+func (v *groupView) lags(next map[int32]int64) map[int32]int64 {
+	lags := map[int32]int64{}
+	for p, committed := range v.committed {
+		if end, ok := next[p]; ok {
+			lags[p] = max(0, end-committed)
+		}
+	}
+	return lags
+}
+
+// summary is one line.
+func (v *groupView) summary(group string, lags map[int32]int64) string {
+	if v.members == 0 && len(v.committed) == 0 {
+		return fmt.Sprintf("group %s: has no members and has committed nothing here", group)
+	}
+	var sum int64
+	for _, lag := range lags {
+		sum += lag
+	}
+	return fmt.Sprintf("group %s: %s, %d members, lag %d", group, v.state, v.members, sum)
+}

@@ -1,0 +1,114 @@
+package toolbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// certificate makes a self-signed one for 127.0.0.1, and its file.
+func certificate(t *testing.T, hosts ...string) (tls.Certificate, string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: hosts,
+	}
+	if len(hosts) == 0 {
+		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
+}
+
+// TestSizesOfASecuredKafka: describe asks with two clients; both have to understand
+// the properties, and where the second does not, it says so.
+func TestSizesOfASecuredKafka(t *testing.T) {
+	own, ownFile := certificate(t)
+	other, otherFile := certificate(t, "elsewhere")
+	for name, c := range map[string]struct {
+		mechanism   string
+		certificate *tls.Certificate
+		properties  map[string]string
+		said        string // "": sizes are known
+	}{
+		"plain":        {"PLAIN", nil, map[string]string{"security.protocol": "SASL_PLAINTEXT", "sasl.mechanisms": "PLAIN"}, ""},
+		"scram":        {"SCRAM-SHA-256", nil, map[string]string{"security.protocol": "sasl_plaintext", "sasl.mechanism": "SCRAM-SHA-256"}, ""},
+		"scram in tls": {"SCRAM-SHA-512", &own, map[string]string{"security.protocol": "sasl_ssl", "sasl.mechanism": "SCRAM-SHA-512", "ssl.ca.location": ownFile}, ""},
+		"tls":          {"", &own, map[string]string{"security.protocol": "ssl", "ssl.ca.location": ownFile}, ""},
+		"any name":     {"", &other, map[string]string{"security.protocol": "ssl", "ssl.ca.location": otherFile, "ssl.endpoint.identification.algorithm": "none"}, ""},
+		"anybody":      {"", &other, map[string]string{"security.protocol": "ssl", "enable.ssl.certificate.verification": "false"}, ""},
+		"only librdkafka": {"", &own, map[string]string{"security.protocol": "ssl", "ssl.ca.location": ownFile, "ssl.sigalgs.list": "ECDSA+SHA256"},
+			"sizes are not all known: ssl.sigalgs.list"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(2, "t")}
+			if c.mechanism != "" {
+				options = append(options, kfake.EnableSASL(), kfake.Superuser(c.mechanism, "user", "secret"))
+				c.properties["sasl.username"], c.properties["sasl.password"] = "user", "secret"
+			}
+			if c.certificate != nil {
+				options = append(options, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{*c.certificate}}))
+			}
+			k, err := kfake.NewCluster(options...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer k.Close()
+			var out, said bytes.Buffer
+			err = DescribeTopic(context.Background(), Cluster{Brokers: k.ListenAddrs()[0], Properties: c.properties}, "t", "", Streams{Out: &out, Err: &said})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			bytesOf := func(line string) string { f := strings.Fields(line); return f[len(f)-1] }
+			if known := bytesOf(lines[len(lines)-1]) != "-"; known != (c.said == "") || !strings.Contains(said.String(), c.said) || c.said == "" && said.Len() > 0 {
+				t.Errorf("it shows\n%sand says %q", out.String(), said.String())
+			}
+		})
+	}
+}
+
+func TestSecurityOptionsRefuse(t *testing.T) {
+	_, file := certificate(t)
+	for want, properties := range map[string]map[string]string{
+		"sasl.mechanism=GSSAPI": {"security.protocol": "sasl_ssl", "sasl.mechanism": "GSSAPI"},
+		"no such file":          {"security.protocol": "ssl", "ssl.ca.location": file + ".gone"},
+		"no certificate":        {"security.protocol": "ssl", "ssl.ca.pem": "nothing"},
+		"ssl.key":               {"security.protocol": "ssl", "ssl.certificate.location": file},
+		"sasl.oauthbearer":      {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.oauthbearer.method": "oidc"},
+	} {
+		if _, err := securityOptions(properties); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %s", properties, err, want)
+		}
+	}
+	if o, err := securityOptions(map[string]string{"ssl.ca.location": "/nowhere", "linger.ms": "5"}); err != nil || len(o) != 0 {
+		t.Errorf("properties that nobody looks at: %v, %v", o, err)
+	}
+}
