@@ -52,7 +52,7 @@ func (s *soaking) draw(ends bool) []breakage {
 }
 
 func between(r *rand.Rand, from, to time.Duration) time.Duration {
-	return (from + time.Duration(r.Int64N(int64(to-from)))).Round(100 * time.Millisecond)
+	return (from + time.Duration(r.Int64N(int64(to-from)))).Round(time.Millisecond)
 }
 
 // breakFor is a breakage that is begun, lasts, and is healed.
