@@ -12,11 +12,12 @@ import (
 
 	"github.com/ringtail/ringtail/bench"
 	"github.com/ringtail/ringtail/internal/e2e"
+	"github.com/ringtail/ringtail/internal/faults/soak"
 )
 
 // follow makes the topic, starts a server with ring files, a load that sends
 // again what was not acked, and the checker that reads along.
-func (c *Case) follow(ringDir string) *watched {
+func (c *Case) follow(ringDir string, rate float64) *watched {
 	c.Helper()
 	c.Kafka.CreateTopic(topic, e2e.Shards, c.replicas(), nil)
 	w := &watched{TB: c.TB, ctx: c.ctx, kafka: c.Kafka, args: watchedArgs, ringDir: ringDir}
@@ -49,7 +50,7 @@ func (c *Case) settle(w *watched) {
 // acked is sent again by its clients.
 func serverKilled(kills int) func(*Case) {
 	return func(c *Case) {
-		w := c.follow("")
+		w := c.follow("", rate)
 		for kill := range kills {
 			full := kill%2 == 1
 			if full {
@@ -72,30 +73,31 @@ func serverKilled(kills int) func(*Case) {
 }
 
 // stopKept: row 14. SIGTERM under load, with Kafka away: what cannot be
-// delivered stays in the ring files, and the next server finds just that.
+// delivered stays in the ring files, and the next server finds just that. Where
+// the files are full as well, what was read and waits for room in them is lost,
+// which is said, and was not acked.
 func stopKept(c *Case) {
-	w := c.follow("")
-	kept := int64(0)
-	for _, away := range []func(int){c.Kafka.Kill, c.Kafka.Freeze} {
-		away(1)
-		until := time.Now().Add(c.Between(time.Second, 3*time.Second))
-		w.Await("time passes", func() bool { return time.Now().After(until) })
-		ledger := w.stop()
-		if ledger.Kept == 0 {
-			c.Fatalf("nothing was kept, without Kafka and under load")
-		}
-		kept += ledger.Kept
-		if c.Kafka.Alive(1) {
-			c.Kafka.Continue(1)
-		} else {
-			c.Kafka.Restart(1)
-		}
-		w.serveKept()
-		w.flows("a stop")
-	}
+	w := c.follow("", rate/3)
+	c.Kafka.Kill(1)
+	until := time.Now().Add(c.Between(time.Second, 3*time.Second))
+	w.Await("time passes", func() bool { return time.Now().After(until) })
+	kept := w.stop().Kept
+	c.Kafka.Restart(1)
+	w.serveKept()
+	w.flows("a stop with room in the rings")
+
+	c.Kafka.Freeze(1)
+	w.Await("the rings are full", func() bool { return w.server.Metrics().Sum("backpressure_seconds_total") > 0 })
+	const oneRead = 64<<10/soak.RecordBytesLeast + 1 // what a connection may have in hand
+	ledger := w.stopLosing(watchedConnections * oneRead)
+	c.Kafka.Continue(1)
+	w.serveKept()
+	w.flows("a stop with the rings full")
+
 	recovered := w.books.recovered
 	c.settle(w)
 	c.Proved("kept", kept)
+	c.Proved("kept_full", ledger.Kept)
 	c.Proved("recovered", recovered)
 }
 
@@ -130,7 +132,7 @@ func flip(file *os.File, at int64) error {
 // and nothing of it is sent; the other shards' records are. Its records were not
 // acked, so their clients send them again.
 func ringDamaged(c *Case) {
-	w := c.follow("")
+	w := c.follow("", rate)
 	aside := func() int {
 		files, err := filepath.Glob(filepath.Join(w.ringDir, "*.damaged-*"))
 		if err != nil {
@@ -139,13 +141,8 @@ func ringDamaged(c *Case) {
 		return len(files)
 	}
 	for i, d := range damage {
-		shard := c.Rand.IntN(e2e.Shards)
 		c.Kafka.Freeze(1)
-		w.Await("the ring is filled", func() bool {
-			m := w.server.Metrics()
-			label := fmt.Sprint(shard)
-			return m.With("ring_used_bytes", "shard", label) > m.With("ring_capacity_bytes", "shard", label)*3/4
-		})
+		shard := w.fullest()
 		w.kill()
 		c.damage(filepath.Join(w.ringDir, fmt.Sprintf("shard-%02d.ring", shard)), d.do)
 		c.Kafka.Continue(1)
@@ -166,6 +163,22 @@ func ringDamaged(c *Case) {
 	c.settle(w)
 	c.Proved("damaged", damaged)
 	c.Proved("recovered", recovered)
+}
+
+// fullest waits until a ring is filled, with Kafka away, and says which.
+func (w *watched) fullest() (shard int) {
+	w.Helper()
+	w.Await("a ring is filled", func() bool {
+		m := w.server.Metrics()
+		for shard = range e2e.Shards {
+			label := fmt.Sprint(shard)
+			if m.With("ring_used_bytes", "shard", label) > m.With("ring_capacity_bytes", "shard", label)*3/4 {
+				return true
+			}
+		}
+		return false
+	})
+	return shard
 }
 
 func (c *Case) damage(name string, do func(c *Case, file *os.File, size int64) error) {
@@ -199,7 +212,7 @@ func ringDirFull(c *Case) {
 		}
 	}
 	dir := c.tmpfs(64 << 20)
-	w := c.follow(dir)
+	w := c.follow(dir, rate)
 	filled := c.fill(filepath.Join(dir, "ballast"))
 	for range 3 {
 		c.Kafka.Freeze(1)

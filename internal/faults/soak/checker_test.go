@@ -2,6 +2,7 @@ package soak
 
 import (
 	"bytes"
+	"encoding/json"
 	"slices"
 	"testing"
 )
@@ -193,6 +194,9 @@ func TestRecordsSayWhoseTheyAre(t *testing.T) {
 	maker := NewMaker(7)
 	for _, id := range []ID{{0, 1, 1}, {31, 123_456_789_012, maxTry}, {99_999, 1, 17}} {
 		record := maker.Append(nil, id)
+		if len(record) < RecordBytesLeast || !json.Valid(record) {
+			t.Errorf("%s", record)
+		}
 		if got, ok := maker.Identify(record); !ok || got != id {
 			t.Errorf("%s: %+v, %v", record, got, ok)
 		}

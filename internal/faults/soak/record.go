@@ -49,7 +49,10 @@ func (m *Maker) mix(conn int, seq uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Append appends the record to dst: 130 to 257 bytes of JSON.
+// RecordBytesLeast is less than any record has.
+const RecordBytesLeast = 100
+
+// Append appends the record to dst: some 120 to 270 bytes of JSON.
 func (m *Maker) Append(dst []byte, id ID) []byte {
 	x := m.mix(id.Conn, id.Seq)
 	dst = decimal(append(dst, m.head...), uint64(id.Conn), connWidth)
