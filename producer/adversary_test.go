@@ -3,6 +3,7 @@ package producer
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/ringtail/ringtail/producer/rdk"
 )
@@ -64,17 +65,22 @@ func (w *world) append(r *request) {
 	if r.appended {
 		return
 	}
+	if slices.ContainsFunc(r.messages, func(m message) bool { return m.poison }) {
+		return // refused, whoever sent it
+	}
 	r.appended = true
 	for _, m := range r.messages {
 		w.log[r.partition] = append(w.log[r.partition], m.id)
 	}
 }
 
-// act lets the orphans of dead instances arrive.
+// act lets the orphans of dead instances arrive, or get lost.
 func (w *world) act() {
 	for i := 0; i < len(w.orphans); i++ {
 		if w.calm || w.rng.IntN(8) == 0 {
-			w.append(w.orphans[i])
+			if w.calm || w.rng.IntN(4) > 0 {
+				w.append(w.orphans[i])
+			}
 			w.orphans = append(w.orphans[:i], w.orphans[i+1:]...)
 			i--
 		}

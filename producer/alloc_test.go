@@ -9,28 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/rdk"
 	"github.com/ringtail/ringtail/shard"
 )
-
-// eager takes everything and acks it at the next poll.
-type eager struct{ sent, acked uint64 }
-
-func (c *eager) Produce(_ int, _ int32, first uint64, records []rdk.Record) (int, int) {
-	c.sent = first + uint64(len(records))
-	return len(records), 0
-}
-func (c *eager) ProduceLetter(int, int32, uint64, []byte, rdk.Letter) int { return 0 }
-func (c *eager) Poll(int)                                                 { c.acked = c.sent }
-func (c *eager) Wake()                                                    {}
-func (c *eager) Track(int) rdk.Track {
-	return rdk.Track{Acked: c.acked, Failed: rdk.None, Reports: c.acked}
-}
-func (c *eager) Purge(bool)                 {}
-func (c *eager) Fatal() int                 { return 0 }
-func (c *eager) Events() ([]rdk.Event, int) { return nil, 0 }
-func (c *eager) Stats() []byte              { return nil }
-func (c *eager) Destroy()                   {}
 
 // TestNothingIsAllocated drives records from claim to release through ring and
 // engine: once its scratch has grown, nothing is allocated, for records or batches.

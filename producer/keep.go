@@ -30,8 +30,8 @@ type Kept struct {
 // Keep notes in the ring files where the next process is to go on. To be called after
 // Drain has returned; rings in memory keep nothing.
 func (w *Writer) Keep() Kept {
-	var k Kept
 	if !w.started.Load() {
+		var k Kept
 		for _, r := range w.set.Rings {
 			k.Records += uint64(r.Recovered().Records)
 		}
@@ -40,7 +40,11 @@ func (w *Writer) Keep() Kept {
 		}
 		return k
 	}
-	for _, e := range w.all() {
+	return keep(w.all())
+}
+
+func keep(engines []*engine) (k Kept) {
+	for _, e := range engines {
 		for _, l := range e.lines {
 			records, refused := l.keep()
 			if l.shard < 0 {

@@ -3,7 +3,6 @@ package producer
 import (
 	"encoding/binary"
 	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -50,7 +49,8 @@ func TestModel(t *testing.T) {
 	if *modelSeed == 0 {
 		for _, f := range []string{"partial acceptance", "frozen broker", "connection lost", "batch refused",
 			"invalid record", "fatal out of nowhere", "topic missing", "never answered", "destroy hangs", "record set aside",
-			"report overtaken", "limit falls", "order to stop"} {
+			"report overtaken", "limit falls", "order to stop", "killed", "writer died", "stopped and started",
+			"killed again before anything was freed", "kept in the middle of a batch"} {
 			if faults[f] == 0 {
 				t.Errorf("fault %q never happened: the model proves nothing about it", f)
 			}
@@ -71,19 +71,27 @@ func TestModelNoticesBreach(t *testing.T) {
 		"goes on behind a failure":       func(m *model) { goOn(m.engine) },
 		"does not count what is doubled": func(m *model) { m.engine.stats.possibleDuplicates.Store(0) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(400) {
-				probe := &recorder{TB: t}
-				m := newModel(probe, seed)
-				m.breach = breach
-				m.run()
-				if probe.failed {
-					return
-				}
-			}
-			t.Error("400 runs with the breach, and no check noticed")
-		})
+		t.Run(name, func(t *testing.T) { mustNotice(t, func(m *model) { m.breach = breach }) })
 	}
+	for name, wound := range map[string]func(string){
+		"hands over before it notes it": sentLate,
+		"frees before kafka has it":     freedEarly,
+	} {
+		t.Run(name, func(t *testing.T) { mustNotice(t, func(m *model) { m.files, m.wound = true, wound }) })
+	}
+}
+
+func mustNotice(t *testing.T, breach func(*model)) {
+	for seed := range uint64(400) {
+		probe := &recorder{TB: t}
+		m := newModel(probe, seed)
+		breach(m)
+		m.run()
+		if probe.failed {
+			return
+		}
+	}
+	t.Error("400 runs with the breach, and no check noticed")
 }
 
 func skipOne(l *line) {
@@ -124,6 +132,8 @@ type model struct {
 	engine *engine // the shards'
 	tail   *engine // the letters'
 	stats  *stats
+	files  bool // rings in files: see recovery_test.go
+	life   life
 	clock  time.Duration
 	look   uint64
 	limit  int   // the topic's, as the looks say
@@ -136,38 +146,42 @@ type model struct {
 	ends    [][]int    // by shard: records below each batch's end, by batch
 	done    []int      // by shard: records whose batches were freed
 	poison  map[uint64]bool
+	letters bool // there is a dead-letter ring
 	nextID  uint64
 	crashed bool
 	clients []*adversary // living instances
+	wound   func(path string)
 }
 
 func newModel(t testing.TB, seed uint64) *model {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	shards := 1 + rng.IntN(3)
 	m := &model{t: t, rng: rng, poison: map[uint64]bool{}, nextID: 1, limit: 2000, abort: rng.IntN(8) == 0}
+	m.files = rng.IntN(2) == 0
 	m.world = &world{rng: rng, log: make([][]uint64, shards+1), faults: map[string]int{}}
-	m.stats = newStats(shards)
+	m.pushed, m.ends, m.done = make([][]uint64, shards), make([][]int, shards), make([]int, shards)
+	m.letters = rng.IntN(2) == 0
+	return m
+}
+
+// boot is the start of a process.
+func (m *model) boot() {
+	set := m.openRings()
+	m.rings, m.dead = set.Rings, set.Dead
+	m.stats = newStats(len(m.rings))
+	m.stats.possibleDuplicates.Store(recoveredDuplicates(set))
 	var lines []*line
-	for i := range shards {
-		r, err := shard.New(shard.Options{Name: fmt.Sprint(i), Bytes: 1 << 14})
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.rings = append(m.rings, r)
+	for i, r := range m.rings {
 		lines = append(lines, &line{id: i, shard: i, ring: r, partition: int32(i)})
 	}
-	m.pushed, m.ends, m.done = make([][]uint64, shards), make([][]int, shards), make([]int, shards)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	cfg := engineConfig{Name: "0", WindowRecords: 40, WindowBytes: 4096, SettleTimeout: 3 * time.Second, Logger: log}
-	if rng.IntN(2) == 0 {
-		m.dead, _ = shard.New(shard.Options{Name: "dead-letter", Bytes: 1 << 14})
-		tail := cfg
-		m.tail = newEngine(tail, m.seams(1), []*line{{shard: -1, ring: m.dead, partition: int32(shards)}}, m.stats)
+	if m.dead != nil {
+		m.tail = newEngine(cfg, m.seams(1), []*line{{shard: -1, ring: m.dead, partition: int32(len(m.rings))}}, m.stats)
 		cfg.Dead, cfg.DeadLimit = m.dead, func() int { return 1000 }
 	}
 	m.engine = newEngine(cfg, m.seams(0), lines, m.stats)
 	m.clients = make([]*adversary, 2)
-	return m
 }
 
 func (m *model) seams(slot int) seams {
@@ -197,10 +211,12 @@ func (m *model) seams(slot int) seams {
 }
 
 func (m *model) run() {
+	m.boot()
 	defer m.release()
 	stormy := 200 + m.rng.IntN(1500)
 	for range stormy {
 		m.step()
+		m.fate()
 		if m.crashed || m.t.Failed() {
 			return
 		}
@@ -215,6 +231,12 @@ func (m *model) run() {
 	}
 	for range 20_000 {
 		m.step()
+		if m.crashed && m.files {
+			m.kill()
+			for _, r := range m.rings {
+				r.Close()
+			}
+		}
 		if m.t.Failed() || m.crashed {
 			return
 		}
@@ -244,15 +266,6 @@ func (m *model) stopNow() {
 		}
 	}
 	m.t.Errorf("ordered to stop, and after 20,000 steps still %v", m.engine.state)
-}
-
-func (m *model) release() {
-	for _, r := range m.rings {
-		r.Release()
-	}
-	if m.dead != nil {
-		m.dead.Release()
-	}
 }
 
 // step is one move of somebody.
@@ -337,12 +350,24 @@ func (m *model) push(i int) {
 		m.pushed[i] = append(m.pushed[i], id)
 	}
 	m.ends[i] = append(m.ends[i], len(m.pushed[i]), int(c.End()))
+	m.life.pushed += uint64(count)
 	c.Publish()
 }
 
 // check is what must hold after every step: what has been freed, and so acked to
 // clients, is in Kafka or was rightly set aside; order of first copies.
 func (m *model) check() {
+	m.countDone()
+	if m.steps%16 != 0 {
+		return // the rest is quadratic in spirit; a breach does not go away
+	}
+	for i := range m.rings {
+		m.checkShard(i, false)
+	}
+}
+
+// countDone counts the records whose batches are freed.
+func (m *model) countDone() {
 	for i, r := range m.rings {
 		acked := int(r.Acked())
 		for k := 0; k+1 < len(m.ends[i]); k += 2 {
@@ -352,15 +377,9 @@ func (m *model) check() {
 			m.done[i] = max(m.done[i], m.ends[i][k])
 		}
 	}
-	if m.steps%16 != 0 {
-		return // the rest is quadratic in spirit; a breach does not go away
-	}
-	for i := range m.rings {
-		m.checkShard(i)
-	}
 }
 
-func (m *model) checkShard(i int) {
+func (m *model) checkShard(i int, rest bool) {
 	at := make(map[uint64]int, len(m.world.log[i]))
 	for k, id := range m.world.log[i] {
 		if _, seen := at[id]; !seen {
@@ -378,7 +397,7 @@ func (m *model) checkShard(i int) {
 			if k < m.done[i] && !m.poison[id] {
 				m.t.Errorf("shard %d: record %d (id %d) is acked and not in kafka", i, k, id)
 			}
-			if k < m.done[i] && m.dead != nil && !letters[id] {
+			if k < m.done[i] && m.dead != nil && !letters[id] && (k >= m.life.done[i] || rest) {
 				m.t.Errorf("shard %d: record %d (id %d) was set aside and acked, and has no letter", i, k, id)
 			}
 			continue
@@ -396,7 +415,7 @@ func (m *model) atRest() {
 	m.world.act()
 	extra := uint64(0)
 	for i := range m.rings {
-		m.checkShard(i)
+		m.checkShard(i, true)
 		if m.done[i] != len(m.pushed[i]) {
 			m.t.Errorf("shard %d: drained with %d of %d records done", i, m.done[i], len(m.pushed[i]))
 		}
@@ -412,15 +431,8 @@ func (m *model) atRest() {
 			}
 		}
 	}
-	if counted := m.stats.possibleDuplicates.Load(); extra > counted {
+	if counted := m.life.counted + m.stats.possibleDuplicates.Load(); extra > counted {
 		m.t.Errorf("%d second copies in kafka, %d counted", extra, counted)
 	}
-	s := m.stats.snapshot()
-	total := uint64(0)
-	for i := range m.pushed {
-		total += uint64(len(m.pushed[i]))
-	}
-	if s.Delivered+s.Refused != total {
-		m.t.Errorf("delivered %d + refused %d, pushed %d", s.Delivered, s.Refused, total)
-	}
+	m.checkLedger(Kept{})
 }

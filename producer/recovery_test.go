@@ -1,0 +1,236 @@
+package producer
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ringtail/ringtail/shard"
+)
+
+// In half of its runs the model keeps its rings in files, and its process ends now and
+// then: killed at any moment, or stopped cleanly with Kafka in whatever state it is. The
+// next process opens the files. What the last one had under way may arrive later, or
+// never.
+
+// life is what one process has to account for, and what those before it have counted.
+type life struct {
+	dir       *shard.Dir
+	path      string
+	recovered uint64 // records
+	pushed    uint64
+	counted   uint64   // possible duplicates of former lives
+	freed     []uint64 // of each ring, when it was opened
+	done      []int    // of each ring, records done by then; their letters may still lie in the dead ring
+}
+
+// openRings makes the rings, or opens those that the last process left.
+func (m *model) openRings() shard.Set {
+	const bytes = 1 << 14
+	set := shard.Set{}
+	if m.files {
+		if m.life.path == "" {
+			m.life.path = memoryDir(m)
+		}
+		o := shard.DirOptions{Path: m.life.path, Topic: "t", Shards: len(m.pushed), Bytes: bytes}
+		if m.letters {
+			o.DeadTopic = "dead"
+		}
+		dir, err := shard.OpenDir(o)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if len(dir.Damaged()) > 0 {
+			m.t.Errorf("files damaged: %v", dir.Damaged())
+		}
+		m.life.dir, set = dir, dir.Set()
+	} else {
+		for i := range m.pushed {
+			set.Rings = append(set.Rings, newRing(m, fmt.Sprint(i), bytes))
+		}
+		if m.letters {
+			set.Dead = newRing(m, "dead-letter", bytes)
+		}
+	}
+	m.life.recovered, m.life.pushed, m.life.freed, m.life.done = 0, 0, nil, nil
+	for i, r := range set.Rings {
+		m.life.recovered += uint64(r.Recovered().Records)
+		m.life.done = append(m.life.done, len(m.pushed[i])-r.Recovered().Records)
+		m.life.freed = append(m.life.freed, r.Acked())
+	}
+	return set
+}
+
+func newRing(m *model, name string, bytes int) *shard.Ring {
+	r, err := shard.New(shard.Options{Name: name, Bytes: bytes})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return r
+}
+
+// memoryDir is a directory in memory, if there is such a file system.
+func memoryDir(m *model) string {
+	path, err := os.MkdirTemp("/dev/shm", "ringtail-model-")
+	if err != nil {
+		path, err = os.MkdirTemp("", "ringtail-model-")
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return path
+}
+
+// leave is the end of a process: its instances are gone, and what they had under way
+// is nobody's any more.
+func (m *model) leave() {
+	for _, a := range m.clients {
+		if a != nil && !a.tooOld {
+			a.Destroy()
+		}
+	}
+	for _, r := range m.rings {
+		_ = r.Release()
+	}
+	if m.dead != nil {
+		_ = m.dead.Release()
+	}
+	if m.life.dir != nil {
+		_ = m.life.dir.Close()
+	}
+	m.life.counted += m.stats.possibleDuplicates.Load()
+}
+
+func (m *model) release() {
+	m.leave()
+	if m.life.path != "" {
+		_ = os.RemoveAll(m.life.path)
+	}
+}
+
+// fate ends the process now and then, and starts the next one.
+func (m *model) fate() {
+	switch {
+	case !m.files:
+	case m.crashed || m.rng.IntN(300) == 0:
+		m.kill()
+	case m.rng.IntN(600) == 0:
+		m.restart()
+	}
+}
+
+// kill ends the process without a word, some writers in the middle of their copies.
+func (m *model) kill() {
+	m.world.faults["killed"]++
+	for i, r := range m.rings {
+		if r.Acked() == m.life.freed[i] && m.life.recovered > 0 {
+			m.world.faults["killed again before anything was freed"]++
+		}
+		for range m.rng.IntN(3) {
+			if _, err := r.Claim(2, 40+m.rng.IntN(500)); err == nil {
+				m.world.faults["writer died"]++
+			}
+			if m.rng.IntN(2) == 0 {
+				m.push(i)
+			}
+		}
+	}
+	m.crashed = false
+	m.leave()
+	if m.wound != nil {
+		for i := range m.rings {
+			m.wound(filepath.Join(m.life.path, fmt.Sprintf("shard-%02d.ring", i)))
+		}
+	}
+	m.boot()
+}
+
+// restart stops the process as a signal does, with a drain time that is over at once,
+// and starts it again. What is kept is what is recovered, to the record.
+func (m *model) restart() {
+	m.world.faults["stopped and started"]++
+	for _, r := range m.rings {
+		r.Close()
+	}
+	if !m.end(m.engine) {
+		return
+	}
+	if m.tail != nil {
+		m.dead.Close()
+		if !m.end(m.tail) {
+			return
+		}
+	}
+	engines := []*engine{m.engine}
+	if m.tail != nil {
+		engines = append(engines, m.tail)
+	}
+	for _, l := range m.engine.lines {
+		if l.cur < len(l.held) && l.at.Index > 0 {
+			m.world.faults["kept in the middle of a batch"]++
+		}
+	}
+	k := keep(engines)
+	m.checkLedger(k)
+	m.leave()
+	m.boot()
+	if m.life.recovered != k.Records {
+		m.t.Errorf("%d records kept, %d recovered", k.Records, m.life.recovered)
+	}
+	if m.dead != nil && uint64(m.dead.Recovered().Records) != k.Letters {
+		m.t.Errorf("%d letters kept, %d recovered", k.Letters, m.dead.Recovered().Records)
+	}
+}
+
+// end drives an engine to its end; false if the process had to die of it.
+func (m *model) end(e *engine) bool {
+	e.abort.Store(true)
+	for range 20_000 {
+		if m.crashed || m.t.Failed() {
+			return false
+		}
+		if e.state == ended {
+			return true
+		}
+		m.step()
+	}
+	m.t.Errorf("ordered to stop, and after 20,000 steps still %v", e.state)
+	return false
+}
+
+// checkLedger: every record of this life is in Kafka, set aside, or kept.
+func (m *model) checkLedger(k Kept) {
+	s := m.stats.snapshot()
+	if m.life.pushed+m.life.recovered != s.Delivered+s.Refused-k.Refused+k.Records {
+		m.t.Errorf("pushed %d + recovered %d, delivered %d + refused %d, kept %+v", m.life.pushed, m.life.recovered, s.Delivered, s.Refused, k)
+	}
+}
+
+// The positions in a ring file, as shard/storage_file.go draws them.
+const (
+	freedAt = 4096 + 64
+	doneAt  = 4096 + 128
+	sentAt  = 4096 + 136
+)
+
+// sentLate is what a process would leave that notes a batch after it handed it over.
+func sentLate(path string) { patch(path, sentAt, doneAt) }
+
+// freedEarly is what a process would leave that frees what it has only handed over.
+func freedEarly(path string) { patch(path, doneAt, sentAt); patch(path, freedAt, sentAt) }
+
+// patch copies a position over another.
+func patch(path string, to, from int64) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = f.Close() }()
+	var b [8]byte
+	if _, err := f.ReadAt(b[:], from); err != nil {
+		panic(err)
+	}
+	if _, err := f.WriteAt(b[:], to); err != nil {
+		panic(err)
+	}
+}
