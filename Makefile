@@ -16,10 +16,10 @@ static   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
 fuzztime ?= 10s
 
-.PHONY: help build run test race lint check fuzz bench faults clean need-go need-cc need-tests
+.PHONY: help build run test race lint check fuzz bench bench-compare faults clean need-go need-cc need-tests
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: need-go need-cc ## bin/ringtail
 	@go build -ldflags '$(ldflags)' -o bin/ringtail ./cmd/ringtail
@@ -63,6 +63,9 @@ fuzz: need-go need-cc ## each fuzz target for a while: make fuzz fuzztime=10m
 
 bench: need-go need-cc need-tests ## what Ringtail takes, beside librdkafka's own ceiling
 	@go run ./bench/ratio $(ARGS)
+
+bench-compare: need-go need-cc ## micro-benchmarks of this tree against another commit: make bench-compare REF=HEAD~3
+	@bench/compare.sh $(or $(REF),HEAD) $(ARGS)
 
 faults: need-go need-cc need-tests ## break Kafka, the network and Ringtail, and count: ARGS='--row 1,9b --runs 3'
 	@go run ./internal/faults/cmd/faults $(ARGS)
