@@ -1,36 +1,140 @@
 package server
 
-import "sync/atomic"
+import (
+	"math/bits"
+	"sync/atomic"
+
+	"github.com/ringtail/ringtail/internal/invariant"
+)
 
 // budget is --client-memory: what connections hold of unfinished records and of
 // chunks that wait for room in a ring, all together.
 //
-//	0                              3/4                 1
-//	├──────── anybody ──────────────┼── small ones only ─┤
+//	0                   3/4        7/8  15/16  usable  closing  limit
+//	├────────────────────┼──────────┼─────┼──────┼────────┼───────┤
+//	 large records, read │ the      │  small ones │ ends   │ one read of
+//	 or waiting          │ oldest   │     └ spent ┘        │ each loop
 //
-// What a connection is about to hold is known only once its bytes have been read,
-// and bytes cannot be put back into a socket. So the limit acts in two steps. Above
-// three quarters, a connection whose unfinished record is over carryFree is not
-// read until others have let go; its record's age runs on. The last quarter is for
-// chunks already under way. Unfinished records up to carryFree (all of an ordinary
-// client's) are never refused, so that large ones cannot starve the small; at most
-// --max-connections times carryFree comes on top.
+// What a read brings is known only when it has been read, and bytes cannot be put
+// back into a socket. To let those wait who have read too much is no limit: each of
+// thousands of connections may bring one read more. To close them is one, but they
+// have done nothing wrong. So the limit acts before the read:
+//
+//  1. used ≤ limit, always.
+//  2. A connection on an event loop whose unfinished record is over carryFree has been
+//     charged ahead for what its next read can add (ahead). One that cannot be (extend)
+//     is not read, and waits. What they make of it stays under 3/4 of what is usable;
+//     the one whose record is the oldest may go to 7/8, so that one of them comes to its end.
+//  3. One read of any other connection adds at most readGrowth. After each read a loop
+//     looks whether more than usable is used (spent). If so, it gives up all its
+//     connections before it reads again (loop.go:giveUpAll), and takes no more (OnOpen). So
+//     each loop passes usable by one read at most.
+//  4. Connections that no loop has are looked after by a frugal reader (frugal.go): it
+//     looks at what the socket holds, takes whole records that find room in their rings, and
+//     leaves the rest where it is, where TCP tells the client. That needs no memory: who
+//     sends records that fit into a read goes on though others hold all there is, for ever.
+//  5. What a client leaves behind without an end needs some (frugal.go:swallow): it is charged
+//     before it is read, up to closing, or waits.
+//
+// Nobody is closed because the limit is reached. An unfinished record ages while it
+// waits, and is ended by --frame-timeout.
 type budget struct {
-	limit int64
-	used  atomic.Int64
+	limit   int64 // bytes
+	usable  int64
+	closing int64
+	used    atomic.Int64
+	short   atomic.Bool // usable was passed, and a sixteenth is not free again
 }
 
-// carryFree is an unfinished record that every connection may hold.
+// carryFree is an unfinished record that is not charged ahead: an ordinary one, cut
+// by the end of a read.
 const carryFree = 4 << 10
 
+// readGrowth is what a read behind carryFree bytes can add: records of seven bytes
+// cost their length and heldRecBytes while they wait for room, an unfinished one up to
+// twice its length. Where rejected records are held as well, they may be of two bytes.
+const (
+	readGrowth    = 4 * (wholeRead + carryFree)
+	lettersGrowth = (heldRecBytes + 2) / 2 * (wholeRead + carryFree)
+)
+
+// init sets the limits for so many loops. A limit that they need most of is raised.
+func (b *budget) init(limit int64, loops int, letters bool) {
+	growth := int64(readGrowth)
+	if letters {
+		growth = lettersGrowth
+	}
+	loopsShare, closingShare := int64(loops)*growth, growth+2*wholeRead
+	b.limit = max(limit, 2*(loopsShare+closingShare))
+	b.closing = b.limit - loopsShare
+	b.usable = b.closing - closingShare
+}
+
+// add changes what is used by n bytes.
 func (b *budget) add(n int64) {
-	if n != 0 {
-		b.used.Add(n)
+	if n == 0 {
+		return
+	}
+	used := b.used.Add(n)
+	invariant.Check(used >= 0 && used <= b.limit, "%d bytes of --client-memory %d", used, b.limit)
+	if used > b.usable {
+		b.short.Store(true)
+	} else {
+		b.relax()
 	}
 }
 
-// tight: connections that need more must wait.
-func (b *budget) tight() bool { return b.used.Load() > b.limit-b.limit/4 }
+// relax ends the shortage when a sixteenth is free. Two changes may overtake each
+// other between their sum and their mark; so it is also called now and then.
+func (b *budget) relax() {
+	if b.short.Load() && b.used.Load() <= b.usable-b.usable/16 {
+		b.short.Store(false)
+	}
+}
 
-// spent: nothing more can be held.
-func (b *budget) spent() bool { return b.used.Load() >= b.limit }
+// tryAdd is add that fails where more than ceiling would then be used.
+func (b *budget) tryAdd(n, ceiling int64) bool {
+	for {
+		used := b.used.Load()
+		if used+n > ceiling {
+			return false
+		}
+		if b.used.CompareAndSwap(used, used+n) {
+			return true
+		}
+	}
+}
+
+// spent: nobody may be read who might have to hold something.
+func (b *budget) spent() bool { return b.short.Load() || b.used.Load() > b.usable }
+
+func (b *budget) large() int64  { return b.usable / 4 * 3 }
+func (b *budget) oldest() int64 { return b.usable / 8 * 7 }
+
+// charge sets what a connection is charged.
+func (b *budget) charge(c *conn, n int64) {
+	b.add(n - c.charged)
+	c.charged = n
+}
+
+// extend raises what a connection is charged to n, if no more than ceiling is then
+// used.
+func (b *budget) extend(c *conn, n, ceiling int64) bool {
+	if n > c.charged {
+		if !b.tryAdd(n-c.charged, ceiling) {
+			return false
+		}
+		c.charged = n
+	}
+	return true
+}
+
+// ahead is the memory of a carry of so many bytes after one more read. A carry
+// grows in powers of two, at least to its double, until it takes the largest record.
+func ahead(carry int64, maxRecord int) int64 {
+	if carry >= int64(maxRecord) {
+		return carry
+	}
+	n := max(2*carry, min(carry+wholeRead, int64(maxRecord)))
+	return 1 << bits.Len64(uint64(n-1))
+}

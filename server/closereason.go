@@ -12,7 +12,6 @@ const (
 	closedFrame                // an unfinished record older than --frame-timeout
 	closedIdle                 // nothing for --idle-timeout
 	closedAge                  // --max-connection-age
-	closedMemory               // --client-memory is used up
 	closedDrain                // stopping, and the client was silent
 	closedCutOff               // stopping, and the client went on sending
 	closedError                // our own fault: no descriptor, no memory
@@ -21,7 +20,7 @@ const (
 
 var closeReasonNames = [closeReasons]string{
 	"", "client", "reset", "foreign", "bad_stream", "frame_timeout", "idle_timeout",
-	"max_age", "client_memory", "drain", "cut_off", "error",
+	"max_age", "drain", "cut_off", "error",
 }
 
 func (r closeReason) String() string { return closeReasonNames[r] }

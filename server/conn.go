@@ -14,7 +14,7 @@ import (
 //	        accept
 //	          │
 //	          ▼          no room in a ring, lines unread,
-//	┌── an event loop ── memory tight ──────────► parked ───┐
+//	┌── an event loop ── no client memory ──────► parked ───┐
 //	│         ▲           (Dup, Close, OnClose)             │
 //	│         └──────────── EnrollContext ──────────────────┤
 //	│                                                       │
@@ -29,11 +29,12 @@ import (
 //
 //  1. Fields without a note belong to the hands. They change hands three times: in
 //     OnClose, which is the loop's last touch and starts what holds it next (a
-//     goroutine, the ack domain, the memory queue); in EnrollContext, whose OnOpen
+//     goroutine, the ack domain, a frugal reader); in EnrollContext, whose OnOpen
 //     is the loop's first; and at accept, likewise.
-//  2. While it is parked nobody reads it: every byte read before has been turned
-//     into records, and those that found no room are in the held batches, in order.
-//     They are pushed before it is enrolled again; so nothing overtakes.
+//  2. While it is parked nobody reads it but a frugal reader, which holds no batches:
+//     every byte read before has been turned into records, and those that found no
+//     room are in the held batches, in order. They are pushed before anybody reads
+//     again; so nothing overtakes.
 //  3. parkFD is a duplicate made before gnet closes its own descriptor; it is closed
 //     after EnrollContext made another. The socket is never without one.
 //  4. ended is called once, after the last batch was pushed or lost: from then on
@@ -45,7 +46,9 @@ type conn struct {
 	dec    codec.Decoder
 	framed uint64    // records framed so far: the ordinal of the last one
 	acks   *ackState // nil without --ack kafka
-	carry  int64     // bytes of unfinished record, as told to the budget
+	carry  int64     // bytes of memory that its unfinished record has
+
+	charged int64 // by the budget: carry, or what it may become
 
 	// the socket
 	gc     gnet.Conn      // the loop's handle; nil while no loop has it

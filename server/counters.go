@@ -45,6 +45,8 @@ type Stats struct {
 	Closed       map[string]uint64 `json:"closed"`
 	Waiting      int               `json:"waiting"`       // parked: wait for room, memory or their reader
 	ClientMemory int64             `json:"client_memory"` // bytes held of --client-memory
+
+	WaitingForMemory int `json:"waiting_for_memory"` // of Waiting
 }
 
 // Stats may be called at any time by anybody.
@@ -56,10 +58,12 @@ func (s *Server) Stats() Stats {
 		Closed:       make(map[string]uint64, closeReasons),
 		Connections:  int(s.admission.open.Load()),
 		Opened:       s.admission.opened.Load(),
-		Waiting:      int(s.parked.Load()),
+		Waiting:      int(max(s.parked.Load()-s.spared.Load()+s.needy.Load(), 0)),
 		ClientMemory: s.memory.used.Load(),
 		Lost:         s.lost.Load(),
 		LettersLost:  s.lettersLost.Load(),
+
+		WaitingForMemory: int(s.needy.Load()),
 	}
 	for _, in := range s.intakes {
 		k := in.counts

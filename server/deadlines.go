@@ -1,11 +1,15 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
 )
 
 // Deadlines run on served time: the ticker adds to it what has passed since its last
@@ -54,7 +58,6 @@ func (s *Server) tick(stop <-chan struct{}) {
 		for _, l := range s.loops {
 			s.askToCheck(l)
 		}
-		s.serveMemoryQueue()
 		timer.Reset(interval)
 	}
 }
@@ -157,4 +160,107 @@ func (l *loop) ripe(c *conn, now int64) {
 func (l *loop) close(c *conn, why closeReason) {
 	c.why = why
 	_ = (*l.events.Load()).Close(c.gc) // at once: OnClose is called
+}
+
+// check is what a frugal reader does for its guests at every tick: it ends those
+// whose time is up, and gives back to the loops whom there is memory for. That is a
+// few at a time for those who are silent; the others come with their next event.
+func (f *frugal) check() {
+	s := f.srv
+	s.memory.relax()
+	now := s.clock.now()
+	f.mu.Lock()
+	list := slices.Collect(maps.Values(f.guests))
+	f.mu.Unlock()
+	var waiting []*guest
+	back := handoversMax
+	for _, g := range list {
+		if g.gone {
+			continue
+		}
+		if why := f.expired(g, now); why != closedNot {
+			f.end(g, why)
+		}
+		switch {
+		case g.gone:
+		case g.final != closedNot:
+			f.step(g)
+		case g.needs:
+			waiting = append(waiting, g)
+		case back > 0 && !s.memory.spent():
+			back--
+			f.step(g)
+		}
+	}
+	f.serve(waiting)
+}
+
+// expired tells why a guest is to be ended now, if it is.
+func (f *frugal) expired(g *guest, now int64) closeReason {
+	s, c := f.srv, g.c
+	frame, idle, age := int64(s.opt.FrameTimeout), int64(s.opt.IdleTimeout), int64(s.opt.MaxConnectionAge)
+	late := func() bool { return frame > 0 && c.unfinished != 0 && now-c.unfinished > frame }
+	switch {
+	case s.isCutOff() || c.killed.Load() != 0:
+		return closedCutOff
+	case late():
+		if f.fresh(g) {
+			f.step(g)
+		}
+		if !g.gone && late() {
+			return closedFrame
+		}
+	case g.needs || g.final != closedNot:
+	case s.isDraining():
+		if now-max(c.lastRead, s.drainStart.Load()) > silence && !f.fresh(g) {
+			g.final = closedDrain // what is left is taken yet
+		}
+	case idle > 0 && now-c.lastRead > idle && !f.fresh(g):
+		if c.acks == nil || !c.domain.owes(c.acks) {
+			return closedIdle
+		}
+		c.lastRead = now
+	case age > 0 && now-c.openedAt > age:
+		if (g.left == 0 && !c.dec.Unfinished() && !f.fresh(g)) || now-c.openedAt > age+ageGrace {
+			return closedAge
+		}
+	}
+	return closedNot
+}
+
+// fresh tells whether the socket holds more than the last step has seen, or an end.
+func (f *frugal) fresh(g *guest) bool {
+	n, err := peek(g.fd, f.buf[:wholeRead])
+	return n > g.left || n == 0 || err != nil && err != unix.EAGAIN
+}
+
+// serve gives those who wait for memory to the loops, as long as there is some: the
+// oldest records first, and the very oldest may take more than the others leave.
+func (f *frugal) serve(waiting []*guest) {
+	if len(waiting) == 0 {
+		return
+	}
+	s := f.srv
+	slices.SortFunc(waiting, func(a, b *guest) int { return cmp.Compare(a.c.unfinished, b.c.unfinished) })
+	for i, g := range waiting {
+		ceiling := s.memory.large()
+		if i == 0 {
+			ceiling = s.memory.oldest()
+		}
+		if s.memory.spent() || !s.memory.extend(g.c, ahead(g.c.carry, s.opt.Codec.MaxRecordBytes), ceiling) {
+			f.complain(len(waiting) - i)
+			return
+		}
+		c := f.leave(g)
+		s.spawn(func() { s.unpark(c, true) })
+	}
+}
+
+// complain says once in a while that there are connections which cannot go on.
+func (f *frugal) complain(waiting int) {
+	if now := time.Now(); now.After(f.warnAt) {
+		f.warnAt = now.Add(time.Minute)
+		f.srv.opt.Logger.Warn("server: unfinished records wait for memory; raise --client-memory, or lower --frame-timeout",
+			"waiting", waiting, "bytes", f.srv.memory.used.Load(), "limit", f.srv.memory.limit)
+	}
 }

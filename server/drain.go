@@ -24,13 +24,13 @@ import (
 //     connections are welcomed, which has ended before it is waited for.
 //  2. After cutOff whoever holds a connection ends it: the loops at their next check,
 //     which comes with every tick; the goroutine of a parked one when it is done
-//     pushing; the memory queue at the next tick; the ack domain when told (unstall,
+//     pushing; a frugal reader at its next check; the ack domain when told (unstall,
 //     said again until nobody is left, so it does not matter who looked first).
 //  3. After giveUp no claim waits.
 func (s *Server) isDraining() bool { return isClosed(s.draining) }
 func (s *Server) isCutOff() bool   { return isClosed(s.cutOff) }
 
-func isClosed(ch chan struct{}) bool {
+func isClosed(ch <-chan struct{}) bool {
 	select {
 	case <-ch:
 		return true
@@ -122,7 +122,7 @@ func (s *Server) Finish(ctx context.Context) {
 		close(s.stopKeep)
 		s.keepers.Wait()
 		for _, l := range s.loops {
-			_ = l.client.Stop()
+			l.stop()
 		}
 	})
 }

@@ -18,33 +18,70 @@ type heldBatch struct {
 	ring  int
 	recs  []heldRec
 	bytes int
-	data  []byte // values and metas, one behind the other
+	data  []byte // values, one behind the other
+	metas []byte
 }
 
 type heldRec struct {
 	value   uint32
 	meta    uint32 // length + 1; 0: none
+	metaAt  uint32
 	ordinal uint32
 }
 
-const heldRecBytes = 12
+const heldRecBytes = 16
 
 // keep copies a lane's records, split into batches that the ring takes.
 func (h *held) keep(ring int, recs []laneRec, most int) {
 	for len(recs) > 0 {
 		n, bytes := batchPrefix(recs, most)
-		b := heldBatch{ring: ring, recs: make([]heldRec, n), bytes: bytes, data: make([]byte, 0, bytes)}
+		values := 0
+		for i := range recs[:n] {
+			values += len(recs[i].data)
+		}
+		b := heldBatch{ring: ring, recs: make([]heldRec, n), bytes: bytes, data: make([]byte, 0, values)}
+		var shared metaTable
 		for i, r := range recs[:n] {
 			b.recs[i] = heldRec{value: uint32(len(r.data)), ordinal: r.ordinal}
+			b.data = append(b.data, r.data...)
 			if r.meta != nil {
 				b.recs[i].meta = uint32(len(r.meta)) + 1
+				b.recs[i].metaAt = shared.at(&b, r.meta)
 			}
-			b.data = append(append(b.data, r.data...), r.meta...)
 		}
-		h.size += int64(bytes + n*heldRecBytes)
+		h.size += int64(len(b.data) + len(b.metas) + n*heldRecBytes)
 		h.batches = append(h.batches, b)
 		recs = recs[n:]
 	}
+}
+
+// metaTable knows where in a batch the last different metas are. Dead letters of one
+// reason share theirs (intake.go:rejected): a letter of two bytes would else cost
+// seventy.
+type metaTable struct {
+	list [16]struct {
+		first *byte
+		n     int
+		at    uint32
+	}
+	next int
+}
+
+func (t *metaTable) at(b *heldBatch, meta []byte) uint32 {
+	if len(meta) == 0 {
+		return 0
+	}
+	for _, e := range t.list {
+		if e.first == &meta[0] && e.n == len(meta) {
+			return e.at
+		}
+	}
+	at := uint32(len(b.metas))
+	b.metas = append(b.metas, meta...)
+	e := &t.list[t.next%len(t.list)]
+	e.first, e.n, e.at = &meta[0], len(meta), at
+	t.next++
+	return at
 }
 
 // fill copies the batch into a claim and publishes it. It answers the batch's end.
@@ -57,8 +94,7 @@ func (b *heldBatch) fill(claim *shard.Claim, id, first uint64) uint64 {
 		rest = rest[r.value:]
 		var meta []byte
 		if r.meta > 0 {
-			meta = rest[: r.meta-1 : r.meta-1]
-			rest = rest[r.meta-1:]
+			meta = b.metas[r.metaAt:][: r.meta-1 : r.meta-1]
 		}
 		claim.Append(value, meta, r.ordinal)
 	}
@@ -74,7 +110,9 @@ func (s *Server) pushHeld(c *conn, h *held) (ring int, end uint64, ok bool) {
 	for i := range h.batches {
 		b := &h.batches[i]
 		meter := s.pressure.enter(b.ring)
+		s.pressure.claiming[b.ring].Add(1)
 		claim, err := s.rings[b.ring].ClaimWait(s.giveUp, len(b.recs), b.bytes)
+		s.pressure.claiming[b.ring].Add(-1)
 		meter.leave()
 		if err != nil {
 			s.lose(b.ring, len(b.recs))

@@ -24,13 +24,19 @@ type intake struct {
 	lanes  []lane
 	used   []int // lanes with records
 	rec    codec.Record
-	metas  []byte // metas of this chunk's letters
-	remote string // of this chunk's connection, made for its first letter
+	metas  []byte                   // metas of this chunk's letters
+	meta   [codec.NumReasons][]byte // that of an uncut letter, by reason
+	remote string                   // of this chunk's connection, made for its first letter
 	ends   []ringEnd
 	reject []reject
 	byUs   bool   // the chunk is the end of a connection that we ended
 	untold uint64 // records at its end that the client is told nothing about: 0 or 1
 	counts *counters
+
+	sparing bool   // the chunk may leave nothing to be held (sip)
+	rooms   []room // by ring, as seen during this chunk
+	blocked int    // the ring that had no room, −1
+	rest    int    // bytes of the chunk behind the last record taken
 }
 
 // lane is one ring's share of a chunk.
@@ -54,6 +60,7 @@ func newIntake(s *Server) (*intake, error) {
 		router: router,
 		limit:  int64(s.opt.Codec.MaxRecordBytes),
 		lanes:  make([]lane, len(s.rings)),
+		rooms:  make([]room, len(s.rings)),
 		counts: newCounters(len(s.rings)),
 	}
 	return in, nil
@@ -76,7 +83,7 @@ func (in *intake) take(c *conn, chunk []byte) outcome {
 		in.srv.samples.stream(c)
 	}
 	c.dec.Feed(nil) // gives back a carry whose record has been copied
-	in.account(c)
+	in.account(c, o.held)
 	return o
 }
 
@@ -93,15 +100,19 @@ func (in *intake) end(c *conn, byUs bool) outcome {
 		in.byUs = false
 	}
 	c.dec.Release()
-	in.account(c)
+	in.account(c, o.held)
 	return o
 }
 
-func (in *intake) account(c *conn) {
-	if n := int64(c.dec.Held()); n != c.carry {
-		in.srv.memory.add(n - c.carry)
-		c.carry = n
+// account tells the budget what a connection holds now, and what it holds besides.
+func (in *intake) account(c *conn, h *held) {
+	c.carry = int64(c.dec.Held())
+	n := c.carry - c.charged
+	if h != nil {
+		n += h.size
 	}
+	c.charged = c.carry
+	in.srv.memory.add(n)
 }
 
 func (in *intake) run(c *conn) outcome {
@@ -135,10 +146,16 @@ func (in *intake) decode(c *conn, first uint64) {
 	}
 	rec := &in.rec
 	for c.dec.Next(in.router, rec) {
-		c.framed++
 		if rec.Reason == codec.OK && len(rec.Data)+len(rec.Key) > int(in.limit) {
 			rec.Reason = codec.TooLarge // the limit is the Kafka message's: the key counts
 		}
+		if in.sparing {
+			if !in.hasRoom(rec) {
+				return
+			}
+			in.rest = c.dec.Rest()
+		}
+		c.framed++
 		if rec.Reason != codec.OK {
 			in.rejected(c, first)
 			continue
@@ -185,9 +202,16 @@ func (in *intake) rejected(c *conn, first uint64) {
 	if len(data) < rec.Size {
 		truncated = rec.Size
 	}
-	at := len(in.metas)
-	in.metas = shard.AppendLetterMeta(in.metas, rec.Reason.String(), in.remote, truncated)
-	in.put(in.srv.deadLane, laneRec{data, in.metas[at:len(in.metas):len(in.metas)], uint32(c.framed - first)})
+	meta := in.meta[rec.Reason]
+	if meta == nil || truncated > 0 {
+		at := len(in.metas)
+		in.metas = shard.AppendLetterMeta(in.metas, rec.Reason.String(), in.remote, truncated)
+		meta = in.metas[at:len(in.metas):len(in.metas)]
+		if truncated == 0 {
+			in.meta[rec.Reason] = meta
+		}
+	}
+	in.put(in.srv.deadLane, laneRec{data, meta, uint32(c.framed - first)})
 }
 
 // push publishes every lane that finds room and holds the others.
@@ -223,9 +247,6 @@ func (in *intake) push(c *conn, first uint64) (h *held) {
 			}
 			break
 		}
-	}
-	if h != nil {
-		in.srv.memory.add(h.size)
 	}
 	return h
 }
@@ -267,6 +288,9 @@ func (in *intake) reset() {
 		l.recs, l.bytes = l.recs[:0], 0
 	}
 	in.used, in.ends, in.reject = in.used[:0], in.ends[:0], in.reject[:0]
+	if in.remote != "" {
+		clear(in.meta[:])
+	}
 	in.metas, in.remote, in.untold = in.metas[:0], "", 0
 	if cap(in.metas) > 1<<20 {
 		in.metas = nil

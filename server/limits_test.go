@@ -126,61 +126,6 @@ func TestMaxConnectionAge(t *testing.T) {
 	r.eventually("counted", func() bool { return r.Stats().Closed["max_age"] == 1 })
 }
 
-// Clients that hold unfinished records up to the limit wait, and are ended by the
-// frame timeout; those with small records never notice.
-func TestClientMemory(t *testing.T) {
-	const memory = 1 << 20
-	r := newRig(t, func(o *rigOptions) {
-		o.ClientMemory = memory
-		o.FrameTimeout = 2 * time.Second
-		o.framing = codec.Newline
-	})
-	hogs := make([]net.Conn, 200)
-	for i := range hogs {
-		hogs[i] = r.dial()
-		r.send(hogs[i], strings.Repeat("h", 20_000))
-	}
-	r.eventually("memory to be tight", r.memory.tight)
-	good := r.dial()
-	most := int64(0)
-	for k := range 2000 {
-		r.send(good, strings.Repeat(record(k)+"\n", 10)[:200])
-		r.send(good, "\n")
-		most = max(most, r.memory.used.Load())
-	}
-	r.eventually("all hogs to be closed", func() bool {
-		c := r.Stats().Closed
-		return c["frame_timeout"]+c["client_memory"] == uint64(len(hogs))
-	})
-	if most > memory+memory/2 {
-		t.Fatalf("held %d bytes of %d", most, memory)
-	}
-	if c := r.Stats().Closed; c["frame_timeout"] == 0 {
-		t.Fatalf("nobody was made to wait: %v", c)
-	}
-	_ = good.Close()
-	r.eventually("all gone", func() bool { return r.Stats().Connections == 0 })
-}
-
-func TestClientMemoryLetsWaitersGoOn(t *testing.T) {
-	r := newRig(t, func(o *rigOptions) {
-		o.ClientMemory = 1 << 20
-		o.framing = codec.Newline
-	})
-	var list []net.Conn
-	pad := strings.Repeat("p", 40_000)
-	for range 14 {
-		nc := r.dial()
-		list = append(list, nc)
-		r.send(nc, `{"number":1,"pad":"`+pad)
-	}
-	r.eventually("some to wait", func() bool { return r.Stats().Waiting > 0 })
-	for _, nc := range list {
-		r.send(nc, "\"}\n")
-	}
-	r.eventually("all records", func() bool { return r.w.count() == 14 })
-}
-
 func TestClientThatNeverReadsItsAcks(t *testing.T) {
 	r := newRig(t, func(o *rigOptions) { o.ack = true; o.framing = codec.Newline })
 	r.w.forget.Store(true)

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
@@ -27,10 +28,19 @@ type loop struct {
 	all    connList // every connection, by last activity
 	frames connList // those with an unfinished record, by its age
 
+	kept *os.File // a descriptor for detach, when there is no other
+
 	attached   atomic.Int32 // connections, for placing
 	unfinished atomic.Int32 // those of frames, for the ticker
 	events     atomic.Pointer[gnet.EventLoop]
 	checking   atomic.Bool
+}
+
+func (l *loop) stop() {
+	_ = l.client.Stop()
+	if l.kept != nil {
+		_ = l.kept.Close()
+	}
 }
 
 // OnOpen is the loop's first touch of a connection.
@@ -61,6 +71,10 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	if c.killed.Load() != 0 { // before it had a handle to be closed by
 		return nil, gnet.Close
 	}
+	if l.srv.memory.spent() {
+		l.detach(c, stateParkingForMemory)
+		return nil, gnet.Close
+	}
 	return nil, gnet.None
 }
 
@@ -74,59 +88,69 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	framed := c.framed
 	o := l.in.take(c, data)
 	l.seen(c, framed)
-	if o.held == nil && !o.stalled && o.failure == 0 && c.carry <= carryFree {
+	if o.held == nil && !o.stalled && o.failure == 0 && c.carry <= carryFree && !l.srv.memory.spent() {
 		return gnet.None
 	}
-	return l.unusual(gc, c, o)
+	return l.unusual(c, o)
 }
 
 // unusual decides what a chunk that cannot simply be followed by the next means.
-func (l *loop) unusual(gc gnet.Conn, c *conn, o outcome) gnet.Action {
+func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 	s := l.srv
+	spent := s.memory.spent()
+	if spent {
+		l.giveUpAll(c)
+	}
 	c.held = o.held
-	if o.failure != 0 {
+	state := stateParking
+	switch {
+	case o.failure != 0:
 		c.why = closedStream
 		if o.failure == codec.Foreign {
 			c.why = closedForeign
 		}
 		return gnet.Close
-	}
-	if o.held == nil && !o.stalled {
-		switch {
-		case s.memory.spent():
-			c.why = closedMemory
-			return gnet.Close
-		case !s.memory.tight():
-			return gnet.None
-		}
-	}
-	if o.held != nil && s.memory.spent() {
-		l.wait(c)
-		if !o.stalled {
-			return gnet.None
-		}
-	}
-	fd, err := gc.Dup()
-	if err != nil {
-		s.warnings.warn("server: cannot park a connection", "error", err)
-		l.wait(c)
+	case o.held != nil || o.stalled:
+	case spent || !s.chargeAhead(c, s.memory.large()):
+		state = stateParkingForMemory
+	default:
 		return gnet.None
 	}
-	c.parkFD, c.state = int32(fd), stateParking
-	if o.held == nil && !o.stalled {
-		c.state = stateParkingForMemory
-	}
+	l.detach(c, state)
 	return gnet.Close
 }
 
-// wait makes the whole loop wait until the connection's batches are in: where there
-// is no memory to hold more of them, or no descriptor to park it with. It ends: rings
-// are emptied by others.
-func (l *loop) wait(c *conn) {
-	if c.held != nil {
-		_, _, _ = l.srv.pushHeld(c, c.held)
-		c.held = nil
+// giveUpAll parks every connection of the loop but the one that it has just read: the
+// next read of any of them might bring more than there is memory for.
+func (l *loop) giveUpAll(but *conn) {
+	l.srv.warnings.warn("server: --client-memory is used up; what does not fit into a read waits",
+		"bytes", l.srv.memory.used.Load(), "limit", l.srv.memory.limit)
+	for c := l.all.head; c != nil; {
+		next := c.next(listAll)
+		if c != but {
+			l.detach(c, stateParkingForMemory)
+			_ = (*l.events.Load()).Close(c.gc)
+		}
+		c = next
 	}
+}
+
+// detach makes the duplicate by which a connection lives on when gnet closes its
+// own; the caller has it closed. An event loop never waits: without a descriptor, the
+// kept one included, the connection ends. What it holds is pushed all the same.
+func (l *loop) detach(c *conn, state connState) {
+	fd, err := c.gc.Dup()
+	if err != nil && l.kept != nil {
+		_ = l.kept.Close()
+		fd, err = c.gc.Dup()
+		l.kept = nil
+	}
+	if err != nil {
+		l.srv.warnings.warn("server: cannot park a connection", "error", err)
+		c.why = closedError
+		return
+	}
+	c.parkFD, c.state = int32(fd), state
 }
 
 // OnClose is the loop's last touch of a connection.

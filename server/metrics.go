@@ -14,6 +14,7 @@ type collector struct {
 	s                                                *Server
 	received, rejected, bytes, open, opened, refused *prometheus.Desc
 	closed, backpressure, memory, parked, lost       *prometheus.Desc
+	needy                                            *prometheus.Desc
 }
 
 func newCollector(s *Server) *collector {
@@ -32,13 +33,14 @@ func newCollector(s *Server) *collector {
 		backpressure: desc("backpressure_seconds_total", "Time during which connections waited for room in the shard's ring.", "shard"),
 		memory:       desc("client_memory_bytes", "Memory held of --client-memory."),
 		parked:       desc("connections_waiting", "Connections not read now: they wait for room, memory, or their own reading of acks."),
+		needy:        desc("connections_waiting_for_memory", "Of these, those whose unfinished record does not fit into --client-memory."),
 		lost:         desc("records_lost_total", "Records taken that found no room before the drain time ended."),
 	}
 }
 
 func (k *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{k.received, k.rejected, k.bytes, k.open, k.opened, k.refused,
-		k.closed, k.backpressure, k.memory, k.parked, k.lost} {
+		k.closed, k.backpressure, k.memory, k.parked, k.needy, k.lost} {
 		ch <- d
 	}
 }
@@ -71,4 +73,5 @@ func (k *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(k.open, float64(st.Connections))
 	gauge(k.memory, float64(st.ClientMemory))
 	gauge(k.parked, float64(st.Waiting))
+	gauge(k.needy, float64(st.WaitingForMemory))
 }

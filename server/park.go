@@ -1,7 +1,6 @@
 package server
 
 import (
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +14,7 @@ import (
 //
 //	room in a ring     a goroutine, which also holds the batches that found none
 //	lines to be read   the ack domain (stall, resume)
-//	client memory      the memory queue, looked at by the ticker
+//	client memory      a frugal reader, which goes on with what needs none
 //
 // (Switching epoll interest off by reflection is cheaper, but a reset while paused
 // drops what the client had sent before, and gnet's own writes switch it on again.)
@@ -28,15 +27,31 @@ func (s *Server) park(c *conn, forMemory bool) {
 	if c.acks != nil {
 		c.domain.attach(c.acks, int(c.parkFD), nil)
 	}
-	s.spawn(func() {
-		if h := c.held; h != nil {
-			c.held = nil
-			if ring, end, ok := s.pushHeld(c, h); ok {
-				s.pressure.await(ring, end, s.cutOff)
-			}
+	if forMemory {
+		s.beFrugal(c)
+		return
+	}
+	s.spawn(func() { s.waitHeld(c) })
+}
+
+// waitHeld pushes what a parked connection holds.
+func (s *Server) waitHeld(c *conn) {
+	if h := c.held; h != nil {
+		c.held = nil
+		if ring, end, ok := s.pushHeld(c, h); ok {
+			s.pressure.await(ring, end, s.cutOff)
 		}
-		s.unpark(c, forMemory)
-	})
+	}
+	s.unpark(c, false)
+}
+
+// waitRoom waits for room with nothing in hand: until half the ring is free, or
+// all is done that is in it now.
+func (s *Server) waitRoom(c *conn, ring int) {
+	meter := s.pressure.enter(ring)
+	s.pressure.await(ring, s.rings[ring].Claimed(), s.cutOff)
+	meter.leave()
+	s.unpark(c, false)
 }
 
 // unpark gives a parked connection to whoever is to hold it next: an event loop,
@@ -52,11 +67,17 @@ func (s *Server) unpark(c *conn, forMemory bool) {
 		s.endParked(c, closedCutOff)
 	case c.acks != nil && c.domain.stall(c.acks):
 		// The ack domain has it, and may have resumed it already.
-	case c.carry > carryFree && s.memory.tight():
-		s.memoryQueue.add(c)
+	case s.memory.spent(), !s.chargeAhead(c, s.memory.large()):
+		s.beFrugal(c)
 	default:
 		s.enroll(c)
 	}
+}
+
+// chargeAhead charges what an event loop may make of the unfinished record, if it is
+// a large one. It answers false if that is more than ceiling in all.
+func (s *Server) chargeAhead(c *conn, ceiling int64) bool {
+	return c.carry <= carryFree || s.memory.extend(c, ahead(c.carry, s.opt.Codec.MaxRecordBytes), ceiling)
 }
 
 // resume is the ack domain's: the client has taken its lines.
@@ -74,8 +95,8 @@ func (s *Server) enroll(c *conn) {
 		err = s.tryEnroll(c, fd)
 	}
 	<-s.handovers
-	if err == errPeerGone {
-		s.readOut(c)
+	if err == errPeerGone { // no loop can have it, but what it had sent can still be read
+		s.beFrugal(c)
 		return
 	}
 	if err != nil {
@@ -96,31 +117,6 @@ func (s *Server) tryEnroll(c *conn, fd int) error {
 		return err
 	}
 	return s.handOver(c, nc)
-}
-
-// readOut takes what a client had sent before it reset the connection while that was
-// parked: no event loop can have such a socket any more.
-func (s *Server) readOut(c *conn) {
-	buf := make([]byte, wholeRead)
-	for {
-		n, err := unix.Read(int(c.parkFD), buf)
-		if err == unix.EINTR {
-			continue
-		}
-		if n <= 0 {
-			break
-		}
-		s.spareMu.Lock()
-		o := s.spare.take(c, buf[:n])
-		s.spareMu.Unlock()
-		if o.held != nil {
-			_, _, _ = s.pushHeld(c, o.held)
-		}
-		if o.failure != 0 {
-			break
-		}
-	}
-	s.endParked(c, closedReset)
 }
 
 // endParked ends a connection that no loop has.
@@ -194,44 +190,4 @@ func (s *Server) gone(c *conn, why closeReason) {
 	s.forget(c)
 	s.closed[why].Add(1)
 	s.admission.leave(c.remote.Addr())
-}
-
-// memoryQueue holds the connections that are not read because others hold the
-// memory they would need, first come, first served. Their unfinished records age.
-type memoryQueue struct {
-	mu   sync.Mutex
-	list []*conn
-}
-
-func (q *memoryQueue) add(c *conn) {
-	q.mu.Lock()
-	q.list = append(q.list, c)
-	q.mu.Unlock()
-}
-
-// serve resumes those for whom there is memory now, one read's worth at a time, and
-// ends those whose record is too old. Called by the ticker.
-func (s *Server) serveMemoryQueue() {
-	q := &s.memoryQueue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	now, cut := s.clock.now(), s.isCutOff()
-	limit := int64(s.opt.FrameTimeout)
-	free := s.memory.limit - s.memory.limit/4 - s.memory.used.Load()
-	kept := q.list[:0]
-	for _, c := range q.list {
-		switch {
-		case cut:
-			s.spawn(func() { s.endParked(c, closedCutOff) })
-		case limit > 0 && now-c.unfinished > limit:
-			s.spawn(func() { s.endParked(c, closedFrame) })
-		case free > 0:
-			free -= max(wholeRead, c.carry)
-			s.spawn(func() { s.enroll(c) })
-		default:
-			kept = append(kept, c)
-		}
-	}
-	clear(q.list[len(kept):])
-	q.list = kept
 }

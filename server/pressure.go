@@ -23,8 +23,9 @@ import (
 // rings. The writer moves acked, then pokes if anybody waits. So a waiter is seen
 // by a pass that began after it appended itself, and by one after each move.
 type pressure struct {
-	rings  []*shard.Ring
-	meters []pressureMeter
+	rings    []*shard.Ring
+	meters   []pressureMeter
+	claiming []atomic.Int32 // by ring: those who wait with a batch in their hands
 
 	mu      sync.Mutex
 	queues  [][]roomWaiter // by ring
@@ -51,10 +52,11 @@ const (
 
 func newPressure(rings []*shard.Ring) *pressure {
 	return &pressure{
-		rings:  rings,
-		meters: make([]pressureMeter, len(rings)),
-		queues: make([][]roomWaiter, len(rings)),
-		poke:   make(chan struct{}, 1),
+		rings:    rings,
+		meters:   make([]pressureMeter, len(rings)),
+		claiming: make([]atomic.Int32, len(rings)),
+		queues:   make([][]roomWaiter, len(rings)),
+		poke:     make(chan struct{}, 1),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,17 +25,17 @@ type Server struct {
 	listeners []*listener
 	loops     []*loop
 	domains   []*ackDomain // a loop each, if any listener acks
-	intakes   []*intake    // the loops', then the spare
+	intakes   []*intake    // everybody's, for counting
 	spareMu   sync.Mutex   // guards spare: it ends connections that no loop has
 	spare     *intake
 
-	admission   *admission
-	memory      budget
-	memoryQueue memoryQueue
-	pressure    *pressure
-	clock       servedClock
-	warnings    throttle
-	samples     samples
+	frugals   []*frugal // a loop each
+	admission *admission
+	memory    budget
+	pressure  *pressure
+	clock     servedClock
+	warnings  throttle
+	samples   samples
 
 	recordLimit    atomic.Int64
 	letterLimit    atomic.Int64
@@ -44,6 +45,8 @@ type Server struct {
 	closed         [closeReasons]atomic.Uint64
 	parked         atomic.Int64
 	parks          atomic.Uint64 // times a connection was parked
+	spared         atomic.Int64  // of parked, those that a frugal reader has
+	needy          atomic.Int64  // of these, those that wait for memory
 	reading        atomic.Int64  // connections that may still push
 
 	nextID  atomic.Uint64
@@ -84,7 +87,6 @@ func New(o Options) (*Server, error) {
 		opt:        o,
 		rings:      append([]*shard.Ring(nil), o.Rings.Rings...),
 		deadLane:   -1,
-		memory:     budget{limit: o.ClientMemory},
 		conns:      make(map[uint64]*conn),
 		handovers:  make(chan struct{}, handoversMax),
 		stopKeep:   make(chan struct{}),
@@ -97,6 +99,11 @@ func New(o Options) (*Server, error) {
 		s.deadLane = len(s.rings)
 		s.rings = append(s.rings, o.Rings.Dead)
 		s.recent = make([]recentRemote, recentRemotes)
+	}
+	s.memory.init(o.ClientMemory, o.Loops, o.Rings.Dead != nil)
+	if s.memory.limit > o.ClientMemory {
+		o.Logger.Warn("server: --client-memory is less than the event loops need; raised",
+			"asked", o.ClientMemory, "bytes", s.memory.limit)
 	}
 	s.pressure = newPressure(s.rings)
 	s.clock.ns.Store(1) // 0 is "never"
@@ -141,6 +148,11 @@ func (s *Server) makeLoops() error {
 		}
 		s.loops = append(s.loops, l)
 		s.intakes = append(s.intakes, in)
+		f, err := newFrugal(s)
+		if err != nil {
+			return err
+		}
+		s.frugals = append(s.frugals, f)
 	}
 	var err error
 	s.spare, err = newIntake(s)
@@ -195,16 +207,32 @@ func (s *Server) Start() error {
 		}
 		if err != nil {
 			for _, l := range s.loops[:i] {
-				_ = l.client.Stop()
+				l.stop()
 			}
 			s.closeListeners()
 			return fmt.Errorf("server: event loop %d: %w", i, err)
 		}
 		l.client = client
+		l.kept, _ = os.Open(os.DevNull)
+	}
+	for i, f := range s.frugals {
+		if err := f.open(); err != nil {
+			for _, l := range s.loops {
+				l.stop()
+			}
+			for _, f := range s.frugals[:i] {
+				_ = unix.Close(f.epfd)
+			}
+			s.closeListeners()
+			return fmt.Errorf("server: frugal reader %d: %w", i, err)
+		}
 	}
 	s.started = true
 	s.keepers.Go(func() { s.tick(s.stopKeep) })
 	s.keepers.Go(func() { s.pressure.keep(s.stopKeep) })
+	for _, f := range s.frugals {
+		s.keepers.Go(func() { f.run(s.stopKeep) })
+	}
 	for _, d := range s.domains {
 		s.ackers.Go(func() { d.run(s.stopAckers) })
 	}

@@ -30,7 +30,13 @@ type clientLog struct {
 // small limits. Afterwards every client's knowledge is held against what arrived:
 // acked but missing, twice, out of order, changed, told to be rejected but good.
 // RINGTAIL_SEED repeats one.
-func TestSoak(t *testing.T) {
+func TestSoak(t *testing.T) { soak(t, false) }
+
+// The same with client memory used up every other moment: connections go to and fro
+// between event loops and frugal readers.
+func TestSoakWithoutMemory(t *testing.T) { soak(t, true) }
+
+func soak(t *testing.T, short bool) {
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("RINGTAIL_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
@@ -51,6 +57,9 @@ func TestSoak(t *testing.T) {
 	stop := make(chan struct{})
 	var nagger, clients sync.WaitGroup
 	nagger.Go(func() { stickAndFree(r.w, stop) })
+	if short {
+		nagger.Go(func() { r.shortNowAndThen(stop) })
+	}
 	logs := make([]*clientLog, 100)
 	for i := range logs {
 		logs[i] = &clientLog{id: i, rejected: map[int]string{}}
