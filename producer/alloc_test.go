@@ -4,29 +4,12 @@
 
 package producer
 
-import (
-	"log/slog"
-	"testing"
-	"time"
-
-	"github.com/ringtail/ringtail/shard"
-)
+import "testing"
 
 // TestNothingIsAllocated drives records from claim to release through ring and
 // engine: once its scratch has grown, nothing is allocated, for records or batches.
 func TestNothingIsAllocated(t *testing.T) {
-	ring, err := shard.New(shard.Options{Name: "0", Bytes: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ring.Release()
-	c := &eager{}
-	e := newEngine(engineConfig{WindowRecords: 10_000, WindowBytes: 4 << 20, Logger: slog.New(slog.DiscardHandler)}, seams{
-		open:  func(topicState, []uint64) (client, error) { return c, nil },
-		topic: func() topicState { return topicState{Look: 1} },
-		look:  func() {},
-		now:   func() time.Duration { return 0 },
-	}, []*line{{ring: ring}}, newStats(1))
+	ring, e, c := handOver(t)
 	record := make([]byte, 220)
 	const batches, records = 64, 30
 	round := func() {
