@@ -49,6 +49,10 @@ func (e *engine) feedRecords(l *line) (int, found) {
 	e.records = e.records[:0]
 	f := nothing
 	for len(e.records) < rdk.BatchMax {
+		e.gatherPlain(l)
+		if len(e.records) == rdk.BatchMax {
+			break
+		}
 		var rec shard.Record
 		rec, f = e.next(l, l.sent+uint64(len(e.records)))
 		if f != record {
@@ -57,6 +61,30 @@ func (e *engine) feedRecords(l *line) (int, found) {
 		e.records = append(e.records, rdk.Record{Value: rec.Value, Key: rec.Meta})
 	}
 	return e.handOver(l), f
+}
+
+// gatherPlain appends the records under the cursor for as long as next would only
+// answer "record": to the batch's end at most, and to the first that is too large.
+func (e *engine) gatherPlain(l *line) {
+	if l.cur == len(l.held) || e.needKey || len(l.blamed) > 0 {
+		return
+	}
+	h := &l.held[l.cur]
+	if !h.entered || len(h.aside) > 0 {
+		return
+	}
+	under := l.sent + uint64(len(e.records)) - l.acked
+	room := min(rdk.BatchMax-len(e.records), h.batch.Count-l.at.Index, e.cfg.WindowRecords-int(under))
+	at := l.at
+	for range room {
+		l.at = at
+		rec := h.batch.Next(&at)
+		if len(rec.Value)+len(rec.Meta) > e.recordMax {
+			return
+		}
+		e.records = append(e.records, rdk.Record{Value: rec.Value, Key: rec.Meta})
+	}
+	l.at = at
 }
 
 // feedLetters hands over at most rdk.BatchMax dead letters, one by one: they have
