@@ -29,7 +29,7 @@ type Case struct {
 	ctx    context.Context
 	begun  time.Time
 	report *Report
-	rss    int64 // of the server when it had just become ready
+	before weight // of the server when it had just become ready
 	stall  atomic.Int64
 	watch  chan struct{}
 
@@ -57,11 +57,11 @@ func (c *Case) Begin(args ...string) {
 func (c *Case) Serve(args ...string) {
 	c.Helper()
 	c.Server = e2e.Serve(c, c.serveArgs(args...)...)
-	c.rss = c.Server.RSS()
+	c.before = weigh(c, c.Server)
 }
 
 func (c *Case) serveArgs(args ...string) []string {
-	all := []string{"--brokers", c.Kafka.Bootstrap(), "--topic", topic, "--ack", "kafka"}
+	all := []string{"--brokers", c.Kafka.Bootstrap(), "--topic", topic, "--ack", "kafka", "--pprof"}
 	for key, value := range c.Kafka.ClientProperties() {
 		all = append(all, "-X", key+"="+value)
 	}
@@ -164,11 +164,6 @@ func (c *Case) Pause(d time.Duration) {
 	}
 }
 
-// allowance is how much more memory than at its start a server may hold when
-// all is over: the queues of what was under way have been long, and keep their
-// room.
-const allowance = 192 << 20
-
 // Standard ends a row as most have to end: everything sent arrived, in order,
 // once, unchanged; the server's books agree; memory is back; fresh records
 // flow; the server stops cleanly.
@@ -219,11 +214,7 @@ func (c *Case) Healthy(received, rejected int64) {
 	c.report.Rebuilds = m.Sum("producer_rebuilds_total")
 	c.report.PossibleDuplicates = m.Sum("possible_duplicates_total")
 	e2e.Fresh(c, c.Kafka, topic, c.Server)
-	c.report.Start, c.report.Growth, c.report.Peak = c.rss, c.Server.RSS()-c.rss, c.Server.PeakRSS()-c.rss
-	c.Logf("memory grew by %d MiB from %d MiB: %s", c.report.Growth>>20, c.rss>>20, c.Server.Memory())
-	if c.report.Growth > allowance {
-		c.Fatalf("memory grew by %d MiB from %d MiB: %s", c.report.Growth>>20, c.rss>>20, c.Server.Memory())
-	}
+	c.report.weigh(c, c.Server, c.before)
 	received += e2e.FreshRecords
 	ledger := c.Server.Stop().Ledger(c)
 	want := e2e.Ledger{Received: received, Delivered: received - rejected, Rejected: rejected}

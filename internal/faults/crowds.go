@@ -93,7 +93,7 @@ func flood(c *Case) {
 	c.Kafka.CreateTopic(topic, e2e.Shards, 1, nil)
 	c.Server = e2e.StartLimited(c, descriptors, c.serveArgs()...)
 	c.Server.AwaitReady()
-	c.rss = c.Server.RSS()
+	c.before = weigh(c, c.Server)
 	c.Send(600_000, rate)
 	c.Flows(1000)
 	before := c.Server.Descriptors()

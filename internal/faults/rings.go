@@ -35,7 +35,7 @@ func (c *Case) settle(w *watched) {
 		Read: v.Read, Missing: v.Missing, AckedMissing: v.FalseAcks, Duplicates: v.Doubled,
 		Reordered: v.Reordered, Misrouted: v.Misrouted, Changed: v.Changed,
 	}
-	c.report.Start, c.report.Growth, c.report.Peak = w.books.start, w.server.RSS()-w.books.start, w.server.PeakRSS()-w.books.start
+	c.report.weigh(c, w.server, w.before)
 	if ledger := w.stop(); ledger.Kept != 0 {
 		c.Fatalf("%d records kept, with Kafka there", ledger.Kept)
 	}

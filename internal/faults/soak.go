@@ -69,15 +69,16 @@ type soaking struct {
 }
 
 // Soak loads a server for as long as asked, breaks something now and then, and
-// checks all the while.
-func Soak(o SoakOptions, log io.Writer) SoakReport {
+// checks all the while. The context's end is a failure too, and what it has
+// started and written goes with it.
+func Soak(ctx context.Context, o SoakOptions, log io.Writer) SoakReport {
 	var report SoakReport
 	r := &runner{log: log}
 	done := make(chan struct{})
 	go func() { // Fatalf ends the goroutine it is called on
 		defer close(done)
 		defer r.cleanup()
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		s := &soaking{options: o, rand: rand.New(rand.NewPCG(o.Seed, 0)), begun: time.Now(), report: &report}
 		s.watched = watched{TB: r, ctx: ctx, args: watchedArgs, also: func() { s.others(r) }}
@@ -143,8 +144,12 @@ func (s *soaking) breakThings() {
 // say notes what happens at present, for the line of progress.
 func (s *soaking) say(what string) { s.now.Store(&what) }
 
-// others fails this goroutine if another one has failed, or the disk fills.
+// others fails this goroutine if another one has failed, the disk fills, or it
+// is to end.
 func (s *soaking) others(r *runner) {
+	if s.ctx.Err() != nil {
+		s.Fatalf("interrupted")
+	}
 	r.mu.Lock()
 	failure := r.failure
 	r.mu.Unlock()
@@ -220,7 +225,7 @@ func WriteSoak(w io.Writer, o SoakOptions, r SoakReport) error {
 		{"connections made", r.Connects}, {"server lives", fmt.Sprintf("%d, %d records recovered", r.Books.lives, r.Books.recovered)}, {"audits of acks", r.Audits},
 		{"faults", fmt.Sprintf("%d: %s", len(r.Faults), strings.Join(order, ", "))},
 		{"longest until flowing", r.Stall.Round(100 * time.Millisecond)},
-		{"server MiB", fmt.Sprintf("%d when ready, %d at most when well, %d at the end", r.Books.start>>20, r.Books.most>>20, r.Memory>>20)},
+		{"server MiB", fmt.Sprintf("%d when ready, %d at most when well, %d at the end; held %+d at most", r.Books.start>>20, r.Books.most>>20, r.Memory>>20, r.Books.heldMost>>20)},
 		{"Kafka's disk MiB", r.Disk >> 20}, {"result", result},
 	} {
 		fmt.Fprintf(t, "%s\t%v\n", line.name, line.value)

@@ -7,13 +7,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ringtail/ringtail/internal/e2e"
@@ -73,7 +76,9 @@ func main() {
 // soak runs a soak. What it says meanwhile is for standard error.
 func soak(o faults.SoakOptions) (code int) {
 	fmt.Fprintf(os.Stderr, "soak, seed %d: %v of random faults at %.0f records/s\n", o.Seed, o.Length, o.Rate)
-	report := faults.Soak(o, os.Stderr)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	report := faults.Soak(ctx, o, os.Stderr)
 	if report.Failure != "" {
 		fmt.Fprintf(os.Stderr, "soak, seed %d: FAILED: %s\n", o.Seed, report.Failure)
 		code = 1

@@ -1,0 +1,54 @@
+package faults
+
+import (
+	"net/http"
+
+	"github.com/ringtail/ringtail/internal/e2e"
+	"github.com/ringtail/ringtail/internal/kafkatest"
+)
+
+// What a server may have more, when all is over, than when it had just become
+// ready.
+const (
+	// heldMore is for what it holds: librdkafka's queues and buffers, and what Go's
+	// heap holds after a collection.
+	heldMore = 64 << 20
+	// residentMore is for what is resident, most of it room that the queues of a
+	// stall needed: a server that allocates nothing collects it every two minutes.
+	residentMore = 192 << 20
+)
+
+// weight is a server's memory in bytes.
+type weight struct {
+	resident int64
+	held     int64 // of it, without what Go has collected and not yet given back
+}
+
+// weigh has the server collect its garbage, which needs --pprof, and weighs it
+// before and after.
+func weigh(tb kafkatest.TB, s *e2e.Server) weight {
+	tb.Helper()
+	w := weight{resident: s.RSS()}
+	if status, body := s.Get("/debug/pprof/heap?gc=1"); status != http.StatusOK {
+		tb.Fatalf("a collection of garbage: %d %.100s", status, body)
+	}
+	m := s.Metrics()
+	w.held = s.RSS() - int64(m["go_memstats_heap_idle_bytes"]-m["go_memstats_heap_released_bytes"])
+	return w
+}
+
+// weigh fills in what a report says of memory, and fails if it is too much.
+func (r *Report) weigh(tb kafkatest.TB, s *e2e.Server, before weight) {
+	tb.Helper()
+	peak, now := s.PeakRSS(), weigh(tb, s)
+	r.Start, r.Peak, r.Growth, r.Held = before.resident, peak-before.resident, now.resident-before.resident, now.held-before.held
+	judge(tb, s, before, now)
+}
+
+// judge fails if the server has grown from before to now.
+func judge(tb kafkatest.TB, s *e2e.Server, before, now weight) {
+	tb.Helper()
+	if held, resident := now.held-before.held, now.resident-before.resident; held > heldMore || resident > residentMore {
+		tb.Fatalf("memory grew by %d MiB, %d of them held, from %d MiB: %s", resident>>20, held>>20, before.resident>>20, s.Memory())
+	}
+}
