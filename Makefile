@@ -67,7 +67,7 @@ bench: need-go need-cc need-tests ## what Ringtail takes, beside librdkafka's ow
 bench-compare: need-go need-cc ## micro-benchmarks of this tree against another commit: make bench-compare REF=HEAD~3
 	@bench/compare.sh $(or $(REF),HEAD) $(ARGS)
 
-faults: need-go need-cc need-tests ## break Kafka, the network and Ringtail, and count: ARGS='--row 1,9b --runs 3'
+faults: need-go need-cc need-tests ## break Kafka, the network and Ringtail, and count: ARGS='--row 1,9b --runs 3', '--minutes 60'
 	@go run ./internal/faults/cmd/faults $(ARGS)
 
 clean: ## remove what was built

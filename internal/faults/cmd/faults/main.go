@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -23,58 +24,86 @@ import (
 	"github.com/ringtail/ringtail/internal/faults"
 )
 
+// options are the flags.
+type options struct {
+	rows    []faults.Row
+	seed    uint64
+	runs    int
+	minutes float64 // 0: rows
+	rate    float64
+}
+
 func main() {
-	rows := flag.String("row", "all", "rows to run, comma-separated; quick; or all")
-	seed := flag.Uint64("seed", 0, "seed of the first run, or of the soak; 0 draws one")
-	runs := flag.Int("runs", 1, "how often to run each row; each run after the first has the next seed")
-	minutes := flag.Float64("minutes", 0, "soak for so long instead: one load, and random faults one after another")
-	rate := flag.Float64("rate", 10_000, "records a second of the soak")
-	flag.Parse()
-	given := map[string]bool{}
-	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	chosen, err := choose(*rows)
+	o, err := parse(os.Args[1:], os.Stderr)
 	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
 	case err != nil:
-	case flag.NArg() > 0:
-		err = fmt.Errorf("%s: takes flags only", flag.Arg(0))
-	case *runs < 1:
-		err = fmt.Errorf("--runs %d: must be 1 or more", *runs)
-	case given["minutes"] && !(*minutes > 0 && *minutes < 1e5):
-		err = fmt.Errorf("--minutes %v: must be over 0 and under 100000", *minutes)
-	case given["minutes"] && (given["row"] || given["runs"]):
-		err = errors.New("--minutes: a soak has no --row and no --runs")
-	case given["rate"] && !given["minutes"]:
-		err = errors.New("--rate: is a soak's, which needs --minutes")
-	case !(*rate >= 100 && *rate <= 1e6):
-		err = fmt.Errorf("--rate %v: must be 100 to 1000000", *rate)
-	}
-	if err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
-		flag.Usage()
 		os.Exit(2)
 	}
-	if *seed == 0 {
-		*seed = rand.Uint64N(1_000_000) + 1
-	}
-	if faults.Isolated() {
-		if err := faults.WriteReport(os.Stdout, faults.Run(chosen[0], *seed, os.Stderr)); err != nil {
-			fmt.Fprintln(os.Stderr, "faults:", err)
-			os.Exit(1)
-		}
-		return
-	}
 	var code int
-	if given["minutes"] {
-		code = soak(faults.SoakOptions{Length: time.Duration(*minutes * float64(time.Minute)), Rate: *rate, Seed: *seed})
-	} else {
-		code = run(chosen, *seed, *runs)
+	switch {
+	case faults.Isolated():
+		code = alone(o)
+	case o.minutes > 0:
+		code = soak(o)
+	default:
+		code = run(o)
 	}
 	e2e.RemoveBinary()
 	os.Exit(code)
 }
 
+// parse reads the flags and says what is wrong with them.
+func parse(args []string, usage io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("faults", flag.ContinueOnError)
+	flags.SetOutput(usage)
+	rows := flags.String("row", "all", "rows to run, comma-separated; quick; or all")
+	flags.Uint64Var(&o.seed, "seed", 0, "seed of the first run, or of the soak; 0 draws one")
+	flags.IntVar(&o.runs, "runs", 1, "how often to run each row; each run after the first has the next seed")
+	flags.Float64Var(&o.minutes, "minutes", 0, "soak for so long instead: one load, and random faults one after another")
+	flags.Float64Var(&o.rate, "rate", 10_000, "records a second of the soak")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if o.rows, err = choose(*rows); err != nil {
+		return o, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("%s: takes flags only", flags.Arg(0))
+	case o.runs < 1:
+		return o, fmt.Errorf("--runs %d: must be 1 or more", o.runs)
+	case given["minutes"] && !(o.minutes > 0 && o.minutes < 1e5):
+		return o, fmt.Errorf("--minutes %v: must be over 0 and under 100000", o.minutes)
+	case given["minutes"] && (given["row"] || given["runs"]):
+		return o, errors.New("--minutes: a soak has no --row and no --runs")
+	case given["rate"] && !given["minutes"]:
+		return o, errors.New("--rate: is a soak's, which needs --minutes")
+	case !(o.rate >= 100 && o.rate <= 1e6):
+		return o, fmt.Errorf("--rate %v: must be 100 to 1000000", o.rate)
+	}
+	if o.seed == 0 {
+		o.seed = rand.Uint64N(1_000_000) + 1
+	}
+	return o, nil
+}
+
+// alone runs one row for the process that isolated this one.
+func alone(o options) (code int) {
+	if err := faults.WriteReport(os.Stdout, faults.Run(o.rows[0], o.seed, os.Stderr)); err != nil {
+		fmt.Fprintln(os.Stderr, "faults:", err)
+		return 1
+	}
+	return 0
+}
+
 // soak runs a soak. What it says meanwhile is for standard error.
-func soak(o faults.SoakOptions) (code int) {
+func soak(flags options) (code int) {
+	o := faults.SoakOptions{Length: time.Duration(flags.minutes * float64(time.Minute)), Rate: flags.rate, Seed: flags.seed}
 	fmt.Fprintf(os.Stderr, "soak, seed %d: %v of random faults at %.0f records/s\n", o.Seed, o.Length, o.Rate)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -113,11 +142,11 @@ func choose(names string) ([]faults.Row, error) {
 	return chosen, nil
 }
 
-func run(rows []faults.Row, seed uint64, runs int) (code int) {
+func run(o options) (code int) {
 	var reports []faults.Report
-	for _, row := range rows {
-		for i := range runs {
-			s := seed + uint64(i)
+	for _, row := range o.rows {
+		for i := range o.runs {
+			s := o.seed + uint64(i)
 			fmt.Fprintf(os.Stderr, "row %s, seed %d: %s\n", row.Name, s, row.Fault)
 			report := faults.Run(row, s, os.Stderr)
 			reports = append(reports, report)
