@@ -113,12 +113,13 @@ func (m *marks) check(capacity uint64) error {
 	return nil
 }
 
-// kept is where a clean stop left off, if that was the last thing that happened.
-func (m *marks) kept(salt uint32) (at uint64, index int, ok bool) {
+// begin is the first batch that is not done, and the first of its records that is
+// not: what a clean stop noted, if that was the last thing that happened.
+func (m *marks) begin(salt uint32) (at uint64, index int) {
 	if m.keepSum != keepSum(salt, m.freed, m.keepAt, m.keepIndex) || m.keepAt < m.freed || m.keepAt > m.claimed {
-		return 0, 0, false
+		return m.freed, 0
 	}
-	return m.keepAt, int(m.keepIndex), true
+	return m.keepAt, int(m.keepIndex)
 }
 
 // keepSum ties keepAt and keepIndex to freed: once freed has moved they count no more.
@@ -141,10 +142,8 @@ func surveyFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*survey, error) 
 	if err := m.check(h.capacity); err != nil {
 		return nil, err
 	}
-	s := &survey{fileHeader: h, start: m.freed, claimed: m.claimed, sent: m.sent}
-	if at, index, ok := m.kept(h.salt); ok {
-		s.start, s.index = at, index
-	}
+	s := &survey{fileHeader: h, claimed: m.claimed, sent: m.sent}
+	s.start, s.index = m.begin(h.salt)
 	old, err := readWords(file, &h)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ type root struct {
 	Produce    produceCmd    `cmd:"" help:"Write records to a topic, or send them to a Ringtail."`
 	Consume    consumeCmd    `cmd:"" help:"Read a topic."`
 	Process    processCmd    `cmd:"" help:"Read a topic, compute, write another, exactly once."`
+	Ring       ringCmd       `cmd:"" help:"What the ring files of serve --ring-dir hold."`
 	Bench      benchCmd      `cmd:"" help:"Load a Ringtail, measure it, and check every record."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes ringtail's verbs and flags in bash and zsh."`
 	Version    versionCmd    `cmd:"" help:"Tell the versions of ringtail and of its libraries."`
