@@ -20,6 +20,8 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
+const childDeadline = 5 * time.Second
+
 // Some things can only be done to a process: take its descriptors, freeze it. The
 // test binary starts itself again as a small server that prints its address, and
 // for each line on its standard input a line of statistics.
@@ -31,7 +33,7 @@ func childMain(mode string) int {
 		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	if mode == "deadlines" {
-		o.IdleTimeout, o.FrameTimeout = time.Second, time.Second
+		o.IdleTimeout, o.FrameTimeout = childDeadline, childDeadline
 	}
 	if mode == "descriptors" {
 		lim := unix.Rlimit{Cur: 200, Max: 200}
@@ -51,6 +53,7 @@ func childMain(mode string) int {
 		return childFails(err)
 	}
 	w := &writer{set: o.Rings, srv: s, stop: make(chan struct{})}
+	w.forget.Store(mode == "idle")
 	for i := range shards {
 		w.done.Add(1)
 		go w.run(i)
@@ -75,10 +78,14 @@ func childMain(mode string) int {
 	fmt.Println(s.Addrs()[0])
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
-		if in.Text() == "free" {
+		switch in.Text() {
+		case "free":
 			for _, f := range taken {
 				_ = f.Close()
 			}
+		case "footprint":
+			fmt.Println(footprintNow())
+			continue
 		}
 		st := s.Stats()
 		fmt.Printf("records=%d connections=%d refused=%d closed=%v\n", w.count(), st.Connections, st.Refused["descriptors"], st.Closed)
@@ -148,7 +155,7 @@ func (c *child) stats(ask string) string {
 func (c *child) until(ask, what string) {
 	c.t.Helper()
 	var last string
-	for deadline := time.Now().Add(30 * time.Second); ; pause() {
+	for deadline := time.Now().Add(60 * time.Second); ; pause() {
 		if last = c.stats(ask); strings.Contains(last, what) {
 			return
 		}
@@ -205,6 +212,7 @@ func TestDescriptorsUsedUp(t *testing.T) {
 // A process that was frozen for longer than every deadline disconnects nobody when
 // it wakes up: not the one in the middle of a record, not the one that sent in time.
 func TestDeadlinesSurviveAFrozenProcess(t *testing.T) {
+	t.Parallel() // it sleeps
 	c := startChild(t, "deadlines")
 	midway, busy := c.dial(), c.dial()
 	if _, err := io.WriteString(midway, `{"number":`); err != nil {
@@ -220,7 +228,7 @@ func TestDeadlinesSurviveAFrozenProcess(t *testing.T) {
 	if _, err := io.WriteString(busy, record(2)+"\n"); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(3 * time.Second) // three times either deadline
+	time.Sleep(childDeadline + 2*time.Second)
 	if err := c.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}

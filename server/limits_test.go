@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -92,7 +94,7 @@ func TestFrameTimeout(t *testing.T) {
 }
 
 func TestIdleTimeout(t *testing.T) {
-	r := newRig(t, func(o *rigOptions) { o.IdleTimeout = 300 * time.Millisecond; o.ack = true })
+	r := newRig(t, func(o *rigOptions) { o.IdleTimeout = 2 * time.Second; o.ack = true })
 	for i := range shards {
 		r.w.stuck[i].Store(true)
 	}
@@ -100,7 +102,7 @@ func TestIdleTimeout(t *testing.T) {
 	waits := r.dial()
 	r.send(waits, record(1)+"\n")
 	closedByServer(t, silent)
-	for range 5 { // one that waits for its ack outlives many that are silent
+	for range 2 { // one that waits for its ack outlives those that are silent
 		closedByServer(t, r.dial())
 	}
 	for i := range shards {
@@ -111,11 +113,11 @@ func TestIdleTimeout(t *testing.T) {
 		t.Fatalf("%q, %v", line, err)
 	}
 	closedByServer(t, waits)
-	r.eventually("all counted", func() bool { return r.Stats().Closed["idle_timeout"] == 7 })
+	r.eventually("all counted", func() bool { return r.Stats().Closed["idle_timeout"] == 4 })
 }
 
 func TestMaxConnectionAge(t *testing.T) {
-	r := newRig(t, func(o *rigOptions) { o.MaxConnectionAge = 200 * time.Millisecond; o.ack = true })
+	r := newRig(t, func(o *rigOptions) { o.MaxConnectionAge = 2 * time.Second; o.ack = true })
 	nc := r.dial()
 	r.send(nc, record(1)+"\n"+record(2)+"\n")
 	lines, err := replies(nc)
@@ -131,20 +133,27 @@ func TestClientThatNeverReadsItsAcks(t *testing.T) {
 	r.w.forget.Store(true)
 	deaf := r.dial()
 	_ = deaf.(*net.TCPConn).SetReadBuffer(64 << 10)
-	sent := make(chan int)
-	go func() {
-		n := 0
-		for {
-			_ = deaf.SetWriteDeadline(time.Now().Add(2 * time.Second))
-			m, err := io.WriteString(deaf, strings.Repeat(strings.Repeat("1", 99)+"\n", 500))
-			n += m
-			if err != nil {
-				sent <- n
-				return
-			}
+	var sent atomic.Int64
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for err := error(nil); err == nil; {
+			var m int
+			m, err = io.WriteString(deaf, strings.Repeat(strings.Repeat("1", 99)+"\n", 500))
+			sent.Add(int64(m))
 		}
-	}()
-	n := <-sent // it was stopped
+	})
+	still, last := 0, int64(-1)
+	r.eventually("the client to be stopped", func() bool {
+		if n := sent.Load(); n != last || r.Stats().Waiting != 1 {
+			still, last = 0, n
+		}
+		still++
+		return still > 500
+	})
+	_ = deaf.SetWriteDeadline(time.Now())
+	writer.Wait()
+	_ = deaf.SetWriteDeadline(time.Time{})
+	n := int(sent.Load())
 	if st := r.Stats(); st.Waiting != 1 || st.Connections != 1 {
 		t.Fatalf("after %d bytes: %+v", n, st)
 	}

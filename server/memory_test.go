@@ -237,14 +237,18 @@ func TestFrugalReaderIsByteExact(t *testing.T) {
 	}
 }
 
-// How connections end that a frugal reader has: by the client, with a record begun, by
-// a reset, by each of the limits, and with the server.
+// How connections end that a frugal reader has: by the client, with a record begun or
+// without, by a reset, because they speak something else, and with the server.
 func TestFrugalReaderEndsConnections(t *testing.T) {
-	r := newRig(t, func(o *rigOptions) { o.FrameTimeout = time.Second; o.IdleTimeout = 3 * time.Second; o.ack = true })
+	r := newRig(t, func(o *rigOptions) { o.ack = true })
 	giveBack := r.useUp()
 	whole := record(1) + "\n"
-	closed := func(reason string) func() bool {
-		return func() bool { return r.Stats().Closed[reason] > 0 }
+	counted := func(what string, reason string, truncated uint64) {
+		t.Helper()
+		r.eventually(what, func() bool {
+			st := r.Stats()
+			return st.Closed[reason] == 1 && st.Rejected["truncated"] == truncated
+		})
 	}
 
 	half := r.dial()
@@ -254,39 +258,55 @@ func TestFrugalReaderEndsConnections(t *testing.T) {
 	if err != nil || len(lines) < 2 || lines[len(lines)-1] != `{"acked":2}` {
 		t.Fatalf("%q, %v", lines, err)
 	}
-	r.eventually("the first to be counted", func() bool { return r.Stats().Rejected["truncated"] == 1 && closed("client")() })
+	_ = half.Close()
+	counted("the client's end", "client", 1)
 
 	gone := r.dial()
 	r.send(gone, whole+`{"number":`)
 	r.eventually("its first record", func() bool { return r.w.count() == 2 })
 	reset(gone)
-	r.eventually("the reset", closed("reset"))
-	if n := r.Stats().Rejected["truncated"]; n != 2 {
-		t.Fatalf("%d truncated", n)
-	}
+	counted("the reset", "reset", 2)
 
-	slow := r.dial()
-	r.send(slow, whole+`{"number":`)
-	r.eventually("the frame timeout", closed("frame_timeout"))
-	r.dial()
-	r.eventually("the idle timeout", closed("idle_timeout"))
 	foreign := r.dial()
 	r.send(foreign, "GET / HTTP/1.0\r\n\r\n")
 	closedByServer(t, foreign)
-	if !closed("foreign")() {
-		t.Fatalf("%+v", r.Stats())
-	}
+	counted("the foreigner", "foreign", 2)
 
-	last := r.dial()
-	r.send(last, whole)
-	r.eventually("its record", func() bool { return r.w.count() == 4 })
-	if err := r.drain(20 * time.Second); err != nil {
+	r.send(r.dial(), whole)
+	r.eventually("the last one's record", func() bool { return r.w.count() == 3 })
+	if err := r.drain(30 * time.Second); err != nil {
 		t.Fatal(err)
 	}
 	giveBack()
-	r.Finish(context.Background()) // it lingers until its client has closed, too
-	if !closed("drain")() {
-		t.Fatalf("%+v", r.Stats())
+	r.Finish(context.Background())
+	counted("the drain", "drain", 2)
+}
+
+// The limits hold there as well, and only for those whose time is up.
+func TestFrugalReaderHasDeadlines(t *testing.T) {
+	for reason, change := range map[string]func(*rigOptions){
+		"frame_timeout": func(o *rigOptions) { o.FrameTimeout = time.Second },
+		"idle_timeout":  func(o *rigOptions) { o.IdleTimeout = time.Second },
+		"max_age":       func(o *rigOptions) { o.MaxConnectionAge = time.Second },
+	} {
+		t.Run(reason, func(t *testing.T) {
+			r := newRig(t, change)
+			defer r.useUp()()
+			silent, begun := r.dial(), r.dial()
+			r.send(begun, `{"number":`)
+			closedByServer(t, begun)
+			want := uint64(2)
+			if reason == "frame_timeout" {
+				want = 1 // between records nothing ages
+				r.send(silent, record(1)+"\n")
+				r.eventually("its record", func() bool { return r.w.count() == 1 })
+			} else {
+				closedByServer(t, silent)
+			}
+			if n := r.Stats().Closed[reason]; n != want {
+				t.Fatalf("%d closed, want %d", n, want)
+			}
+		})
 	}
 }
 

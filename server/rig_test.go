@@ -21,7 +21,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if child := os.Getenv("RINGTAIL_SERVER_TEST_CHILD"); child != "" {
+	switch child := os.Getenv("RINGTAIL_SERVER_TEST_CHILD"); child {
+	case "":
+	case "clients":
+		os.Exit(clientsMain())
+	default:
 		os.Exit(childMain(child))
 	}
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // the worker pool that gnet keeps for every process
