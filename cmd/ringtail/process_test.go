@@ -23,10 +23,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// worker is a process in a process of its own.
-func worker(t *testing.T, args ...string) *exec.Cmd {
+// worker is ringtail in a process of its own; out, if any, takes its results.
+func worker(t *testing.T, out *os.File, args ...string) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(os.Args[0], args...)
+	if out != nil {
+		c.Stdout = out
+	}
 	c.Env = append(os.Environ(), asMain+"=1")
 	c.Stderr = os.Stderr
 	if err := c.Start(); err != nil {
@@ -51,7 +54,7 @@ func TestProcessExactlyOnce(t *testing.T) {
 		"--count", fmt.Sprint(total), "--rate", "4000")...)
 
 	verb := k.args("process", "--from", "stream", "--to", "doubled", "--group", "doubler", "--expr", "{id: id, value: value, double: value * 2}")
-	workers := []*exec.Cmd{worker(t, verb...), worker(t, verb...)}
+	workers := []*exec.Cmd{worker(t, nil, verb...), worker(t, nil, verb...)}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -64,7 +67,7 @@ func TestProcessExactlyOnce(t *testing.T) {
 		i := rng.IntN(2)
 		_ = workers[i].Process.Kill()
 		_ = workers[i].Wait()
-		workers[i] = worker(t, verb...)
+		workers[i] = worker(t, nil, verb...)
 	}
 	if code := feeder.wait(); code != 0 {
 		t.Fatalf("produce: exit %d: %s", code, feeder.err.String())

@@ -12,7 +12,7 @@ type produceCmd struct {
 	Topic     string      `help:"The topic to write to."`
 	Key       *string     `source:"command-line" help:"The key of every record."`
 	KeyField  string      `help:"Top-level field whose value becomes the key. The same key goes to the same partition, as with Java's producer."`
-	Partition int         `default:"-1" help:"The partition to write to. Default: the key's; without key, any."`
+	Partition int         `default:"-1" help:"The partition to write to. Default: the key's; without key, one after the other."`
 	Header    config.List `short:"H" placeholder:"NAME=VALUE" help:"A header of every record. Repeatable."`
 
 	Generate string  `placeholder:"KIND" help:"Make records instead of reading them: numbers, clicks, stream."`

@@ -30,6 +30,7 @@ type ConsumeOptions struct {
 
 const (
 	pollMS      = 100
+	rangeMS     = 5000 // for partitions without a leader, which never answer
 	commitEvery = time.Second
 	closeLimit  = 10 * time.Second
 	sayEvery    = 5 * time.Second
@@ -75,7 +76,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	if err := r.prepare(); err != nil {
 		return err
 	}
-	partitions, err := r.look(ctx, c)
+	partitions, err := r.look(c)
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,9 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 			return err
 		}
 		defer stop()
+	}
+	if err := r.findEnds(partitions); err != nil {
+		return err
 	}
 	if err := r.join(partitions); err != nil {
 		return err
@@ -168,10 +172,8 @@ func (r *consumption) close() {
 	within(closeLimit, r.reader.Close)
 }
 
-// look finds the topic's partitions, those that are wanted, and with UntilEnd their
-// ends. A transaction that is still open ends a partition before its records: they
-// may never become readable.
-func (r *consumption) look(ctx context.Context, c Cluster) ([]int32, error) {
+// look finds the topic's partitions, those that are wanted.
+func (r *consumption) look(c Cluster) ([]int32, error) {
 	a, err := c.admin()
 	if err != nil {
 		return nil, err
@@ -186,23 +188,32 @@ func (r *consumption) look(ctx context.Context, c Cluster) ([]int32, error) {
 	}
 	var wanted []int32
 	for _, p := range t.Partitions {
-		if r.o.Partition < 0 || int32(r.o.Partition) == p.ID {
-			wanted = append(wanted, p.ID)
+		if r.o.Partition >= 0 && int32(r.o.Partition) != p.ID {
+			continue
 		}
-	}
-	if !r.o.UntilEnd {
-		return wanted, nil
-	}
-	r.ends, err = offsets(ctx, a, r.o.Topic, t.Partitions, kafka.LatestOffsetSpec)
-	for _, p := range wanted {
-		if _, ok := r.ends[p]; !ok {
-			if err == nil {
-				err = fmt.Errorf("it has no leader; `ringtail topics describe %s` shows it", r.o.Topic)
-			}
-			return nil, fmt.Errorf("topic %s, partition %d: its end is not known: %w", r.o.Topic, p, err)
+		if r.o.UntilEnd && p.Leader < 0 {
+			return nil, fmt.Errorf("topic %s, partition %d: it has no leader, so its end is not known; `ringtail topics describe %s` shows it", r.o.Topic, p.ID, r.o.Topic)
 		}
+		wanted = append(wanted, p.ID)
 	}
 	return wanted, nil
+}
+
+// findEnds notes where the partitions end now. A transaction that is still open ends a
+// partition before its records: they may never become readable.
+func (r *consumption) findEnds(partitions []int32) error {
+	if !r.o.UntilEnd {
+		return nil
+	}
+	_, next, err := r.reader.Range(r.o.Topic, partitions, requestMS())
+	if err != nil {
+		return fmt.Errorf("topic %s: the ends of its partitions are not known: %w", r.o.Topic, err)
+	}
+	r.ends = map[int32]int64{}
+	for i, p := range partitions {
+		r.ends[p] = next[i]
+	}
+	return nil
 }
 
 // join takes the partitions: those that the group will give us; without a group, all
@@ -213,16 +224,55 @@ func (r *consumption) join(partitions []int32) error {
 	}
 	at := make([]rdc.Position, len(partitions))
 	for i, p := range partitions {
-		at[i] = rdc.Position{Partition: p, Offset: r.start}
+		at[i] = rdc.Position{Partition: p, Offset: noOffset}
 	}
-	r.take(at)
+	return r.take(at)
+}
+
+// noOffset is the position where nothing has been committed.
+const noOffset = int64(kafka.OffsetInvalid)
+
+// take begins to read partitions at these positions; where there is none, --from says
+// where.
+func (r *consumption) take(at []rdc.Position) error {
+	r.assigned = true
+	var wanted []int32
+	for _, a := range at {
+		if a.Offset < 0 {
+			wanted = append(wanted, a.Partition)
+		}
+	}
+	// As numbers they can be committed before anything is read: then the group goes on
+	// from there, whatever happens. Where brokers do not tell, librdkafka will find out.
+	begin := map[int32]int64{}
+	if first, next, err := r.reader.Range(r.o.Topic, wanted, rangeMS); err == nil {
+		for i, p := range wanted {
+			begin[p] = startAt(r.start, first[i], next[i])
+		}
+	}
+	for i := range at {
+		if n, ok := begin[at[i].Partition]; ok {
+			at[i].Offset = n
+		}
+	}
+	r.standing.take(at)
+	for i := range at {
+		if at[i].Offset < 0 {
+			at[i].Offset = r.start
+		}
+	}
 	return r.reader.Assign(r.o.Topic, at)
 }
 
-// take makes partitions ours, read so far up to these positions.
-func (r *consumption) take(at []rdc.Position) {
-	r.assigned = true
-	r.standing.take(at)
+// startAt is where --from begins in a partition that has these offsets.
+func startAt(from, first, next int64) int64 {
+	switch from {
+	case int64(kafka.OffsetBeginning):
+		return first
+	case int64(kafka.OffsetEnd):
+		return next
+	}
+	return min(max(from, first), next)
 }
 
 func (r *consumption) loop(ctx context.Context) error {
@@ -282,7 +332,7 @@ func (r *consumption) record(ctx context.Context, rec *rdc.Record) error {
 	if p == nil || r.enough() {
 		return nil // the rest of a batch
 	}
-	end, bounded := r.ends[rec.Partition]
+	end, bounded := r.ends[rec.Partition], r.o.UntilEnd // a partition that is newer than the run ends at 0
 	switch {
 	case bounded && rec.Offset >= end: // behind what is wanted, be it record or end
 		p.next.Store(max(p.next.Load(), end))

@@ -32,8 +32,8 @@ func DescribeTopic(ctx context.Context, c Cluster, name, group string, s Streams
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	slices.SortFunc(t.Partitions, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
-	first, _ := offsets(ctx, a, name, t.Partitions, kafka.EarliestOffsetSpec)
-	next, _ := offsets(ctx, a, name, t.Partitions, kafka.LatestOffsetSpec)
+	first := offsets(ctx, a, name, t.Partitions, kafka.EarliestOffsetSpec)
+	next := offsets(ctx, a, name, t.Partitions, kafka.LatestOffsetSpec)
 	replicas := 0
 	for _, p := range t.Partitions {
 		replicas = max(replicas, len(p.Replicas))
@@ -50,7 +50,7 @@ func DescribeTopic(ctx context.Context, c Cluster, name, group string, s Streams
 		}
 		lags = view.lags(next)
 		header += "\tCOMMITTED\tLAG\tMEMBER"
-		_, _ = fmt.Fprintln(s.Out, view.summary(group, lags))
+		_, _ = fmt.Fprintln(s.Out, view.summary(group, len(t.Partitions), lags))
 	}
 	sizes, err := c.sizes(ctx, name)
 	if err != nil && len(sizes) < led(*t) { // a broker that is gone leads nothing, and is not missed
@@ -89,9 +89,8 @@ func known(m map[int32]int64, partition int32) string {
 	return "-"
 }
 
-// offsets asks the leaders of those partitions that have one. Those that did not
-// answer are missing, and the error says why.
-func offsets(ctx context.Context, a *kafka.AdminClient, name string, partitions []kafka.PartitionMetadata, spec kafka.OffsetSpec) (map[int32]int64, error) {
+// offsets asks the leaders of those partitions that have one.
+func offsets(ctx context.Context, a *kafka.AdminClient, name string, partitions []kafka.PartitionMetadata, spec kafka.OffsetSpec) map[int32]int64 {
 	asked := map[kafka.TopicPartition]kafka.OffsetSpec{}
 	for _, p := range partitions {
 		if p.Leader >= 0 {
@@ -100,20 +99,18 @@ func offsets(ctx context.Context, a *kafka.AdminClient, name string, partitions 
 	}
 	out := map[int32]int64{}
 	if len(asked) == 0 {
-		return out, nil
+		return out
 	}
 	result, err := a.ListOffsets(ctx, asked, kafka.SetAdminRequestTimeout(requestLimit))
 	if err != nil {
-		return out, err
+		return out
 	}
 	for tp, info := range result.ResultInfos {
 		if info.Error.Code() == kafka.ErrNoError {
 			out[tp.Partition] = int64(info.Offset)
-		} else {
-			err = info.Error
 		}
 	}
-	return out, err
+	return out
 }
 
 // settings are the topic's own, those that differ from the brokers' defaults.

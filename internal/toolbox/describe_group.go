@@ -69,7 +69,7 @@ func (v *groupView) lags(next map[int32]int64) map[int32]int64 {
 }
 
 // summary is one line.
-func (v *groupView) summary(group string, lags map[int32]int64) string {
+func (v *groupView) summary(group string, partitions int, lags map[int32]int64) string {
 	if v.members == 0 && len(v.committed) == 0 {
 		return fmt.Sprintf("group %s: has no members and has committed nothing here", group)
 	}
@@ -77,5 +77,9 @@ func (v *groupView) summary(group string, lags map[int32]int64) string {
 	for _, lag := range lags {
 		sum += lag
 	}
-	return fmt.Sprintf("group %s: %s, %d members, lag %d", group, v.state, v.members, sum)
+	text := fmt.Sprintf("group %s: %s, %d members, lag %d", group, v.state, v.members, sum)
+	if without := partitions - len(v.committed); without > 0 {
+		text += fmt.Sprintf(", nothing committed in %d partitions", without)
+	}
+	return text
 }

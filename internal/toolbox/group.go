@@ -15,13 +15,7 @@ func (r *consumption) given(ctx context.Context, partitions []int32) error {
 		}
 		at, err = r.reader.Committed(r.o.Topic, partitions, requestMS())
 	}
-	r.take(at)
-	for i := range at {
-		if at[i].Offset < 0 {
-			at[i].Offset = r.start
-		}
-	}
-	return r.reader.Assign(r.o.Topic, at)
+	return r.take(at)
 }
 
 // taken gives back what the group takes, once what has been shown of it is committed.

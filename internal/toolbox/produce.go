@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -50,18 +51,24 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 		return err
 	}
 	defer src.close()
-	return (&production{o: o, s: s, p: p, headers: headers, progress: newProgress(s, "produced", src.share)}).run(src)
+	r := &production{o: o, s: s, p: p, headers: headers, progress: newProgress(s, "produced", src.share)}
+	for _, p := range t.Partitions {
+		if p.Leader >= 0 {
+			r.turn = append(r.turn, p.ID)
+		}
+	}
+	slices.Sort(r.turn)
+	return r.run(src)
 }
 
 func openProducer(c Cluster) (*kafka.Producer, error) {
 	cm, err := c.config(map[string]string{
 		"enable.idempotence": "true",
 		// Java's partitioner: the same key goes to the same partition, whoever writes.
-		"partitioner":                   "murmur2_random",
-		"linger.ms":                     "5",
-		"allow.auto.create.topics":      "false",
-		"queue.buffering.max.messages":  "100000",
-		"sticky.partitioning.linger.ms": "0",
+		"partitioner":                  "murmur2_random",
+		"linger.ms":                    "5",
+		"allow.auto.create.topics":     "false",
+		"queue.buffering.max.messages": "100000",
 	})
 	if err != nil {
 		return nil, err
@@ -98,7 +105,9 @@ type production struct {
 	p         *kafka.Producer
 	headers   []kafka.Header
 	progress  *progress
-	keyless   int64 // records that --key-field found no key in
+	keyless   int64   // records that --key-field found no key in
+	turn      []int32 // partitions that records without key go to, one after the other
+	turned    int
 	delivered atomic.Int64
 	failure   atomic.Pointer[kafka.Error] // the first refusal
 	said      time.Time                   // when trouble was last told
@@ -138,13 +147,8 @@ func (r *production) hand(src *source) error {
 		if err != nil {
 			return err
 		}
-		m := &kafka.Message{
-			TopicPartition: kafka.TopicPartition{Topic: &r.o.Topic, Partition: int32(r.o.Partition)},
-			Value:          record, Key: r.key(record), Headers: r.headers,
-		}
-		if r.o.Partition < 0 {
-			m.TopicPartition.Partition = kafka.PartitionAny
-		}
+		m := &kafka.Message{Value: record, Key: r.key(record), Headers: r.headers}
+		m.TopicPartition = kafka.TopicPartition{Topic: &r.o.Topic, Partition: r.partition(m.Key)}
 		for {
 			err = r.p.Produce(m, nil)
 			if !isCode(err, kafka.ErrQueueFull) || r.failure.Load() != nil {
@@ -158,6 +162,19 @@ func (r *production) hand(src *source) error {
 		r.progress.at(r.delivered.Load())
 	}
 	return nil
+}
+
+// partition is the one asked for; the key's; or, without key, the next one's turn.
+func (r *production) partition(key []byte) int32 {
+	switch {
+	case r.o.Partition >= 0:
+		return int32(r.o.Partition)
+	case key != nil || len(r.turn) == 0:
+		return kafka.PartitionAny
+	}
+	p := r.turn[r.turned%len(r.turn)]
+	r.turned++
+	return p
 }
 
 func (r *production) key(record []byte) []byte {

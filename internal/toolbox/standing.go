@@ -53,7 +53,7 @@ func (s *standing) take(at []rdc.Position) {
 		if old := s.parts[a.Partition]; old != nil {
 			s.finish(old)
 		}
-		p := &part{sent: a.Offset}
+		p := &part{sent: -1} // so where we begin is committed, too
 		p.next.Store(a.Offset)
 		s.parts[a.Partition] = p
 		s.pending++

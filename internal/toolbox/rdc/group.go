@@ -7,6 +7,7 @@ import "C"
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -63,6 +64,21 @@ func (r *Reader) Committed(topic string, partitions []int32, timeoutMS int) ([]P
 		at[i] = Position{partitions[i], offsets[i]}
 	}
 	return at, nil
+}
+
+// Range asks for the first offset of each partition and for the one that its next
+// record gets. It is an error where one of them has no leader.
+func (r *Reader) Range(topic string, partitions []int32, timeoutMS int) (first, next []int64, err error) {
+	ask := func(logical kafka.Offset) ([]int64, error) {
+		offsets := slices.Repeat([]int64{int64(logical)}, len(partitions))
+		name := C.CString(topic)
+		defer C.free(unsafe.Pointer(name))
+		return offsets, failure(C.rdc_offsets(r.c, name, int32s(partitions), int64s(offsets), C.int(len(partitions)), C.int(timeoutMS)))
+	}
+	if first, err = ask(kafka.OffsetBeginning); err == nil {
+		next, err = ask(kafka.OffsetEnd)
+	}
+	return first, next, err
 }
 
 // Commit commits offsets for the group, each the one behind the last record that is

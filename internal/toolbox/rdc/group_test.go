@@ -129,6 +129,9 @@ func TestGroup(t *testing.T) {
 			if low, high := first.r.Ends("t", 1); low != 0 || high != 500 {
 				t.Errorf("partition 1 has offsets %d to %d, want 0 to 500", low, high)
 			}
+			if low, high, err := first.r.Range("t", []int32{1, 0}, 10_000); err != nil || fmt.Sprint(low, high) != "[0 0] [500 500]" {
+				t.Errorf("the partitions have offsets %v to %v, want 0 to 500: %v", low, high, err)
+			}
 			second := join(t, b, more)
 			until(t, "each has one partition", func() bool { first.poll(); second.poll(); return len(first.mine) == 1 && len(second.mine) == 1 })
 			send()
@@ -187,6 +190,9 @@ func TestCommitWithoutBroker(t *testing.T) {
 	}
 	if _, err := m.r.Committed("t", []int32{0}, 100); err == nil {
 		t.Error("asked, without a broker")
+	}
+	if _, _, err := m.r.Range("t", []int32{0}, 100); err == nil {
+		t.Error("asked for the range, without a broker")
 	}
 	// Not closed: that may wait for the group's coordinator, which never comes.
 }

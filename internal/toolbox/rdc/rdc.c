@@ -76,6 +76,17 @@ static rd_kafka_topic_partition_list_t *rdc_list(const char *topic, const int32_
 	return list;
 }
 
+// rdc_unlist takes the answers out of a list, unless they are errors.
+static int rdc_unlist(rd_kafka_topic_partition_list_t *list, int err, int64_t *offsets)
+{
+	for (int i = 0; i < list->cnt && !err; i++) {
+		err = list->elems[i].err;
+		offsets[i] = list->elems[i].offset;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	return err;
+}
+
 int rdc_subscribe(rdc_reader *r, const char *topic)
 {
 	int32_t any = -1;
@@ -111,13 +122,15 @@ int rdc_unassign(rdc_reader *r, const char *topic, const int32_t *partitions, in
 int rdc_committed(rdc_reader *r, const char *topic, const int32_t *partitions, int64_t *offsets, int n, int timeout_ms)
 {
 	rd_kafka_topic_partition_list_t *list = rdc_list(topic, partitions, NULL, n);
-	int err = rd_kafka_committed(r->rk, list, timeout_ms);
-	for (int i = 0; i < n && !err; i++) {
-		err = list->elems[i].err;
-		offsets[i] = list->elems[i].offset;
-	}
-	rd_kafka_topic_partition_list_destroy(list);
-	return err;
+	return rdc_unlist(list, rd_kafka_committed(r->rk, list, timeout_ms), offsets);
+}
+
+// rdc_offsets replaces logical offsets, -2 (the first) and -1 (behind the last), by
+// those that they stand for now.
+int rdc_offsets(rdc_reader *r, const char *topic, const int32_t *partitions, int64_t *offsets, int n, int timeout_ms)
+{
+	rd_kafka_topic_partition_list_t *list = rdc_list(topic, partitions, offsets, n);
+	return rdc_unlist(list, rd_kafka_offsets_for_times(r->rk, list, timeout_ms), offsets);
 }
 
 // rdc_commit commits offsets for the group: with a timeout it waits for the answer,

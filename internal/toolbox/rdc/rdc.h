@@ -66,6 +66,7 @@ rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *rk, const rd_kafka_t
 const char *rd_kafka_rebalance_protocol(rd_kafka_t *rk);
 int rd_kafka_assignment_lost(rd_kafka_t *rk);
 int rd_kafka_committed(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *partitions, int timeout_ms);
+int rd_kafka_offsets_for_times(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *offsets, int timeout_ms);
 int rd_kafka_commit(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *offsets, int async);
 int rd_kafka_commit_queue(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *offsets, rd_kafka_queue_t *rkqu,
 	void (*cb)(rd_kafka_t *rk, int err, rd_kafka_topic_partition_list_t *offsets, void *commit_opaque), void *commit_opaque);
@@ -115,6 +116,7 @@ int rdc_subscribe(rdc_reader *r, const char *topic);
 int rdc_assign(rdc_reader *r, const char *topic, const int32_t *partitions, const int64_t *offsets, int n);
 int rdc_unassign(rdc_reader *r, const char *topic, const int32_t *partitions, int n);
 int rdc_committed(rdc_reader *r, const char *topic, const int32_t *partitions, int64_t *offsets, int n, int timeout_ms);
+int rdc_offsets(rdc_reader *r, const char *topic, const int32_t *partitions, int64_t *offsets, int n, int timeout_ms);
 int rdc_commit(rdc_reader *r, const char *topic, const int32_t *partitions, const int64_t *offsets, int n, int timeout_ms);
 int64_t rdc_fetch(rdc_reader *r, int timeout_ms, uint8_t *buffer, size_t size, int headers);
 void rdc_close(rdc_reader *r);

@@ -96,4 +96,5 @@ rd_kafka_event_t *(*f34)(rd_kafka_queue_t *, int) = rd_kafka_queue_poll;
 rd_kafka_resp_err_t (*f35)(rd_kafka_event_t *) = rd_kafka_event_error;
 void (*f36)(rd_kafka_event_t *) = rd_kafka_event_destroy;
 rd_kafka_resp_err_t (*f37)(const rd_kafka_error_t *) = rd_kafka_error_code;
+rd_kafka_resp_err_t (*f39)(rd_kafka_t *, rd_kafka_topic_partition_list_t *, int) = rd_kafka_offsets_for_times;
 void (*f38)(rd_kafka_error_t *) = rd_kafka_error_destroy;
