@@ -1,6 +1,6 @@
 # `make` says what there is. Building needs Go and a C compiler (librdkafka comes
-# with its Go package); the tests need Java, Maven and Python besides, and
-# `make test` installs those where it may.
+# with its Go package); the tests need Java, Maven, Python and Prometheus besides,
+# and `make test` installs those where it may.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -50,7 +50,7 @@ lint: need-go need-cc ## gofmt, go vet, staticcheck, and this project's own rule
 	@GOFLAGS= go run $(static) ./...
 	@go test -count=1 ./internal/tidy
 
-check: lint ## the gate before every commit: lint, and the quick tests
+check: lint need-tests ## the gate before every commit: lint, and the quick tests
 	@go test -short ./codec/... ./shard/... ./server/... ./producer/... ./bench/... ./internal/config ./internal/node ./internal/embedded ./cmd/...
 
 fuzz: need-go need-cc ## each fuzz target for a while: make fuzz fuzztime=10m
@@ -73,11 +73,14 @@ faults: need-go need-cc need-tests ## break Kafka, the network and Ringtail, and
 clean: ## remove what was built
 	@rm -rf bin dist
 
-# What is missing is installed where we may (root on Debian or Ubuntu), else named.
+# What is missing is installed where we may (root on Debian or Ubuntu), else named. No
+# service is started: policy-rc.d denies it meanwhile.
 define need
 	command -v $(1) >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "installing $(2)"; export DEBIAN_FRONTEND=noninteractive; \
+	    policy=/usr/sbin/policy-rc.d; \
+	    [ -e $$policy ] || { trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; }; \
 	    apt-get install -y -qq --no-install-recommends $(2) >/dev/null 2>&1 || \
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(2) >/dev/null; }; \
 	  else \
@@ -96,3 +99,5 @@ need-tests:
 	@$(call need,java,default-jre-headless,java-21-openjdk-headless,openjdk)
 	@$(call need,mvn,maven,maven,maven)
 	@$(call need,python3,python3,python3,python3)
+	@command -v promtool >/dev/null || { $(call need,promtool,prometheus,golang-github-prometheus,prometheus); \
+	  [ ! -d /run/systemd/system ] || systemctl disable -q prometheus; } # nor at the next boot

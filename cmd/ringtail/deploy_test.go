@@ -2,8 +2,7 @@ package main
 
 import (
 	"os"
-	"regexp"
-	"slices"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,48 +24,55 @@ func TestDeployedConfig(t *testing.T) {
 	}
 }
 
-// TestAlertsNameMetricsThatExist: an alert on a metric or label that is not there
-// never fires, and nobody notices.
-func TestAlertsNameMetricsThatExist(t *testing.T) {
-	s := serve(t, "--sink", "discard", "--ring-bytes", "5MiB")
-	_, metrics := get(t, s.admin+"/metrics")
-	labels := map[string][]string{} // of each metric
-	for _, m := range regexp.MustCompile(`(?m)^(ringtail_\w+)(?:\{(.*)\})? `).FindAllStringSubmatch(metrics, -1) {
-		labels[m[1]] = append(labels[m[1]], "instance", "job")
-		for _, l := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(m[2], -1) {
-			labels[m[1]] = append(labels[m[1]], l[1])
+// TestProvisioning: what compose.yaml mounts is there, and Grafana's files point at
+// each other. No container runs it here.
+func TestProvisioning(t *testing.T) {
+	read := func(name string, into any) {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join("../../deploy", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(text, into); err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	text, err := os.ReadFile("../../deploy/alerts.yml")
-	if err != nil {
-		t.Fatal(err)
+	var compose struct {
+		Services map[string]struct {
+			Volumes     []string
+			NetworkMode string `yaml:"network_mode"`
+			Environment map[string]string
+		}
 	}
-	var file struct {
-		Groups []struct {
-			Rules []struct {
-				Alert, Expr string
-				Annotations map[string]string
+	read("compose.yaml", &compose)
+	mounted := map[string]string{} // by path in the container
+	for _, name := range []string{"prometheus", "grafana"} {
+		for _, v := range compose.Services[name].Volumes {
+			f := strings.Split(v, ":")
+			if _, err := os.Stat(filepath.Join("../../deploy", f[0])); err != nil || len(f) != 3 || f[2] != "ro" {
+				t.Errorf("%s mounts %s: %v", name, v, err)
 			}
+			mounted[f[1]] = f[0]
 		}
 	}
-	if err := yaml.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
+	var dashboards struct {
+		Providers []struct{ Options struct{ Path string } }
 	}
-	if len(file.Groups) != 1 || len(file.Groups[0].Rules) < 9 {
-		t.Fatalf("read %d groups", len(file.Groups))
+	read("grafana/provisioning/dashboards/ringtail.yml", &dashboards)
+	if len(dashboards.Providers) != 1 || mounted[dashboards.Providers[0].Options.Path] != "./grafana/dashboards" {
+		t.Errorf("the dashboards come from %+v, and mounted is %v", dashboards, mounted)
 	}
-	for _, rule := range file.Groups[0].Rules {
-		var known []string
-		for _, name := range regexp.MustCompile(`ringtail_\w+`).FindAllString(rule.Expr, -1) {
-			if labels[name] == nil {
-				t.Errorf("%s: there is no metric %s", rule.Alert, name)
-			}
-			known = append(known, labels[name]...)
-		}
-		for _, l := range regexp.MustCompile(`\$labels\.(\w+)`).FindAllStringSubmatch(rule.Annotations["summary"], -1) {
-			if l[1] != "instance" && !slices.Contains(known, l[1]) {
-				t.Errorf("%s: its metrics have no label %s", rule.Alert, l[1])
-			}
-		}
+	home := compose.Services["grafana"].Environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+	if filepath.Dir(home) != "/etc/grafana/dashboards" || filepath.Base(home) != "ringtail.json" || mounted["/etc/grafana/provisioning"] == "" {
+		t.Errorf("Grafana begins with %s", home)
+	}
+	var sources struct {
+		Datasources []struct{ Type, URL string }
+	}
+	read("grafana/provisioning/datasources/prometheus.yml", &sources)
+	// Prometheus is in the network of the service after which it is called there.
+	if len(sources.Datasources) != 1 || sources.Datasources[0].Type != "prometheus" || sources.Datasources[0].URL != "http://ringtail:9090" ||
+		compose.Services["prometheus"].NetworkMode != "service:ringtail" {
+		t.Errorf("Grafana asks %+v; Prometheus is at %s", sources, compose.Services["prometheus"].NetworkMode)
 	}
 }

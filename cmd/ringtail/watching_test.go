@@ -1,0 +1,418 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
+)
+
+// watched are a server that takes records and a consumer in a group that reads them.
+type watched struct {
+	server    *server
+	consumer  *command
+	addresses [2]string           // host:port of the metrics of both
+	labels    map[string][]string // of each metric that is exposed
+}
+
+const sent = 500
+
+func watch(t *testing.T) *watched {
+	t.Helper()
+	w := &watched{server: embedded(t, "--dead-letter-topic", "dead")}
+	must(t, "produce", "--to", w.server.listen[0], "--generate", "numbers", "--count", fmt.Sprint(sent))
+	w.consumer = start(t, "", "consume", "--brokers", w.server.brokers, "--topic", "records", "--group", "readers", "--from", "beginning", "--metrics", "127.0.0.1:0")
+	t.Cleanup(func() {
+		select {
+		case w.consumer.signals <- syscall.SIGTERM:
+		default:
+		}
+	})
+	until(t, "the consumer has read all", func() bool { return strings.Count(w.consumer.out.String(), "\n") == sent })
+	line, _, _ := strings.Cut(w.consumer.err.String(), "\n")
+	exposed := strings.TrimPrefix(line, "ringtail: metrics at ")
+	w.addresses = [2]string{strings.TrimPrefix(w.server.admin, "http://"), strings.TrimSuffix(strings.TrimPrefix(exposed, "http://"), "/metrics")}
+	w.labels = map[string][]string{"up": {"job", "instance"}}
+	for _, address := range []string{w.server.admin + "/metrics", exposed} {
+		_, text := get(t, address)
+		for _, m := range regexp.MustCompile(`(?m)^(\w+)(?:\{(.*)\})? `).FindAllStringSubmatch(text, -1) {
+			w.labels[m[1]] = append(w.labels[m[1]], "job", "instance")
+			for _, l := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(m[2], -1) {
+				w.labels[m[1]] = append(w.labels[m[1]], l[1])
+			}
+		}
+	}
+	return w
+}
+
+// expression is what asks Prometheus for something, and where it stands.
+type expression struct{ where, text, summary string }
+
+func alertRules(t *testing.T) []expression {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr string
+				Annotations map[string]string
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	var all []expression
+	for _, group := range file.Groups {
+		for _, rule := range group.Rules {
+			all = append(all, expression{rule.Alert, rule.Expr, rule.Annotations["summary"]})
+		}
+	}
+	if len(all) < 15 {
+		t.Fatalf("read %d rules", len(all))
+	}
+	return all
+}
+
+// dashboard are the expressions of its panels, with Grafana's variables filled in.
+func dashboard(t *testing.T) []expression {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/grafana/dashboards/ringtail.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr, LegendFormat string }
+		}
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	var all []expression
+	for _, p := range file.Panels {
+		for _, target := range p.Targets {
+			expr := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*").Replace(target.Expr)
+			// Legends name labels as annotations do, without the dollar.
+			all = append(all, expression{p.Title, expr, strings.ReplaceAll(target.LegendFormat, "{{", "$labels.")})
+		}
+	}
+	if len(all) < 25 {
+		t.Fatalf("read %d expressions", len(all))
+	}
+	return all
+}
+
+var (
+	quoted     = regexp.MustCompile(`"[^"]*"`)
+	matchers   = regexp.MustCompile(`\{[^}]*\}`)
+	durations  = regexp.MustCompile(`\[[^\]]*\]`)
+	grouping   = regexp.MustCompile(`\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)`)
+	identifier = regexp.MustCompile(`\b[a-zA-Z_][a-zA-Z0-9_:]*\s*\(?`)
+	summarized = regexp.MustCompile(`\$labels\.(\w+)`)
+	operators  = []string{"and", "or", "unless", "bool", "offset", "by", "on"}
+)
+
+// names are the metrics that an expression asks for, and the labels that it uses.
+func (e expression) names() (metrics, labels []string) {
+	text := quoted.ReplaceAllString(e.text, `""`)
+	for _, m := range matchers.FindAllString(text, -1) {
+		for _, l := range regexp.MustCompile(`\w+`).FindAllString(m, -1) {
+			labels = append(labels, l)
+		}
+	}
+	text = matchers.ReplaceAllString(text, "")
+	for _, g := range grouping.FindAllStringSubmatch(text, -1) {
+		for l := range strings.SplitSeq(g[1], ",") {
+			labels = append(labels, strings.TrimSpace(l))
+		}
+	}
+	text = durations.ReplaceAllString(grouping.ReplaceAllString(text, ""), "")
+	for _, name := range identifier.FindAllString(text, -1) {
+		if !strings.HasSuffix(name, "(") && !slices.Contains(operators, strings.TrimSpace(name)) {
+			metrics = append(metrics, strings.TrimSpace(name))
+		}
+	}
+	for _, l := range summarized.FindAllStringSubmatch(e.summary, -1) {
+		labels = append(labels, l[1])
+	}
+	return metrics, labels
+}
+
+// unknown are the names in an expression that nothing exposes.
+func (e expression) unknown(exposed map[string][]string) []string {
+	metrics, labels := e.names()
+	var wrong, known []string
+	for _, m := range metrics {
+		if exposed[m] == nil {
+			wrong = append(wrong, m)
+		}
+		known = append(known, exposed[m]...)
+	}
+	for _, l := range labels {
+		if !slices.Contains(known, l) {
+			wrong = append(wrong, l)
+		}
+	}
+	if len(metrics) == 0 {
+		wrong = append(wrong, "no metric at all")
+	}
+	return wrong
+}
+
+// TestWatchedNamesExist: an alert or a panel on a metric or label that is not there
+// shows nothing for ever, and nobody notices.
+func TestWatchedNamesExist(t *testing.T) {
+	w := watch(t)
+	for _, e := range slices.Concat(alertRules(t), dashboard(t)) {
+		if wrong := e.unknown(w.labels); len(wrong) > 0 {
+			t.Errorf("%s: nothing exposes %v: %s", e.where, wrong, e.text)
+		}
+	}
+	// The tests of the rules are about series that exist, too.
+	text, err := os.ReadFile("../../deploy/alerts_test.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := regexp.MustCompile(`series: '([^']*)'`).FindAllStringSubmatch(string(text), -1)
+	if len(series) < 40 {
+		t.Errorf("found %d series", len(series))
+	}
+	for _, s := range series {
+		if wrong := (expression{text: s[1]}).unknown(w.labels); len(wrong) > 0 {
+			t.Errorf("alerts_test.yml: nothing exposes %v: %s", wrong, s[1])
+		}
+	}
+	// What is right passes, and each kind of mistake is seen.
+	for text, want := range map[string]string{
+		`sum by (shard) (rate(ringtail_records_received_total{instance=~"a|by (x)"}[5m])) > 1e3`:               "",
+		`ringtail_ring_used_bytes / on (instance, shard) group_left () ringtail_ring_capacity_bytes offset 5m`: "",
+		`rate(ringtail_records_recieved_total[5m])`:                                                            "ringtail_records_recieved_total",
+		`ringtail_ring_used_bytes / ringtail_ring_size_bytes`:                                                  "ringtail_ring_size_bytes",
+		`sum by (partition) (ringtail_ring_used_bytes)`:                                                        "partition",
+		`ringtail_records_rejected_total{cause="bad_json"}`:                                                    "cause",
+		`deriv((sum by (topic) (ringtail_consumer_lags))[10m:1m]) > 0`:                                         "ringtail_consumer_lags topic",
+		`vector(1)`: "no metric at all",
+	} {
+		if wrong := strings.Join((expression{text: text}).unknown(w.labels), " "); wrong != want {
+			t.Errorf("in %s, %q is said to be wrong, want %q", text, wrong, want)
+		}
+	}
+	if wrong := (expression{text: "up", summary: "{{ $labels.shard }}"}).unknown(w.labels); len(wrong) != 1 {
+		t.Errorf("a label that the alert has not: %v", wrong)
+	}
+}
+
+// tool runs promtool, which `make test` installs.
+func tool(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
+		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+func TestRulesByPromtool(t *testing.T) {
+	tool(t, "check", "config", "../../deploy/prometheus.yml")
+	tool(t, "check", "rules", "../../deploy/alerts.yml")
+	tool(t, "test", "rules", "../../deploy/alerts_test.yml")
+	tested, err := os.ReadFile("../../deploy/alerts_test.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Each alert has a case in which it fires, and one in which it does not.
+	for _, e := range alertRules(t) {
+		if !strings.Contains(string(tested), "alertname: "+e.where+"\n        exp_alerts:") || !strings.Contains(string(tested), "alertname: "+e.where+"}") {
+			t.Errorf("alerts_test.yml does not test both sides of %s", e.where)
+		}
+	}
+}
+
+// prometheus is a real one, which scrapes what it is told to every second.
+type prometheus struct {
+	t       *testing.T
+	address string
+}
+
+// startPrometheus runs Prometheus with deploy/prometheus.yml, but for the addresses
+// and the times.
+func startPrometheus(t *testing.T, w *watched) *prometheus {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/prometheus.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := filepath.Abs("../../deploy/alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := string(text)
+	for from, to := range map[string]string{
+		"127.0.0.1:9888": w.addresses[0], "127.0.0.1:9889": w.addresses[1], "alerts.yml": rules, ": 15s": ": 1s",
+	} {
+		if !strings.Contains(config, from) {
+			t.Fatalf("deploy/prometheus.yml has no %s", from)
+		}
+		config = strings.ReplaceAll(config, from, to)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &prometheus{t: t, address: fmt.Sprintf("127.0.0.1:%d", kafkatest.ReservePorts(t, 1))}
+	log := &output{}
+	cmd := exec.Command("prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+p.address)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := kafkatest.Spawn(cmd); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("prometheus said\n%s", log)
+		}
+	})
+	return p
+}
+
+// ask calls Prometheus's API; ok is false while it does not answer well.
+func (p *prometheus) ask(path string, data any) (ok bool, cause string) {
+	p.t.Helper()
+	r, err := http.Get("http://" + p.address + "/api/v1/" + path)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer func() { _ = r.Body.Close() }()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return false, err.Error()
+	}
+	var answer struct {
+		Status, Error string
+		Data          json.RawMessage
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return false, string(body)
+	}
+	if answer.Status != "success" {
+		return false, answer.Error
+	}
+	if err := json.Unmarshal(answer.Data, data); err != nil {
+		p.t.Fatalf("%s: %v in %s", path, err, answer.Data)
+	}
+	return true, ""
+}
+
+// query evaluates an expression: the values, by their labels as JSON.
+func (p *prometheus) query(expr string) (values map[string]string, cause string) {
+	var data struct {
+		Result []struct {
+			Metric json.RawMessage
+			Value  [2]any
+		}
+	}
+	ok, cause := p.ask("query?query="+url.QueryEscape(expr), &data)
+	if !ok {
+		return nil, cause
+	}
+	values = map[string]string{}
+	for _, r := range data.Result {
+		values[string(r.Metric)], _ = r.Value[1].(string)
+	}
+	return values, ""
+}
+
+// states are those of the alerts that are pending or firing; nil while it does not say.
+func (p *prometheus) states() map[string]string {
+	var data struct {
+		Alerts []struct {
+			Labels map[string]string
+			State  string
+		}
+	}
+	if ok, _ := p.ask("alerts", &data); !ok {
+		return nil
+	}
+	states := map[string]string{}
+	for _, a := range data.Alerts {
+		states[a.Labels["alertname"]] = a.State
+	}
+	return states
+}
+
+// TestPrometheus: a real one scrapes a server and a consumer, each panel of the
+// dashboard shows something, each rule is evaluated, and when the consumer ends an
+// alert is on its way.
+func TestPrometheus(t *testing.T) {
+	w := watch(t)
+	p := startPrometheus(t, w)
+	until(t, "Prometheus knows what the server has delivered", func() bool {
+		values, _ := p.query("sum(ringtail_records_delivered_total)")
+		return values["{}"] == fmt.Sprint(sent)
+	})
+	until(t, "Prometheus knows that the group has no lag", func() bool {
+		values, _ := p.query("sum by (topic, group) (ringtail_consumer_lag)")
+		return values[`{"group":"readers","topic":"records"}`] == "0"
+	})
+	for _, e := range dashboard(t) {
+		var values map[string]string
+		var cause string
+		until(t, "the panel "+e.where+" shows something: "+e.text, func() bool {
+			values, cause = p.query(e.text)
+			if strings.HasPrefix(cause, "invalid parameter") {
+				t.Fatalf("the panel %s: %s", e.where, cause)
+			}
+			return len(values) > 0
+		})
+	}
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Name, Health, LastError string }
+		}
+	}
+	until(t, "every rule has been evaluated", func() bool {
+		p.ask("rules", &rules)
+		n := 0
+		for _, g := range rules.Groups {
+			for _, r := range g.Rules {
+				if r.Health == "err" {
+					t.Fatalf("the rule %s: %s", r.Name, r.LastError)
+				}
+				if r.Health == "ok" {
+					n++
+				}
+			}
+		}
+		return n == len(alertRules(t))
+	})
+	until(t, "there is no alert while all is well", func() bool { // a slow machine may miss a scrape
+		states := p.states()
+		return states != nil && len(states) == 0
+	})
+	if code := w.consumer.terminate(); code != 0 {
+		t.Errorf("the consumer: exit %d: %s", code, w.consumer.err.String())
+	}
+	want := map[string]string{"RingtailConsumerGone": "pending", "RingtailGroupEmpty": "pending"}
+	until(t, "the alerts that the consumer is gone and its group empty are on their way", func() bool {
+		return maps.Equal(p.states(), want)
+	})
+}
