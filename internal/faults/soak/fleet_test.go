@@ -121,7 +121,7 @@ func TestFleet(t *testing.T) {
 		Connections: testConns, Rate: 20_000, Window: 1000, Target: func() string { return s.listener.Addr().String() },
 	})
 	for Sum(fleet.Acked()) < 20_000 && ctx.Err() == nil {
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 		fleet.Reset(rand.IntN(testConns))
 	}
 	fleet.Finish()
