@@ -47,6 +47,7 @@ type engineConfig struct {
 	DeadLimit     func() int  // most bytes of a letter
 	Keyed         bool        // records have keys (--key-field)
 	OnProgress    func()      // room was freed
+	OnRelief      func()      // a stall is over, and what had queued up is in Kafka
 	OnRefused     func(conn, ordinal uint64)
 	RemoteOf      func(conn uint64) string
 	Logger        *slog.Logger
@@ -76,7 +77,9 @@ const (
 	backoffMax     = 10 * time.Second
 	pollIdle       = time.Second
 	gather         = time.Millisecond
-	gatherRecords  = 256 // fewer in a round: let more come together first
+	gatherRecords  = 256              // fewer in a round: let more come together first
+	stalledAfter   = 10 * time.Second // how long the oldest record waits for Kafka before that is a stall
+	relieved       = time.Second      // and when it is over
 )
 
 // engine carries the lines of one librdkafka instance. Everything is its
@@ -101,6 +104,7 @@ type engine struct {
 	lastPurge   time.Duration
 	gone        <-chan struct{} // destroying: closed when it is done
 	quiet       bool            // the last round found nothing
+	stalled     bool            // a record has waited for longer than stalledAfter
 	freed       func(*held)     // stats.freed, bound once
 	down        bool            // librdkafka said that no broker can be reached, and nothing was acked since
 	records     []rdk.Record    // scratch of feedRecords
@@ -254,6 +258,7 @@ func (e *engine) collect() {
 		}
 	}
 	e.oldest.Store(oldest)
+	e.relief(oldest)
 	if freed && e.cfg.OnProgress != nil {
 		e.cfg.OnProgress()
 	}
@@ -265,6 +270,24 @@ func (e *engine) collect() {
 			e.fail(code, failed)
 		} else if c := e.client.Fatal(); c != 0 {
 			e.fail(c, nil)
+		}
+	}
+}
+
+// relief tells that a stall is over. What it made queues grow to is garbage then, and
+// a process that allocates nothing would collect it minutes later.
+func (e *engine) relief(oldest int64) {
+	age := time.Duration(0)
+	if oldest != 0 {
+		age = e.seams.now() - time.Duration(oldest)
+	}
+	switch {
+	case age > stalledAfter:
+		e.stalled = true
+	case e.stalled && age < relieved:
+		e.stalled = false
+		if e.cfg.OnRelief != nil {
+			e.cfg.OnRelief()
 		}
 	}
 }

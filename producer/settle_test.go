@@ -166,3 +166,42 @@ func TestLetterIsCutNotRefused(t *testing.T) {
 		t.Errorf("letters %+v", c.letters)
 	}
 }
+
+// TestReliefAfterStall: a record that waits for longer than a stall takes, and is
+// acked, is told as relief once; ordinary waiting is not.
+func TestReliefAfterStall(t *testing.T) {
+	ring, err := shard.New(shard.Options{Name: "0", Bytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ring.Release()
+	c := &eager{}
+	now, reliefs := time.Duration(shard.Now()), 0
+	e := newEngine(engineConfig{
+		WindowRecords: 10, WindowBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler), OnRelief: func() { reliefs++ },
+	}, seams{
+		open:  func(topicState, []uint64) (client, error) { return c, nil },
+		topic: func() topicState { return topicState{Look: 1} },
+		look:  func() {},
+		now:   func() time.Duration { return now },
+	}, []*line{{ring: ring}}, newStats(1))
+	for round, wait := range []time.Duration{time.Second, stalledAfter + time.Second, time.Second} {
+		claim, err := ring.Claim(1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		claim.SetTaken(int64(now))
+		claim.Append([]byte("x"), nil, 1)
+		claim.Publish()
+		for range 3 { // handed over, not acked
+			e.step()
+		}
+		now += wait
+		e.step()
+		c.Poll(0)
+		e.step()
+		if want := min(round, 1); reliefs != want || ring.Used() > 0 {
+			t.Errorf("after waiting for %v: %d reliefs, want %d; %d bytes in the ring", wait, reliefs, want, ring.Used())
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -215,6 +216,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 		SettleTimeout: w.opts.settleTimeout(),
 		Keyed:         w.opts.KeyField != "",
 		OnProgress:    w.opts.OnProgress,
+		OnRelief:      giveBackMemory,
 		OnRefused:     w.opts.OnRefused,
 		RemoteOf:      w.opts.RemoteOf,
 		Logger:        w.opts.Logger,
@@ -266,6 +268,15 @@ func (w *Writer) lettersMoved() {
 	if w.opts.OnProgress != nil {
 		w.opts.OnProgress()
 	}
+}
+
+// giveBackMemory gives to the kernel what a stall took: queues of batches and of acks,
+// librdkafka's messages.
+func giveBackMemory() {
+	go func() {
+		debug.FreeOSMemory()
+		rdk.GiveBackMemory()
+	}()
 }
 
 // topicChanged runs on a watcher's goroutine.
@@ -338,10 +349,6 @@ func (w *Writer) Stats() Stats { return w.stats.snapshot() }
 
 // Refused is the number of records set aside after they were routed.
 func (w *Writer) Refused() uint64 { return w.stats.snapshot().Refused }
-
-// stalledAfter is how long the oldest record may wait for Kafka's ack before the
-// server calls itself not ready.
-const stalledAfter = 10 * time.Second
 
 // Ready tells whether records are being written, and if not, why.
 func (w *Writer) Ready() (bool, string) {

@@ -15,7 +15,7 @@ static void rdk_keep_memory(void)
 #endif
 }
 
-static void rdk_give_back_memory(void)
+void rdk_give_back_memory(void)
 {
 #ifdef __GLIBC__
 	malloc_trim(0);

@@ -261,6 +261,9 @@ func (c *Client) Destroy() {
 	C.free(unsafe.Pointer(c.batch))
 }
 
+// GiveBackMemory gives to the kernel what C's malloc keeps of memory that is free.
+func GiveBackMemory() { C.rdk_give_back_memory() }
+
 // InjectFatal raises a fatal error, as a broker's refusal would. For tests.
 func (c *Client) InjectFatal(code int, text string) {
 	t := C.CString(text)

@@ -112,6 +112,7 @@ typedef struct {
 
 rdk_client *rdk_new(rd_kafka_conf_t *conf, const char *topic, int lines, char *err, size_t err_len);
 void rdk_destroy(rdk_client *c);
+void rdk_give_back_memory(void);
 void rdk_ok(rdk_track *t, uint64_t number);
 int rdk_produce(rdk_client *c, rd_kafka_message_t *m, int n);
 int rdk_produce_letter(rdk_client *c, rd_kafka_message_t *m, const char *reason, size_t reason_len,
