@@ -12,12 +12,12 @@ const rate = 30_000
 
 // brokerKilled: row 1. Kills come at random moments; the broker stays away for
 // a random while, and comes back when its controller lets it.
-func brokerKilled(records int64, kills int64) func(*Case) {
+func brokerKilled(kills int64) func(*Case) {
 	return func(c *Case) {
 		c.Begin()
-		c.Send(records, rate)
-		for kill := range kills {
-			c.Until(records/kills*kill + c.Rand.Int64N(records/kills/2))
+		c.SendOn()
+		for range kills {
+			c.Flows(10_000 + c.Rand.Int64N(300_000))
 			c.Kafka.Kill(1)
 			c.Quiet(2 * time.Second) // what was delivered before is acked late on a busy machine
 			before := c.Load.Acked()
@@ -201,7 +201,7 @@ func quorumGone(c *Case) {
 func throttled(c *Case) {
 	c.Begin("--max-record-bytes", "50000", "--ring-bytes", "1MiB")
 	c.Kafka.SetProduceQuota(500_000)
-	c.Send(600_000, rate)
+	c.SendOn()
 	c.Server.Await("clients are held back", func() bool {
 		return c.Server.Metrics().Sum("backpressure_seconds_total") > 0
 	})

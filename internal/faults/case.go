@@ -89,10 +89,10 @@ func (c *Case) Send(records int64, rate float64, change ...func(*bench.Options))
 }
 
 // SendOn starts a load that goes on until Finish.
-func (c *Case) SendOn() {
+func (c *Case) SendOn(change ...func(*bench.Options)) {
 	c.Helper()
 	const more = 1_000_000_000 // than any row lasts
-	c.Send(more, rate)
+	c.Send(more, rate, change...)
 	c.sendsOn = true
 }
 

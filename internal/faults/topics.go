@@ -52,7 +52,7 @@ func absentAtStart(c *Case) {
 func topicDeleted(late bool) func(*Case) {
 	return func(c *Case) {
 		c.Begin()
-		c.Send(1_200_000, rate)
+		c.SendOn()
 		c.Until(100_000 + c.Rand.Int64N(200_000))
 		c.Kafka.DeleteTopic(topic)
 		c.Quiet(3 * time.Second)
@@ -160,9 +160,10 @@ func (c *Case) onlyOdd(r *bench.Result, reasons ...string) (n int64) {
 // started anew, and only the large ones may be set aside.
 func limitLowered(c *Case) {
 	c.Begin()
-	c.Send(900_000, rate, every(4999, 30_000))
+	c.SendOn(every(4999, 30_000))
 	c.Until(100_000 + c.Rand.Int64N(100_000))
 	c.Kafka.AlterTopic(topic, "max.message.bytes", "20000")
+	c.Server.Await("librdkafka is started anew", func() bool { return c.Server.Metrics().Sum("producer_rebuilds_total") > 0 })
 	r := c.Finish()
 	if err := r.Err(); err != nil || r.Acked != r.Records {
 		c.Fatalf("%d of %d records acked: %v\n%s", r.Acked, r.Records, err, c.Server.Output())
@@ -182,7 +183,7 @@ func writeRevoked(c *Case) {
 	c.Kafka.CreateTopic(topic, e2e.Shards, 1, nil)
 	c.Kafka.Grant(topic, true)
 	c.Serve()
-	c.Send(900_000, rate)
+	c.SendOn()
 	c.Until(100_000 + c.Rand.Int64N(100_000))
 	c.Kafka.RevokeWrite(topic)
 	c.Server.Await("it says that it is not ready", func() bool { return !c.Server.Ready() })
