@@ -10,10 +10,10 @@ import (
 // budget is --client-memory: what connections hold of unfinished records and of
 // chunks that wait for room in a ring, all together.
 //
-//	0                   3/4        7/8  15/16  usable  closing  limit
+//	0                  large       7/8  15/16  usable  closing  limit
 //	├────────────────────┼──────────┼─────┼──────┼────────┼───────┤
 //	 large records, read │ the      │  small ones │ ends   │ one read of
-//	 or waiting          │ oldest   │     └ spent ┘        │ each loop
+//	 or waiting          │ eldest   │     └ spent ┘        │ each loop
 //
 // What a read brings is known only when it has been read, and bytes cannot be put
 // back into a socket. To let those wait who have read too much is no limit: each of
@@ -23,8 +23,9 @@ import (
 //  1. used ≤ limit, always.
 //  2. A connection on an event loop whose unfinished record is over carryFree has been
 //     charged ahead for what its next read can add (ahead). One that cannot be (extend)
-//     is not read, and waits. What they make of it stays under 3/4 of what is usable;
-//     the one whose record is the oldest may go to 7/8, so that one of them comes to its end.
+//     is not read, and waits. They leave room for the largest record there may be: it is
+//     for one of them at a time, the oldest that waits (eldest), until its record has
+//     ended. Or else all might stand half-way, each waiting for the others.
 //  3. One read of any other connection adds at most readGrowth. After each read a loop
 //     looks whether more than usable is used (spent). If so, it gives up all its
 //     connections before it reads again (loop.go:giveUpAll), and takes no more (OnOpen). So
@@ -39,11 +40,14 @@ import (
 // Nobody is closed because the limit is reached. An unfinished record ages while it
 // waits, and is ended by --frame-timeout.
 type budget struct {
-	limit   int64 // bytes
-	usable  int64
-	closing int64
-	used    atomic.Int64
-	short   atomic.Bool // usable was passed, and a sixteenth is not free again
+	limit     int64 // bytes
+	usable    int64
+	closing   int64
+	large     int64
+	maxRecord int
+	used      atomic.Int64
+	short     atomic.Bool   // usable was passed, and a sixteenth is not free again
+	eldest    atomic.Uint64 // id of the connection that may go beyond large; 0: none
 }
 
 // carryFree is an unfinished record that is not charged ahead: an ordinary one, cut
@@ -58,16 +62,19 @@ const (
 	lettersGrowth = (heldRecBytes + 2) / 2 * (wholeRead + carryFree)
 )
 
-// init sets the limits for so many loops. A limit that they need most of is raised.
-func (b *budget) init(limit int64, loops int, letters bool) {
+// init sets the limits. One that the loops' share, or a record, would use up is raised.
+func (b *budget) init(limit int64, loops, maxRecord int, letters bool) {
 	growth := int64(readGrowth)
 	if letters {
 		growth = lettersGrowth
 	}
 	loopsShare, closingShare := int64(loops)*growth, growth+2*wholeRead
-	b.limit = max(limit, 2*(loopsShare+closingShare))
+	reserve, largest := loopsShare+closingShare, int64(1)<<bits.Len64(uint64(maxRecord-1))
+	b.limit = max(limit, 2*reserve, reserve+2*largest)
 	b.closing = b.limit - loopsShare
 	b.usable = b.closing - closingShare
+	b.large = min(b.usable/4*3, b.eldestMost()-largest)
+	b.maxRecord = maxRecord
 }
 
 // add changes what is used by n bytes.
@@ -108,8 +115,8 @@ func (b *budget) tryAdd(n, ceiling int64) bool {
 // spent: nobody may be read who might have to hold something.
 func (b *budget) spent() bool { return b.short.Load() || b.used.Load() > b.usable }
 
-func (b *budget) large() int64  { return b.usable / 4 * 3 }
-func (b *budget) oldest() int64 { return b.usable / 8 * 7 }
+// eldestMost is what may be used in all where it is the eldest that asks.
+func (b *budget) eldestMost() int64 { return b.usable / 8 * 7 }
 
 // charge sets what a connection is charged.
 func (b *budget) charge(c *conn, n int64) {
@@ -128,6 +135,27 @@ func (b *budget) extend(c *conn, n, ceiling int64) bool {
 	}
 	return true
 }
+
+// chargeAhead charges what an event loop may make of c's unfinished record, if it is a
+// large one. It answers false if there is not that much.
+func (b *budget) chargeAhead(c *conn) bool {
+	if c.carry <= carryFree {
+		return true
+	}
+	ceiling := b.large
+	if b.eldest.Load() == c.id {
+		ceiling = b.eldestMost()
+	}
+	return b.extend(c, ahead(c.carry, b.maxRecord), ceiling)
+}
+
+// becomeEldest lets c go beyond large, if nobody else may.
+func (b *budget) becomeEldest(c *conn) bool {
+	return b.eldest.Load() == c.id || b.eldest.CompareAndSwap(0, c.id)
+}
+
+// recordEnded follows when c has no large record any more, and will not have one now.
+func (b *budget) recordEnded(c *conn) { b.eldest.CompareAndSwap(c.id, 0) }
 
 // ahead is the memory of a carry of so many bytes after one more read. A carry
 // grows in powers of two, at least to its double, until it takes the largest record.

@@ -234,8 +234,8 @@ func (f *frugal) fresh(g *guest) bool {
 	return n > g.left || n == 0 || err != nil && err != unix.EAGAIN
 }
 
-// serve gives those who wait for memory to the loops, as long as there is some: the
-// oldest records first, and the very oldest may take more than the others leave.
+// serve gives those who wait for memory to the loops, as long as there is some, the
+// oldest records first.
 func (f *frugal) serve(waiting []*guest) {
 	if len(waiting) == 0 {
 		return
@@ -243,17 +243,21 @@ func (f *frugal) serve(waiting []*guest) {
 	s := f.srv
 	slices.SortFunc(waiting, func(a, b *guest) int { return cmp.Compare(a.c.unfinished, b.c.unfinished) })
 	for i, g := range waiting {
-		ceiling := s.memory.large()
-		if i == 0 {
-			ceiling = s.memory.oldest()
-		}
-		if s.memory.spent() || !s.memory.extend(g.c, ahead(g.c.carry, s.opt.Codec.MaxRecordBytes), ceiling) {
+		if s.memory.spent() || !s.grant(g.c) {
 			f.complain(len(waiting) - i)
 			return
 		}
 		c := f.leave(g)
 		s.spawn(func() { s.unpark(c, true) })
 	}
+}
+
+// grant charges what the next read of c may make. Who waits longest, and is still
+// small, becomes large by it.
+func (s *Server) grant(c *conn) bool {
+	n := ahead(c.carry, s.memory.maxRecord)
+	return s.memory.extend(c, n, s.memory.large) ||
+		s.memory.becomeEldest(c) && s.memory.extend(c, n, s.memory.eldestMost())
 }
 
 // complain says once in a while that there are connections which cannot go on.

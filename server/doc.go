@@ -9,7 +9,7 @@
 //	          refused       │ │ EnrollContext                        9 ─┤
 //	                        ▼ │                                   dead ─┘
 //	              parked connections                                 │ acked
-//	        (room · memory · lines unread)                           ▼
+//	    (room · lines unread) frugal reader                          ▼
 //	                                        AcksMoved ──► ackers, one a loop
 //	 {"acked":N} ◄──────────────────────────────────────────┘
 //
@@ -18,9 +18,10 @@
 //	a loop        OnOpen, OnTraffic, OnClose, check: everything of the connections it has
 //	accept        one goroutine a listener; one for each socket on its way to a loop
 //	parked        a goroutine while a connection waits for room
+//	frugal        one a loop: reads on for those connections while client memory is short
 //	acker         one a loop, with --ack kafka: settles checkpoints, writes to sockets
 //	keeper        lets parked connections back when half a ring is free
-//	ticker        served time, deadlines, the memory queue
+//	ticker        served time, deadlines
 //
 // The way of a chunk: loop.go:OnTraffic → intake.go:take (decode, push) → acks.go:framed.
 //
@@ -31,7 +32,7 @@
 //	held.go       batches that found their ring full
 //	park.go       connections that are not read, and how connections end
 //	pressure.go   who comes back when; backpressure_seconds_total
-//	budget.go     --client-memory
+//	budget.go     --client-memory; frugal.go reading without any
 //	acks.go       checkpoints; ackline.go the wire; acker.go the writing
 //	deadlines.go  served time; frame, idle and age limits
 //	drain.go      stopping

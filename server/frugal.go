@@ -91,6 +91,9 @@ func (s *Server) beFrugal(c *conn) {
 		}
 	}
 	s.memory.charge(c, c.carry) // nothing is charged ahead here
+	if c.carry <= carryFree {
+		s.memory.recordEnded(c)
+	}
 	s.spared.Add(1)
 	widen(int(c.parkFD))
 	f.n.Add(1)
@@ -314,7 +317,7 @@ func (f *frugal) swallow(g *guest) bool {
 		f.empty(g, err)
 		return true
 	}
-	if !s.memory.extend(c, ahead(c.carry, s.opt.Codec.MaxRecordBytes)+f.growth(n), s.memory.closing) {
+	if !s.memory.extend(c, ahead(c.carry, s.memory.maxRecord)+f.growth(n), s.memory.closing) {
 		return false
 	}
 	f.need(g, false)

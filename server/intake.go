@@ -101,12 +101,16 @@ func (in *intake) end(c *conn, byUs bool) outcome {
 	}
 	c.dec.Release()
 	in.account(c, o.held)
+	in.srv.memory.recordEnded(c)
 	return o
 }
 
 // account tells the budget what a connection holds now, and what it holds besides.
 func (in *intake) account(c *conn, h *held) {
 	c.carry = int64(c.dec.Held())
+	if c.charged > carryFree && c.carry <= carryFree {
+		in.srv.memory.recordEnded(c)
+	}
 	n := c.carry - c.charged
 	if h != nil {
 		n += h.size

@@ -111,7 +111,7 @@ func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 		}
 		return gnet.Close
 	case o.held != nil || o.stalled:
-	case spent || !s.chargeAhead(c, s.memory.large()):
+	case spent || !s.memory.chargeAhead(c):
 		state = stateParkingForMemory
 	default:
 		return gnet.None

@@ -67,17 +67,11 @@ func (s *Server) unpark(c *conn, forMemory bool) {
 		s.endParked(c, closedCutOff)
 	case c.acks != nil && c.domain.stall(c.acks):
 		// The ack domain has it, and may have resumed it already.
-	case s.memory.spent(), !s.chargeAhead(c, s.memory.large()):
+	case s.memory.spent(), !s.memory.chargeAhead(c):
 		s.beFrugal(c)
 	default:
 		s.enroll(c)
 	}
-}
-
-// chargeAhead charges what an event loop may make of the unfinished record, if it is
-// a large one. It answers false if that is more than ceiling in all.
-func (s *Server) chargeAhead(c *conn, ceiling int64) bool {
-	return c.carry <= carryFree || s.memory.extend(c, ahead(c.carry, s.opt.Codec.MaxRecordBytes), ceiling)
 }
 
 // resume is the ack domain's: the client has taken its lines.

@@ -100,9 +100,9 @@ func New(o Options) (*Server, error) {
 		s.rings = append(s.rings, o.Rings.Dead)
 		s.recent = make([]recentRemote, recentRemotes)
 	}
-	s.memory.init(o.ClientMemory, o.Loops, o.Rings.Dead != nil)
+	s.memory.init(o.ClientMemory, o.Loops, o.Codec.MaxRecordBytes, o.Rings.Dead != nil)
 	if s.memory.limit > o.ClientMemory {
-		o.Logger.Warn("server: --client-memory is less than the event loops need; raised",
+		o.Logger.Warn("server: --client-memory is less than the event loops and a record need; raised",
 			"asked", o.ClientMemory, "bytes", s.memory.limit)
 	}
 	s.pressure = newPressure(s.rings)

@@ -1,0 +1,172 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// Everything goes through the frugal readers, in every framing, in reads that end
+// anywhere: every byte arrives, in order, and every ack.
+func TestFrugalReaderIsByteExact(t *testing.T) {
+	for _, f := range []codec.Framing{codec.Newline, codec.Length, codec.JSON, codec.Auto} {
+		t.Run(f.String(), func(t *testing.T) {
+			r := newRig(t, func(o *rigOptions) {
+				o.framing = f
+				o.ack = true
+				o.ringBytes = shard.MinBytes(1000)
+				o.Codec.MaxRecordBytes = 1000
+			})
+			defer r.useUp()()
+			stop := make(chan struct{})
+			var wg, nagger sync.WaitGroup
+			nagger.Go(func() { stickAndFree(r.w, stop) })
+			const conns, n = 20, 1000
+			for c := range conns {
+				nc := r.dial()
+				wg.Go(func() {
+					rng := rand.New(rand.NewPCG(uint64(c), 5))
+					var b strings.Builder
+					for k := range n {
+						b.WriteString(frame(f, twoDigits(c, k)))
+					}
+					stream := b.String()
+					if f == codec.Newline {
+						stream = stream[:len(stream)-1] // a last line needs no end
+					}
+					most := []int{300, 100_000}[c%2]
+					for len(stream) > 0 {
+						cut := min(len(stream), 1+rng.IntN(most))
+						r.send(nc, stream[:cut])
+						stream = stream[cut:]
+					}
+					halfClose(nc)
+					lines, err := replies(nc)
+					text := strings.Join(lines, "")
+					if want := fmt.Sprintf(`{"acked":%d}`, n); err != nil || !strings.HasSuffix(text, want) {
+						t.Errorf("connection %d: %d lines, %v, last %.40q", c, len(lines), err, text[max(0, len(text)-40):])
+					}
+				})
+			}
+			wg.Wait()
+			close(stop)
+			nagger.Wait()
+			checkOrder(t, r.w, conns, n)
+			r.eventually("all gone", func() bool { return r.Stats().Connections == 0 })
+			if st := r.Stats(); st.Lost != 0 || st.Received != conns*n || r.memory.used.Load() != r.memory.usable+1 {
+				t.Fatalf("%d bytes held, %+v", r.memory.used.Load(), st)
+			}
+		})
+	}
+}
+
+// How connections end that a frugal reader has: by the client, with a record begun or
+// without, by a reset, because they speak something else, and with the server.
+func TestFrugalReaderEndsConnections(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) { o.ack = true })
+	giveBack := r.useUp()
+	whole := record(1) + "\n"
+	counted := func(what string, reason string, truncated uint64) {
+		t.Helper()
+		r.eventually(what, func() bool {
+			st := r.Stats()
+			return st.Closed[reason] == 1 && st.Rejected["truncated"] == truncated
+		})
+	}
+
+	half := r.dial()
+	r.send(half, whole+`{"number":`)
+	halfClose(half)
+	lines, err := replies(half)
+	if err != nil || len(lines) < 2 || lines[len(lines)-1] != `{"acked":2}` {
+		t.Fatalf("%q, %v", lines, err)
+	}
+	_ = half.Close()
+	counted("the client's end", "client", 1)
+
+	gone := r.dial()
+	r.send(gone, whole+`{"number":`)
+	r.eventually("its first record", func() bool { return r.w.count() == 2 })
+	reset(gone)
+	counted("the reset", "reset", 2)
+
+	foreign := r.dial()
+	r.send(foreign, "GET / HTTP/1.0\r\n\r\n")
+	closedByServer(t, foreign)
+	counted("the foreigner", "foreign", 2)
+
+	r.send(r.dial(), whole)
+	r.eventually("the last one's record", func() bool { return r.w.count() == 3 })
+	if err := r.drain(30 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	giveBack()
+	r.Finish(context.Background())
+	counted("the drain", "drain", 2)
+}
+
+// The limits hold there as well, and only for those whose time is up.
+func TestFrugalReaderHasDeadlines(t *testing.T) {
+	for reason, change := range map[string]func(*rigOptions){
+		"frame_timeout": func(o *rigOptions) { o.FrameTimeout = time.Second },
+		"idle_timeout":  func(o *rigOptions) { o.IdleTimeout = time.Second },
+		"max_age":       func(o *rigOptions) { o.MaxConnectionAge = time.Second },
+	} {
+		t.Run(reason, func(t *testing.T) {
+			r := newRig(t, change)
+			defer r.useUp()()
+			silent, begun := r.dial(), r.dial()
+			r.send(begun, `{"number":`)
+			closedByServer(t, begun)
+			want := uint64(2)
+			if reason == "frame_timeout" {
+				want = 1 // between records nothing ages
+				r.send(silent, record(1)+"\n")
+				r.eventually("its record", func() bool { return r.w.count() == 1 })
+			} else {
+				closedByServer(t, silent)
+			}
+			if n := r.Stats().Closed[reason]; n != want {
+				t.Fatalf("%d closed, want %d", n, want)
+			}
+		})
+	}
+}
+
+// Connections come back to the event loops when there is memory again, silent ones
+// too.
+func TestFrugalReaderGivesConnectionsBack(t *testing.T) {
+	var log logBuffer
+	r := newRig(t, func(o *rigOptions) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	giveBack := r.useUp()
+	var list []net.Conn
+	for range 300 {
+		list = append(list, r.dial())
+	}
+	r.eventually("all to be with the frugal readers", func() bool { return r.spared.Load() == 300 })
+	for i, nc := range list[:100] {
+		r.send(nc, record(i)+"\n"+`{"num`)
+	}
+	r.eventually("whole records", func() bool { return r.w.count() == 100 })
+	if st := r.Stats(); st.Waiting != 0 {
+		t.Fatalf("those who are read do not wait: %+v", st)
+	}
+	if n := r.memory.used.Load(); n != r.memory.usable+1 {
+		t.Fatalf("%d bytes are held", n-r.memory.usable-1)
+	}
+	giveBack()
+	r.eventually("all to be back", func() bool { return r.spared.Load() == 0 && r.parked.Load() == 0 })
+	for i, nc := range list[:100] {
+		r.send(nc, fmt.Sprintf(`ber":%d}`+"\n", i))
+	}
+	r.eventually("the rest", func() bool { return r.w.count() == 200 })
+}
