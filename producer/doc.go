@@ -65,6 +65,7 @@
 //	engine.go      the state machine
 //	line.go        one shard: batches held, window, cursor
 //	feed.go        handing over, setting aside
+//	keep.go        what is left in ring files, and found there
 //	settle.go      failure, settling, destroying, rebuilding
 //	topic.go       what the topic is: partitions, limit, policy
 //	properties.go  librdkafka's properties, and those that are refused

@@ -70,6 +70,18 @@ func OpenDir(o DirOptions) (*Dir, error) {
 	return d, nil
 }
 
+// CheckDir tells whether OpenDir would refuse the directory's files, and changes
+// nothing. It may be called while a process uses them.
+func CheckDir(o DirOptions) error {
+	if _, err := os.Stat(o.Path); errors.Is(err, fs.ErrNotExist) {
+		return nil // it will be made
+	}
+	if err := (&Dir{opt: o}).checkAll(); err != nil {
+		return fmt.Errorf("--ring-dir %s: %w", o.Path, err)
+	}
+	return nil
+}
+
 func (d *Dir) open() error {
 	capacity, err := wholePages(d.opt.Bytes)
 	if err != nil {
@@ -154,15 +166,14 @@ func (d *Dir) checkAll() error {
 }
 
 // ringNames lists the directory's ring files, those set aside apart.
-func ringNames(dir string) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*"+ringExt))
-	if err != nil {
-		return nil, fmt.Errorf("its name is a pattern: %w", err)
+func ringNames(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ringExt) {
+			names = append(names, e.Name())
+		}
 	}
-	for i, p := range paths {
-		paths[i] = filepath.Base(p)
-	}
-	return paths, nil
+	return names, err
 }
 
 func (d *Dir) check(name string) error {

@@ -52,6 +52,11 @@
 // mapped memory; under -race the storage is a Go slice of twice the capacity in
 // which a batch is always reached through its start (storage_race.go).
 //
+// With a directory (OpenDir) the same bytes, words and positions lie in a file a ring,
+// mapped the same way, under -race too. storage_file.go draws the file. What a dead
+// process has left in it is found by reading (survey.go), put in order (open.go), and
+// comes first; which batches count, and what is damage, is said in survey.go.
+//
 // # Files
 //
 //	ring.go     claim, append, publish, close
@@ -59,5 +64,9 @@
 //	reader.go   the consumer's side: next batch, its records, free, park
 //	batch.go    the bytes of a batch
 //	letter.go   what a dead letter carries beside its record
-//	storage*.go memory
+//	storage*.go memory, files
+//	survey.go   what a ring file holds
+//	open.go     recovery, and what a clean stop leaves
+//	dir.go      a directory of ring files
+//	inspect.go  looking into them from outside
 package shard

@@ -317,6 +317,9 @@ func TestKeep(t *testing.T) {
 				r.Free(b.End)
 			}
 		}
+		if n := r.Held(); n != 21 {
+			t.Errorf("%d held, want 21", n)
+		}
 		if n := r.Keep(starts[test.batch], test.index, test.sure); n != test.want.Records {
 			t.Errorf("%+v: %d kept", test, n)
 		}

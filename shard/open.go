@@ -91,6 +91,30 @@ func (r *Ring) Keep(at uint64, index int, sure bool) (records int) {
 	return records - index
 }
 
+// Held is how many published records a ring file has that were not freed; 0 in memory.
+// It may be asked while the ring is in use.
+func (r *Ring) Held() (records int) {
+	if r.file == nil {
+		return 0
+	}
+	claimed := r.Claimed()
+	for pos := r.Acked(); pos < claimed; {
+		w := r.words[pos%r.capacity/granule].Load()
+		if w>>wordLapShift != pos/r.capacity+1 {
+			pos += granule
+			continue
+		}
+		count := int(binary.LittleEndian.Uint32(r.data[pos%r.capacity+atCount:]))
+		if r.Acked() > pos { // freed meanwhile, and perhaps written over
+			pos = r.Acked()
+			continue
+		}
+		records += count
+		pos += w & (1<<wordLapShift - 1) * granule
+	}
+	return records
+}
+
 // setCluster writes the id of the Kafka cluster whose records the file holds.
 func (f *ringFile) setCluster(id string) error {
 	f.header.cluster = id

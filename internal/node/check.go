@@ -21,6 +21,11 @@ func Check(o Options, connect bool, log *slog.Logger) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
+	if o.RingDir != "" {
+		if err := shard.CheckDir(o.ringFiles()); err != nil {
+			return config.Usagef("%w", err)
+		}
+	}
 	if o.Sink != SinkKafka || o.Embedded {
 		return nil
 	}

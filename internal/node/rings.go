@@ -16,11 +16,9 @@ func (n *node) openRings() error {
 		n.rings, err = newRings(&n.opt)
 		return err
 	}
-	n.dir, err = shard.OpenDir(shard.DirOptions{
-		Path: n.opt.RingDir, Topic: n.opt.Topic, DeadTopic: n.opt.DeadLetterTopic,
-		Shards: n.opt.Codec.Shards, Bytes: n.opt.RingBytes, Logger: n.env.Log,
-	})
-	if err != nil {
+	files := n.opt.ringFiles()
+	files.Logger = n.env.Log
+	if n.dir, err = shard.OpenDir(files); err != nil {
 		return err
 	}
 	n.rings = n.dir.Set()
@@ -34,6 +32,12 @@ func (n *node) openRings() error {
 			"records", found.Records, "bytes", found.Bytes, "dead_letters", letters, "possible_duplicates", found.PossibleDuplicates)
 	}
 	return nil
+}
+
+func (o *Options) ringFiles() shard.DirOptions {
+	return shard.DirOptions{
+		Path: o.RingDir, Topic: o.Topic, DeadTopic: o.DeadLetterTopic, Shards: o.Codec.Shards, Bytes: o.RingBytes,
+	}
 }
 
 // recovered adds up what the shards' files held, dead letters apart.

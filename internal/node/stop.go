@@ -106,33 +106,44 @@ func (n *node) ledger() ledger {
 	var k producer.Kept
 	if n.drained {
 		k = n.sink.keep()
+	} else {
+		k = n.held()
 	}
 	out := n.sink.stats() // before the server's: whatever is delivered has been received
 	in := s.Stats()
-	l.received, l.delivered, l.deadLettered, l.kept = in.Received, out.Delivered, out.Letters, k.Records
+	l.received, l.delivered, l.deadLettered = in.Received, out.Delivered, out.Letters
 	for _, count := range in.Rejected {
 		l.rejected += count
 	}
 	if d := n.rings.Dead; d != nil {
 		// Letters leave in the order in which they came, the recovered ones first.
-		settled := out.Letters + k.Letters - min(uint64(d.Recovered().Records), out.Letters+k.Letters)
-		if n.dir != nil && !n.drained {
-			settled = l.rejected - min(in.LettersLost, l.rejected) // all that found room is in the file
-		}
-		l.rejected = min(l.rejected, settled)
+		settled := out.Letters + k.Letters
+		l.rejected = min(l.rejected, settled-min(uint64(d.Recovered().Records), settled))
 	}
 	l.rejected -= min(k.Refused, l.rejected)
-	if settled := l.delivered + l.rejected + l.kept; settled < l.received+l.recovered {
-		l.lost = l.received + l.recovered - settled
-	}
-	if n.dir != nil && !n.drained { // whatever found room is in the files
-		found := l.lost - min(in.Lost+in.LettersLost, l.lost)
-		l.kept, l.lost = l.kept+found, l.lost-found
+	l.kept = k.Records
+	if all, settled := l.received+l.recovered, l.delivered+l.rejected; settled < all {
+		if !n.drained {
+			l.kept = min(l.kept, all-settled)
+		}
+		l.lost = all - settled - min(l.kept, all-settled)
 	}
 	if k.Letters > 0 {
 		n.env.Log.Info("dead letters are kept", "dir", n.opt.RingDir, "letters", k.Letters)
 	}
 	return l
+}
+
+// held is what lies in ring files when the node ends without having drained: others
+// may still be at work on them, so it is true only about now.
+func (n *node) held() (k producer.Kept) {
+	for _, r := range n.rings.Rings {
+		k.Records += uint64(r.Held())
+	}
+	if n.rings.Dead != nil {
+		k.Letters = uint64(n.rings.Dead.Held())
+	}
+	return k
 }
 
 // quiet marks an error as told already.
