@@ -44,6 +44,12 @@ func runChild(name string) {
 	if err := json.Unmarshal([]byte(os.Getenv(argsEnv)), &o); err != nil {
 		log.Fatal(err)
 	}
+	if name == "loop" {
+		if err := loop(o); err != nil {
+			log.Fatal(err)
+		}
+		return // measured from outside
+	}
 	var cpu time.Duration
 	var begun time.Time
 	begin := func() { cpu, begun = ownCPU(), time.Now() }

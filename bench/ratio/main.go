@@ -1,9 +1,11 @@
 // Command ratio measures what a record costs: librdkafka alone (the ceiling), the
 // whole server, the server without Kafka, and stock confluent-kafka-go, in turn and
-// in one run, against one real Kafka on this machine. What counts are the ratios:
+// in one run, against one real Kafka on this machine; then the reading: librdkafka's
+// own consumer loop and `ringtail consume`. What counts are the ratios:
 // absolute numbers drift with the machine.
 //
 //	go run ./bench/ratio -records 1000000 -rounds 3
+//	go run ./bench/ratio -subjects loop,consume,group       reading alone
 //	go run ./bench/ratio -rate 20000 -records 400000        paced: cost of small batches, latency
 //
 // CPU is user and system time of the measured process alone, from the first record
@@ -71,7 +73,7 @@ func main() {
 	flag.StringVar(&o.Framing, "framing", "newline", "of the server's clients")
 	flag.IntVar(&o.Digit, "digit", -1, "all records of this digit; -1: all digits")
 	rounds := flag.Int("rounds", 3, "alternations; medians are printed")
-	only := flag.String("subjects", "ceiling,server,discard,confluent", "which to measure")
+	only := flag.String("subjects", "ceiling,server,discard,confluent,loop,consume,group", "which to measure")
 	serveArgs := flag.String("serve-args", "", "more flags for ringtail serve")
 	out := flag.String("o", "", "append the table, as Markdown, to this file")
 	flag.Parse()
@@ -115,11 +117,22 @@ func run(o options, rounds int, only []string, out string) (err error) {
 			}
 		}
 	}
-	return report(o, rounds, results, out)
+	table := ""
+	if len(results) > 0 {
+		table = writersTable(o, rounds, results)
+	}
+	if o.Rate == 0 { // reading has none
+		reading, err := compareReaders(o, rounds, only, kafka)
+		if err != nil {
+			return err
+		}
+		table += reading
+	}
+	return report(table, out)
 }
 
-// report prints medians and ratios to the ceiling.
-func report(o options, rounds int, results map[string][]measure, out string) error {
+// writersTable has medians, and ratios to the ceiling.
+func writersTable(o options, rounds int, results map[string][]measure) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s, %d records of %d bytes, %d connections, %s, linger %s ms, rate %.0f, medians of %d\n\n",
 		machine(), o.Records, o.Size, o.Connections, o.Framing, o.Linger, o.Rate, rounds)
@@ -140,7 +153,12 @@ func report(o options, rounds int, results map[string][]measure, out string) err
 			median(r, func(m measure) float64 { return m.PeakMiB }),
 			median(r, func(m measure) float64 { return m.P50 }), median(r, func(m measure) float64 { return m.P99 }))
 	}
-	fmt.Print(b.String())
+	return b.String()
+}
+
+// report prints a table, and appends it to a file if there is one.
+func report(table, out string) error {
+	fmt.Print(table)
 	if out == "" {
 		return nil
 	}
@@ -148,7 +166,7 @@ func report(o options, rounds int, results map[string][]measure, out string) err
 	if err != nil {
 		return err
 	}
-	if _, err := f.WriteString(b.String()); err != nil {
+	if _, err := f.WriteString(table); err != nil {
 		return err
 	}
 	return f.Close()
