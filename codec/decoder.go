@@ -55,9 +55,10 @@ const (
 // is beyond is white space that will be trimmed, or the record is over the
 // limit (`over`) and the carry is cut to MaxPrefix bytes.
 type Decoder struct {
-	chunk []byte  // borrowed: what Next has not looked at yet
-	carry *buffer // the unfinished record, nil where there is none
-	spent *buffer // the record finished last from a carry; still handed out
+	chunk []byte     // borrowed: what Next has not looked at yet
+	ahead *lookahead // what was found in the chunk ahead of Next, while its owner is this Decoder
+	carry *buffer    // the unfinished record, nil where there is none
+	spent *buffer    // the record finished last from a carry; still handed out
 
 	seen int
 	size int
@@ -90,6 +91,7 @@ func (d *Decoder) Feed(chunk []byte) {
 		d.spent.free()
 		d.spent = nil
 	}
+	d.ahead = nil
 	if d.failure == 0 {
 		d.chunk = chunk
 	}
@@ -106,6 +108,9 @@ func (d *Decoder) Next(r *Router, rec *Record) bool {
 	}
 	if d.failure != 0 {
 		return false
+	}
+	if d.ahead != nil && d.nextAhead(r, rec) {
+		return true
 	}
 	found := false
 	switch d.mode {
@@ -198,6 +203,7 @@ func (d *Decoder) Release() {
 	d.spent.free()
 	d.carry, d.spent, d.chunk = nil, nil, nil
 	d.seen, d.size, d.headerLen = 0, 0, 0
+	d.ahead = nil
 }
 
 // absorb takes p, which belongs to the record under way and does not end it,

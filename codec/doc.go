@@ -7,18 +7,22 @@
 //	json     {"number":17}{"number":4} {"num…        objects back to back
 //	auto     first byte 00: length; '{' or white space: json, lines as anchors
 //
-//	chunk ──▶ Decoder ──▶ scan ── takes ────▶ judgeScanned ──┬─▶ Record
-//	            │  ▲        │                               │
-//	            ▼  │        └─ declines ─▶ judgeSlowly ─────┘
-//	           carry                      (in text: object.follow finds the end)
+//	chunk ──▶ Decoder ──▶ flat ── finds ───────────────▶ judgeScanned ──┬─▶ Record
+//	            │  ▲        │                                 ▲          │
+//	            ▼  │        └─ stops ─▶ scan ── takes ────────┘          │
+//	           carry                     └─ declines ─▶ judgeSlowly ─────┘
+//	                                   (in text: object.follow finds the end)
 //
 // A chunk is lent with Feed; Next yields its records, which alias it. What is
 // left unfinished is copied to the carry, a pooled buffer, and every byte of it
 // is looked at once to find the end, however small the chunks. A record over
 // the limit is followed to its end and not held (decoder.go).
 //
-// Two paths come to the same verdict:
+// Three paths come to the same verdict:
 //
+//   - flat goes through a chunk 64 bytes at a time, where the machine has vectors,
+//     and finds the flat and plain records in it ahead of Next (ahead.go,
+//     flat_amd64.h). It stops at the first that is anything else.
 //   - scan reads a record once, eight bytes at a time: grammar, strings, UTF-8,
 //     the routing field, and in text the record's end, in one pass. It takes what
 //     clients send and declines all else (scan.go).

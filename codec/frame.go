@@ -9,6 +9,9 @@ func (d *Decoder) nextLine(r *Router, rec *Record) bool {
 			if d.chunk = trimLeft(d.chunk); len(d.chunk) == 0 {
 				break
 			}
+			if d.readAhead(r, rec) {
+				return true
+			}
 			if n := r.scan(d.chunk, false); n > 0 {
 				if end := blanksEnd(d.chunk, n); end < len(d.chunk) && d.chunk[end] == '\n' {
 					d.take(r, rec, n)
@@ -44,11 +47,10 @@ func blanksEnd(p []byte, i int) int {
 
 // take yields an object at the beginning of the chunk that scan has taken.
 func (d *Decoder) take(r *Router, rec *Record, n int) {
-	data := d.chunk[:n:n]
 	if n > r.max {
-		r.judgeUnusual(rec, data)
+		r.judgeUnusual(rec, d.chunk[:n:n])
 	} else {
-		r.judgeScanned(rec, data)
+		r.judgeScanned(rec, d.chunk, n)
 	}
 	d.accepted = d.accepted || rec.Reason == OK
 }
@@ -69,7 +71,10 @@ func (d *Decoder) nextFrame(r *Router, rec *Record) bool {
 		if n > 0 && d.seen == 0 {
 			// scan may read on into the next frame: what it takes is checked
 			// against the border.
-			end := r.scan(d.chunk, true)
+			end := r.first(d.chunk, true)
+			if end == 0 {
+				end = r.scan(d.chunk, true)
+			}
 			if end > 0 && end <= n && len(trimLeft(d.chunk[end:n])) == 0 {
 				d.take(r, rec, end)
 				d.chunk = d.chunk[n:]

@@ -48,10 +48,12 @@ func checkPaths(t *testing.T, data []byte) {
 	r.judgeSlowly(&slow, data)
 	for _, behind := range []string{"", "e}", "ll}\n", `":1}`, "0123456789", strings.Repeat(" ", 16)} {
 		text := append(bytes.Clone(data), behind...)
-		r.Judge(&fast, text[:len(data)])
-		if fast.Reason != slow.Reason || fast.Shard != slow.Shard || !bytes.Equal(fast.Key, slow.Key) || !bytes.Equal(fast.Data, slow.Data) {
-			t.Fatalf("%.300q before %q: Judge says %s %d key %q, judgeSlowly %s %d key %q",
-				data, behind, fast.Reason, fast.Shard, fast.Key, slow.Reason, slow.Shard, slow.Key)
+		for i, r := range paths(r) {
+			r.Judge(&fast, text[:len(data)])
+			if fast.Reason != slow.Reason || fast.Shard != slow.Shard || !bytes.Equal(fast.Key, slow.Key) || !bytes.Equal(fast.Data, slow.Data) {
+				t.Fatalf("%.300q before %q, vectors %d: Judge says %s %d key %q, judgeSlowly %s %d key %q",
+					data, behind, i, fast.Reason, fast.Shard, fast.Key, slow.Reason, slow.Shard, slow.Key)
+			}
 		}
 		for _, lf := range []bool{false, true} {
 			if n := r.scan(text, lf); n > 0 && (n > len(text) || !json.Valid(text[:n]) || !utf8.Valid(text[:n]) || !lf && lineEnd(text[:n]) >= 0) {
@@ -59,6 +61,7 @@ func checkPaths(t *testing.T, data []byte) {
 			}
 		}
 	}
+	checkInPlace(t, r, data)
 	switch valid := json.Valid(data); {
 	case slow.Reason == BadUTF8 == utf8.Valid(data):
 		t.Fatalf("%.300q is %s", data, slow.Reason)
@@ -72,6 +75,19 @@ func checkPaths(t *testing.T, data []byte) {
 		}
 		if want := referenceShard(t, members["number"], 997); slow.Shard != want {
 			t.Fatalf("%.300q goes to %d, math/big says %d", data, slow.Shard, want)
+		}
+	}
+}
+
+// checkInPlace puts a record into a long stream, at a distance from the borders
+// of flat's blocks that depends on its length; decode compares the paths.
+func checkInPlace(t *testing.T, r *Router, data []byte) {
+	t.Helper()
+	good := strings.Repeat(before+"\n", 2+len(data)%19)
+	for _, f := range []Framing{Newline, JSON} {
+		got := decode(r, f, good+string(data)+"\n"+strings.Repeat(after+"\n", 2*tailBytes/len(after)))
+		if n := slices.IndexFunc(got, func(s string) bool { return strings.HasPrefix(s, "and with vectors") }); n >= 0 {
+			t.Fatalf("%.300q in %v:\n%.300q\n%.300q", data, f, got[:n], got[n:])
 		}
 	}
 }

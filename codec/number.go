@@ -2,6 +2,7 @@ package codec
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 	"unsafe"
@@ -27,28 +28,55 @@ func (r *Router) shardOf(value []byte) (int, bool) {
 }
 
 // shardOfPlain is shardOf for an integer as most write it, a literal or a
-// string: a minus sign perhaps, and ASCII digits. It declines all else.
-func (r *Router) shardOfPlain(value []byte) (int, bool) {
-	if value[0] == '"' {
-		value = value[1 : len(value)-1]
+// string: a minus sign perhaps, and ASCII digits. It declines all else. The
+// value begins at i and is known to be valid.
+func (r *Router) shardOfPlain(b []byte, i int) (int, bool) {
+	w := load(b, i)
+	quoted := byte(w) == '"'
+	if quoted {
+		i++
+		w = load(b, i)
 	}
-	negative := len(value) > 0 && value[0] == '-'
+	negative := byte(w) == '-'
 	if negative {
-		value = value[1:]
+		i++
+		w = load(b, i)
 	}
-	if len(value) == 0 || len(value) > MaxDigits {
-		return 0, false
-	}
-	rest := uint64(0)
-	for _, c := range value {
-		if c -= '0'; c > 9 {
-			return 0, false
-		}
-		if rest = rest*10 + uint64(c); rest >= 1<<56 {
+	start, rest := i, uint64(0)
+	n := uint(bits.TrailingZeros64(nonDigit(w))) >> 3
+	for n == 8 {
+		if rest >= 1<<36 {
 			rest %= r.shards
 		}
+		rest = rest*100_000_000 + eightDigits(w)
+		i += 8
+		w = load(b, i)
+		n = uint(bits.TrailingZeros64(nonDigit(w))) >> 3
 	}
+	if digits := i - start + int(n); digits == 0 || digits > MaxDigits {
+		return 0, false
+	}
+	switch next := byte(w >> (8 * n)); {
+	case quoted && next != '"', next == '.', next|0x20 == 'e':
+		return 0, false
+	}
+	if rest >= 1<<36 {
+		rest %= r.shards
+	}
+	rest = rest*powers[n] + eightDigits(w<<(63-8*n)<<1)
 	return r.floored(rest%r.shards, negative), true
+}
+
+var powers = [8]uint64{1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000}
+
+// eightDigits returns the number of the digits in w, the first in its lowest
+// byte. A zero byte counts as a zero. Pairs become numbers up to 99, these
+// numbers up to 9999, and these the sum.
+func eightDigits(w uint64) uint64 {
+	w &= 0x0f * ones
+	w = w*10 + w>>8
+	const pairs = 0xff_0000_00ff
+	return (w&pairs*(100+1_000_000<<32) + w>>16&pairs*(1+10_000<<32)) >> 32
 }
 
 func trimSign(value []byte) []byte {

@@ -34,7 +34,8 @@ type Router struct {
 	shards uint64
 	max    int
 	found  found
-	arena  []byte // unescaped keys; full ones are left to those who read them
+	ahead  *lookahead // nil where the machine has no vectors
+	arena  []byte     // unescaped keys; full ones are left to those who read them
 }
 
 // NewRouter checks the options and returns a Router.
@@ -51,13 +52,15 @@ func NewRouter(o Options) (*Router, error) {
 	case o.MaxRecordBytes < 1:
 		return nil, fmt.Errorf("codec: --max-record-bytes %d is not at least 1", o.MaxRecordBytes)
 	}
-	return &Router{
+	r := &Router{
 		names:  [2]string{o.Field, o.KeyField},
 		field:  newName(o.Field),
 		key:    newName(o.KeyField),
 		shards: uint64(o.Shards),
 		max:    o.MaxRecordBytes,
-	}, nil
+	}
+	r.ahead = newLookahead(r.names, vectors)
+	return r, nil
 }
 
 // SetMaxRecordBytes changes the limit, between two chunks: the topic's own may
@@ -67,8 +70,8 @@ func (r *Router) SetMaxRecordBytes(n int) { r.max = max(n, 1) }
 // Judge gives the verdict on one record, white space around it trimmed. It is
 // a function of the bytes and the options alone.
 func (r *Router) Judge(rec *Record, data []byte) {
-	if len(data) <= r.max && r.scan(data, true) == len(data) {
-		r.judgeScanned(rec, data)
+	if len(data) <= r.max && (r.first(data, true) == len(data) || r.scan(data, true) == len(data)) {
+		r.judgeScanned(rec, data, len(data))
 	} else {
 		r.judgeUnusual(rec, data)
 	}
@@ -83,28 +86,28 @@ func (r *Router) judgeUnusual(rec *Record, data []byte) {
 	r.judgeSlowly(rec, data)
 }
 
-// judgeScanned is the verdict on a record that scan has just taken: all that
-// is left is its number.
-func (r *Router) judgeScanned(rec *Record, data []byte) {
+// judgeScanned is the verdict on a record that scan has just taken, or flat:
+// the first n bytes of what it saw. All that is left is its number.
+func (r *Router) judgeScanned(rec *Record, b []byte, n int) {
+	data := b[:n:n]
 	rec.Data = data
-	rec.Size = len(data)
+	rec.Size = n
 	rec.Key = nil
 	rec.Reason = OK
-	v := r.found.value
-	if v.end == 0 {
+	value := r.found.value
+	if value == 0 {
 		rec.Reason = MissingField
 		return
 	}
-	value := data[v.at:v.end]
-	shard, ok := r.shardOfPlain(value)
+	shard, ok := r.shardOfPlain(b, value)
 	if !ok {
-		if shard, ok = r.shardOf(value); !ok {
+		if shard, ok = r.shardOf(data[value:scannedEnd(b, value)]); !ok {
 			rec.Reason = BadNumber
 			return
 		}
 	}
 	rec.Shard = shard
-	if k := r.found.key; k.end != 0 {
-		rec.Key = r.keyOf(data[k.at:k.end])
+	if key := r.found.key; key != 0 {
+		rec.Key = r.keyOf(data[key:scannedEnd(b, key)])
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// The fast path: one pass that checks an ordinary record and finds what routes
-// it, at the same time finding its end in text. Ordinary is what clients send:
-// see scan. It never says yes to a record that judgeSlowly would reject, and
+// The fast path that needs no vectors: one pass that checks an ordinary record
+// and finds what routes it, at the same time finding its end in text. Ordinary
+// is what clients send: see scan. It never says yes to a record that judgeSlowly would reject, and
 // never finds another value; it may decline any record.
 //
 // It reads eight bytes at a time (SWAR). In a little-endian word the lowest
@@ -47,13 +47,10 @@ func load(b []byte, i int) uint64 {
 	return binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(p, i))[:])
 }
 
-// span is where a value lies in a record; {0, 0} is nowhere.
-type span struct{ at, end int }
-
-// found is what scan leaves behind.
+// found is what scan leaves behind: where a value begins; 0 is nowhere.
 type found struct {
-	value span // of the routing field
-	key   span // of the key field
+	value int // of the routing field
+	key   int // of the key field
 }
 
 // name is a field's name in the form in which scan compares it: its first
@@ -185,10 +182,10 @@ func (r *Router) scan(b []byte, lf bool) int {
 			next = load(b, i)
 		}
 		if hit {
-			r.found.value = span{at, i}
+			r.found.value = at
 		}
 		if keyHit {
-			r.found.key = span{at, i}
+			r.found.key = at
 		}
 		switch {
 		case uint16(next) == commaQuote:
@@ -313,6 +310,15 @@ func stringTail(b []byte, i int) (end int, escaped bool) {
 		}
 	}
 	return 0, false
+}
+
+// scannedEnd returns the index behind the value at i of a record that scan has
+// taken.
+func scannedEnd(b []byte, i int) int {
+	if b[i] == '"' {
+		return plainString(b, i+1)
+	}
+	return valueEnd(b, i)
 }
 
 // other reads what is neither string nor number: a literal, an array or an

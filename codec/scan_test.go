@@ -76,7 +76,7 @@ func TestScanTakesTheOrdinary(t *testing.T) {
 				t.Fatalf("%s: scan declines %.300s", s.name, data)
 			}
 			var rec Record
-			if r.judgeScanned(&rec, data); rec.Reason != OK {
+			if r.judgeScanned(&rec, data, len(data)); rec.Reason != OK {
 				t.Fatalf("%s: %s: %.300s", s.name, rec.Reason, data)
 			}
 			for _, cut := range []int{1, 2, 9, len(data) / 2, len(data) - 1} {

@@ -132,6 +132,9 @@ func (d *Decoder) nextObject(r *Router, rec *Record) bool {
 				}
 				continue
 			}
+			if d.readAhead(r, rec) {
+				return true
+			}
 			if n := r.scan(d.chunk, !lf); n > 0 {
 				d.take(r, rec, n)
 				d.chunk = d.chunk[n:]

@@ -1,0 +1,211 @@
+package codec
+
+import (
+	"unicode/utf8"
+	"unsafe"
+)
+
+// Where the machine has vectors, records are found ahead of Next: flat goes
+// through the chunk 64 bytes at a time and notes where records end that are
+// flat and ordinary, and where keys lie that may be a name. It has no branch
+// that depends on what a record holds, so it does not mind in which order fields
+// come and of what kind they are.
+//
+// It stops at the first byte that is not as it knows it: the records before are
+// right, and the one it stopped in is scan's. What flat knows is what scan
+// knows, less escapes, exponents, nesting, and objects that are separated by
+// anything but a new line.
+
+// vectorSet is what flat is built of.
+type vectorSet uint8
+
+const (
+	noVectors vectorSet = iota
+	avx2
+	avx512
+)
+
+const (
+	// margin is how many bytes must be readable from the beginning of a block on:
+	// itself, and 64 more, for names are compared at a distance.
+	margin = 128
+
+	// longestName is the longest that fits.
+	longestName = 60
+
+	// tailBytes is where a chunk's rest is copied to where a margin follows.
+	tailBytes = 512
+)
+
+// kernel is what flat reads and writes. The offsets of its fields are also in
+// flat_amd64.h. Indices count from flat's b.
+type kernel struct {
+	spaces  [16]byte // white space, each at its low four bits
+	last    [8]byte  // of each name its last byte
+	quote   [2]int   // of each name the distance of the two quotes around it
+	second  int      // 1 if there are two names
+	high    int      // out: not 0 where there were bytes beyond ASCII in strings
+	numEnds int      // out
+	numKeys int      // out
+	ends    [96]int  // out: of each record its closing brace
+	keys    [96]int  // out: opening quotes of keys that may be a name
+}
+
+// lookahead is a Router's kernel and what of its findings is still to be handed
+// out, to the Decoder that owns them.
+type lookahead struct {
+	kernel  kernel
+	owner   *Decoder
+	at      int // where the next record begins
+	end     int // the next of kernel.ends
+	key     int // the next of kernel.keys
+	misses  int // since flat last found a record, up to maxMisses
+	rest    int // records to leave to scan before the next attempt
+	vectors vectorSet
+	tail    [tailBytes + margin]byte
+}
+
+// Clients whose records are never flat pay for one attempt in 2^maxMisses.
+const maxMisses = 6
+
+// newLookahead returns nil where flat cannot serve.
+func newLookahead(names [2]string, v vectorSet) *lookahead {
+	if v == noVectors || max(len(names[0]), len(names[1])) > longestName {
+		return nil
+	}
+	l := &lookahead{vectors: v}
+	k := &l.kernel
+	for _, c := range " \t\r" {
+		k.spaces[c&15] = byte(c)
+	}
+	for i, s := range names {
+		if s != "" {
+			k.last[i] = s[len(s)-1]
+			k.quote[i] = 1 + len(s)
+			k.second = i
+		}
+	}
+	return l
+}
+
+// read runs flat over b, which begins with a brace, and tells whether it has
+// found anything. Whoever owned the findings before does so no longer.
+func (l *lookahead) read(b []byte, lf bool) bool {
+	l.owner = nil
+	if l.rest > 0 {
+		l.rest--
+		return false
+	}
+	k := &l.kernel
+	k.spaces['\n'] = 0
+	if lf {
+		k.spaces['\n'] = '\n'
+	}
+	if len(b) < tailBytes {
+		clear(l.tail[copy(l.tail[:], b):])
+		b = l.tail[:]
+	}
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	flat(l.vectors, (*byte)(p), (*byte)(unsafe.Add(p, len(b)-margin)), k)
+	if k.numEnds == 0 {
+		l.missed()
+		return false
+	}
+	l.misses = 0
+	l.at, l.end, l.key = 0, 0, 0
+	return true
+}
+
+// missed leaves some records to scan, the more the more often it is called
+// without success between.
+func (l *lookahead) missed() {
+	l.misses = min(l.misses+1, maxMisses)
+	l.rest = 1<<l.misses - 2
+}
+
+// next takes the next of the findings, a record at the beginning of b: its
+// length, with what routes it in found, or 0 where it declines.
+func (r *Router) next(b []byte) int {
+	l := r.ahead
+	k := &l.kernel
+	end := k.ends[l.end]
+	n := end + 1 - l.at
+	if len(b) < 8 || k.high != 0 && !utf8.Valid(b[:n]) {
+		return 0
+	}
+	r.found = found{}
+	for l.key < k.numKeys && k.keys[l.key] < end {
+		at := k.keys[l.key] + 1 - l.at
+		l.key++
+		w := load(b, at)
+		if end := at + k.quote[0]; r.field.is(w, b, at, end-1) {
+			r.found.value = valueAt(b, end)
+		}
+		if end := at + k.quote[1]; r.key.is(w, b, at, end-1) {
+			r.found.key = valueAt(b, end)
+		}
+	}
+	return n
+}
+
+// valueAt returns the index of the value behind the key that ends before i.
+func valueAt(b []byte, i int) int {
+	for b[i] != ':' {
+		i++
+	}
+	for i++; b[i] <= ' '; i++ {
+	}
+	return i
+}
+
+// first returns the length of the flat object that b begins with, with what
+// routes it in found; 0 where it declines.
+func (r *Router) first(b []byte, lf bool) int {
+	if r.ahead == nil || len(b) == 0 || b[0] != '{' || !r.ahead.read(b, lf) {
+		return 0
+	}
+	return r.next(b)
+}
+
+// readAhead looks for records in a chunk that begins with a brace, and yields the first.
+func (d *Decoder) readAhead(r *Router, rec *Record) bool {
+	l := r.ahead
+	if l == nil || d.chunk[0] != '{' || !l.read(d.chunk, d.mode == modeJSON) {
+		return false
+	}
+	l.owner, d.ahead = d, l
+	return d.nextAhead(r, rec)
+}
+
+// nextAhead yields the next record that was found ahead. Where there is none it
+// returns false, and what else was found is forgotten.
+func (d *Decoder) nextAhead(r *Router, rec *Record) bool {
+	l := d.ahead
+	d.ahead = nil
+	if l != r.ahead || l.owner != d {
+		return false
+	}
+	b := d.chunk
+	n := r.next(b)
+	behind := n
+	if n > 0 && n < len(b) && b[n] != '\n' {
+		behind = blanksEnd(b, n)
+	}
+	switch {
+	case n > 0 && behind < len(b) && b[behind] == '\n':
+		behind++
+	case n == 0 || d.mode == modeNewline:
+		l.missed()
+		l.rest++
+		return false
+	}
+	d.take(r, rec, n)
+	d.chunk = b[behind:]
+	l.at += behind
+	if l.end++; l.end < l.kernel.numEnds {
+		d.ahead = l
+	} else {
+		l.owner = nil
+	}
+	return true
+}

@@ -1,0 +1,160 @@
+package codec
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// aheadStream makes a stream of n records, most of them flat.
+func aheadStream(rng *rand.Rand, f Framing, n int) string {
+	var records [][]byte
+	for range n {
+		record := shapes[rng.IntN(5)].make(rng)
+		switch rng.IntN(20) {
+		case 0:
+			record = shapes[5+rng.IntN(3)].make(rng)
+		case 1:
+			record = []string{`{"number":1`, `{"number":1}}`, "{\"number\":1,\"a\":\"\xff\"}", `{"number":01}`, "{\"number\":\n1}", "[]", "", " \r"}[rng.IntN(8)]
+		}
+		if f == Newline {
+			record += []string{"", "\r", " ", "\n"}[rng.IntN(100)/30]
+		} else if f != Length {
+			record += []string{"", "\n", "\r\n", " "}[3-rng.IntN(100)/30]
+		}
+		records = append(records, []byte(record))
+	}
+	var s strings.Builder
+	for _, chunk := range stream(f, records) {
+		s.Write(chunk)
+	}
+	return s.String()
+}
+
+// TestStreamsAhead decodes streams longer than what flat finds in one go, in chunks
+// of all sizes; decode compares machines with vectors and without.
+func TestStreamsAhead(t *testing.T) {
+	rng, inputs := seeded(t, 400)
+	for _, f := range []Framing{Newline, Length, JSON, Auto} {
+		r := testRouter(t, Options{MaxRecordBytes: 235, KeyField: "site"})
+		lines := 0
+		for range inputs / 4 {
+			s := aheadStream(rng, f, 1+rng.IntN(200))
+			whole := decode(r, f, s)
+			var chunks []string
+			most := 1 + rng.IntN(6000)
+			for rest := s; len(rest) > 0; {
+				n := min(len(rest), 1+rng.IntN(most))
+				chunks, rest = append(chunks, rest[:n]), rest[n:]
+			}
+			if got := decode(r, f, chunks...); !slices.Equal(got, whole) {
+				t.Fatalf("%v, %q:\n%q\nin one piece\n%q", f, chunks, got, whole)
+			}
+			lines += len(whole)
+		}
+		if lines < inputs {
+			t.Errorf("%v: %d records", f, lines)
+		}
+	}
+}
+
+// TestRoutersAndDecodersMix calls Next of two Decoders in turn, with one Router
+// and another: what was found ahead belongs to one Decoder and one Router.
+func TestRoutersAndDecodersMix(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 4))
+	for round := range 50 {
+		streams := [2]string{aheadStream(rng, Newline, 150), aheadStream(rng, Newline, 150)}
+		for _, r := range paths(testRouter(t, Options{})) {
+			other := paths(testRouter(t, Options{Field: "id"}))[rng.IntN(1+int(vectors))]
+			want := [2][]string{decodeOnce(r, Newline, streams[0]), decodeOnce(r, Newline, streams[1])}
+			var got [2][]string
+			var decoders [2]Decoder
+			for i := range decoders {
+				decoders[i].Init(Newline)
+				decoders[i].Feed([]byte(streams[i]))
+			}
+			for busy := true; busy; {
+				busy = false
+				for i := range decoders {
+					for range rng.IntN(4) {
+						var rec Record
+						with := r
+						if i == 0 && rng.IntN(8) == 0 {
+							with = other
+						}
+						if decoders[i].Next(with, &rec) {
+							busy = true
+							if with == r {
+								got[i] = append(got[i], line(rec))
+							} else { // its shard is another
+								got[i] = append(got[i], want[i][len(got[i])])
+							}
+						}
+					}
+					busy = busy || decoders[i].Rest() > 0
+				}
+			}
+			for i := range got {
+				decoders[i].End()
+				for rec := (Record{}); decoders[i].Next(r, &rec); {
+					got[i] = append(got[i], line(rec))
+				}
+				if !slices.Equal(got[i], want[i]) {
+					t.Fatalf("round %d, decoder %d:\n%q\nwant\n%q", round, i, got[i], want[i])
+				}
+			}
+		}
+	}
+}
+
+// TestAttemptsGetRare feeds records that flat cannot read, and then some that it can.
+func TestAttemptsGetRare(t *testing.T) {
+	for _, v := range available() {
+		r := testRouter(t, Options{})
+		r.ahead = newLookahead(r.names, v)
+		var d Decoder
+		var rec Record
+		d.Init(Newline)
+		attempts := 0
+		for range 1000 {
+			d.Feed([]byte(`{"number":1,"a":[]}` + "\n"))
+			resting := r.ahead.rest > 0
+			if !d.Next(r, &rec) || rec.Reason != OK {
+				t.Fatal(rec.Reason)
+			}
+			if !resting {
+				attempts++
+			}
+		}
+		if attempts < 10 || attempts > 30 {
+			t.Errorf("%d attempts in a thousand records", attempts)
+		}
+		for n := 0; r.ahead.misses > 0; n++ {
+			if n == 1<<maxMisses {
+				t.Fatal("flat is not tried again")
+			}
+			d.Feed([]byte(before + "\n"))
+			for d.Next(r, &rec) {
+			}
+		}
+	}
+}
+
+// TestLongNames have no room in flat's margin.
+func TestLongNames(t *testing.T) {
+	for n := longestName - 2; n < longestName+3; n++ {
+		field := strings.Repeat("f", n)
+		if got := newLookahead([2]string{field, ""}, avx2) != nil; got != (n <= longestName) {
+			t.Errorf("a name of %d bytes: %t", n, got)
+		}
+		r := testRouter(t, Options{Field: field})
+		stream := strings.Repeat(fmt.Sprintf(`{"%s":7,"x%s":1,"%s":2}`+"\n", field, field[1:], field[1:]), 20)
+		for i, got := range decode(r, Newline, stream) {
+			if !strings.HasPrefix(got, "7 ") {
+				t.Fatalf("record %d: %s", i, got)
+			}
+		}
+	}
+}

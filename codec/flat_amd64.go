@@ -1,0 +1,32 @@
+package codec
+
+import "golang.org/x/sys/cpu"
+
+// vectors says which flat the machine has. AVX-512 only where the processor is
+// of a generation that does not lower its clock for it.
+var vectors = func() vectorSet {
+	x := &cpu.X86
+	switch {
+	case !x.HasAVX2 || !x.HasBMI1 || !x.HasBMI2 || !x.HasPCLMULQDQ:
+		return noVectors
+	case x.HasAVX512 && x.HasAVX512VBMI2:
+		return avx512
+	}
+	return avx2
+}()
+
+// flat reads flat objects from b on, which begins with one, up to last and 128
+// bytes beyond. See flat_amd64.h.
+func flat(v vectorSet, b, last *byte, k *kernel) {
+	if v == avx512 {
+		flatAVX512(b, last, k)
+	} else {
+		flatAVX2(b, last, k)
+	}
+}
+
+//go:noescape
+func flatAVX2(b, last *byte, k *kernel)
+
+//go:noescape
+func flatAVX512(b, last *byte, k *kernel)

@@ -1,0 +1,419 @@
+// The body of flat. A file that includes this has defined FLAT, its name, and
+// the macros that read the block at SI: each makes a mask of one bit a byte.
+// Their temporaries are R14 and vector registers.
+//
+// The position of a bit is that of its byte in the block. All rules are about
+// neighbours: "a colon is exactly where a key has just ended". What is due
+// behind x is x<<1; what lies behind a run of bytes that begins at x is found by
+// an addition, whose carry runs through it: (x + run) &^ run. Bits that leave the
+// block at its top come in at the bottom of the next, by way of the carries on
+// the stack. A bit of such a mask depends on bytes at and before it only, and
+// every violation sets a bit of R8 at a byte of the record, or at its end.
+//
+// Where white space stands between tokens, one more addition carries what is
+// due across it.
+//
+// Bytes that are part of no string, scalar or white space and are no colon,
+// comma or closing brace set no bit by themselves: but nothing is due behind them,
+// so that the next token is a violation. Behind a closing brace nothing is
+// due but where a new line and an opening brace follow it at once.
+
+// Carries.
+#define KEYDUE      s-8(SP)
+#define VALUEDUE    s-16(SP)
+#define INKEY       s-24(SP)
+#define INTEXT      s-32(SP)
+#define INSCALAR    s-40(SP)
+#define BEHINDMINUS s-48(SP)
+#define ININTEGER   s-56(SP)
+#define DIGITDUE    s-64(SP)
+#define NODIGIT     s-72(SP)
+#define INLITERAL   s-80(SP)
+#define SPARE       s-88(SP)
+
+// The fields of a kernel; flat_amd64.go checks them.
+#define K_SPACES 0
+#define K_LAST   16
+#define K_QUOTE  24
+#define K_SECOND 40
+#define K_HIGH   48
+#define K_ENDS   56
+#define K_KEYS   64
+#define K_END    72
+#define K_KEY    840
+#define MOST     64
+
+// SAME fills a constant of 64 bytes with one byte.
+#define SAME(name, word) \
+	DATA name<>+0(SB)/8, $word; \
+	DATA name<>+8(SB)/8, $word; \
+	DATA name<>+16(SB)/8, $word; \
+	DATA name<>+24(SB)/8, $word; \
+	DATA name<>+32(SB)/8, $word; \
+	DATA name<>+40(SB)/8, $word; \
+	DATA name<>+48(SB)/8, $word; \
+	DATA name<>+56(SB)/8, $word; \
+	GLOBL name<>(SB), RODATA|NOPTR, $64
+
+SAME(flatLF, 0x0a0a0a0a0a0a0a0a)
+SAME(flatSpace, 0x2020202020202020)
+SAME(flatQuote, 0x2222222222222222)
+SAME(flatComma, 0x2c2c2c2c2c2c2c2c)
+SAME(flatMinus, 0x2d2d2d2d2d2d2d2d)
+SAME(flatPoint, 0x2e2e2e2e2e2e2e2e)
+SAME(flatZero, 0x3030303030303030)
+SAME(flatColon, 0x3a3a3a3a3a3a3a3a)
+SAME(flatSlash, 0x5c5c5c5c5c5c5c5c)
+SAME(flatOpen, 0x7b7b7b7b7b7b7b7b)
+SAME(flatClose, 0x7d7d7d7d7d7d7d7d)
+SAME(flatOnes, 0xffffffffffffffff)
+
+// Ranges end at 0x7f once these are added: digits then begin at 0x76, and the
+// bytes of scalars, '-' to 'z', at 0x32.
+SAME(flatDigitUp, 0x4646464646464646)
+SAME(flatDigit, 0x7575757575757575)
+SAME(flatScalarUp, 0x0505050505050505)
+SAME(flatScalar, 0x3131313131313131)
+
+// Literals by bits 3 and 4 of their first letter: the word, its mask, its
+// length, a one for each letter but the first.
+DATA flatLiteral<>+0(SB)/8, $0x00000065736c6166
+DATA flatLiteral<>+8(SB)/8, $0x000000ffffffffff
+DATA flatLiteral<>+16(SB)/8, $5
+DATA flatLiteral<>+24(SB)/8, $0xf
+DATA flatLiteral<>+32(SB)/8, $0x000000006c6c756e
+DATA flatLiteral<>+40(SB)/8, $0x00000000ffffffff
+DATA flatLiteral<>+48(SB)/8, $4
+DATA flatLiteral<>+56(SB)/8, $0x7
+DATA flatLiteral<>+64(SB)/8, $0x0000000065757274
+DATA flatLiteral<>+72(SB)/8, $0x00000000ffffffff
+DATA flatLiteral<>+80(SB)/8, $4
+DATA flatLiteral<>+88(SB)/8, $0x7
+DATA flatLiteral<>+96(SB)/8, $0x0000000000000001 // no byte under an empty mask
+DATA flatLiteral<>+104(SB)/8, $0x0000000000000000
+DATA flatLiteral<>+112(SB)/8, $0
+DATA flatLiteral<>+120(SB)/8, $0
+GLOBL flatLiteral<>(SB), RODATA|NOPTR, $128
+
+// func FLAT(b, last *byte, k *kernel)
+TEXT FLAT(SB), NOSPLIT, $88-24
+	MOVQ b+0(FP), SI
+	INCQ SI
+	MOVQ k+16(FP), DI
+	XORL AX, AX
+	MOVQ $1, KEYDUE
+	MOVQ AX, VALUEDUE
+	MOVQ AX, INKEY
+	MOVQ AX, INTEXT
+	MOVQ AX, INSCALAR
+	MOVQ AX, BEHINDMINUS
+	MOVQ AX, ININTEGER
+	MOVQ AX, DIGITDUE
+	MOVQ AX, NODIGIT
+	MOVQ AX, INLITERAL
+	MOVQ AX, K_HIGH(DI)
+	MOVQ AX, K_ENDS(DI)
+	MOVQ AX, K_KEYS(DI)
+	XORL R15, R15 // all ones while the block before ends inside a string
+	CONSTANTS
+
+block:
+	CMPQ SI, last+8(FP)
+	JA   stop
+	LOAD
+
+	// AX: quotes. BX: strings with their opening quote, by the parity of the
+	// quotes up to there.
+	QUOTES(AX)
+	TESTQ AX, AX
+	JZ    noquotes
+
+quotes:
+	VMOVQ      AX, X2
+	VPCLMULQDQ $0, flatOnes<>(SB), X2, X2
+	VMOVQ      X2, BX
+	XORQ       R15, BX
+	MOVQ       BX, R15
+	SARQ       $63, R15
+
+	// R8: violations; so far bytes that are not plain, in strings.
+	UNUSUAL(R8)
+	ANDQ BX, R8
+	JNZ  unusual
+
+usual:
+	// AX: strings with both quotes. BX: opening quotes.
+	MOVQ AX, DX
+	ORQ  BX, AX
+	ANDQ DX, BX
+
+	// R11: closing braces. R13: those before a new line and an opening brace.
+	BRACES(R11, R13, R12)
+	ANDNQ R11, AX, R11
+	ANDNQ R13, AX, R13
+
+	// CX: commas. DX: where a key is due.
+	COMMAS(CX)
+	ANDNQ CX, AX, CX
+	MOVQ  KEYDUE, DX
+	LEAQ  (DX)(CX*2), DX
+	LEAQ  (DX)(R13*8), DX
+	MOVQ  CX, R9
+	SHRQ  $63, R9
+	SHRQ  $61, R13
+	ORQ   R13, R9
+	MOVQ  R9, KEYDUE
+
+	// R9: colons. R10: where a value is due.
+	COLONS(R9)
+	ANDNQ R9, AX, R9
+	MOVQ  VALUEDUE, R10
+	LEAQ  (R10)(R9*2), R10
+	MOVQ  R9, R13
+	SHRQ  $63, R13
+	MOVQ  R13, VALUEDUE
+
+	// R12: white space.
+	WHITE(R12)
+	ANDNQ R12, AX, R12
+	TESTQ R12, R12
+	JNZ   dueBehindSpace
+
+due:
+	// An opening quote is where a key or a value is due.
+	MOVQ  DX, R13
+	ORQ   R10, R13
+	ANDNQ BX, R13, R13
+	ORQ   R13, R8
+
+	// R13: opening quotes of keys. A colon is behind every key, and nowhere else.
+	ANDQ    BX, DX
+	MOVQ    DX, R13
+	MOVBQZX INKEY, R14
+	ADDQ    R14, DX
+	ADDQ    AX, DX
+	SETCS   INKEY
+	ANDNQ   DX, AX, DX
+	TESTQ   R12, R12
+	JNZ     colonBehindSpace
+
+colon:
+	XORQ R9, DX
+	ORQ  DX, R8
+
+	// DX: keys that look like a name.
+	NAMED(0, DX)
+	CMPQ K_SECOND(DI), $0
+	JNE  secondName
+
+named:
+	ANDQ R13, DX
+
+name:
+	MOVQ  K_KEYS(DI), R13
+	TZCNTQ DX, R14
+	ADDQ  SI, R14
+	SUBQ  b+0(FP), R14
+	MOVQ  R14, K_KEY(DI)(R13*8)
+	CMPQ  DX, $1
+	SBBQ  $-1, R13 // one more unless DX is empty
+	MOVQ  R13, K_KEYS(DI)
+	BLSRQ DX, DX
+	JNZ   name
+	CMPQ  R13, $MOST
+	JAE   stop
+
+	// CX: commas and closing braces. R9: bytes of scalars.
+	ORQ     R11, CX
+	SCALARS(R13)
+	ANDNQ   R13, R9, R9
+	ANDNQ   R9, AX, R9
+
+	// BX, DX: what is behind strings and scalars that are values. A scalar is
+	// where a value is due. A comma or closing brace is behind every value, and
+	// nowhere else.
+	ANDQ    R10, BX
+	MOVBQZX INTEXT, R13
+	ADDQ    R13, BX
+	ADDQ    AX, BX
+	SETCS   INTEXT
+	ANDNQ   BX, AX, BX
+	MOVQ    R10, DX
+	ANDQ    R9, DX
+	MOVBQZX INSCALAR, R13
+	ADDQ    R13, DX
+	ADDQ    R9, DX
+	SETCS   INSCALAR
+	MOVQ    DX, R13
+	ANDQ    R9, R13
+	ORQ     R13, R8
+	ANDNQ   DX, R9, DX
+	ORQ     DX, BX
+	TESTQ   R12, R12
+	JNZ     commaBehindSpace
+
+comma:
+	XORQ CX, BX
+	ORQ  BX, R8
+
+	// DX: digits. A block full of them is left to others: an integer may be too long.
+	DIGITS(DX)
+	CMPQ DX, $-1
+	JEQ  stop
+
+	// CX: minus signs that begin a value. R13: where a value begins, its minus
+	// sign apart.
+	MINUSES(CX)
+	ANDQ    R10, CX
+	MOVBQZX BEHINDMINUS, R13
+	ADDQ    R10, R13
+	ADDQ    CX, R13
+	SETCS   BEHINDMINUS
+
+	// AX: points behind an integer.
+	POINTS(AX)
+	MOVQ    R13, BX
+	ANDQ    DX, BX
+	MOVBQZX ININTEGER, R14
+	ADDQ    R14, BX
+	ADDQ    DX, BX
+	SETCS   ININTEGER
+	ANDNQ   BX, DX, BX
+	ANDQ    BX, AX
+
+	// Behind either, a digit.
+	ORQ   AX, CX
+	MOVQ  DIGITDUE, R14
+	LEAQ  (R14)(CX*2), BX
+	ANDNQ BX, DX, BX
+	ORQ   BX, R8
+	MOVQ  CX, BX
+	SHRQ  $63, BX
+	MOVQ  BX, DIGITDUE
+
+	// R12: what else scalars consist of.
+	ANDNQ R9, CX, R12
+	ANDNQ R12, DX, R12
+
+	// Behind that, and behind a zero that begins an integer, no digit.
+	ZEROS(BX)
+	ANDQ BX, R13
+	ORQ  R12, R13
+	MOVQ NODIGIT, R14
+	LEAQ (R14)(R13*2), BX
+	ANDQ DX, BX
+	ORQ  BX, R8
+	SHRQ $63, R13
+	MOVQ R13, NODIGIT
+
+	// R12: the same without literals. R10: where they begin.
+	ANDQ  R12, R10
+	MOVQ  INLITERAL, R14
+	ANDNQ R12, R14, R12
+	MOVQ  $0, INLITERAL
+	TESTQ R10, R10
+	JZ    literals
+
+literal:
+	TZCNTQ  R10, R13
+	BLSIQ   R10, CX
+	MOVQ    (SI)(R13*1), BX
+	MOVQ    BX, DX
+	ANDQ    $0x18, DX // tells t, f and n apart
+	LEAQ    flatLiteral<>(SB), R14
+	LEAQ    (R14)(DX*4), R14
+	ANDQ    8(R14), BX
+	XORL    AX, AX
+	CMPQ    BX, (R14)
+	CMOVQNE AX, CX
+	MOVQ    16(R14), DX
+	SHLXQ   DX, CX, DX
+	SUBQ    CX, DX // its bits, none where it is no literal
+	ANDNQ   R12, DX, R12
+	XORQ    $63, R13
+	MOVQ    24(R14), DX
+	SHRXQ   R13, DX, DX
+	MOVQ    DX, INLITERAL
+	BLSRQ   R10, R10
+	JNZ     literal
+
+literals:
+	ORQ R12, R8
+
+	// R11: the closing braces before the first violation; each ends a record.
+	LEAQ  -1(R8), CX
+	ANDNQ CX, R8, CX
+	ANDQ  CX, R11
+
+end:
+	MOVQ   K_ENDS(DI), R13
+	TZCNTQ R11, R14
+	ADDQ   SI, R14
+	SUBQ   b+0(FP), R14
+	MOVQ   R14, K_END(DI)(R13*8)
+	CMPQ   R11, $1
+	SBBQ   $-1, R13 // one more unless R11 is empty
+	MOVQ   R13, K_ENDS(DI)
+	BLSRQ  R11, R11
+	JNZ    end
+	CMPQ   R13, $MOST
+	JAE    stop
+	ADDQ   $64, SI
+	TESTQ  R8, R8
+	JZ     block
+
+stop:
+	VZEROUPPER
+	RET
+
+	// A block inside a string: of the carries, those of the two kinds of strings
+	// stay as they are, and the others are empty.
+noquotes:
+	TESTQ R15, R15
+	JZ    quotes
+	UNUSUAL(R8)
+	TESTQ R8, R8
+	JZ    inside
+	MOVQ  R8, K_HIGH(DI)
+	HIGH(R13)
+	ANDNQ R8, R13, R8
+	JNZ   stop
+
+inside:
+	ADDQ $64, SI
+	JMP  block
+
+	// Bytes beyond ASCII are noted; others are violations.
+unusual:
+	MOVQ  R8, K_HIGH(DI)
+	HIGH(R13)
+	ANDNQ R8, R13, R8
+	JMP   usual
+
+secondName:
+	MOVQ R13, SPARE
+	NAMED(1, R13)
+	ORQ  R13, DX
+	MOVQ SPARE, R13
+	JMP  named
+
+dueBehindSpace:
+	ADDQ  R12, DX
+	ADCQ  $0, KEYDUE
+	ANDNQ DX, R12, DX
+	ADDQ  R12, R10
+	ADCQ  $0, VALUEDUE
+	ANDNQ R10, R12, R10
+	JMP   due
+
+colonBehindSpace:
+	ADDQ  R12, DX
+	ADCB  $0, INKEY
+	ANDNQ DX, R12, DX
+	JMP   colon
+
+commaBehindSpace:
+	ADDQ  R12, BX
+	ADCB  $0, INTEXT
+	ANDNQ BX, R12, BX
+	JMP   comma

@@ -1,0 +1,70 @@
+#include "textflag.h"
+
+// flat with AVX-512: a block is Z0, temporaries are Z2 and K1 to K3.
+
+#define FLAT ·flatAVX512
+
+#define CONSTANTS \
+	VMOVDQU64       flatQuote<>(SB), Z4; \
+	VMOVDQU64       flatColon<>(SB), Z5; \
+	VMOVDQU64       flatComma<>(SB), Z6; \
+	VMOVDQU64       flatClose<>(SB), Z7; \
+	VBROADCASTI32X4 K_SPACES(DI), Z8; \
+	VMOVDQU64       flatDigitUp<>(SB), Z9; \
+	VMOVDQU64       flatScalarUp<>(SB), Z10; \
+	VMOVDQU64       flatLF<>(SB), Z11; \
+	VMOVDQU64       flatOpen<>(SB), Z12; \
+	VMOVDQU64       flatSpace<>(SB), Z13; \
+	VMOVDQU64       flatSlash<>(SB), Z14
+
+#define LOAD VMOVDQU64 (SI), Z0
+
+#define EQUAL(C, R) \
+	VPCMPEQB C, Z0, K1; \
+	KMOVQ    K1, R
+
+#define QUOTES(R) EQUAL(Z4, R)
+#define COLONS(R) EQUAL(Z5, R)
+#define COMMAS(R) EQUAL(Z6, R)
+#define MINUSES(R) EQUAL(flatMinus<>(SB), R)
+#define POINTS(R) EQUAL(flatPoint<>(SB), R)
+#define ZEROS(R) EQUAL(flatZero<>(SB), R)
+
+#define RANGE(UP, LOW, R) \
+	VPADDB   UP, Z0, Z2; \
+	VPCMPGTB LOW, Z2, K1; \
+	KMOVQ    K1, R
+
+#define DIGITS(R) RANGE(Z9, flatDigit<>(SB), R)
+#define SCALARS(R) RANGE(Z10, flatScalar<>(SB), R)
+
+#define WHITE(R) \
+	VPSHUFB  Z0, Z8, Z2; \
+	VPCMPEQB Z0, Z2, K1; \
+	KMOVQ    K1, R
+
+#define UNUSUAL(R) \
+	VPCMPGTB Z0, Z13, K1; \
+	VPCMPEQB Z14, Z0, K2; \
+	KORQ     K1, K2, K1; \
+	KMOVQ    K1, R
+
+#define HIGH(R) \
+	VPMOVB2M Z0, K1; \
+	KMOVQ    K1, R
+
+#define BRACES(R, BEFORE, T) \
+	VPCMPEQB Z7, Z0, K1; \
+	VPCMPEQB 1(SI), Z11, K1, K2; \
+	VPCMPEQB 2(SI), Z12, K2, K3; \
+	KMOVQ    K1, R; \
+	KMOVQ    K3, BEFORE
+
+#define NAMED(I, R) \
+	VPBROADCASTB K_LAST+I(DI), Z2; \
+	MOVQ         K_QUOTE+8*I(DI), R14; \
+	VPCMPEQB     -1(SI)(R14*1), Z2, K1; \
+	VPCMPEQB     (SI)(R14*1), Z4, K1, K2; \
+	KMOVQ        K2, R
+
+#include "flat_amd64.h"

@@ -1,0 +1,258 @@
+package codec
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringtail/ringtail/internal/invariant"
+)
+
+// available lists what this machine can run flat with.
+func available() []vectorSet {
+	return []vectorSet{avx2, avx512}[:vectors]
+}
+
+// checkFlat runs flat over b, which begins with a brace, and holds every record
+// it finds against scan. It returns how many bytes and records that were.
+func checkFlat(t *testing.T, r *Router, b []byte, lf bool) (n, records int) {
+	t.Helper()
+	r.tryAhead()
+	if !r.ahead.read(b, lf) {
+		return 0, 0
+	}
+	k := &r.ahead.kernel
+	for i, end := range k.ends[:k.numEnds] {
+		if i > 0 {
+			if b[n] != '\n' || b[n+1] != '{' {
+				t.Fatalf("%q: record %d of %q is not behind a new line", b[n:], i, b)
+			}
+			n++
+		}
+		r.ahead.at = n
+		r.ahead.end = i
+		length := r.next(b[n:])
+		got := r.found
+		if length == 0 { // not UTF-8
+			if k.high == 0 && len(b[n:]) >= 8 {
+				t.Fatalf("flat finds %q, next does not", b[n:end+1])
+			}
+			return n, records
+		}
+		if want := r.scan(b[n:], lf); length != want || got != r.found {
+			t.Fatalf("flat takes %d bytes of %q and finds %v, scan takes %d and finds %v", length, b[n:], got, want, r.found)
+		}
+		n += length
+		records++
+	}
+	return n, records
+}
+
+// flatRecords are all flat can read, in small pieces.
+var flatRecords = []string{
+	`{"number":17,"a":-0.5,"bc":"","d":true,"k":"x"}`,
+	`{"a":"x}\u007f{,:","b":null,"number":"-04","n":0,"d":1.25}`,
+	`{ "number" : -1 , "a":false ,"k": 10.0 }`,
+	"{\t\"nu\" :\t\"\"\r,  \"numbex\":\"é\",\"number\":100200300400500600700800900 }",
+	`{"k":7,"number":true,"x":false,"y":null,"z":"a b","numbes":-7.125}`,
+}
+
+// flatBytes tell tokens apart, and what is just beside them.
+const flatBytes = "\x00\t\n\r\x1f !\"#+,-./0159:;@AEZ[\\]_`aeflnrstuz{|}~\x7f\x80\xff"
+
+// TestFlatAgainstScan puts every byte in every place of the records above, at
+// every distance from the borders of blocks, and takes bytes away and adds them.
+func TestFlatAgainstScan(t *testing.T) {
+	for _, v := range available() {
+		r := testRouter(t, Options{KeyField: "k"})
+		r.ahead = newLookahead(r.names, v)
+		taken := 0
+		step := 1
+		if invariant.Enabled { // with the race detector it would take minutes
+			step = 7
+		}
+		for phase := 0; phase < 64; phase += step {
+			prefix := fmt.Sprintf("{\"%s\":1}\n", strings.Repeat("p", 64+phase))
+			if n, records := checkFlat(t, r, []byte(prefix), false); n != len(prefix)-1 || records != 1 {
+				t.Fatalf("flat takes %d bytes of %q", n, prefix)
+			}
+			for _, record := range flatRecords {
+				record = strings.ReplaceAll(record, `\u007f`, "\x7f")
+				for i := range len(record) {
+					for j := range len(flatBytes) {
+						for end := i; end < i+3 && end <= len(record); end++ {
+							if phase%8 != 0 && end != i+1 { // a longer record is another phase
+								continue
+							}
+							changed := prefix + record[:i] + flatBytes[j:j+1] + record[end:] + "\n" + before
+							_, records := checkFlat(t, r, []byte(changed), j%2 == 0)
+							taken += records
+						}
+					}
+				}
+			}
+		}
+		if taken < 1_000_000/step {
+			t.Errorf("flat has taken %d records", taken)
+		}
+	}
+}
+
+// TestFlatAgainstScanAtRandom does it with streams of random records.
+func TestFlatAgainstScanAtRandom(t *testing.T) {
+	rng, inputs := seeded(t, 20_000)
+	entries := corpus(t)
+	for _, v := range available() {
+		r := testRouter(t, Options{KeyField: "key"})
+		r.ahead = newLookahead(r.names, v)
+		taken := 0
+		for range inputs {
+			var s strings.Builder
+			for range 1 + rng.IntN(8) {
+				record := randomRecord(rng, entries)
+				if rng.IntN(2) == 0 {
+					record = shapes[rng.IntN(5)].make(rng)
+				}
+				s.WriteString(record + "\n")
+			}
+			b := []byte(s.String())
+			for len(b) > 0 {
+				n := 0
+				if b[0] == '{' {
+					var records int
+					n, records = checkFlat(t, r, b, rng.IntN(2) == 0)
+					taken += records
+				}
+				b = b[n+lineEnd(b[n:])+1:]
+			}
+		}
+		t.Logf("%d records taken", taken)
+		if taken < 2*inputs {
+			t.Errorf("flat has taken %d records of %d streams", taken, inputs)
+		}
+	}
+}
+
+// TestFlatTakesTheOrdinary fails where what clients send is left to scan.
+func TestFlatTakesTheOrdinary(t *testing.T) {
+	for _, v := range available() {
+		for _, s := range shapes {
+			switch s.name {
+			case "nested", "escapes", "1KB", "10KB", "200KB":
+				continue
+			}
+			r := testRouter(t, Options{})
+			r.ahead = newLookahead(r.names, v)
+			records, _ := benchData(s)
+			for _, chunk := range stream(Newline, records[:100]) {
+				n, taken := checkFlat(t, r, chunk, false)
+				if taken < mostFound-8 {
+					t.Errorf("%s: flat has taken %d records, %d bytes of %d", s.name, taken, n, len(chunk))
+				}
+			}
+		}
+	}
+}
+
+// mostFound is from how many records on flat stops.
+const mostFound = 64
+
+// TestKernelLayout holds the offsets the assembly has against Go's.
+func TestKernelLayout(t *testing.T) {
+	text, err := os.ReadFile("flat_amd64.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var k kernel
+	want := map[string]uintptr{
+		"K_SPACES": unsafe.Offsetof(k.spaces), "K_LAST": unsafe.Offsetof(k.last), "K_QUOTE": unsafe.Offsetof(k.quote),
+		"K_SECOND": unsafe.Offsetof(k.second), "K_HIGH": unsafe.Offsetof(k.high), "K_ENDS": unsafe.Offsetof(k.numEnds),
+		"K_KEYS": unsafe.Offsetof(k.numKeys), "K_END": unsafe.Offsetof(k.ends), "K_KEY": unsafe.Offsetof(k.keys), "MOST": mostFound,
+	}
+	found := 0
+	for _, m := range regexp.MustCompile(`#define (K_\w+|MOST) +(\d+)`).FindAllStringSubmatch(string(text), -1) {
+		n, _ := strconv.Atoi(m[2])
+		if w, ok := want[m[1]]; !ok || w != uintptr(n) {
+			t.Errorf("%s is %d, want %d", m[1], n, w)
+		}
+		found++
+	}
+	if found != len(want) {
+		t.Errorf("flat_amd64.h defines %d of %d offsets", found, len(want))
+	}
+}
+
+// guarded returns memory of two pages with none before and behind.
+func guarded(t *testing.T) []byte {
+	t.Helper()
+	page := os.Getpagesize()
+	all, err := unix.Mmap(-1, 0, 4*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Munmap(all); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, p := range [][]byte{all[:page], all[3*page:]} {
+		if err := unix.Mprotect(p, unix.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all[page : 3*page : 3*page]
+}
+
+// TestNothingIsReadBesideTheChunk puts chunks of every length against memory
+// that cannot be read.
+func TestNothingIsReadBesideTheChunk(t *testing.T) {
+	memory := guarded(t)
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	rng := rand.New(rand.NewPCG(1, 3))
+	long := strings.Repeat("n", longestName)
+	for _, o := range []Options{{Field: "n"}, {KeyField: "device"}, {Field: long, KeyField: long}} {
+		r := testRouter(t, o)
+		for _, r := range paths(r) {
+			for _, f := range []Framing{Newline, Length, JSON, Auto} {
+				for n := 1; n <= 1500; n += 1 + n/300 {
+					var s strings.Builder
+					for s.Len() < n {
+						record := shapes[rng.IntN(8)].make(rng)
+						if rng.IntN(4) == 0 {
+							record = fmt.Sprintf(`{"%s":-7.0}`, r.names[0])
+						}
+						if f == Length {
+							s.WriteString("\x00\x00" + string([]byte{byte(len(record) >> 8), byte(len(record))}))
+						}
+						s.WriteString(record)
+						if f != Length {
+							s.WriteString("\n")
+						}
+					}
+					for _, chunk := range [][]byte{memory[:n:n], memory[len(memory)-n:]} {
+						copy(chunk, s.String())
+						var d Decoder
+						var rec Record
+						d.Init(f)
+						d.Feed(chunk)
+						for d.Next(r, &rec) {
+						}
+						d.Release()
+						if len(trimLeft(chunk)) > 0 {
+							r.Judge(&rec, chunk)
+						}
+					}
+				}
+			}
+		}
+	}
+}
