@@ -95,6 +95,18 @@ func recoveredDuplicates(set shard.Set) (n uint64) {
 	return n
 }
 
+// recoveredLargest is the size of the largest record in the rings' files, which may have
+// been taken under a higher --max-record-bytes.
+func recoveredLargest(set shard.Set) (n int) {
+	for _, r := range set.Rings {
+		n = max(n, r.Recovered().Largest)
+	}
+	if set.Dead != nil {
+		n = max(n, set.Dead.Recovered().Largest)
+	}
+	return n
+}
+
 // ClusterID asks the brokers which cluster they are.
 func (w *Writer) ClusterID(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimout)

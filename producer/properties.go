@@ -117,6 +117,7 @@ func (o *Options) properties(t topicState, lines int) map[string]string {
 	if o.KeyField != "" {
 		most += o.MaxRecordBytes
 	}
+	most = max(most, o.largest+1024)
 	p["bootstrap.servers"] = o.Brokers
 	p["message.max.bytes"] = strconv.Itoa(max(most, 64<<10))
 	p["batch.size"] = strconv.Itoa(min(batchSize, max(most, 64<<10)))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"testing"
 
 	"github.com/ringtail/ringtail/shard"
 )
@@ -232,5 +233,35 @@ func patch(path string, to, from int64) {
 	}
 	if _, err := f.WriteAt(b[:], to); err != nil {
 		panic(err)
+	}
+}
+
+// TestRecoveredLargerThanTheFlag: a record that was taken under a higher
+// --max-record-bytes is one that librdkafka takes.
+func TestRecoveredLargerThanTheFlag(t *testing.T) {
+	o := shard.DirOptions{Path: t.TempDir(), Topic: "t", DeadTopic: "d", Shards: 1, Bytes: 4 << 20}
+	for life := range 2 {
+		d, err := shard.OpenDir(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := d.Set()
+		if life == 0 {
+			put(t, set.Rings[0], 2, 500_000, []byte("key"))
+			put(t, set.Dead, 1, 400_000, nil)
+		} else {
+			w, err := Open(Options{Brokers: "127.0.0.1:1", Topic: "t", DeadLetterTopic: "d", Producers: 1, MaxRecordBytes: 1000}, set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := w.opts.properties(topicState{}, 1)["message.max.bytes"]; got != "501027" {
+				t.Errorf("message.max.bytes is %s, want 501027", got)
+			}
+			w.Close()
+		}
+		for _, r := range []*shard.Ring{set.Rings[0], set.Dead} {
+			_ = r.Release()
+		}
+		_ = d.Close()
 	}
 }

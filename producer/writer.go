@@ -30,6 +30,8 @@ type Options struct {
 	Properties      map[string]string
 	Unsafe          bool // --unsafe
 
+	largest int // bytes of the largest record recovered with its key
+
 	WindowRecords int // records of a shard under way; 0: 10,000
 	WindowBytes   int // bytes of a shard under way; 0: 4 MiB or two of the largest records
 
@@ -76,6 +78,7 @@ type Writer struct {
 // Open checks the options and makes a Writer for the rings of set. It does not
 // reach for Kafka yet.
 func Open(o Options, set shard.Set) (*Writer, error) {
+	o.largest = recoveredLargest(set)
 	if err := o.validate(len(set.Rings)); err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ type Batch struct {
 	Count      int    // records
 	Conn       uint64 // the connection all its records came by; 0 where there is none
 	First      uint64 // ordinals are relative to this
-	Taken      int64  // when it was published (Now), ns; where it was recovered, when its file was opened
+	Taken      int64  // when it was published (Now), ns; where it was recovered, when Kafka was reached
 	Done       int    // so many of its first records are in Kafka already, or set aside: a former process knew
 
 	data []byte

@@ -294,8 +294,8 @@ func (d *Dir) Set() Set { return d.set }
 // Damaged are the files that were set aside when the directory was opened.
 func (d *Dir) Damaged() []string { return d.damaged }
 
-// SetCluster says which Kafka cluster the records are for, before the first one is
-// claimed: new files note it, files of another one are refused.
+// SetCluster says which Kafka cluster has been reached, before the first record is
+// claimed or read: new files note it, files of another one are refused.
 func (d *Dir) SetCluster(id string) error {
 	if len(id) > nameMax {
 		return fmt.Errorf("--ring-dir %s: the cluster's id has over %d bytes: %q", d.opt.Path, nameMax, id)
@@ -308,6 +308,7 @@ func (d *Dir) SetCluster(id string) error {
 		}
 	}
 	for _, r := range d.set.all() {
+		r.file.since = Now() // recovered records have waited for Kafka only since
 		if r.file.header.cluster == "" {
 			if err := r.file.setCluster(id); err != nil {
 				return fmt.Errorf("--ring-dir %s: %w", d.opt.Path, err)

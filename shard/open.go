@@ -26,7 +26,7 @@ func openFile(name, path string, f *os.File, h fileHeader) (*Ring, error) {
 	}
 	r := ringOf(name, st)
 	r.file = &ringFile{
-		f: f, path: path, header: h, openedAt: Now(),
+		f: f, path: path, header: h, since: Now(),
 		recovered: s.recovered, recoveredEnd: s.claimed, sentBefore: s.sent, resume: s.start, resumeIndex: s.index,
 	}
 	r.recover(s)

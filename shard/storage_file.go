@@ -120,7 +120,7 @@ type ringFile struct {
 	recovered    Recovered
 	recoveredEnd uint64 // batches below it are a former process's
 	sentBefore   uint64 // and those that end at or below this may be in Kafka
-	openedAt     int64  // Now
+	since        int64  // when it was opened, or Kafka was reached later (Now)
 	resume       uint64 // the batch there is done in part, …
 	resumeIndex  int    // … up to this record
 
@@ -132,6 +132,7 @@ type Recovered struct {
 	Records            int
 	Bytes              int // of values and metas
 	PossibleDuplicates int // of Records: they may have been handed over before
+	Largest            int // bytes of the largest record with its meta
 }
 
 // Recovered is what the ring's file held when it was opened; nothing in memory.
@@ -145,7 +146,7 @@ func (r *Ring) Recovered() Recovered {
 // recoveredBatch gives a former process's batch what this one can make of it: a
 // connection's id and the monotonic clock mean nothing any more.
 func (f *ringFile) recoveredBatch(b *Batch) {
-	b.Conn, b.Taken = 0, f.openedAt
+	b.Conn, b.Taken = 0, f.since
 	if b.Start == f.resume {
 		b.Done = f.resumeIndex
 	}

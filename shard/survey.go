@@ -211,7 +211,9 @@ func (s *survey) take(b Batch, f func(Batch)) error {
 	var c Cursor
 	for i := range b.Count {
 		if r := b.Next(&c); i >= b.Done {
-			s.recovered.Bytes += len(r.Value) + len(r.Meta)
+			n := len(r.Value) + len(r.Meta)
+			s.recovered.Bytes += n
+			s.recovered.Largest = max(s.recovered.Largest, n)
 		}
 	}
 	if f != nil && b.Count > 0 {

@@ -71,7 +71,7 @@ func testKilled(t *testing.T, c *kafkatest.Cluster) {
 		t.Errorf("export: %d, %d lines", code, strings.Count(out, "\n"))
 	}
 
-	next := Start(t, args...)
+	next := Start(t, append(args, "--ack", "kafka")...)
 	next.Await("it waits for Kafka", func() bool {
 		status, _ := next.Get("/readyz")
 		return status == 503
