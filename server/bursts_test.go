@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -43,6 +44,37 @@ func BenchmarkBursts(b *testing.B) {
 	}
 }
 
+// BenchmarkAccept is how many connections a second are taken while records come.
+func BenchmarkAccept(b *testing.B) {
+	const each = 2000
+	s := startDiscarding(b)
+	addr := s.Addrs()[0].String()
+	c := startClients(b, addr, 16, 15, 150_000)
+	s.settle(b, func() bool { return s.Stats().Connections == 16 })
+	fmt.Fprintln(c.in, 1<<40) // for as long as it takes
+	s.settle(b, func() bool { return s.Stats().Received > 0 })
+	for b.Loop() {
+		opened, received, start := s.Stats().Opened, s.Stats().Received, time.Now()
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				for range each / 4 {
+					nc, err := net.Dial("tcp", addr)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					_ = nc.Close()
+				}
+			})
+		}
+		all.Wait()
+		s.settle(b, func() bool { return s.Stats().Opened >= opened+each })
+		b.ReportMetric(each/time.Since(start).Seconds(), "connections/s")
+		b.ReportMetric(float64(s.Stats().Received-received)/time.Since(start).Seconds(), "records/s")
+	}
+}
+
 // discarding is a server whose rings are emptied, and nothing else.
 type discarding struct{ *Server }
 
@@ -63,7 +95,7 @@ func startDiscarding(b *testing.B) discarding {
 		}
 	})
 	b.Cleanup(func() {
-		s.Finish(b.Context())
+		s.Finish(context.Background())
 		close(stop)
 		all.Wait()
 	})
@@ -118,9 +150,8 @@ func startClients(b *testing.B, addr string, conns, burst, rate int) clients {
 	_ = r.Close()
 	b.Cleanup(func() {
 		_ = w.Close()
-		if err := cmd.Wait(); err != nil {
-			b.Error(err)
-		}
+		_ = cmd.Process.Kill() // it may be sending still
+		_ = cmd.Wait()
 	})
 	return clients{w}
 }
