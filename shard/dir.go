@@ -197,7 +197,7 @@ func (d *Dir) check(name string) error {
 		if err != nil || s.recovered.Records == 0 {
 			return nil
 		}
-		return fmt.Errorf("holds %d dead letters for topic %q; give --dead-letter-topic %s until they are in Kafka, or another directory",
+		return fmt.Errorf("holds dead letters (%d) for topic %q; give --dead-letter-topic %s until they are in Kafka, or another directory",
 			s.recovered.Records, h.topic, h.topic)
 	case h.topic != topic:
 		return fmt.Errorf("is for topic %q, %s is %q; %s", h.topic, flag, topic, advice)

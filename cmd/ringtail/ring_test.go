@@ -182,3 +182,52 @@ func TestRingUsage(t *testing.T) {
 		}
 	}
 }
+
+// TestServeRingDir: records go through files, and what a former process left in them
+// goes first; nobody else may have the directory meanwhile, or use it for other records.
+func TestServeRingDir(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"--ring-dir", dir, "--dead-letter-topic", "dead", "--shards", "2", "--ack", "kafka"}
+	s := embedded(t, args...)
+	if got := send(t, s.listen[0], "{\"number\":1}\n{\"number\":2}\n"); !strings.Contains(got, `{"acked":2}`) {
+		t.Errorf("answered %q", got)
+	}
+	refuse(t, 2, []string{"--ring-dir", "in use"}, "serve", "--sink", "discard", "--admin", "", "--ring-dir", dir, "--shards", "2")
+	if code := s.terminate(); code != 0 || s.drained() != "drained received=2 recovered=0 delivered=2 rejected=0 dead_lettered=0 kept=0 lost=0" {
+		t.Errorf("%d, %q", code, s.drained())
+	}
+	refuse(t, 2, []string{"--ring-dir", "--topic", "other"}, "check", "--brokers", "127.0.0.1:1", "--ring-dir", dir, "--shards", "2", "--topic", "other")
+	refuse(t, 2, []string{"--ring-dir", "Kafka cluster"}, "serve", "--sink", "discard", "--admin", "", "--ring-dir", dir, "--shards", "2")
+
+	d, err := shard.OpenDir(shard.DirOptions{Path: dir, Topic: "records", DeadTopic: "dead", Shards: 2, Bytes: 5 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		putRecord(t, d.Set().Rings[1], `{"number":3}`)
+	}
+	putLetter(t, d.Set().Dead, "bad")
+	_ = d.Close()
+	refuse(t, 2, []string{"--ring-dir", "dead letters (1)", "--dead-letter-topic dead"}, "check", "--brokers", "127.0.0.1:1", "--ring-dir", dir, "--shards", "2")
+	s = embedded(t, args...)
+	if got := send(t, s.listen[0], "{\"number\":5}\nx\n{\"number\":1}\n"); !strings.Contains(got, `{"acked":`) {
+		t.Errorf("answered %q", got)
+	}
+	if _, body := get(t, s.admin+"/metrics"); !strings.Contains(body, "ringtail_records_recovered_total 3\n") {
+		t.Error("the metrics do not tell what was recovered")
+	}
+	if code := s.terminate(); code != 0 || s.drained() != "drained received=3 recovered=3 delivered=5 rejected=1 dead_lettered=2 kept=0 lost=0" {
+		t.Errorf("%d, %q", code, s.drained())
+	}
+}
+
+func putLetter(t *testing.T, r *shard.Ring, value string) {
+	t.Helper()
+	meta := shard.AppendLetterMeta(nil, "bad_json", "127.0.0.1:1", 0)
+	c, err := r.Claim(1, len(value)+len(meta))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Append([]byte(value), meta, 0)
+	c.Publish()
+}
