@@ -234,6 +234,10 @@ func TestDamagedIsSetAside(t *testing.T) {
 		"sent above claimed":           flip(good, atPositions+136+3, 0x80),
 		"claimed is higher than it is": flip(good, atPositions+3, 0x80),
 		"header":                       flip(good, atTopic+1, 0x20),
+		"capacity of another size":     withCapacity(good, 1<<17),
+		"capacity too small":           withCapacity(good, 64),
+		"capacity too large":           withCapacity(good, 1<<40),
+		"capacity of half a granule":   withCapacity(good, 1<<16+32),
 	}
 	for n := 0; n < len(good); n += 4096 {
 		cases[fmt.Sprintf("cut at %d", n)] = good[:n]
@@ -261,6 +265,13 @@ func TestDamagedIsSetAside(t *testing.T) {
 	if aside, _ := filepath.Glob(path + ".damaged-*"); len(aside) != len(cases) {
 		t.Errorf("%d files were set aside, %d are there", len(cases), len(aside))
 	}
+}
+
+func withCapacity(b []byte, n uint64) []byte {
+	b = slices.Clone(b)
+	binary.LittleEndian.PutUint64(b[atCapacity:], n)
+	sealHeader(b)
+	return b
 }
 
 func flip(b []byte, at int, bits byte) []byte {

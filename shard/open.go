@@ -45,6 +45,7 @@ func (r *Ring) recover(s *survey) {
 		r.words[i].Store(w)
 	}
 	p := r.pos
+	r.Sending(s.start)
 	p.done.Store(s.start)
 	p.freed.Store(s.start)
 	r.noteKept(s.start, s.index)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,6 +23,7 @@ func (n *node) openRings() error {
 		return err
 	}
 	n.rings = n.dir.Set()
+	debug.FreeOSMemory() // what was read of the files
 	found := n.recovered()
 	letters := 0
 	if d := n.rings.Dead; d != nil {
