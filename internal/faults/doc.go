@@ -19,5 +19,10 @@
 // another library. Row "control" harms records on purpose, in a real Kafka, and
 // fails unless the checker sees it.
 //
+// Rows that kill the server, and the soak, have clients that send again what
+// was not acked, and a checker that reads along: package soak. The soak draws
+// faults at random, one after another or two at once (chaos.go), for as long as
+// asked.
+//
 // `go test` runs the quick rows, `make faults` all of them, again and again.
 package faults
