@@ -11,7 +11,7 @@ group=(--topic click_events --group click_counter_group --from beginning --count
 say "two consumers share six partitions"
 "$RINGTAIL" consume "${group[@]}" >"$work/first" &
 first=$!
-"$RINGTAIL" consume "${group[@]}" >"$work/second" &
+"$RINGTAIL" consume "${group[@]}" --metrics 127.0.0.1:0 >"$work/second" 2>"$work/second.log" &
 second=$!
 pids+=($first $second)
 
@@ -21,7 +21,12 @@ say "one is killed; the other goes on with all partitions"
 kill -9 $first
 wait $first 2>/dev/null || true
 run "$RINGTAIL" produce --topic click_events --key-field user_id --generate clicks --count 4000 --rate 1000
-sleep 12
+run "$RINGTAIL" topics describe click_events --group click_counter_group
+until "$RINGTAIL" topics describe click_events --group click_counter_group | grep -q ': stable, 1 members, lag 0$'; do sleep 1; done
+run "$RINGTAIL" topics describe click_events --group click_counter_group
+
+say "the second one's metrics"
+get "$(grep -o 'http://[^ ]*' "$work/second.log")" | grep '^ringtail_consumer'
 
 kill -INT $second
 wait $second || true

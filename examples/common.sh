@@ -45,5 +45,15 @@ serve() {
   ADMIN=$(grep -o 'admin=[^ ]*' "$work/ready" | cut -d= -f2)
 }
 
+# get URL: what an HTTP server answers, without curl.
+get() {
+  local rest=${1#http://}
+  local address=${rest%%/*}
+  exec 3<>"/dev/tcp/${address%:*}/${address##*:}"
+  printf 'GET /%s HTTP/1.0\r\n\r\n' "${rest#*/}" >&3
+  cat <&3
+  exec 3<&-
+}
+
 say() { printf '\n== %s\n' "$*"; }
 run() { printf '$ %s\n' "${*/#$RINGTAIL/ringtail}" >&2; "$@"; }

@@ -11,6 +11,8 @@ kafka 3
 run "$RINGTAIL" topics create orders --partitions 6 --replication-factor 2 --config min.insync.replicas=1
 run "$RINGTAIL" topics list
 run "$RINGTAIL" topics describe orders
+echo '{"注文":{"品":"りんご","数":[1,2]}}' | run "$RINGTAIL" produce --topic orders --key 東京
+run "$RINGTAIL" consume --topic orders --from beginning --until-end
 run "$RINGTAIL" produce --topic orders --generate stream --count 3000
 
 say "broker 3 is stopped"

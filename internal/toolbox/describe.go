@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -29,32 +30,30 @@ func DescribeTopic(ctx context.Context, c Cluster, name, group string, s Streams
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestLimit)
-	defer cancel()
 	slices.SortFunc(t.Partitions, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
-	first := offsets(ctx, a, name, t.Partitions, kafka.EarliestOffsetSpec)
-	next := offsets(ctx, a, name, t.Partitions, kafka.LatestOffsetSpec)
+	d := c.askAll(ctx, a, t, group)
 	replicas := 0
 	for _, p := range t.Partitions {
 		replicas = max(replicas, len(p.Replicas))
 	}
 	_, _ = fmt.Fprintf(s.Out, "topic %s: %d partitions, %d replicas\n", name, len(t.Partitions), replicas)
-	for _, setting := range settings(ctx, a, name) {
+	for _, setting := range d.settings {
 		_, _ = fmt.Fprintf(s.Out, "config %s\n", setting)
 	}
 	header := "PARTITION\tLEADER\tREPLICAS\tIN-SYNC\tFIRST\tNEXT\tBYTES"
-	view, lags := &groupView{}, map[int32]int64{}
+	var lags map[int32]int64
 	if group != "" {
-		if view, err = c.group(ctx, a, group, name, t.Partitions); err != nil {
-			return err
-		}
-		lags = view.lags(next)
 		header += "\tCOMMITTED\tLAG\tMEMBER"
-		_, _ = fmt.Fprintln(s.Out, view.summary(group, len(t.Partitions), lags))
 	}
-	sizes, err := c.sizes(ctx, name)
-	if err != nil && len(sizes) < led(*t) { // a broker that is gone leads nothing, and is not missed
-		s.say("sizes are not all known: %v", err)
+	switch {
+	case d.groupErr != nil:
+		s.say("group %s is not known: %v", group, d.groupErr)
+	case group != "":
+		lags = d.group.lags(d.next)
+		_, _ = fmt.Fprintln(s.Out, d.group.summary(group, len(t.Partitions), lags))
+	}
+	if d.sizesErr != nil && len(d.sizes) < led(*t) { // a broker that is gone leads nothing, and is not missed
+		s.say("sizes are not all known: %v", d.sizesErr)
 	}
 	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, header)
@@ -64,16 +63,46 @@ func DescribeTopic(ctx context.Context, c Cluster, name, group string, s Streams
 			leader = strconv.Itoa(int(p.Leader))
 		}
 		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s", p.ID, leader, ids(p.Replicas), ids(p.Isrs),
-			known(first, p.ID), known(next, p.ID), known(sizes, p.ID))
+			known(d.first, p.ID), known(d.next, p.ID), known(d.sizes, p.ID))
 		if group != "" {
-			_, _ = fmt.Fprintf(w, "\t%s\t%s\t%s", known(view.committed, p.ID), known(lags, p.ID), cmp.Or(view.readers[p.ID], "-"))
+			_, _ = fmt.Fprintf(w, "\t%s\t%s\t%s", known(d.group.committed, p.ID), known(lags, p.ID), cmp.Or(d.group.readers[p.ID], "-"))
 		}
 		_, _ = fmt.Fprintln(w)
 	}
 	return w.Flush()
 }
 
+// description is what the brokers tell about a topic beside its metadata.
+type description struct {
+	first, next, sizes map[int32]int64
+	sizesErr           error // why some are missing
+	settings           []string
+	group              groupView
+	groupErr           error
+}
+
+// askAll asks for all of it at once: a broker that does not answer costs its limit of
+// time once, and what the others tell is there.
+func (c Cluster) askAll(ctx context.Context, a *kafka.AdminClient, t *kafka.TopicMetadata, group string) *description {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	d := &description{}
+	var wg sync.WaitGroup
+	wg.Go(func() { d.first = offsets(ctx, a, t.Topic, t.Partitions, kafka.EarliestOffsetSpec) })
+	wg.Go(func() { d.next = offsets(ctx, a, t.Topic, t.Partitions, kafka.LatestOffsetSpec) })
+	wg.Go(func() { d.sizes, d.sizesErr = c.sizes(ctx, t.Topic) })
+	wg.Go(func() { d.settings = settings(ctx, a, t.Topic) })
+	if group != "" {
+		wg.Go(func() { d.group, d.groupErr = c.group(ctx, a, group, t.Topic, t.Partitions) })
+	}
+	wg.Wait()
+	return d
+}
+
 func ids(list []int32) string {
+	if len(list) == 0 {
+		return "-"
+	}
 	out := make([]string, len(list))
 	for i, id := range list {
 		out[i] = strconv.Itoa(int(id))

@@ -17,15 +17,15 @@ type groupView struct {
 }
 
 // group asks for it.
-func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic string, partitions []kafka.PartitionMetadata) (*groupView, error) {
-	v := &groupView{committed: map[int32]int64{}, readers: map[int32]string{}}
+func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic string, partitions []kafka.PartitionMetadata) (groupView, error) {
+	v := groupView{committed: map[int32]int64{}, readers: map[int32]string{}}
 	wanted := kafka.ConsumerGroupTopicPartitions{Group: group}
 	for _, p := range partitions {
 		wanted.Partitions = append(wanted.Partitions, kafka.TopicPartition{Topic: &topic, Partition: p.ID})
 	}
 	offsets, err := a.ListConsumerGroupOffsets(ctx, []kafka.ConsumerGroupTopicPartitions{wanted}, kafka.SetAdminRequestTimeout(requestLimit))
 	if err != nil {
-		return nil, fmt.Errorf("--group %s: %w", group, err)
+		return v, err
 	}
 	for _, p := range offsets.ConsumerGroupsTopicPartitions[0].Partitions {
 		if p.Error == nil && p.Offset >= 0 {
@@ -34,7 +34,7 @@ func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic s
 	}
 	groups, err := a.DescribeConsumerGroups(ctx, []string{group}, kafka.SetAdminRequestTimeout(requestLimit))
 	if err != nil {
-		return nil, fmt.Errorf("--group %s: %w", group, err)
+		return v, err
 	}
 	d := groups.ConsumerGroupDescriptions[0]
 	switch code := d.Error.Code(); code {
@@ -43,7 +43,7 @@ func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic s
 	case kafka.ErrGroupIDNotFound: // newer brokers say so of a group that is not there
 		v.state = "dead"
 	default:
-		return nil, fmt.Errorf("--group %s: %w", group, d.Error)
+		return v, d.Error
 	}
 	v.members = len(d.Members)
 	for _, m := range d.Members {

@@ -14,7 +14,8 @@ type progress struct {
 	also  func() string  // more to say; may be nil
 	begin time.Time
 	shown time.Time
-	on    bool // there is a line on the screen
+	then  int64 // how many there were when it was shown
+	on    bool  // there is a line on the screen
 }
 
 const progressEvery = 500 * time.Millisecond
@@ -32,9 +33,10 @@ func (p *progress) at(n int64) {
 	if !p.s.ErrTerminal || time.Since(p.shown) < progressEvery {
 		return
 	}
-	p.shown = time.Now()
-	elapsed := p.shown.Sub(p.begin)
-	text := fmt.Sprintf("%s %d records, %.0f/s", p.verb, n, float64(n)/elapsed.Seconds())
+	now := time.Now()
+	text := fmt.Sprintf("%s %d records, %.0f/s", p.verb, n, float64(n-p.then)/now.Sub(p.shown).Seconds())
+	p.shown, p.then = now, n
+	elapsed := now.Sub(p.begin)
 	if share := min(p.share(), 1); share > 0 {
 		left := time.Duration(float64(elapsed) * (1 - share) / share)
 		text += fmt.Sprintf(", %d%%, %v left", int(100*share), left.Round(time.Second))
