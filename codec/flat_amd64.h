@@ -13,10 +13,10 @@
 // Where white space stands between tokens, one more addition carries what is
 // due across it.
 //
-// Bytes that are part of no string, scalar or white space and are no colon,
-// comma or closing brace set no bit by themselves: but nothing is due behind them,
-// so that the next token is a violation. Behind a closing brace nothing is
-// due but where a new line and an opening brace follow it at once.
+// Scalars where no value is due set no bit by themselves, nor do bytes that are
+// part of no token: but nothing is due behind them, so that the next quote, colon,
+// comma or closing brace is a violation. Behind a closing brace nothing is due
+// but where a new line and an opening brace follow it at once.
 
 // Carries.
 #define KEYDUE      s-8(SP)
@@ -229,9 +229,8 @@ name:
 	ANDNQ   R13, R9, R9
 	ANDNQ   R9, AX, R9
 
-	// BX, DX: what is behind strings and scalars that are values. A scalar is
-	// where a value is due. A comma or closing brace is behind every value, and
-	// nowhere else.
+	// BX, DX: what is behind strings and scalars that are values. A comma or
+	// closing brace is behind every value, and nowhere else.
 	ANDQ    R10, BX
 	MOVBQZX INTEXT, R13
 	ADDQ    R13, BX
@@ -244,9 +243,6 @@ name:
 	ADDQ    R13, DX
 	ADDQ    R9, DX
 	SETCS   INSCALAR
-	MOVQ    DX, R13
-	ANDQ    R9, R13
-	ORQ     R13, R8
 	ANDNQ   DX, R9, DX
 	ORQ     DX, BX
 	TESTQ   R12, R12

@@ -63,10 +63,26 @@ var flatRecords = []string{
 	`{ "number" : -1 , "a":false ,"k": 10.0 }`,
 	"{\t\"nu\" :\t\"\"\r,  \"numbex\":\"é\",\"number\":100200300400500600700800900 }",
 	`{"k":7,"number":true,"x":false,"y":null,"z":"a b","numbes":-7.125}`,
+	`{"l":true,"s":"` + strings.Repeat("s", 114) + `","n":55}`, // the last digit is two blocks behind the literal's second letter
 }
 
 // flatBytes tell tokens apart, and what is just beside them.
 const flatBytes = "\x00\t\n\r\x1f !\"#+,-./0159:;@AEZ[\\]_`aeflnrstuz{|}~\x7f\x80\xff"
+
+// isFlat tells whether flat knows all of a record, given that scan takes it.
+func isFlat(record string) bool {
+	if strings.Contains(record, `\`) {
+		return false
+	}
+	for i, s := range strings.Split(record, `"`) {
+		if i%2 == 0 && (strings.ContainsAny(s, "[E") || strings.Contains(s[min(1, len(s)):], "{") || exponent.MatchString(s)) {
+			return false
+		}
+	}
+	return true
+}
+
+var exponent = regexp.MustCompile(`[0-9]e`)
 
 // TestFlatAgainstScan puts every byte in every place of the records above, at
 // every distance from the borders of blocks, and takes bytes away and adds them.
@@ -92,9 +108,13 @@ func TestFlatAgainstScan(t *testing.T) {
 							if phase%8 != 0 && end != i+1 { // a longer record is another phase
 								continue
 							}
-							changed := prefix + record[:i] + flatBytes[j:j+1] + record[end:] + "\n" + before
-							_, records := checkFlat(t, r, []byte(changed), j%2 == 0)
+							changed := record[:i] + flatBytes[j:j+1] + record[end:]
+							stream := prefix + changed + "\n" + before
+							_, records := checkFlat(t, r, []byte(stream), j%2 == 0)
 							taken += records
+							if records < 3 && isFlat(changed) && r.scan([]byte(stream[len(prefix):]), j%2 == 0) == len(changed) {
+								t.Fatalf("flat stops in %q", stream)
+							}
 						}
 					}
 				}
@@ -157,6 +177,20 @@ func TestFlatTakesTheOrdinary(t *testing.T) {
 				if taken < mostFound-8 {
 					t.Errorf("%s: flat has taken %d records, %d bytes of %d", s.name, taken, n, len(chunk))
 				}
+			}
+		}
+	}
+}
+
+// TestFlatStops where its arrays are full, of records with and without a name in them.
+func TestFlatStops(t *testing.T) {
+	for _, record := range []string{`{"":1}`, before, `{"number":1,"number":1,"number":1,"number":1,"number":1}`} {
+		r := testRouter(t, Options{})
+		for _, r := range paths(r)[1:] {
+			_, records := checkFlat(t, r, []byte(strings.Repeat(record+"\n", 1000)), false)
+			k := &r.ahead.kernel
+			if max(k.numEnds, k.numKeys) < mostFound || k.numEnds > mostFound+10 || k.numKeys > mostFound+16 || records == 0 {
+				t.Errorf("%s: %d records, %d names", record, k.numEnds, k.numKeys)
 			}
 		}
 	}
@@ -227,8 +261,8 @@ func TestNothingIsReadBesideTheChunk(t *testing.T) {
 					var s strings.Builder
 					for s.Len() < n {
 						record := shapes[rng.IntN(8)].make(rng)
-						if rng.IntN(4) == 0 {
-							record = fmt.Sprintf(`{"%s":-7.0}`, r.names[0])
+						if n < 9 || rng.IntN(4) == 0 {
+							record = fmt.Sprintf(`{"%s":7}`, r.names[0])
 						}
 						if f == Length {
 							s.WriteString("\x00\x00" + string([]byte{byte(len(record) >> 8), byte(len(record))}))
