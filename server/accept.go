@@ -104,8 +104,8 @@ func (s *Server) turnAway(l *listener) {
 	if l.spare != nil {
 		_ = l.spare.Close()
 		if nc := l.acceptNow(); nc >= 0 {
-			_ = unix.Close(nc)
 			s.admission.refused[refusedDescriptors].Add(1)
+			_ = unix.Close(nc)
 		}
 	}
 	l.spare, _ = os.Open(os.DevNull)
@@ -169,8 +169,8 @@ func (l *listener) close() {
 func (s *Server) welcome(l *listener, nc net.Conn) {
 	remote := remoteOf(nc)
 	if why, ok := s.admission.admit(remote.Addr()); !ok {
+		s.admission.refused[why].Add(1) // before the client can see it
 		_ = nc.Close()
-		s.admission.refused[why].Add(1)
 		s.warnings.warn("server: connection refused", "remote", remote.String(), "reason", why.String())
 		return
 	}
