@@ -7,9 +7,9 @@ import (
 
 // Where the machine has vectors, records are found ahead of Next: flat goes
 // through the chunk 64 bytes at a time and notes where records end that are
-// flat and ordinary, and where keys lie that may be a name. It has no branch
-// that depends on what a record holds, so it does not mind in which order fields
-// come and of what kind they are.
+// flat and ordinary, and where keys lie that may be a name. It hardly branches
+// on what a record holds, so it does not mind in which order fields come and of
+// what kind they are.
 //
 // It stops at the first byte that is not as it knows it: the records before are
 // right, and the one it stopped in is scan's. What flat knows is what scan
@@ -30,8 +30,9 @@ const (
 	// itself, and 64 more, for names are compared at a distance.
 	margin = 128
 
-	// longestName is the longest that fits.
-	longestName = 60
+	// longestName is the longest whose closing quote is within the margin for all
+	// of a block.
+	longestName = 63
 
 	// tailBytes is where a chunk's rest is copied to where a margin follows.
 	tailBytes = 512
@@ -196,7 +197,6 @@ func (d *Decoder) nextAhead(r *Router, rec *Record) bool {
 		behind++
 	case n == 0 || d.mode == modeNewline:
 		l.missed()
-		l.rest++
 		return false
 	}
 	d.take(r, rec, n)

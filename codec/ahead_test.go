@@ -158,3 +158,52 @@ func TestLongNames(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryFramingIsReadAhead fails where a framing is left to scan.
+func TestEveryFramingIsReadAhead(t *testing.T) {
+	for _, f := range []Framing{Newline, Length, JSON, Auto} {
+		for _, r := range paths(testRouter(t, Options{}))[1:] {
+			var d Decoder
+			var rec Record
+			d.Init(f)
+			d.Feed([]byte(between(f, before)))
+			if !d.Next(r, &rec) || rec.Reason != OK || r.ahead.kernel.numEnds == 0 {
+				t.Errorf("%v: %s, %d records ahead", f, rec.Reason, r.ahead.kernel.numEnds)
+			}
+		}
+	}
+	for _, r := range paths(testRouter(t, Options{}))[1:] {
+		var rec Record
+		if r.Judge(&rec, []byte(before)); r.ahead.kernel.numEnds != 1 {
+			t.Errorf("Judge: %d records ahead", r.ahead.kernel.numEnds)
+		}
+	}
+}
+
+// TestWhatIsForgottenIsNotAhead takes the chunk away while records are known in it.
+func TestWhatIsForgottenIsNotAhead(t *testing.T) {
+	for how, forget := range map[string]func(d *Decoder){
+		"Feed":    func(*Decoder) {},
+		"Drop":    func(d *Decoder) { d.Drop() },
+		"Release": func(d *Decoder) { d.Release() },
+	} {
+		for _, r := range paths(testRouter(t, Options{})) {
+			var d Decoder
+			var rec Record
+			d.Init(Newline)
+			d.Feed([]byte(strings.Repeat(before+"\n", 3)))
+			if !d.Next(r, &rec) {
+				t.Fatal("no record")
+			}
+			forget(&d)
+			if how != "Feed" && d.Next(r, &rec) {
+				t.Errorf("%s: there is %s", how, rec.Data)
+			}
+			const other = `{"a":"a longer record","number":7}`
+			d.Feed([]byte(other + "\n"))
+			if !d.Next(r, &rec) || string(rec.Data) != other || rec.Shard != 7 {
+				t.Errorf("%s: %s goes to %d", how, rec.Data, rec.Shard)
+			}
+		}
+	}
+}
