@@ -203,7 +203,6 @@ func (d *Decoder) Release() {
 	d.spent.free()
 	d.carry, d.spent, d.chunk = nil, nil, nil
 	d.seen, d.size, d.headerLen = 0, 0, 0
-	d.ahead = nil
 }
 
 // absorb takes p, which belongs to the record under way and does not end it,

@@ -13,7 +13,7 @@ func (d *Decoder) Rest() int { return len(d.chunk) }
 // Next has not looked at. The Decoder stands between two records.
 func (d *Decoder) Drop() {
 	d.carry.free()
-	d.carry, d.chunk, d.ahead = nil, nil, nil
+	d.carry, d.chunk = nil, nil
 	d.reset()
 }
 
