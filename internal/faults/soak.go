@@ -103,8 +103,7 @@ func (s *soaking) soak() {
 	s.say("the end")
 	s.end()
 	s.report.Memory = s.server.RSS()
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.mu.Lock() // for good: there is no server any more
 	if ledger := s.stop(); ledger.Kept != 0 {
 		s.Fatalf("%d records kept, with Kafka there", ledger.Kept)
 	}
