@@ -10,22 +10,24 @@ import (
 // budget is --client-memory: what connections hold of unfinished records and of
 // chunks that wait for room in a ring, all together.
 //
-//	0                  large       7/8  15/16  usable  closing  limit
-//	├────────────────────┼──────────┼─────┼──────┼────────┼───────┤
-//	 large records, read │ the      │  small ones │ ends   │ one read of
-//	 or waiting          │ eldest   │     └ spent ┘        │ each loop
+//	0             large      15/16  usable  closing            limit
+//	├───────────────┼──────────┼──────┼────────┼────────┬────────┤
+//	 large records,  small ones       │ ends   │ one read of     │
+//	 read or waiting     └── spent ───┘        │ each loop,      │
+//	                                           │ and the eldest's record
 //
 // What a read brings is known only when it has been read, and bytes cannot be put
 // back into a socket. To let those wait who have read too much is no limit: each of
 // thousands of connections may bring one read more. To close them is one, but they
 // have done nothing wrong. So the limit acts before the read:
 //
-//  1. used ≤ limit, always.
+//  1. used and what the eldest holds are no more than limit, always.
 //  2. A connection on an event loop whose unfinished record is over carryFree has been
 //     charged ahead for what its next read can add (ahead). One that cannot be (extend)
-//     is not read, and waits. They leave room for the largest record there may be: it is
-//     for one of them at a time, the oldest that waits (eldest), until its record has
-//     ended. Or else all might stand half-way, each waiting for the others.
+//     is not read, and waits. Room for the largest record there may be is set apart for
+//     one of them at a time, the oldest that waits (eldest), until its record has
+//     ended: whatever the others hold, it is read. Or else all might stand half-way,
+//     each waiting for the others.
 //  3. One read of any other connection adds at most readGrowth. After each read a loop
 //     looks whether more than usable is used (spent). If so, it gives up all its
 //     connections before it reads again (loop.go:giveUpAll), and takes no more (OnOpen). So
@@ -47,7 +49,8 @@ type budget struct {
 	maxRecord int
 	used      atomic.Int64
 	short     atomic.Bool   // usable was passed, and a sixteenth is not free again
-	eldest    atomic.Uint64 // id of the connection that may go beyond large; 0: none
+	eldest    atomic.Uint64 // id of the connection whose record has memory of its own; 0: none
+	apart     atomic.Int64  // what the eldest is charged; used leaves it out
 }
 
 // carryFree is an unfinished record that is not charged ahead: an ordinary one, cut
@@ -71,9 +74,9 @@ func (b *budget) init(limit int64, loops, maxRecord int, letters bool) {
 	loopsShare, closingShare := int64(loops)*growth, growth+2*wholeRead
 	reserve, largest := loopsShare+closingShare, int64(1)<<bits.Len64(uint64(maxRecord-1))
 	b.limit = max(limit, 2*reserve, reserve+2*largest)
-	b.closing = b.limit - loopsShare
+	b.closing = b.limit - loopsShare - largest
 	b.usable = b.closing - closingShare
-	b.large = min(b.usable/4*3, b.eldestMost()-largest)
+	b.large = b.usable / 4 * 3
 	b.maxRecord = maxRecord
 }
 
@@ -118,44 +121,73 @@ func (b *budget) spent() bool { return b.short.Load() || b.used.Load() > b.usabl
 // eldestMost is what may be used in all where it is the eldest that asks.
 func (b *budget) eldestMost() int64 { return b.usable / 8 * 7 }
 
-// charge sets what a connection is charged.
+// held is what is used, the eldest's included.
+func (b *budget) held() int64 { return b.used.Load() + b.apart.Load() }
+
+// charge sets what a connection is charged. Only who has the connection may call it,
+// and what follows.
 func (b *budget) charge(c *conn, n int64) {
-	b.add(n - c.charged)
+	if n == c.charged {
+		return
+	}
+	if b.isEldest(c) {
+		b.apart.Store(n)
+	} else {
+		b.add(n - c.charged)
+	}
 	c.charged = n
 }
 
 // extend raises what a connection is charged to n, if no more than ceiling is then
-// used.
+// used, or if it is the eldest.
 func (b *budget) extend(c *conn, n, ceiling int64) bool {
-	if n > c.charged {
-		if !b.tryAdd(n-c.charged, ceiling) {
-			return false
-		}
-		c.charged = n
+	if n <= c.charged {
+		return true
 	}
+	if b.isEldest(c) {
+		b.apart.Store(n)
+	} else if !b.tryAdd(n-c.charged, ceiling) {
+		return false
+	}
+	c.charged = n
 	return true
 }
 
 // chargeAhead charges what an event loop may make of c's unfinished record, if it is a
 // large one. It answers false if there is not that much.
 func (b *budget) chargeAhead(c *conn) bool {
-	if c.carry <= carryFree {
-		return true
-	}
-	ceiling := b.large
-	if b.eldest.Load() == c.id {
-		ceiling = b.eldestMost()
-	}
-	return b.extend(c, ahead(c.carry, b.maxRecord), ceiling)
+	return c.carry <= carryFree || b.extend(c, ahead(c.carry, b.maxRecord), b.large)
 }
 
-// becomeEldest lets c go beyond large, if nobody else may.
+func (b *budget) isEldest(c *conn) bool {
+	id := b.eldest.Load()
+	return id != 0 && id == c.id
+}
+
+// spentFor tells whether c may not be read by a loop.
+func (b *budget) spentFor(c *conn) bool { return b.spent() && !b.isEldest(c) }
+
+// becomeEldest gives c's record the memory that is set apart, if nobody else has it.
 func (b *budget) becomeEldest(c *conn) bool {
-	return b.eldest.Load() == c.id || b.eldest.CompareAndSwap(0, c.id)
+	if b.isEldest(c) {
+		return true
+	}
+	if !b.eldest.CompareAndSwap(0, c.id) {
+		return false
+	}
+	b.apart.Store(c.charged)
+	b.add(-c.charged)
+	return true
 }
 
 // recordEnded follows when c has no large record any more, and will not have one now.
-func (b *budget) recordEnded(c *conn) { b.eldest.CompareAndSwap(c.id, 0) }
+func (b *budget) recordEnded(c *conn) {
+	if b.isEldest(c) {
+		b.add(c.charged)
+		b.apart.Store(0)
+		b.eldest.Store(0)
+	}
+}
 
 // ahead is the memory of a carry of so many bytes after one more read. A carry
 // grows in powers of two, at least to its double, until it takes the largest record.

@@ -59,7 +59,7 @@ func (s *Server) Stats() Stats {
 		Connections:  int(s.admission.open.Load()),
 		Opened:       s.admission.opened.Load(),
 		Waiting:      int(max(s.parked.Load()-s.spared.Load()+s.needy.Load(), 0)),
-		ClientMemory: s.memory.used.Load(),
+		ClientMemory: s.memory.held(),
 		Lost:         s.lost.Load(),
 		LettersLost:  s.lettersLost.Load(),
 

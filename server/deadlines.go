@@ -243,7 +243,7 @@ func (f *frugal) serve(waiting []*guest) {
 	s := f.srv
 	slices.SortFunc(waiting, func(a, b *guest) int { return cmp.Compare(a.c.unfinished, b.c.unfinished) })
 	for i, g := range waiting {
-		if s.memory.spent() || !s.grant(g.c) {
+		if !s.grant(g.c) {
 			f.complain(len(waiting) - i)
 			return
 		}
@@ -252,12 +252,12 @@ func (f *frugal) serve(waiting []*guest) {
 	}
 }
 
-// grant charges what the next read of c may make. Who waits longest, and is still
-// small, becomes large by it.
+// grant charges what the next read of c may make. Who has waited longest goes on
+// though there is nothing left for the others.
 func (s *Server) grant(c *conn) bool {
 	n := ahead(c.carry, s.memory.maxRecord)
-	return s.memory.extend(c, n, s.memory.large) ||
-		s.memory.becomeEldest(c) && s.memory.extend(c, n, s.memory.eldestMost())
+	return !s.memory.spent() && s.memory.extend(c, n, s.memory.large) ||
+		s.memory.becomeEldest(c) && s.memory.extend(c, n, s.memory.large)
 }
 
 // complain says once in a while that there are connections which cannot go on.
@@ -265,6 +265,6 @@ func (f *frugal) complain(waiting int) {
 	if now := time.Now(); now.After(f.warnAt) {
 		f.warnAt = now.Add(time.Minute)
 		f.srv.opt.Logger.Warn("server: unfinished records wait for memory; raise --client-memory, or lower --frame-timeout",
-			"waiting", waiting, "bytes", f.srv.memory.used.Load(), "limit", f.srv.memory.limit)
+			"waiting", waiting, "bytes", f.srv.memory.held(), "limit", f.srv.memory.limit)
 	}
 }

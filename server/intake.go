@@ -108,15 +108,14 @@ func (in *intake) end(c *conn, byUs bool) outcome {
 // account tells the budget what a connection holds now, and what it holds besides.
 func (in *intake) account(c *conn, h *held) {
 	c.carry = int64(c.dec.Held())
-	if c.charged > carryFree && c.carry <= carryFree {
+	large := c.charged > carryFree
+	in.srv.memory.charge(c, c.carry)
+	if large && c.carry <= carryFree {
 		in.srv.memory.recordEnded(c)
 	}
-	n := c.carry - c.charged
 	if h != nil {
-		n += h.size
+		in.srv.memory.add(h.size)
 	}
-	c.charged = c.carry
-	in.srv.memory.add(n)
 }
 
 func (in *intake) run(c *conn) outcome {

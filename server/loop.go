@@ -71,7 +71,7 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	if c.killed.Load() != 0 { // before it had a handle to be closed by
 		return nil, gnet.Close
 	}
-	if l.srv.memory.spent() {
+	if l.srv.memory.spentFor(c) {
 		l.detach(c, stateParkingForMemory)
 		return nil, gnet.Close
 	}
@@ -97,8 +97,7 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 // unusual decides what a chunk that cannot simply be followed by the next means.
 func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 	s := l.srv
-	spent := s.memory.spent()
-	if spent {
+	if s.memory.spent() {
 		l.giveUpAll(c)
 	}
 	c.held = o.held
@@ -111,7 +110,7 @@ func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 		}
 		return gnet.Close
 	case o.held != nil || o.stalled:
-	case spent || !s.memory.chargeAhead(c):
+	case s.memory.spentFor(c) || !s.memory.chargeAhead(c):
 		state = stateParkingForMemory
 	default:
 		return gnet.None
@@ -124,7 +123,7 @@ func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 // next read of any of them might bring more than there is memory for.
 func (l *loop) giveUpAll(but *conn) {
 	l.srv.warnings.warn("server: --client-memory is used up; what does not fit into a read waits",
-		"bytes", l.srv.memory.used.Load(), "limit", l.srv.memory.limit)
+		"bytes", l.srv.memory.held(), "limit", l.srv.memory.limit)
 	for c := l.all.head; c != nil; {
 		next := c.next(listAll)
 		if c != but {

@@ -41,7 +41,7 @@ func (r *rig) shortNowAndThen(stop <-chan struct{}) {
 func (r *rig) watchMemory(stop <-chan struct{}) (most int64) {
 	for !isClosed(stop) {
 		for range 100 {
-			most = max(most, r.memory.used.Load())
+			most = max(most, r.memory.held())
 		}
 		pause()
 	}

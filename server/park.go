@@ -67,7 +67,7 @@ func (s *Server) unpark(c *conn, forMemory bool) {
 		s.endParked(c, closedCutOff)
 	case c.acks != nil && c.domain.stall(c.acks):
 		// The ack domain has it, and may have resumed it already.
-	case s.memory.spent(), !s.memory.chargeAhead(c):
+	case s.memory.spentFor(c), !s.memory.chargeAhead(c):
 		s.beFrugal(c)
 	default:
 		s.enroll(c)
