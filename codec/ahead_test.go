@@ -149,8 +149,10 @@ func TestAttemptsGetRare(t *testing.T) {
 func TestLongNames(t *testing.T) {
 	for n := longestName - 2; n < longestName+3; n++ {
 		field := strings.Repeat("f", n)
-		if got := newLookahead([2]string{field, ""}, avx2) != nil; got != (n <= longestName) {
-			t.Errorf("a name of %d bytes: %t", n, got)
+		for _, names := range [][2]string{{field, ""}, {"n", field}} {
+			if got := newLookahead(names, avx2) != nil; got != (n <= longestName) {
+				t.Errorf("names of %d and %d bytes: %t", len(names[0]), len(names[1]), got)
+			}
 		}
 		r := testRouter(t, Options{Field: field})
 		stream := strings.Repeat(fmt.Sprintf(`{"%s":7,"x%s":1,"%s":2}`+"\n", field, field[1:], field[1:]), 20)
