@@ -3,7 +3,7 @@ package codec
 import "golang.org/x/sys/cpu"
 
 // vectors says which flat the machine has. AVX-512 only where the processor is
-// of a generation that does not lower its clock for it.
+// of a generation that hardly lowers its clock for it.
 var vectors = func() vectorSet {
 	x := &cpu.X86
 	switch {
