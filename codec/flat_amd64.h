@@ -7,8 +7,11 @@
 // behind x is x<<1; what lies behind a run of bytes that begins at x is found by
 // an addition, whose carry runs through it: (x + run) &^ run. Bits that leave the
 // block at its top come in at the bottom of the next, by way of the carries on
-// the stack. A bit of such a mask depends on bytes at and before it only, and
-// every violation sets a bit of R8 at a byte of the record, or at its end.
+// the stack. Every violation sets a bit of R8 at a byte of the record, or at its
+// end, and these bits depend on bytes at and before them only; so a record that
+// ends before the first is right, whatever follows. (Literals, and what follows a
+// closing brace, are compared ahead: a mismatch is a violation at their beginning,
+// or has nothing due behind.)
 //
 // Where white space stands between tokens, one more addition carries what is
 // due across it.
@@ -31,7 +34,7 @@
 #define INLITERAL   s-80(SP)
 #define SPARE       s-88(SP)
 
-// The fields of a kernel; flat_amd64.go checks them.
+// The offsets of a kernel's fields, which TestKernelLayout compares.
 #define K_SPACES 0
 #define K_LAST   16
 #define K_QUOTE  24
