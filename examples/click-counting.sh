@@ -14,15 +14,16 @@ first=$!
 "$RINGTAIL" consume "${group[@]}" --metrics 127.0.0.1:0 >"$work/second" 2>"$work/second.log" &
 second=$!
 pids+=($first $second)
+until [[ $("$RINGTAIL" topics describe click_events --group click_counter_group) == *': stable, 2 members'* ]]; do sleep 1; done
 
 run "$RINGTAIL" produce --topic click_events --key-field user_id --generate clicks --count 6000 --rate 1500
+run "$RINGTAIL" topics describe click_events --group click_counter_group
 
 say "one is killed; the other goes on with all partitions"
 kill -9 $first
 wait $first 2>/dev/null || true
 run "$RINGTAIL" produce --topic click_events --key-field user_id --generate clicks --count 4000 --rate 1000
-run "$RINGTAIL" topics describe click_events --group click_counter_group
-until "$RINGTAIL" topics describe click_events --group click_counter_group | grep -q ': stable, 1 members, lag 0$'; do sleep 1; done
+until [[ $("$RINGTAIL" topics describe click_events --group click_counter_group) == *': stable, 1 members, lag 0'* ]]; do sleep 1; done
 run "$RINGTAIL" topics describe click_events --group click_counter_group
 
 say "the second one's metrics"

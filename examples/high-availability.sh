@@ -17,7 +17,7 @@ run "$RINGTAIL" produce --topic orders --generate stream --count 3000
 
 say "broker 3 is stopped"
 kill "$(cat "$work/kafka/3/pid")"
-sleep 8
+until [ -z "$("$RINGTAIL" topics describe orders | awk '$2 == 3 || $2 == "none"')" ]; do sleep 1; done
 run "$RINGTAIL" topics describe orders
 
 say "writing and reading go on"

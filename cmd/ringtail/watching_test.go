@@ -135,9 +135,7 @@ var (
 func (e expression) names() (metrics, labels []string) {
 	text := quoted.ReplaceAllString(e.text, `""`)
 	for _, m := range matchers.FindAllString(text, -1) {
-		for _, l := range regexp.MustCompile(`\w+`).FindAllString(m, -1) {
-			labels = append(labels, l)
-		}
+		labels = append(labels, regexp.MustCompile(`\w+`).FindAllString(m, -1)...)
 	}
 	text = matchers.ReplaceAllString(text, "")
 	for _, g := range grouping.FindAllStringSubmatch(text, -1) {

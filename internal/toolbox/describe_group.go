@@ -40,6 +40,9 @@ func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic s
 	switch code := d.Error.Code(); code {
 	case kafka.ErrNoError:
 		v.state = strings.ToLower(d.State.String())
+		if strings.HasSuffix(v.state, "rebalance") { // preparing, completing: it deals out partitions
+			v.state = "rebalancing"
+		}
 	case kafka.ErrGroupIDNotFound: // newer brokers say so of a group that is not there
 		v.state = "dead"
 	default:
