@@ -26,8 +26,8 @@ import (
 //     charged ahead for what its next read can add (ahead). One that cannot be (extend)
 //     is not read, and waits. Room for the largest record there may be is set apart for
 //     one of them at a time, the oldest that waits (eldest), until its record has
-//     ended: whatever the others hold, it is read. Or else all might stand half-way,
-//     each waiting for the others.
+//     ended and, if it finds no room in its ring, until it has: whatever the others hold,
+//     it is read. Or else all might stand half-way, each waiting for the others.
 //  3. One read of any other connection adds at most readGrowth. After each read a loop
 //     looks whether more than usable is used (spent). If so, it gives up all its
 //     connections before it reads again (loop.go:giveUpAll), and takes no more (OnOpen). So
@@ -50,7 +50,9 @@ type budget struct {
 	used      atomic.Int64
 	short     atomic.Bool   // usable was passed, and a sixteenth is not free again
 	eldest    atomic.Uint64 // id of the connection whose record has memory of its own; 0: none
-	apart     atomic.Int64  // what the eldest is charged; used leaves it out
+	apart     atomic.Int64  // what the eldest is charged and holds; used leaves it out
+
+	eldestHolds atomic.Bool // records of it wait for room
 }
 
 // carryFree is an unfinished record that is not charged ahead: an ordinary one, cut
@@ -72,9 +74,9 @@ func (b *budget) init(limit int64, loops, maxRecord int, letters bool) {
 		growth = lettersGrowth
 	}
 	loopsShare, closingShare := int64(loops)*growth, growth+2*wholeRead
-	reserve, largest := loopsShare+closingShare, int64(1)<<bits.Len64(uint64(maxRecord-1))
-	b.limit = max(limit, 2*reserve, reserve+2*largest)
-	b.closing = b.limit - loopsShare - largest
+	eldestShare := int64(1)<<bits.Len64(uint64(maxRecord-1)) + growth
+	b.limit = max(limit, 2*(loopsShare+closingShare+eldestShare))
+	b.closing = b.limit - loopsShare - eldestShare
 	b.usable = b.closing - closingShare
 	b.large = b.usable / 4 * 3
 	b.maxRecord = maxRecord
@@ -118,9 +120,6 @@ func (b *budget) tryAdd(n, ceiling int64) bool {
 // spent: nobody may be read who might have to hold something.
 func (b *budget) spent() bool { return b.short.Load() || b.used.Load() > b.usable }
 
-// eldestMost is what may be used in all where it is the eldest that asks.
-func (b *budget) eldestMost() int64 { return b.usable / 8 * 7 }
-
 // held is what is used, the eldest's included.
 func (b *budget) held() int64 { return b.used.Load() + b.apart.Load() }
 
@@ -131,7 +130,7 @@ func (b *budget) charge(c *conn, n int64) {
 		return
 	}
 	if b.isEldest(c) {
-		b.apart.Store(n)
+		b.apart.Add(n - c.charged)
 	} else {
 		b.add(n - c.charged)
 	}
@@ -145,7 +144,7 @@ func (b *budget) extend(c *conn, n, ceiling int64) bool {
 		return true
 	}
 	if b.isEldest(c) {
-		b.apart.Store(n)
+		b.apart.Add(n - c.charged)
 	} else if !b.tryAdd(n-c.charged, ceiling) {
 		return false
 	}
@@ -182,10 +181,33 @@ func (b *budget) becomeEldest(c *conn) bool {
 
 // recordEnded follows when c has no large record any more, and will not have one now.
 func (b *budget) recordEnded(c *conn) {
-	if b.isEldest(c) {
+	if b.isEldest(c) && !b.eldestHolds.Load() {
 		b.add(c.charged)
-		b.apart.Store(0)
+		b.apart.Add(-c.charged)
 		b.eldest.Store(0)
+	}
+}
+
+// hold counts records of c that wait for room, until pushed.
+func (b *budget) hold(c *conn, h *held) {
+	if h.eldest = b.isEldest(c); h.eldest {
+		b.eldestHolds.Store(true)
+		b.apart.Add(h.size)
+	} else {
+		b.add(h.size)
+	}
+}
+
+// pushed follows when they wait no more.
+func (b *budget) pushed(c *conn, h *held) {
+	if !h.eldest {
+		b.add(-h.size)
+		return
+	}
+	b.apart.Add(-h.size)
+	b.eldestHolds.Store(false)
+	if c.charged <= carryFree {
+		b.recordEnded(c)
 	}
 }
 

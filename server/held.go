@@ -11,6 +11,7 @@ type held struct {
 	seq     uint32 // the chunk's checkpoint
 	lost    int    // batches of it whose ring was closed
 	size    int64  // bytes, as told to the budget
+	eldest  bool   // they are counted with what the eldest is charged
 	batches []heldBatch
 }
 
@@ -123,7 +124,7 @@ func (s *Server) pushHeld(c *conn, h *held) (ring int, end uint64, ok bool) {
 			c.domain.published(c.acks, ringEnd{ring, end}, h.seq)
 		}
 	}
-	s.memory.add(-h.size)
+	s.memory.pushed(c, h)
 	return ring, end, ok
 }
 

@@ -110,11 +110,11 @@ func (in *intake) account(c *conn, h *held) {
 	c.carry = int64(c.dec.Held())
 	large := c.charged > carryFree
 	in.srv.memory.charge(c, c.carry)
+	if h != nil {
+		in.srv.memory.hold(c, h)
+	}
 	if large && c.carry <= carryFree {
 		in.srv.memory.recordEnded(c)
-	}
-	if h != nil {
-		in.srv.memory.add(h.size)
 	}
 }
 

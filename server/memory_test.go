@@ -217,6 +217,48 @@ func TestLargeRecordsDoNotWaitForEachOther(t *testing.T) {
 	}
 }
 
+// The same with the ring of those records stuck: what is whole and finds no room is held,
+// and counts, whoever's memory it came by.
+func TestLargeRecordsForAStuckRing(t *testing.T) {
+	const limit, conns = 2_000_000, 12
+	r := newRig(t, func(o *rigOptions) {
+		o.Loops = 1
+		o.ClientMemory = 6 << 20
+		o.Codec.MaxRecordBytes = limit
+		o.ringBytes = shard.MinBytes(limit)
+		o.framing = codec.Newline
+	})
+	stop, most := make(chan struct{}), make(chan int64)
+	go func() { most <- r.watchMemory(stop) }()
+	r.w.stuck[1].Store(true)
+	var all sync.WaitGroup
+	for range conns {
+		nc := r.dial()
+		all.Go(func() { r.send(nc, `{"number":1,"pad":"`+strings.Repeat("l", limit-100)+"\"}\n") })
+	}
+	still, last := 0, uint64(0)
+	r.eventually("the clients to be stopped", func() bool {
+		if n := r.Stats().Bytes; n != last || n < 4*limit {
+			still, last = 0, n
+		}
+		still++
+		return still > 500
+	})
+	if n := r.Stats().Received; n == conns {
+		t.Fatal("nobody was stopped")
+	}
+	r.w.stuck[1].Store(false)
+	r.eventually("all records", func() bool { return r.w.count() == conns })
+	all.Wait()
+	close(stop)
+	if n := <-most; n > r.memory.limit {
+		t.Fatalf("held %d bytes of %d", n, r.memory.limit)
+	}
+	if id := r.memory.eldest.Load(); id != 0 || r.memory.held() != 0 {
+		t.Fatalf("connection %d still is the eldest, %d bytes are held", id, r.memory.held())
+	}
+}
+
 // Clients leave records without their ends behind while memory is used up, and the ring
 // of those is stuck: what cannot be held stays in the sockets.
 func TestLastRecordsWithoutMemory(t *testing.T) {
