@@ -6,8 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	_ "github.com/ringtail/ringtail/internal/timerslack" // for serve
+	"time"
 )
 
 func main() {
@@ -15,6 +14,27 @@ func main() {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	os.Exit(run(os.Args[1:], &process{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Signals: signals, Abort: func() { os.Exit(exitFailed) },
+		Signals: withoutEchoes(signals, echo), Abort: func() { os.Exit(exitFailed) },
 	}))
+}
+
+// echo is how soon a second signal is the same one again.
+const echo = 300 * time.Millisecond
+
+// withoutEchoes passes signals on, but for those that come at once behind another:
+// timeout(1) signals the process and then its group, and whoever drains must not take
+// that for a second signal, which ends it.
+func withoutEchoes(in <-chan os.Signal, echo time.Duration) <-chan os.Signal {
+	out := make(chan os.Signal, 2)
+	go func() {
+		var last time.Time
+		for s := range in {
+			if now := time.Now(); now.Sub(last) >= echo {
+				last = now
+				out <- s
+			}
+		}
+		close(out)
+	}()
+	return out
 }
