@@ -36,6 +36,9 @@ const (
 
 	// tailBytes is where a chunk's rest is copied to where a margin follows.
 	tailBytes = 512
+
+	// leastBytes is what is worth that copy, or a call.
+	leastBytes = 96
 )
 
 // kernel is what flat reads and writes. The offsets of its fields are also in
@@ -62,6 +65,7 @@ type lookahead struct {
 	key     int // the next of kernel.keys
 	misses  int // since flat last found a record, up to maxMisses
 	rest    int // records to leave to scan before the next attempt
+	least   int // leastBytes, but in tests
 	vectors vectorSet
 	tail    [tailBytes + margin]byte
 }
@@ -74,7 +78,7 @@ func newLookahead(names [2]string, v vectorSet) *lookahead {
 	if v == noVectors || max(len(names[0]), len(names[1])) > longestName {
 		return nil
 	}
-	l := &lookahead{vectors: v}
+	l := &lookahead{vectors: v, least: leastBytes}
 	k := &l.kernel
 	for _, c := range " \t\r" {
 		k.spaces[c&15] = byte(c)
@@ -93,6 +97,9 @@ func newLookahead(names [2]string, v vectorSet) *lookahead {
 // found anything. Whoever owned the findings before does so no longer.
 func (l *lookahead) read(b []byte, lf bool) bool {
 	l.owner = nil
+	if len(b) < l.least {
+		return false
+	}
 	if l.rest > 0 {
 		l.rest--
 		return false
@@ -102,17 +109,21 @@ func (l *lookahead) read(b []byte, lf bool) bool {
 	if lf {
 		k.spaces['\n'] = '\n'
 	}
+	p, last := unsafe.Pointer(unsafe.SliceData(b)), len(b)-margin
 	if len(b) < tailBytes {
-		clear(l.tail[copy(l.tail[:], b):])
-		b = l.tail[:]
+		clear(l.tail[copy(l.tail[:], b):][:margin])
+		p, last = unsafe.Pointer(&l.tail), len(b)-1
 	}
-	p := unsafe.Pointer(unsafe.SliceData(b))
-	flat(l.vectors, (*byte)(p), (*byte)(unsafe.Add(p, len(b)-margin)), k)
+	flat(l.vectors, (*byte)(p), (*byte)(unsafe.Add(p, last)), k)
 	if k.numEnds == 0 {
 		l.missed()
 		return false
 	}
-	l.misses = 0
+	if k.numEnds == 1 && k.ends[0] < l.least {
+		l.missed() // short ones are not worth a call each
+	} else {
+		l.misses = 0
+	}
 	l.at, l.end, l.key = 0, 0, 0
 	return true
 }
@@ -160,9 +171,9 @@ func valueAt(b []byte, i int) int {
 }
 
 // first returns the length of the flat object that b begins with, with what
-// routes it in found; 0 where it declines.
-func (r *Router) first(b []byte, lf bool) int {
-	if r.ahead == nil || len(b) == 0 || b[0] != '{' || !r.ahead.read(b, lf) {
+// routes it in found; 0 where it declines. It should have n bytes.
+func (r *Router) first(b []byte, n int, lf bool) int {
+	if r.ahead == nil || n < r.ahead.least || len(b) == 0 || b[0] != '{' || !r.ahead.read(b, lf) {
 		return 0
 	}
 	return r.next(b)

@@ -116,7 +116,7 @@ func TestRoutersAndDecodersMix(t *testing.T) {
 func TestAttemptsGetRare(t *testing.T) {
 	for _, v := range available() {
 		r := testRouter(t, Options{})
-		r.ahead = newLookahead(r.names, v)
+		r.ahead = eager(r.names, v)
 		var d Decoder
 		var rec Record
 		d.Init(Newline)
@@ -141,6 +141,34 @@ func TestAttemptsGetRare(t *testing.T) {
 			d.Feed([]byte(before + "\n"))
 			for d.Next(r, &rec) {
 			}
+		}
+	}
+}
+
+// TestShortChunksAreLeftToScan: they are not worth being copied, nor a call each.
+func TestShortChunksAreLeftToScan(t *testing.T) {
+	r := testRouter(t, Options{})
+	if r.ahead == nil {
+		return
+	}
+	for n := leastBytes - 2; n < leastBytes+2; n++ {
+		record := before[:len(before)-1] + strings.Repeat(" ", n-len(before)) + "}"
+		r.ahead.kernel.numEnds = 0
+		var rec Record
+		if r.Judge(&rec, []byte(record)); rec.Reason != OK || r.ahead.kernel.numEnds != n/leastBytes {
+			t.Errorf("%d bytes: %s, %d records ahead", n, rec.Reason, r.ahead.kernel.numEnds)
+		}
+	}
+	for _, f := range []Framing{Length, JSON} { // one record a call
+		attempts := 0
+		var d Decoder
+		var rec Record
+		d.Init(f)
+		for d.Feed([]byte(strings.Repeat(between(f, before), 300))); d.Next(r, &rec); r.ahead.kernel.numEnds = 0 {
+			attempts += r.ahead.kernel.numEnds
+		}
+		if attempts > 20 {
+			t.Errorf("%v: %d attempts in 900 records", f, attempts)
 		}
 	}
 }

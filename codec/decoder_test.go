@@ -25,13 +25,22 @@ func testRouter(t testing.TB, o Options) *Router {
 	return r
 }
 
+// eager returns a lookahead that finds the shortest chunk worth its while.
+func eager(names [2]string, v vectorSet) *lookahead {
+	l := newLookahead(names, v)
+	if l != nil {
+		l.least = 0
+	}
+	return l
+}
+
 // paths returns routers like r: one without vectors, and one for each kind of
 // vectors that this machine has.
 func paths(r *Router) []*Router {
 	var routers []*Router
 	for v := noVectors; v <= vectors; v++ {
 		like := *r
-		like.ahead = newLookahead(r.names, v)
+		like.ahead = eager(r.names, v)
 		routers = append(routers, &like)
 	}
 	return routers

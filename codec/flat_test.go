@@ -89,7 +89,7 @@ var exponent = regexp.MustCompile(`[0-9]e`)
 func TestFlatAgainstScan(t *testing.T) {
 	for _, v := range available() {
 		r := testRouter(t, Options{KeyField: "k"})
-		r.ahead = newLookahead(r.names, v)
+		r.ahead = eager(r.names, v)
 		taken := 0
 		step := 1
 		if invariant.Enabled { // with the race detector it would take minutes
@@ -132,7 +132,7 @@ func TestFlatAgainstScanAtRandom(t *testing.T) {
 	entries := corpus(t)
 	for _, v := range available() {
 		r := testRouter(t, Options{KeyField: "key"})
-		r.ahead = newLookahead(r.names, v)
+		r.ahead = eager(r.names, v)
 		taken := 0
 		for range inputs {
 			var s strings.Builder
@@ -170,7 +170,7 @@ func TestFlatTakesTheOrdinary(t *testing.T) {
 				continue
 			}
 			r := testRouter(t, Options{})
-			r.ahead = newLookahead(r.names, v)
+			r.ahead = eager(r.names, v)
 			records, _ := benchData(s)
 			for _, chunk := range stream(Newline, records[:100]) {
 				n, taken := checkFlat(t, r, chunk, false)

@@ -71,7 +71,7 @@ func (d *Decoder) nextFrame(r *Router, rec *Record) bool {
 		if n > 0 && d.seen == 0 {
 			// scan may read on into the next frame: what it takes is checked
 			// against the border.
-			end := r.first(d.chunk, true)
+			end := r.first(d.chunk, n, true)
 			if end == 0 {
 				end = r.scan(d.chunk, true)
 			}

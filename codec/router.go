@@ -70,7 +70,7 @@ func (r *Router) SetMaxRecordBytes(n int) { r.max = max(n, 1) }
 // Judge gives the verdict on one record, white space around it trimmed. It is
 // a function of the bytes and the options alone.
 func (r *Router) Judge(rec *Record, data []byte) {
-	if len(data) <= r.max && (r.first(data, true) == len(data) || r.scan(data, true) == len(data)) {
+	if len(data) <= r.max && (r.first(data, len(data), true) == len(data) || r.scan(data, true) == len(data)) {
 		r.judgeScanned(rec, data, len(data))
 	} else {
 		r.judgeUnusual(rec, data)
