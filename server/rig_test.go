@@ -226,9 +226,9 @@ func (r *rig) send(nc net.Conn, s string) {
 // eventually waits for what must come; the limit is only there to fail.
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			r.dump(); 			r.t.Fatalf("never: %s; %+v", what, r.Stats())
+			r.t.Fatalf("never: %s; %+v", what, r.Stats())
 		}
 	}
 }
