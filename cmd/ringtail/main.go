@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	_ "github.com/ringtail/ringtail/internal/timerslack" // for serve
 )
 
 func main() {
