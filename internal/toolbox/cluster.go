@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -101,8 +102,12 @@ func (c Cluster) topic(a asker, name string) (*kafka.TopicMetadata, error) {
 	return &t, nil
 }
 
-// unreached says which brokers did not answer.
+// unreached says which brokers did not answer. To whoever gives a wrong password
+// librdkafka says no more than that.
 func (c Cluster) unreached(err error) error {
+	if strings.HasPrefix(strings.ToLower(c.Properties["security.protocol"]), "sasl") {
+		return fmt.Errorf("--brokers %s: not reached, or sasl.username and sasl.password are refused: %w", c.Brokers, err)
+	}
 	return fmt.Errorf("--brokers %s: not reached: %w", c.Brokers, err)
 }
 

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"os"
@@ -92,6 +93,21 @@ func TestSizesOfASecuredKafka(t *testing.T) {
 				t.Errorf("it shows\n%sand says %q", out.String(), said.String())
 			}
 		})
+	}
+}
+
+// TestWrongPassword: the line says that it may be the password.
+func TestWrongPassword(t *testing.T) {
+	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "user", "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	c := Cluster{Brokers: k.ListenAddrs()[0], Properties: map[string]string{
+		"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "user", "sasl.password": "wrong",
+	}}
+	if err := ListTopics(c, Streams{Out: io.Discard, Err: io.Discard}); err == nil || !strings.Contains(err.Error(), "sasl.password") {
+		t.Errorf("got %v", err)
 	}
 }
 
