@@ -166,9 +166,7 @@ func testKeptAtOnce(t *testing.T, c *kafkatest.Cluster) {
 		t.Fatal(err)
 	}
 	s.Await("all is taken", func() bool { return s.Metrics().Sum("records_received_total") == o.Records })
-	s.Signal(syscall.SIGTERM)
-	s.Await("it drains", func() bool { return strings.Contains(s.Output(), "stopping") })
-	if ledger, want := s.Stop().Ledger(t), (Ledger{Received: o.Records, Kept: o.Records}); ledger != want {
+	if ledger, want := s.StopAtOnce().Ledger(t), (Ledger{Received: o.Records, Kept: o.Records}); ledger != want {
 		t.Errorf("ledger %+v, want %+v", ledger, want)
 	}
 	c.Continue(1)

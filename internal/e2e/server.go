@@ -192,6 +192,24 @@ func (s *Server) Stop() Exit {
 	return s.Wait()
 }
 
+// StopAtOnce sends SIGTERM twice and waits. Two in short succession count as one, so
+// it goes on sending until the server has ended.
+func (s *Server) StopAtOnce() Exit {
+	s.tb.Helper()
+	again := time.NewTicker(500 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.After(patience); ; {
+		_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended just now
+		select {
+		case <-s.gone:
+			return s.Wait()
+		case <-deadline:
+			return s.Wait() // says that it has not ended
+		case <-again.C:
+		}
+	}
+}
+
 // Get asks the server's HTTP port; status 0 means that it does not answer.
 func (s *Server) Get(path string) (status int, body string) {
 	answer, err := s.http.Get("http://" + s.Admin + path)

@@ -136,7 +136,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		t.Fatalf("the first signal did not wait for Kafka:\n%s", s.Output())
 	case <-time.After(time.Second):
 	}
-	ledger := s.Stop().Ledger(t)
+	ledger := s.StopAtOnce().Ledger(t)
 	if ledger.Lost != r.Records {
 		t.Errorf("ledger %+v, want lost=%d", ledger, r.Records)
 	}
