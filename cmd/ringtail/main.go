@@ -14,6 +14,9 @@ import (
 func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup(1) has it ignored, and that is to stay so
+		signal.Notify(signals, syscall.SIGHUP) // the terminal is gone: a stop like any other
+	}
 	os.Exit(run(os.Args[1:], &process{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Signals: withoutEchoes(signals, echo), Abort: func() { os.Exit(exitFailed) },

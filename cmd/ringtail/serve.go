@@ -4,7 +4,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -86,6 +88,9 @@ func (c *serveCmd) Run(p *process, ctx *kong.Context) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(200)
 	}
+	// Nobody may be left to read the log: in "ringtail serve 2>&1 | tee log" Ctrl-C ends
+	// tee, too. Go's default is to die of the next line, in the middle of the drain.
+	signal.Ignore(syscall.SIGPIPE)
 	stderr := node.NewStderr(p.Err)
 	return node.Run(o, node.Env{Out: p.Out, Err: stderr, Log: c.logger(stderr), Signals: p.Signals})
 }

@@ -29,6 +29,10 @@ func readFile(name string, known []string) (*file, error) {
 	if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("--config %s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
+	var more yaml.Node
+	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("--config %s: want one YAML document; there is something behind its end", name)
+	}
 	f := &file{name: name, keys: map[string]*yaml.Node{}, line: map[string]int{}}
 	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
 		return f, nil

@@ -103,6 +103,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		"command line only":     {file: "key: k", want: "unknown key key"},
 		"key twice":             {file: "topic: x\ntopic: y", want: "topic"},
 		"no mapping":            {file: "- topic", want: "want keys and values"},
+		"two documents":         {file: "topic: x\n---\nshards: 3", want: "one YAML document"},
 		"no YAML":               {file: "topic: [", want: "--config"},
 		"bad value in a file":   {file: "shards: 1\nwait: soon", where: "ringtail.yaml:2", want: "--wait"},
 		"list for one value":    {file: "topic: [a, b]", where: "ringtail.yaml:1", want: "takes one value"},

@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
 )
@@ -31,9 +30,6 @@ type admin struct {
 }
 
 func newAdmin(n *node, reg *prometheus.Registry) (*admin, error) {
-	if _, _, err := net.SplitHostPort(n.opt.Admin); err != nil {
-		return nil, config.Usagef("--admin %s: want HOST:PORT, like 127.0.0.1:9888, or nothing for no admin port", n.opt.Admin)
-	}
 	ln, err := net.Listen("tcp", n.opt.Admin)
 	if err != nil {
 		return nil, fmt.Errorf("--admin %s: %w", n.opt.Admin, err)

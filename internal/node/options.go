@@ -3,7 +3,10 @@ package node
 import (
 	"io"
 	"log/slog"
+	"net"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ringtail/ringtail/codec"
@@ -91,6 +94,24 @@ func (o *Options) Validate() error {
 			config.Size(o.Codec.MaxRecordBytes), config.Size(shard.MinBytes(o.Codec.MaxRecordBytes)), config.Size(ringBytesMax))
 	case o.Loops < 0 || o.Loops > 256:
 		return config.Usagef("--loops is %d; must be 1 to 256, 0 for one a core", o.Loops)
+	case o.MaxConnections < 0:
+		return config.Usagef("--max-connections is %d; must be at least 0 (no limit but that of descriptors)", o.MaxConnections)
+	case o.MaxConnectionsPerIP < 0:
+		return config.Usagef("--max-connections-per-ip is %d; must be at least 0 (no limit)", o.MaxConnectionsPerIP)
+	}
+	return o.validateAddresses()
+}
+
+func (o *Options) validateAddresses() error {
+	if o.Brokers != "" && strings.Trim(o.Brokers, ", ") == "" {
+		return config.Usagef("--brokers %q names none; give host:port,…", o.Brokers)
+	}
+	if o.Admin == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(o.Admin)
+	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
+		return config.Usagef("--admin %s: want HOST:PORT, like 127.0.0.1:9888, or nothing for no admin port", o.Admin)
 	}
 	return nil
 }

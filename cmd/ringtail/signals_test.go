@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// ownServer is serve in a process of its own, with nowhere to write to: its address,
+// and what it says on standard error.
+func ownServer(t *testing.T, stderr io.Writer) (c *exec.Cmd, listen string) {
+	t.Helper()
+	c = exec.Command(os.Args[0], "serve", "--sink", "discard", "--ack", "kafka", "--listen", "tcp://127.0.0.1:0?framing=newline", "--admin", "", "--ring-bytes", "5MiB")
+	c.Env = append(os.Environ(), asMain+"=1")
+	c.Stderr = stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Kill() // it has ended, as a rule
+		_ = c.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, listen, _ = strings.Cut(strings.TrimSpace(line), "listen=")
+	return c, listen
+}
+
+// TestNobodyReadsTheLog: a server whose log goes to a pipe that is closed takes
+// records and stops as ever.
+func TestNobodyReadsTheLog(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, listen := ownServer(t, w)
+	_, _ = w.Close(), r.Close()
+	// The reject is logged before the client is told.
+	if got, want := send(t, listen, "{}\n{\"number\":1}\n"), "{\"rejected\":1,\"reason\":\"missing_field\"}\n{\"acked\":2}\n"; got != want {
+		t.Errorf("the answer is %q, want %q", got, want)
+	}
+	_ = c.Process.Signal(syscall.SIGTERM)
+	if err := c.Wait(); err != nil {
+		t.Errorf("the stop: %v", err)
+	}
+}
+
+// TestHangup: a terminal that is closed stops a server like any other signal, and not
+// at all under nohup.
+func TestHangup(t *testing.T) {
+	t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // what we ignore, children ignore
+	errs := &output{}
+	c, listen := ownServer(t, errs)
+	send(t, listen, "{\"number\":1}\n")
+	_ = c.Process.Signal(syscall.SIGHUP)
+	if err := c.Wait(); err != nil || !strings.HasSuffix(errs.String(), "drained received=1 recovered=0 delivered=1 rejected=0 dead_lettered=0 kept=0 lost=0\n") {
+		t.Errorf("%v, it said %q", err, errs.String())
+	}
+
+	signal.Ignore(syscall.SIGHUP)
+	errs = &output{}
+	c, listen = ownServer(t, errs)
+	_ = c.Process.Signal(syscall.SIGHUP)
+	send(t, listen, "{\"number\":1}\n")
+	_ = c.Process.Signal(syscall.SIGTERM)
+	if err := c.Wait(); err != nil || !strings.Contains(errs.String(), "signal=terminated") {
+		t.Errorf("under nohup: %v, it said %q", err, errs.String())
+	}
+}
