@@ -22,6 +22,9 @@ func (*completionCmd) Help() string {
 // a fixed set of them. What it knows is this binary's own command line.
 func (*completionCmd) Run(p *process, ctx *kong.Context) error {
 	var cases strings.Builder
+	offer := func(path string, words ...string) {
+		_, _ = fmt.Fprintf(&cases, "    %q) echo %q ;;\n", path, strings.Join(words, " "))
+	}
 	var walk func(path string, n *kong.Node)
 	walk = func(path string, n *kong.Node) {
 		var words []string
@@ -31,35 +34,54 @@ func (*completionCmd) Run(p *process, ctx *kong.Context) error {
 				walk(strings.TrimSpace(path+" "+child.Name), child)
 			}
 		}
-		for _, flag := range n.Flags {
+		flags := n.Flags
+		if n.DefaultCmd != nil { // its flags may follow at once
+			flags = n.DefaultCmd.Flags
+		}
+		for _, flag := range flags {
 			words = append(words, "--"+flag.Name)
-			if flag.Enum != "" {
-				_, _ = fmt.Fprintf(&cases, "    %q) words=%q ;;\n", path+" --"+flag.Name, strings.ReplaceAll(flag.Enum, ",", " "))
+			if flag.IsBool() {
+				continue
+			}
+			values := flag.Enum
+			if values == "" {
+				values = flag.Tag.Get("values")
+			}
+			offer(path+" --"+flag.Name, strings.Split(values, ",")...)
+			if flag.Short != 0 {
+				offer(path + " -" + string(flag.Short))
 			}
 		}
-		_, _ = fmt.Fprintf(&cases, "    %q) words=%q ;;\n", path, strings.Join(words, " "))
+		offer(path, words...)
 	}
 	walk("", ctx.Model.Node)
 	_, err := fmt.Fprintf(p.Out, completionScript, cases.String())
 	return err
 }
 
-// The path is the verbs so far. Of a flag with fixed values, those; else files, as
-// the shell completes them.
-const completionScript = `_ringtail() {
-  local current=${COMP_WORDS[COMP_CWORD]} before= path= word words=
+// The path is the verbs so far: what else there is between flags does not lengthen it
+// to one that is known. Behind a flag that takes a value come its values, if they are
+// a fixed set; else files, as the shell completes them.
+const completionScript = `_ringtail_words() {
+  case $1 in
+%s    *) return 1 ;;
+  esac
+}
+_ringtail() {
+  local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} path= word words
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case $word in
-      -*|=) before=$word ;;
-      *) [ -n "$before" ] || path="${path:+$path }$word"; before= ;;
+    ! _ringtail_words "${path:+$path }$word" >/dev/null || case $word in
+      -*) ;;
+      *) path="${path:+$path }$word" ;;
     esac
   done
-  case ${COMP_WORDS[COMP_CWORD-1]} in
-    --*) path="$path ${COMP_WORDS[COMP_CWORD-1]}" ;;
-  esac
-  case $path in
-%s  esac
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  if [ "$current" = = ]; then # the shell takes --flag=value for three words
+    current=
+  elif [ "$before" = = ]; then
+    before=${COMP_WORDS[COMP_CWORD-2]}
+  fi
+  words=$(_ringtail_words "$path $before") || words=$(_ringtail_words "$path")
+  COMPREPLY=($(compgen -W "$words" -- "$current" || :)) # nothing fits: files do
 }
 complete -o default -F _ringtail ringtail
 `

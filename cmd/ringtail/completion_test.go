@@ -22,6 +22,15 @@ func TestCompletion(t *testing.T) {
 		"ringtail consume --topic x --format ":      "json",
 		"ringtail consume --topic x --unt":          "--until-end",
 		"ringtail serve --brokers a:1 --log-level ": "debug",
+		"ringtail serve --embedded --sh":            "--shards", // a flag without a value
+		"ringtail serve --framing = l":              "length",
+		"ringtail serve --log-level =":              "debug",
+		"ringtail serve --topic ":                   "", // anything
+		"ringtail topics create name --part":        "--partitions",
+		"ringtail consume --topic produce --until":  "--until-end",
+		"ringtail bench --ver":                      "--verify",
+		"ringtail bench ":                           "compare",
+		"ringtail produce --generate ":              "clicks",
 	} {
 		words := strings.Split(line, " ")
 		ask := script + "\nCOMP_WORDS=('" + strings.Join(words, "' '") + "'); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _ringtail; echo \"${COMPREPLY[@]}\"\n"
@@ -35,8 +44,11 @@ func TestCompletion(t *testing.T) {
 				t.Errorf("%q offers %v, not %s", line, got, w)
 			}
 		}
+		if want == "" && len(got) > 0 {
+			t.Errorf("%q offers %v", line, got)
+		}
 		for _, g := range got {
-			if !strings.HasPrefix(g, words[len(words)-1]) {
+			if current := words[len(words)-1]; current != "=" && !strings.HasPrefix(g, current) {
 				t.Errorf("%q offers %s", line, g)
 			}
 		}

@@ -6,7 +6,7 @@ type consumeCmd struct {
 	kafkaFlags
 	Topic     string `help:"The topic to read."`
 	Group     string `help:"Read as a member of this group and commit what was shown."`
-	From      string `default:"end" help:"Where to begin: beginning, end, or an offset. A group's committed offset wins."`
+	From      string `default:"end" values:"beginning,end" help:"Where to begin: beginning, end, or an offset. A group's committed offset wins."`
 	Partition int    `default:"-1" help:"Read this partition alone. Default: all."`
 	Count     int64  `default:"0" help:"Stop after so many records. 0: no limit."`
 	UntilEnd  bool   `help:"Stop at the ends that the partitions have now."`

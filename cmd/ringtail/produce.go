@@ -15,12 +15,12 @@ type produceCmd struct {
 	Partition int         `default:"-1" help:"The partition to write to. Default: the key's; without key, one after the other."`
 	Header    config.List `short:"H" placeholder:"NAME=VALUE" help:"A header of every record. Repeatable."`
 
-	Generate string  `placeholder:"KIND" help:"Make records instead of reading them: numbers, clicks, stream."`
+	Generate string  `placeholder:"KIND" values:"numbers,clicks,stream" help:"Make records instead of reading them: numbers, clicks, stream."`
 	Count    int64   `default:"0" help:"Stop after so many. 0: no limit."`
 	Rate     float64 `default:"0" help:"Records a second. 0: as fast as possible."`
 
 	To      string `placeholder:"URL" help:"A Ringtail to send to instead of a topic: tcp://HOST:PORT or unix:///PATH."`
-	Framing string `source:"command-line" help:"With --to: newline (default), length, json or auto."`
+	Framing string `source:"command-line" values:"newline,length,json,auto" help:"With --to: newline (default), length, json or auto."`
 	Ack     bool   `source:"command-line" help:"With --to: wait until the server has acked every record; needs its --ack kafka."`
 }
 
