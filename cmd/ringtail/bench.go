@@ -81,13 +81,20 @@ func (c *benchRunCmd) Run(p *process) error {
 	if err != nil {
 		return err
 	}
+	var file *os.File
+	if c.JSON != "" && c.JSON != "-" { // before the load, which may take long and would be for nothing
+		if file, err = os.Create(c.JSON); err != nil {
+			return config.Usagef("--json: %w", err)
+		}
+		defer func() { _ = file.Close() }()
+	}
 	ctx, cancel := p.context()
 	defer cancel()
 	result, err := j.Run(ctx)
 	if result == nil {
 		return err
 	}
-	if werr := c.write(p.Out, result); werr != nil {
+	if werr := c.write(p.Out, file, result); werr != nil {
 		return werr
 	}
 	if err != nil {
@@ -96,20 +103,15 @@ func (c *benchRunCmd) Run(p *process) error {
 	return result.Err()
 }
 
-func (c *benchRunCmd) write(out io.Writer, result *bench.Result) error {
+func (c *benchRunCmd) write(out io.Writer, file *os.File, result *bench.Result) error {
 	if c.JSON == "-" {
 		return result.WriteJSON(out)
 	}
-	if c.JSON != "" {
-		f, err := os.Create(c.JSON)
-		if err != nil {
+	if file != nil {
+		if err := result.WriteJSON(file); err != nil {
 			return err
 		}
-		if err := result.WriteJSON(f); err != nil {
-			_ = f.Close() // the first error says it
-			return err
-		}
-		if err := f.Close(); err != nil {
+		if err := file.Close(); err != nil {
 			return err
 		}
 	}

@@ -67,6 +67,7 @@ func TestUsageErrors(t *testing.T) {
 		"produce acks to kafka": {[]string{"produce", "--topic", "x", "--brokers", "x:1", "--ack"}, "--ack"},
 		"produce a file twice":  {[]string{"produce", "--to", "tcp://127.0.0.1:8888", "--generate", "clicks", "file"}, "--generate"},
 		"produce key to server": {[]string{"produce", "--to", "tcp://127.0.0.1:8888", "--key", "k"}, "--key"},
+		"bench json nowhere":    {[]string{"bench", "--target", "tcp://127.0.0.1:1", "--json", "/nowhere/result.json"}, "--json"},
 		"produce header":        {[]string{"produce", "--topic", "x", "--brokers", "x:1", "-H", "a"}, "--header"},
 	} {
 		t.Run(what, func(t *testing.T) { refuse(t, exitUsage, []string{c.want}, c.args...) })
