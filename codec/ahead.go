@@ -13,8 +13,9 @@ import (
 //
 // It stops at the first byte that is not as it knows it: the records before are
 // right, and the one it stopped in is scan's. What flat knows is what scan
-// knows, less escapes, exponents, nesting, and objects that are separated by
-// anything but a new line.
+// knows, less escapes, exponents, objects and arrays in one another but for an
+// array in the record itself, and records that are separated by anything but a
+// new line.
 
 // vectorSet is what flat is built of.
 type vectorSet uint8

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,6 +50,31 @@ func fields(rng *rand.Rand) []string {
 
 func object11(rng *rand.Rand) string { return "{" + strings.Join(fields(rng), ",") + "}" }
 
+// load11 makes a record like those of ringtail bench: fields in any order, the
+// number quoted or not, a short array, about 220 bytes.
+func load11(rng *rand.Rand) string {
+	number := strconv.Itoa(rng.IntN(1 << (1 + rng.IntN(40))))
+	if rng.IntN(2) == 0 {
+		number = strconv.Quote(number)
+	}
+	f := []string{
+		`"run":"0001e240"`,
+		fmt.Sprintf(`"conn":"%05d"`, rng.IntN(1000)),
+		fmt.Sprintf(`"seq":"%010d"`, rng.IntN(1_000_000)),
+		fmt.Sprintf(`"sum":"%08x"`, rng.Uint32()),
+		`"number":` + number,
+		fmt.Sprintf(`"temperature":%.2f`, rng.Float64()*80-20),
+		fmt.Sprintf(`"ok":%t`, rng.IntN(8) != 0),
+		fmt.Sprintf(`"site":%q`, word(rng)),
+		fmt.Sprintf(`"at":%d`, 1_700_000_000_000+rng.Int64N(1e11)),
+		fmt.Sprintf(`"tags":[%d,%q]`, rng.IntN(100), word(rng)),
+	}
+	room := 198 + rng.IntN(28) - len(strings.Join(f, ","))
+	f = append(f, fmt.Sprintf(`"note":"%s"`, strings.Repeat(word(rng)+" "+strconv.FormatUint(rng.Uint64(), 36)+" ", 10)[:room]))
+	rng.Shuffle(len(f), func(i, j int) { f[i], f[j] = f[j], f[i] })
+	return "{" + strings.Join(f, ",") + "}"
+}
+
 var shapes = []shape{
 	{"ordinary", object11},
 	{"shuffled", func(rng *rand.Rand) string {
@@ -63,6 +89,7 @@ var shapes = []shape{
 		return fmt.Sprintf(`{"number":"%d","text":"%s"}`, rng.IntN(1<<30), strings.Repeat(word(rng)+" ", 40)[:190])
 	}},
 	{"tiny", func(rng *rand.Rand) string { return fmt.Sprintf(`{"number":%d}`, rng.IntN(1<<rng.IntN(31))) }},
+	{"load", load11},
 	{"nested", func(rng *rand.Rand) string {
 		f := fields(rng)
 		return fmt.Sprintf(`{%s,"position":{"lat":%.4f,"lon":%.4f},"samples":[%d,%d,%d,%d],"tags":["%s","%s"],%s,%s}`,

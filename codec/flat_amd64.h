@@ -16,6 +16,13 @@
 // Where white space stands between tokens, one more addition carries what is
 // due across it.
 //
+// An array, from its opening bracket to before its closing one, is a run of bits:
+// the difference of the two, whose borrow runs through it. A bracket that opens in
+// an array clears its bit there, and one that closes nothing sets it. A value is
+// due behind an opening bracket and, in an array, behind commas; there is no key,
+// so a colon is a violation. As with white space, this is computed only where there
+// are brackets.
+//
 // Scalars where no value is due set no bit by themselves, nor do bytes that are
 // part of no token: but nothing is due behind them, so that the next quote, colon,
 // comma or closing brace is a violation. Behind a closing brace nothing is due
@@ -32,7 +39,16 @@
 #define DIGITDUE    s-64(SP)
 #define NODIGIT     s-72(SP)
 #define INLITERAL   s-80(SP)
-#define SPARE       s-88(SP)
+#define INARRAY     s-88(SP)
+
+// Of a block that has to do with arrays: its brackets, and what is in arrays.
+// BRACKETS is 0 in others.
+#define BRACKETS    s-96(SP)
+#define OPENING     s-104(SP)
+#define CLOSING     s-112(SP)
+#define ARRAY       s-120(SP)
+
+#define SPARE       s-128(SP)
 
 // The offsets of a kernel's fields, which TestKernelLayout compares.
 #define K_SPACES 0
@@ -66,7 +82,9 @@ SAME(flatMinus, 0x2d2d2d2d2d2d2d2d)
 SAME(flatPoint, 0x2e2e2e2e2e2e2e2e)
 SAME(flatZero, 0x3030303030303030)
 SAME(flatColon, 0x3a3a3a3a3a3a3a3a)
+SAME(flatOpening, 0x5b5b5b5b5b5b5b5b)
 SAME(flatSlash, 0x5c5c5c5c5c5c5c5c)
+SAME(flatClosing, 0x5d5d5d5d5d5d5d5d)
 SAME(flatOpen, 0x7b7b7b7b7b7b7b7b)
 SAME(flatClose, 0x7d7d7d7d7d7d7d7d)
 SAME(flatOnes, 0xffffffffffffffff)
@@ -99,7 +117,7 @@ DATA flatLiteral<>+120(SB)/8, $0
 GLOBL flatLiteral<>(SB), RODATA|NOPTR, $128
 
 // func FLAT(b, last *byte, k *kernel)
-TEXT FLAT(SB), NOSPLIT, $88-24
+TEXT FLAT(SB), NOSPLIT, $128-24
 	MOVQ b+0(FP), SI
 	INCQ SI
 	MOVQ k+16(FP), DI
@@ -114,6 +132,7 @@ TEXT FLAT(SB), NOSPLIT, $88-24
 	MOVQ AX, DIGITDUE
 	MOVQ AX, NODIGIT
 	MOVQ AX, INLITERAL
+	MOVQ AX, INARRAY
 	MOVQ AX, K_HIGH(DI)
 	MOVQ AX, K_ENDS(DI)
 	MOVQ AX, K_KEYS(DI)
@@ -167,6 +186,14 @@ usual:
 	ORQ   R13, R9
 	MOVQ  R9, KEYDUE
 
+	// Brackets in this block, or an array that is open before it.
+	BRACKETED
+	JNZ  arrays
+	CMPB INARRAY, $0
+	JNE  arrays
+	MOVB $0, BRACKETS
+
+noarrays:
 	// R9: colons. R10: where a value is due.
 	COLONS(R9)
 	ANDNQ R9, AX, R9
@@ -183,6 +210,10 @@ usual:
 	JNZ   dueBehindSpace
 
 due:
+	CMPB BRACKETS, $0
+	JNE  dueInArrays
+
+strings:
 	// An opening quote is where a key or a value is due.
 	MOVQ  DX, R13
 	ORQ   R10, R13
@@ -232,14 +263,18 @@ name:
 	ANDNQ   R13, R9, R9
 	ANDNQ   R9, AX, R9
 
-	// BX, DX: what is behind strings and scalars that are values. A comma or
-	// closing brace is behind every value, and nowhere else.
+	// BX, DX: what is behind strings and scalars that are values. A comma, closing
+	// brace or closing bracket is behind every value, and nowhere else.
 	ANDQ    R10, BX
 	MOVBQZX INTEXT, R13
 	ADDQ    R13, BX
 	ADDQ    AX, BX
 	SETCS   INTEXT
 	ANDNQ   BX, AX, BX
+	CMPB    BRACKETS, $0
+	JNE     behindArrays
+
+scalars:
 	MOVQ    R10, DX
 	ANDQ    R9, DX
 	MOVBQZX INSCALAR, R13
@@ -395,6 +430,65 @@ secondName:
 	ORQ  R13, DX
 	MOVQ SPARE, R13
 	JMP  named
+
+arrays:
+	MOVB  $1, BRACKETS
+	CLOSINGS(R10)
+	ANDNQ R10, AX, R10
+	MOVQ  R10, CLOSING
+	OPENINGS(R9)
+	ANDNQ R9, AX, R9
+	MOVQ  R9, OPENING
+	BTL   $0, INARRAY
+	SBBQ  R9, R10
+	SETCS INARRAY
+	MOVQ  R10, ARRAY
+	ADDQ  R9, R9 // the bit that leaves the block comes with dueInArrays
+	ORQ   R9, VALUEDUE
+	JMP   noarrays
+
+	// DX is behind commas, R10 behind colons and opening brackets.
+dueInArrays:
+	// No array ends behind a comma.
+	MOVQ CLOSING, R13
+	ANDQ DX, R13
+	ORQ  R13, R8
+
+	// One begins where a value is due, but for that behind a comma.
+	MOVQ  OPENING, R14
+	ANDNQ R14, R10, R13
+	ORQ   R13, R8
+
+	// In an array are opening brackets, but no closing ones, nor closing braces.
+	MOVQ CLOSING, R13
+	ORQ  R14, R13
+	ORQ  R11, R13
+	ANDQ ARRAY, R13
+	XORQ R14, R13
+	ORQ  R13, R8
+
+	SHRQ  $63, R14
+	ORQ   R14, VALUEDUE
+	MOVQ  ARRAY, R14
+	MOVQ  DX, R13
+	ANDQ  R14, R13
+	ORQ   R13, R10
+	ANDNQ DX, R14, DX
+	JMP   strings
+
+	// Brackets are no scalars. A closing one is behind a value, unless one is due:
+	// behind an opening one it may be. It ends a value itself.
+behindArrays:
+	MOVQ  OPENING, R13
+	ANDNQ R9, R13, R9
+	MOVQ  CLOSING, R13
+	ANDNQ R9, R13, R9
+	ANDNQ R13, R10, R14
+	ORQ   R14, CX
+	ADDQ  R13, R13
+	ADCB  $0, INTEXT
+	ORQ   R13, BX
+	JMP   scalars
 
 dueBehindSpace:
 	ADDQ  R12, DX

@@ -38,6 +38,8 @@
 #define QUOTES(R) EQUAL(Y4, R)
 #define COLONS(R) EQUAL(Y5, R)
 #define COMMAS(R) EQUAL(Y6, R)
+#define OPENINGS(R) EQUAL(flatOpening<>(SB), R)
+#define CLOSINGS(R) EQUAL(flatClosing<>(SB), R)
 #define MINUSES(R) EQUAL(flatMinus<>(SB), R)
 #define POINTS(R) EQUAL(flatPoint<>(SB), R)
 #define ZEROS(R) EQUAL(flatZero<>(SB), R)
@@ -51,6 +53,17 @@
 
 #define DIGITS(R) RANGE(Y9, flatDigit<>(SB), R)
 #define SCALARS(R) RANGE(Y10, flatScalar<>(SB), R)
+
+// Not zero where there are brackets.
+#define BRACKETED \
+	VPCMPEQB flatOpening<>(SB), Y0, Y2; \
+	VPCMPEQB flatOpening<>(SB), Y1, Y3; \
+	VPOR     Y2, Y3, Y3; \
+	VPCMPEQB flatClosing<>(SB), Y0, Y2; \
+	VPOR     Y2, Y3, Y3; \
+	VPCMPEQB flatClosing<>(SB), Y1, Y2; \
+	VPOR     Y2, Y3, Y3; \
+	VPTEST   Y3, Y3
 
 // A space's low four bits are 0, a tab's 9 and so on: the table has at each the
 // only byte that is white space.

@@ -26,6 +26,8 @@
 #define QUOTES(R) EQUAL(Z4, R)
 #define COLONS(R) EQUAL(Z5, R)
 #define COMMAS(R) EQUAL(Z6, R)
+#define OPENINGS(R) EQUAL(flatOpening<>(SB), R)
+#define CLOSINGS(R) EQUAL(flatClosing<>(SB), R)
 #define MINUSES(R) EQUAL(flatMinus<>(SB), R)
 #define POINTS(R) EQUAL(flatPoint<>(SB), R)
 #define ZEROS(R) EQUAL(flatZero<>(SB), R)
@@ -37,6 +39,12 @@
 
 #define DIGITS(R) RANGE(Z9, flatDigit<>(SB), R)
 #define SCALARS(R) RANGE(Z10, flatScalar<>(SB), R)
+
+// Not zero where there are brackets.
+#define BRACKETED \
+	VPCMPEQB flatOpening<>(SB), Z0, K1; \
+	VPCMPEQB flatClosing<>(SB), Z0, K2; \
+	KORTESTQ K1, K2
 
 #define WHITE(R) \
 	VPSHUFB  Z0, Z8, Z2; \

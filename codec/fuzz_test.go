@@ -18,6 +18,9 @@ func FuzzVerdict(f *testing.F) {
 	for _, e := range corpus(f) {
 		f.Add([]byte(e.record))
 	}
+	for _, record := range flatRecords {
+		f.Add([]byte(record))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if data = trimRight(trimLeft(data)); len(data) > 0 {
 			checkPaths(t, data)

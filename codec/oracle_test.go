@@ -202,7 +202,7 @@ func randomRecord(rng *rand.Rand, entries []corpusEntry) string {
 		}
 		fallthrough
 	case 1:
-		return mutated(rng, shapes[rng.IntN(8)].make(rng))
+		return mutated(rng, shapes[rng.IntN(9)].make(rng))
 	case 2:
 		return randomObject(rng, 3)
 	}
