@@ -2,6 +2,7 @@ package toolbox
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +29,7 @@ type feeding struct {
 	framing  bench.Framing
 	conn     net.Conn
 	out      *bufio.Writer
+	patience time.Duration // after a signal
 	acked    atomic.Uint64
 	mu       sync.Mutex
 	rejected map[string]int // by reason
@@ -58,7 +61,7 @@ func feed(ctx context.Context, o ProduceOptions, s Streams) error {
 		return fmt.Errorf("--to %s: %w", o.To, err)
 	}
 	defer func() { _ = conn.Close() }()
-	f := &feeding{o: o, s: s, framing: framing, conn: conn, out: bufio.NewWriterSize(conn, bufferBytes), rejected: map[string]int{}}
+	f := &feeding{o: o, s: s, framing: framing, conn: conn, out: bufio.NewWriterSize(conn, bufferBytes), patience: closeLimit, rejected: map[string]int{}}
 	return f.run(ctx, src)
 }
 
@@ -80,8 +83,9 @@ func (f *feeding) run(ctx context.Context, src *source) error {
 	p := newProgress(f.s, "sent", src.share)
 	answers := make(chan error, 1)
 	go func() { answers <- f.answers() }()
-	// After a signal the acks of what was sent are still waited for, but not for ever.
-	defer context.AfterFunc(ctx, func() { _ = f.conn.SetReadDeadline(time.Now().Add(closeLimit)) })()
+	// After a signal what was sent is still seen through, but not for ever: the server may
+	// neither take more nor ack.
+	defer context.AfterFunc(ctx, func() { _ = f.conn.SetDeadline(time.Now().Add(f.patience)) })()
 	src.pause = func() { _ = f.out.Flush() }
 	err := f.send(src, p)
 	if err == nil {
@@ -149,18 +153,22 @@ func (f *feeding) answers() error {
 
 // verdict tells whether all went well.
 func (f *feeding) verdict(sent uint64, sending, answering error) error {
-	if sending != nil {
-		return fmt.Errorf("--to %s: %w", f.o.To, sending)
+	for _, err := range []*error{&sending, &answering} {
+		if errors.Is(*err, os.ErrDeadlineExceeded) {
+			*err = fmt.Errorf("stopped, and not seen through within %v", f.patience)
+		}
 	}
 	if !f.o.Ack {
-		if answering != nil {
-			return fmt.Errorf("--to %s: %w", f.o.To, answering)
+		if err := cmp.Or(sending, answering); err != nil {
+			return fmt.Errorf("--to %s: %w", f.o.To, err)
 		}
 		return nil
 	}
 	acked := f.acked.Load()
 	switch {
-	case acked == 0 && sent > 0:
+	case sending != nil:
+		return fmt.Errorf("--to %s: %d of %d records were acked: %w", f.o.To, acked, sent, sending)
+	case acked == 0 && sent > 0 && answering == nil:
 		return fmt.Errorf("--to %s: no record was acked; does that listener have --ack kafka?", f.o.To)
 	case acked < sent:
 		return fmt.Errorf("--to %s: %d of %d records were acked: %w", f.o.To, acked, sent, errors.Join(io.ErrUnexpectedEOF, answering))

@@ -111,6 +111,37 @@ type production struct {
 	delivered atomic.Int64
 	failure   atomic.Pointer[kafka.Error] // the first refusal
 	said      time.Time                   // when trouble was last told
+	stall     stall
+}
+
+// stall is records waiting that nobody takes: librdkafka is silent about partitions
+// that have no leader, until message.timeout.ms has passed.
+type stall struct {
+	delivered int64
+	since     time.Time // zero: nothing has been seen yet
+	told      bool
+}
+
+// lasts tells, once each time, whether nothing has been delivered for sayEvery.
+func (w *stall) lasts(delivered int64, now time.Time) bool {
+	if w.since.IsZero() || delivered != w.delivered {
+		*w = stall{delivered: delivered, since: now}
+	}
+	if w.told || now.Sub(w.since) < sayEvery {
+		return false
+	}
+	w.told = true
+	return true
+}
+
+// waiting is called now and then while there are records that Kafka does not have.
+func (r *production) waiting() {
+	delivered := r.delivered.Load()
+	r.progress.at(delivered)
+	if r.stall.lasts(delivered, time.Now()) {
+		r.progress.clear()
+		r.s.say("Kafka has taken none of %d records for %v; `ringtail topics describe %s` shows whether a partition has no leader; trying on", r.p.Len(), sayEvery, r.o.Topic)
+	}
 }
 
 func (r *production) run(src *source) error {
@@ -119,7 +150,7 @@ func (r *production) run(src *source) error {
 	err := r.hand(src)
 	// What has been handed over is seen through, whatever ended the handing over.
 	for r.p.Flush(pollMS) > 0 && r.failure.Load() == nil {
-		r.progress.at(r.delivered.Load())
+		r.waiting()
 	}
 	if err != nil || r.failure.Load() != nil {
 		_ = r.p.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
@@ -155,6 +186,7 @@ func (r *production) hand(src *source) error {
 				break
 			}
 			r.p.Flush(10)
+			r.waiting()
 		}
 		if err != nil {
 			return fmt.Errorf("record %d (%d bytes): %w", src.handed, len(record), err)
