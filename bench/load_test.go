@@ -96,6 +96,20 @@ func (s *stub) read(in *bufio.Reader) ([]byte, error) {
 	return bytes.TrimSpace(object), err
 }
 
+// TestUnaskedAcksAreThrownAway: a listener may ack though this load does not want it.
+func TestUnaskedAcksAreThrownAway(t *testing.T) {
+	_, target := startStub(t, &stub{ack: true})
+	o := Defaults()
+	o.Target, o.Connections, o.Records = target, 2, 1000
+	r, err := Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Err(); err != nil || r.Unasked == 0 || r.Acked != 0 {
+		t.Errorf("%v; %d bytes, %d acked", err, r.Unasked, r.Acked)
+	}
+}
+
 func (s *stub) verdict(l *Load, r *Result) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()

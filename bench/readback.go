@@ -25,15 +25,24 @@ type Readback struct {
 	Patience time.Duration
 }
 
-// Marks returns the topic's end offsets: where records sent from now on begin.
+// Marks returns the topic's end offsets: where records sent from now on begin. It fails
+// soon where no broker answers.
 func (r *Readback) Marks(ctx context.Context) (map[int32]int64, error) {
 	client, err := kgo.NewClient(r.Options...)
 	if err != nil {
 		return nil, fmt.Errorf("--brokers: %w", err)
 	}
 	defer client.Close()
+	answer, cancel := context.WithTimeout(ctx, unreachable)
+	defer cancel()
+	if err := client.Ping(answer); err != nil {
+		return nil, fmt.Errorf("--brokers: none of them answers: %w", err)
+	}
 	return ends(ctx, client, r.Topic)
 }
+
+// unreachable is how long Marks tries to reach a broker.
+const unreachable = 10 * time.Second
 
 // leaderless is how long a partition may be without a leader while its end is
 // asked for: brokers come and go under a load that is worth checking.

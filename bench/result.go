@@ -25,6 +25,7 @@ type Result struct {
 	Reconnects        int      `json:"reconnects"`
 	CPUNanosPerRecord float64  `json:"cpu_ns_per_record"` // of the loader itself
 	Run               uint32   `json:"run"`
+	Unasked           int64    `json:"unasked_bytes"` // without Ack, what the server wrote all the same
 	// Violations are answers that break the protocol: the first few.
 	Violations []string `json:"violations,omitempty"`
 
@@ -51,6 +52,7 @@ type Outcome struct {
 	// Unsure of those sent, may be in the topic or not.
 	Gone, Unsure uint64
 
+	Unasked       int64 // bytes that the server wrote, without Ack
 	RejectedCount int
 	Rejected      []Rejection // the first of them
 	Reconnects    int
@@ -81,6 +83,7 @@ func (r *Result) add(o Outcome) {
 	r.Acked += int64(o.Acked)
 	r.Rejected += int64(o.RejectedCount)
 	r.Reconnects += o.Reconnects
+	r.Unasked += o.Unasked
 	if o.Broken != "" {
 		r.Broken++
 	}
@@ -132,6 +135,9 @@ func (r *Result) WriteTable(w io.Writer) error {
 	}
 	if r.Broken > 0 || r.Reconnects > 0 {
 		fmt.Fprintf(t, "connections\t%d broken, %d made again\n", r.Broken, r.Reconnects)
+	}
+	if r.Unasked > 0 {
+		fmt.Fprintf(t, "acks\t%d bytes of them, thrown away: --ack reads them, and measures latency\n", r.Unasked)
 	}
 	if v := r.Verify; v != nil {
 		fmt.Fprintf(t, "verify\t%s\n", v)

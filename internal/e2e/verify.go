@@ -40,6 +40,9 @@ func CheckFlawless(tb kafkatest.TB, c *kafkatest.Cluster, topic string, l *bench
 	if v.Foreign > 0 {
 		tb.Fatalf("e2e: the topic holds %d records that nobody sent", v.Foreign)
 	}
+	if r.Unasked > 0 {
+		tb.Fatalf("e2e: the server wrote %d bytes to clients that asked for nothing", r.Unasked)
+	}
 	return v
 }
 
