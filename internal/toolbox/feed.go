@@ -151,6 +151,8 @@ func (f *feeding) answers() error {
 	}
 }
 
+var errClosedEarly = errors.New("the server has closed the connection")
+
 // verdict tells whether all went well.
 func (f *feeding) verdict(sent uint64, sending, answering error) error {
 	for _, err := range []*error{&sending, &answering} {
@@ -171,7 +173,7 @@ func (f *feeding) verdict(sent uint64, sending, answering error) error {
 	case acked == 0 && sent > 0 && answering == nil:
 		return fmt.Errorf("--to %s: no record was acked; does that listener have --ack kafka?", f.o.To)
 	case acked < sent:
-		return fmt.Errorf("--to %s: %d of %d records were acked: %w", f.o.To, acked, sent, errors.Join(io.ErrUnexpectedEOF, answering))
+		return fmt.Errorf("--to %s: %d of %d records were acked: %w", f.o.To, acked, sent, cmp.Or(answering, errClosedEarly))
 	case len(f.rejected) > 0:
 		var reasons []string
 		total := 0
