@@ -449,11 +449,6 @@ arrays:
 
 	// DX is behind commas, R10 behind colons and opening brackets.
 dueInArrays:
-	// No array ends behind a comma.
-	MOVQ CLOSING, R13
-	ANDQ DX, R13
-	ORQ  R13, R8
-
 	// One begins where a value is due, but for that behind a comma.
 	MOVQ  OPENING, R14
 	ANDNQ R14, R10, R13
@@ -476,8 +471,9 @@ dueInArrays:
 	ANDNQ DX, R14, DX
 	JMP   strings
 
-	// Brackets are no scalars. A closing one is behind a value, unless one is due:
-	// behind an opening one it may be. It ends a value itself.
+	// Brackets are no scalars. A closing one is behind a value, or where one is due:
+	// that is behind the opening one, for it is not in the array, so none is due
+	// there behind a comma. It ends a value itself.
 behindArrays:
 	MOVQ  OPENING, R13
 	ANDNQ R9, R13, R9
