@@ -186,7 +186,8 @@ usual:
 	ORQ   R13, R9
 	MOVQ  R9, KEYDUE
 
-	// Brackets in this block, or an array that is open before it.
+	// Does an array begin in this block, or is one open before it? Otherwise
+	// closing brackets are letters of no literal.
 	BRACKETED
 	JNZ  arrays
 	CMPB INARRAY, $0

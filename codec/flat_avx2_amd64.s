@@ -54,14 +54,10 @@
 #define DIGITS(R) RANGE(Y9, flatDigit<>(SB), R)
 #define SCALARS(R) RANGE(Y10, flatScalar<>(SB), R)
 
-// Not zero where there are brackets.
+// Not zero where there are opening brackets.
 #define BRACKETED \
 	VPCMPEQB flatOpening<>(SB), Y0, Y2; \
 	VPCMPEQB flatOpening<>(SB), Y1, Y3; \
-	VPOR     Y2, Y3, Y3; \
-	VPCMPEQB flatClosing<>(SB), Y0, Y2; \
-	VPOR     Y2, Y3, Y3; \
-	VPCMPEQB flatClosing<>(SB), Y1, Y2; \
 	VPOR     Y2, Y3, Y3; \
 	VPTEST   Y3, Y3
 

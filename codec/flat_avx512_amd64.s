@@ -40,11 +40,10 @@
 #define DIGITS(R) RANGE(Z9, flatDigit<>(SB), R)
 #define SCALARS(R) RANGE(Z10, flatScalar<>(SB), R)
 
-// Not zero where there are brackets.
+// Not zero where there are opening brackets.
 #define BRACKETED \
 	VPCMPEQB flatOpening<>(SB), Z0, K1; \
-	VPCMPEQB flatClosing<>(SB), Z0, K2; \
-	KORTESTQ K1, K2
+	KORTESTQ K1, K1
 
 #define WHITE(R) \
 	VPSHUFB  Z0, Z8, Z2; \
