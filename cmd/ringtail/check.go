@@ -30,6 +30,7 @@ func (c *checkCmd) Run(p *process, ctx *kong.Context) error {
 	if err != nil {
 		return err
 	}
+	defer p.untilSignal()()
 	if err := node.Check(o, c.Connect, c.logger(p.Err)); err != nil {
 		return err
 	}

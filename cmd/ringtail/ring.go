@@ -36,6 +36,7 @@ Example:
 
 // Run inspects.
 func (c *ringInspectCmd) Run(p *process) error {
+	defer p.untilSignal()()
 	infos, err := shard.Inspect(c.Dir)
 	if err != nil {
 		return ringError(err)
@@ -85,6 +86,7 @@ Examples:
 
 // Run exports.
 func (c *ringExportCmd) Run(p *process) error {
+	defer p.untilSignal()()
 	files, left, unlock, err := shard.ExportFiles(c.Path)
 	if err != nil {
 		return ringError(err)

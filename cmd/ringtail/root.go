@@ -54,6 +54,20 @@ func (p *process) context() (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(); close(done) }
 }
 
+// untilSignal lets a signal end the process at once: the verb only asks, and has
+// nothing to see through. The returned function ends that.
+func (p *process) untilSignal() (done func()) {
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-p.Signals:
+			p.Abort()
+		case <-ended:
+		}
+	}()
+	return func() { close(ended) }
+}
+
 // Exit codes.
 const (
 	exitDone   = 0

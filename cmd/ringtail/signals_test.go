@@ -79,3 +79,17 @@ func TestHangup(t *testing.T) {
 		t.Errorf("under nohup: %v, it said %q", err, errs.String())
 	}
 }
+
+// TestSignalOfAVerbThatAsks: it has nothing to see through, so it does not wait for
+// brokers that are not there.
+func TestSignalOfAVerbThatAsks(t *testing.T) {
+	for _, verb := range [][]string{{"topics", "list"}, {"check", "--connect"}} {
+		c := start(t, "", append(verb, "--brokers", closedPort(t))...)
+		c.signals <- syscall.SIGINT
+		select {
+		case <-c.aborted:
+		case <-c.exit:
+			t.Errorf("%v does not hear the signal", verb)
+		}
+	}
+}

@@ -20,7 +20,10 @@ func (*topicsListCmd) Help() string {
 }
 
 // Run lists.
-func (c *topicsListCmd) Run(p *process) error { return toolbox.ListTopics(c.cluster(), p.streams()) }
+func (c *topicsListCmd) Run(p *process) error {
+	defer p.untilSignal()()
+	return toolbox.ListTopics(c.cluster(), p.streams())
+}
 
 type topicsCreateCmd struct {
 	kafkaFlags
