@@ -21,7 +21,8 @@ readonly libs="$home/libs"
 usage() {
   cat <<'USAGE'
 usage: deploy/kafka.sh fetch                 download Kafka into the cache, print where it is
-       deploy/kafka.sh start [options]       start a cluster, print its bootstrap servers
+       deploy/kafka.sh start [options]       start a cluster, or what has ended of it, and
+                                             print its bootstrap servers
        deploy/kafka.sh status [--dir DIR]    one line a broker; exit 0 if all of them answer
        deploy/kafka.sh stop [--dir DIR]      stop it and remove its data
        deploy/kafka.sh prepare [options]     write the files, start nothing
@@ -217,24 +218,36 @@ answers() {
 # alive tells whether the pid noted is that broker still: pids are used again.
 alive() {
   local pid
-  pid=$(cat "$dir/$1/pid" 2>/dev/null) && ps -o args= -ww -p "$pid" | grep -qF "$dir/$1/server.properties"
+  pid=$(cat "$dir/$1/pid" 2>/dev/null) && ps -o args= -ww -p "$pid" | grep -qF "$dir/$1/"
 }
 
 ids() { local d; for d in "$dir"/[0-9]*; do [ -d "$d" ] && basename "$d"; done; }
 
+launch() {
+  setsid "$dir/$1/run" >"$dir/$1/log" 2>&1 </dev/null &
+  echo $! >"$dir/$1/pid"
+  launched+=" $1 "
+  sleep 0.1 # until it shows as what it is
+}
+
 start() {
-  prepare
-  local id tries=0
-  for id in $(ids); do
-    setsid "$dir/$id/run" >"$dir/$id/log" 2>&1 </dev/null &
-    echo $! >"$dir/$id/pid"
-  done
+  local id tries=0 made= launched=
+  if [ -e "$dir/cluster" ]; then # the same again: those brokers that do not run
+    [ "$(cat "$dir/cluster")" = "$(list 127.0.0.1:PORT "$port")" ] || die "$dir holds another cluster, $(cat "$dir/cluster"): kafka.sh stop --dir $dir"
+  else
+    prepare
+    made=yes
+  fi
+  for id in $(ids); do alive "$id" || launch "$id"; done
   for id in $(ids); do
     until answers "$id"; do
-      if [ $tries -gt 0 ] && ! alive "$id"; then
-        tail -5 "$dir/$id/log" >&2
-        stop
-        die "broker $id ended (is one of the ports from $port on in use?)"
+      if ! alive "$id"; then
+        if [[ $launched == *" $id "* ]]; then
+          tail -5 "$dir/$id/log" >&2
+          [ -z "$made" ] || stop
+          die "broker $id ended (is one of the ports from $port on in use?)"
+        fi
+        launch "$id" # it was about to end
       fi
       tries=$((tries + 1))
       [ $tries -lt 1200 ] || die "broker $id does not answer after two minutes: $dir/$id/log"

@@ -1,0 +1,80 @@
+package kafkatest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestScript: start may be said again, and starts what has ended; stop leaves nothing.
+func TestScript(t *testing.T) {
+	script, err := scriptPath()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "kafka")
+	port := ReservePorts(t, 2)
+	try := func(command string, args ...string) (code int, out, errs string) {
+		cmd := exec.Command(script, append([]string{command, "--dir", dir}, args...)...)
+		var o, e strings.Builder
+		cmd.Stdout, cmd.Stderr = &o, &e
+		if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return cmd.ProcessState.ExitCode(), o.String(), e.String()
+	}
+	run := func(wantCode int, command string, args ...string) string {
+		t.Helper()
+		code, out, errs := try(command, args...)
+		if code != wantCode {
+			t.Fatalf("kafka.sh %s %v: exit %d, want %d: %s%s", command, args, code, wantCode, out, errs)
+		}
+		return out
+	}
+	pid := func() int {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(dir, "1", "pid"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	t.Cleanup(func() { run(0, "stop") })
+	same, want := []string{"--port", strconv.Itoa(port)}, fmt.Sprintf("127.0.0.1:%d\n", port)
+	if got := run(0, "start", same...); got != want {
+		t.Errorf("it prints %q, want %q", got, want)
+	}
+	first := pid()
+	if got := run(0, "start", same...); got != want || pid() != first {
+		t.Errorf("said again it prints %q, the broker is %d; want %q, %d", got, pid(), want, first)
+	}
+	run(1, "start", "--port", "1")
+	if err := syscall.Kill(first, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		if code, _, _ := try("status"); code == 1 {
+			break
+		} else if time.Since(begun) > time.Minute {
+			t.Fatalf("the broker goes on; status: exit %d", code)
+		}
+	}
+	if got := run(0, "start", same...); got != want || pid() == first {
+		t.Errorf("after its end it prints %q, the broker is %d, was %d", got, pid(), first)
+	}
+	run(0, "status")
+	run(0, "stop")
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("stop leaves %s: %v", dir, err)
+	}
+}
