@@ -39,6 +39,8 @@ func TestUsageErrors(t *testing.T) {
 		"two brokers":           {serve("--embedded"), "--embedded"},
 		"nothing to embed":      {[]string{"serve", "--sink", "discard", "--embedded"}, "--embedded"},
 		"empty topic":           {serve("--topic", ""), "--topic"},
+		"impossible topic":      {serve("--topic", "a b"), "--topic"},
+		"impossible letters":    {serve("--dead-letter-topic", ".."), "--dead-letter-topic"},
 		"one topic for both":    {serve("--dead-letter-topic", "records"), "--dead-letter-topic"},
 		"producers":             {serve("--producers", "11"), "--producers"},
 		"property":              {serve("-X", "linger"), "key=value"},

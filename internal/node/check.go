@@ -55,10 +55,8 @@ func Check(o Options, connect bool, log *slog.Logger) error {
 	switch err := s.check(ctx); {
 	case errors.Is(err, producer.ErrTopic):
 		return n.unfit(err)
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("--brokers %s: not reached within %s", o.Brokers, config.Duration(limit))
 	case err != nil:
-		return fmt.Errorf("--brokers %s: %w", o.Brokers, err)
+		return fmt.Errorf("--brokers %s: %w", o.Brokers, o.explain(err))
 	}
 	return nil
 }

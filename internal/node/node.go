@@ -150,12 +150,12 @@ func (n *node) reach() (bool, error) {
 				if unfit++; unfit >= unfitLooks {
 					return false, n.unfit(err)
 				}
-			case errors.Is(err, context.DeadlineExceeded):
-				err = errors.New("no broker answered")
-				fallthrough
+			case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil && last != nil:
+				err = last // of a look that was broken off the one before says more
 			default:
-				unfit, last = 0, err
+				unfit, err = 0, n.opt.explain(err)
 			}
+			last = err
 			n.setPhase(err.Error())
 			if text := err.Error(); text != said && ctx.Err() == nil {
 				n.env.Log.Warn("not ready, trying again", "cause", text)
@@ -166,10 +166,27 @@ func (n *node) reach() (bool, error) {
 		case <-n.env.Signals:
 			return false, nil
 		case <-ctx.Done():
-			return false, fmt.Errorf("--brokers %s: not reached within --start-timeout %s: %w", n.brokers, config.Duration(n.opt.StartTimeout), last)
+			if unfit > 0 {
+				return false, n.unfit(last)
+			}
+			return false, fmt.Errorf("--brokers %s: not ready within --start-timeout %s: %w", n.brokers, config.Duration(n.opt.StartTimeout), last)
 		case <-time.After(lookAgain):
 		}
 	}
+}
+
+// explain says in the user's words that no broker answered. Of a refused password
+// librdkafka tells no more than that.
+func (o *Options) explain(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.New("no broker answered")
+	} else if !strings.HasPrefix(err.Error(), "kafka cannot be reached") {
+		return err
+	}
+	if strings.HasPrefix(strings.ToLower(o.Properties["security.protocol"]), "sasl") {
+		return fmt.Errorf("%w; or sasl.username and sasl.password are refused", err)
+	}
+	return err
 }
 
 // unfit adds to what is wrong with a topic the command that makes one that fits.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -105,5 +106,25 @@ func TestNothingComesBehindTheLastLine(t *testing.T) {
 	}
 	if want := "before\n" + (ledger{}).String() + "\n"; out.String() != want {
 		t.Errorf("got %q", out.String())
+	}
+}
+
+// TestExplain: what to look at when nobody answers.
+func TestExplain(t *testing.T) {
+	sasl := map[string]string{"security.protocol": "SASL_SSL"}
+	for _, c := range []struct {
+		properties map[string]string
+		err        error
+		want       string
+	}{
+		{nil, context.DeadlineExceeded, "no broker answered"},
+		{sasl, context.DeadlineExceeded, "no broker answered; or sasl.username and sasl.password are refused"},
+		{nil, errors.New("kafka cannot be reached (--brokers): x"), "kafka cannot be reached (--brokers): x"},
+		{sasl, errors.New("kafka cannot be reached (--brokers): x"), "kafka cannot be reached (--brokers): x; or sasl.username and sasl.password are refused"},
+		{sasl, errors.New("topic t: x"), "topic t: x"},
+	} {
+		if got := (&Options{Properties: c.properties}).explain(c.err); got.Error() != c.want {
+			t.Errorf("%v, %v: got %q", c.properties, c.err, got)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -85,6 +86,10 @@ func (o *Options) Validate() error {
 		return config.Usagef("--embedded-port is %d; a port is 1 to 65535, 0 for any", o.EmbeddedPort)
 	case o.Topic == "":
 		return config.Usagef("--topic is empty; give the topic that records go to")
+	case !isTopic(o.Topic):
+		return config.Usagef("--topic %q is not a name that a topic can have", o.Topic)
+	case o.DeadLetterTopic != "" && !isTopic(o.DeadLetterTopic):
+		return config.Usagef("--dead-letter-topic %q is not a name that a topic can have", o.DeadLetterTopic)
 	case o.Topic == o.DeadLetterTopic:
 		return config.Usagef("--dead-letter-topic is --topic (%s); rejected records need a topic of their own", o.Topic)
 	case o.Producers < 1 || o.Producers > max(o.Codec.Shards, 1):
@@ -101,6 +106,13 @@ func (o *Options) Validate() error {
 	}
 	return o.validateAddresses()
 }
+
+// isTopic is Kafka's rule for names (org.apache.kafka.common.internals.Topic).
+func isTopic(name string) bool {
+	return topicName.MatchString(name) && name != "." && name != ".."
+}
+
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
 func (o *Options) validateAddresses() error {
 	if o.Brokers != "" && strings.Trim(o.Brokers, ", ") == "" {
