@@ -7,15 +7,14 @@ import (
 
 // Where the machine has vectors, records are found ahead of Next: flat goes
 // through the chunk 64 bytes at a time and notes where records end that are
-// flat and ordinary, and where keys lie that may be a name. It hardly branches
-// on what a record holds, so it does not mind in which order fields come and of
-// what kind they are.
+// ordinary, and where keys lie that may be a name. It hardly branches on what a
+// record holds but for what nests, so it does not mind in which order fields come
+// and of what kind they are.
 //
 // It stops at the first byte that is not as it knows it: the records before are
 // right, and the one it stopped in is scan's. What flat knows is what scan
-// knows, less escapes, exponents, objects and arrays in one another but for an
-// array in the record itself, and records that are separated by anything but a
-// new line.
+// knows, less escapes, exponents, the deepest nesting, and records that are
+// separated by anything but a new line.
 
 // vectorSet is what flat is built of.
 type vectorSet uint8
@@ -174,7 +173,13 @@ func valueAt(b []byte, i int) int {
 // first returns the length of the flat object that b begins with, with what
 // routes it in found; 0 where it declines. It should have n bytes.
 func (r *Router) first(b []byte, n int, lf bool) int {
-	if r.ahead == nil || n < r.ahead.least || len(b) == 0 || b[0] != '{' || !r.ahead.read(b, lf) {
+	if r.ahead == nil || n < r.ahead.least || len(b) == 0 || b[0] != '{' {
+		return 0
+	}
+	if len(b) >= tailBytes && n > len(b)-margin/2 {
+		return 0 // its end is not read
+	}
+	if !r.ahead.read(b, lf) {
 		return 0
 	}
 	return r.next(b)

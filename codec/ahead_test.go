@@ -122,7 +122,7 @@ func TestAttemptsGetRare(t *testing.T) {
 		d.Init(Newline)
 		attempts := 0
 		for range 1000 {
-			d.Feed([]byte(`{"number":1,"a":{}}` + "\n"))
+			d.Feed([]byte(`{"number":1,"a":1e0}` + "\n"))
 			resting := r.ahead.rest > 0
 			if !d.Next(r, &rec) || rec.Reason != OK {
 				t.Fatal(rec.Reason)
@@ -169,6 +169,23 @@ func TestShortChunksAreLeftToScan(t *testing.T) {
 		}
 		if attempts > 20 {
 			t.Errorf("%v: %d attempts in 900 records", f, attempts)
+		}
+	}
+}
+
+// TestLoneLongRecordsAreLeftToScan: flat reads no block that may reach beyond what
+// it is given, so it would not see their end.
+func TestLoneLongRecordsAreLeftToScan(t *testing.T) {
+	r := testRouter(t, Options{})
+	if r.ahead == nil {
+		return
+	}
+	for n := tailBytes - 66; n < tailBytes+66; n++ {
+		record := before[:len(before)-1] + strings.Repeat(" ", n-len(before)) + "}"
+		r.ahead.kernel.numEnds = 0
+		var rec Record
+		if r.Judge(&rec, []byte(record)); rec.Reason != OK || r.ahead.misses > 0 || r.ahead.kernel.numEnds == 1 != (n < tailBytes) {
+			t.Errorf("%d bytes: %s, %d misses, %d records ahead", n, rec.Reason, r.ahead.misses, r.ahead.kernel.numEnds)
 		}
 	}
 }

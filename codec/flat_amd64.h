@@ -16,16 +16,15 @@
 // Where white space stands between tokens, one more addition carries what is
 // due across it.
 //
-// An array, from its opening bracket to before its closing one, is a run of bits:
-// the difference of the two, whose borrow runs through it. A bracket that opens in
-// an array clears its bit there, and one that closes nothing sets it. A value is
-// due behind an opening bracket and, in an array, behind commas; there is no key,
-// so a colon is a violation. As with white space, this is computed only where there
-// are brackets.
+// Where brackets open, or braces below the record's own, two more masks are made:
+// of bytes in arrays, where a value is due behind a comma and not a key, and of
+// bytes that are in nothing but the record, for only there are names looked for and
+// does a brace end a record. What opens is where a value is due; what closes is
+// behind a value, or an opening, and ends a value itself.
 //
 // Scalars where no value is due set no bit by themselves, nor do bytes that are
 // part of no token: but nothing is due behind them, so that the next quote, colon,
-// comma or closing brace is a violation. Behind a closing brace nothing is due
+// comma or closing brace is a violation. Behind the end of a record nothing is due
 // but where a new line and an opening brace follow it at once.
 
 // Carries.
@@ -39,16 +38,18 @@
 #define DIGITDUE    s-64(SP)
 #define NODIGIT     s-72(SP)
 #define INLITERAL   s-80(SP)
-#define INARRAY     s-88(SP)
+#define OPENED      s-88(SP)
+#define KINDS       s-96(SP) // what is open, a bit each: 1 for an object, so 1 for the record alone
 
-// Of a block that has to do with arrays: its brackets, and what is in arrays.
-// BRACKETS is 0 in others.
-#define BRACKETS    s-96(SP)
-#define OPENING     s-104(SP)
-#define CLOSING     s-112(SP)
-#define ARRAY       s-120(SP)
+// TOP is all ones in a block where nothing nests, and the others are not set.
+#define TOP         s-104(SP) // bytes in nothing but the record, without OPENING
+#define OPENING     s-112(SP) // brackets, and braces but those of records
+#define OBJECTS     s-120(SP) // of these the braces
+#define CLOSING     s-128(SP) // the same at the other end
+#define ARRAY       s-136(SP) // bytes in arrays, from behind the opening bracket on
 
-#define SPARE       s-128(SP)
+#define SPARE       s-144(SP)
+#define SPARE2      s-152(SP)
 
 // The offsets of a kernel's fields, which TestKernelLayout compares.
 #define K_SPACES 0
@@ -117,7 +118,7 @@ DATA flatLiteral<>+120(SB)/8, $0
 GLOBL flatLiteral<>(SB), RODATA|NOPTR, $128
 
 // func FLAT(b, last *byte, k *kernel)
-TEXT FLAT(SB), NOSPLIT, $128-24
+TEXT FLAT(SB), NOSPLIT, $152-24
 	MOVQ b+0(FP), SI
 	INCQ SI
 	MOVQ k+16(FP), DI
@@ -132,7 +133,8 @@ TEXT FLAT(SB), NOSPLIT, $128-24
 	MOVQ AX, DIGITDUE
 	MOVQ AX, NODIGIT
 	MOVQ AX, INLITERAL
-	MOVQ AX, INARRAY
+	MOVQ AX, OPENED
+	MOVQ $1, KINDS
 	MOVQ AX, K_HIGH(DI)
 	MOVQ AX, K_ENDS(DI)
 	MOVQ AX, K_KEYS(DI)
@@ -174,6 +176,15 @@ usual:
 	ANDNQ R11, AX, R11
 	ANDNQ R13, AX, R13
 
+	// Does anything open but records, or is it open? Otherwise closing brackets are
+	// letters of no literal.
+	NESTING
+	JNZ  nested
+	CMPQ KINDS, $1
+	JNE  nested
+	MOVQ $-1, TOP
+
+masked:
 	// CX: commas. DX: where a key is due.
 	COMMAS(CX)
 	ANDNQ CX, AX, CX
@@ -186,15 +197,6 @@ usual:
 	ORQ   R13, R9
 	MOVQ  R9, KEYDUE
 
-	// Does an array begin in this block, or is one open before it? Otherwise
-	// closing brackets are letters of no literal.
-	BRACKETED
-	JNZ  arrays
-	CMPB INARRAY, $0
-	JNE  arrays
-	MOVB $0, BRACKETS
-
-noarrays:
 	// R9: colons. R10: where a value is due.
 	COLONS(R9)
 	ANDNQ R9, AX, R9
@@ -211,8 +213,8 @@ noarrays:
 	JNZ   dueBehindSpace
 
 due:
-	CMPB BRACKETS, $0
-	JNE  dueInArrays
+	CMPQ TOP, $-1
+	JNE  dueNested
 
 strings:
 	// An opening quote is where a key or a value is due.
@@ -243,6 +245,7 @@ colon:
 
 named:
 	ANDQ R13, DX
+	ANDQ TOP, DX
 
 name:
 	MOVQ  K_KEYS(DI), R13
@@ -272,8 +275,8 @@ name:
 	ADDQ    AX, BX
 	SETCS   INTEXT
 	ANDNQ   BX, AX, BX
-	CMPB    BRACKETS, $0
-	JNE     behindArrays
+	CMPQ    TOP, $-1
+	JNE     behindNested
 
 scalars:
 	MOVQ    R10, DX
@@ -432,56 +435,187 @@ secondName:
 	MOVQ SPARE, R13
 	JMP  named
 
-arrays:
-	MOVB  $1, BRACKETS
-	CLOSINGS(R10)
-	ANDNQ R10, AX, R10
-	MOVQ  R10, CLOSING
-	OPENINGS(R9)
-	ANDNQ R9, AX, R9
-	MOVQ  R9, OPENING
-	BTL   $0, INARRAY
-	SBBQ  R9, R10
-	SETCS INARRAY
-	MOVQ  R10, ARRAY
-	ADDQ  R9, R9 // the bit that leaves the block comes with dueInArrays
-	ORQ   R9, VALUEDUE
-	JMP   noarrays
+	// R12: what opens. The brace of a record is where R13 says, or KEYDUE.
+nested:
+	OPENINGS(R12)
+	ANDNQ R12, AX, R12
+	MOVQ  KEYDUE, R10
+	SHRQ  $1, R10
+	LEAQ  (R10)(R13*4), R10
+	ANDNQ R12, R10, R12
+	MOVQ  R12, OPENING
+	CLOSINGS(DX)
+	ANDNQ DX, AX, DX
+	MOVQ  DX, CLOSING
+	OBRACES(R9)
+	ANDQ  R12, R9
+	MOVQ  R9, OBJECTS
+	JNZ   deeper
+	MOVQ  KINDS, R10
+	CMPQ  R10, $2
+	JA    deeper
 
-	// DX is behind commas, R10 behind colons and opening brackets.
-dueInArrays:
-	// One begins where a value is due, but for that behind a comma.
+	// Arrays in the record itself: from the opening bracket to before the closing
+	// one is the difference of the two, whose borrow runs through it. A bracket that
+	// opens in an array clears its bit there, and one that closes nothing sets it.
+	MOVQ DX, CX
+	SHRQ $1, R10
+	BTL  $0, R10
+	SBBQ R12, CX
+	MOVL $1, R14
+	ADCQ $0, R14
+
+	// All there is to brackets and braces in it is how it begins, or it is deeper.
+	ORQ  R12, DX
+	ORQ  R11, DX
+	ANDQ CX, DX
+	CMPQ DX, R12
+	JNE  deeper
+	MOVQ R14, KINDS
+	LEAQ (R10)(CX*2), CX
+	MOVQ CX, R14
+
+	// CX: bytes in arrays. R14: bytes below the record.
+below:
+	MOVQ  CX, ARRAY
+	NOTQ  R14
+	ANDNQ R14, R12, R14
+	MOVQ  R14, TOP
+	MOVQ  OBJECTS, R9
+	ANDNQ R12, R9, R12
+	ADDQ  R9, R9
+	ORQ   R9, KEYDUE
+	ADDQ  R12, R12
+	ORQ   R12, VALUEDUE
+	JMP   masked
+
+	// One after the other.
+deeper:
+	MOVQ BX, SPARE
+	MOVQ R13, SPARE2
+
+	// R9: braces. DX: all that opens or closes. R10: what is open.
+	ORQ  R11, R9
+	MOVQ CLOSING, DX
+	ORQ  R11, DX
+	ORQ  R12, DX
+	MOVQ KINDS, R10
+
+	// CX: bytes in arrays. R13: bytes below the record. So far all or none.
+	MOVQ  R10, CX
+	ANDL  $1, CX
+	DECQ  CX
+	XORL  R13, R13
+	CMPQ  R10, $1
+	SETNE R13
+	NEGQ  R13
+	TESTQ DX, DX
+	JZ    counted
+
+bracket:
+	BLSIQ DX, R14
+	TESTQ R12, R14
+	JZ    closing
+	MOVQ  R9, BX
+	ANDQ  R14, BX
+	NEGQ  BX // carries where it is a brace
+	ADCQ  R10, R10
+	JCS   mismatch // too deep
+
+	// From behind it on.
+kind:
+	ADDQ  R14, R14
+	NEGQ  R14
+	MOVQ  R10, BX
+	ANDL  $1, BX
+	DECQ  BX
+	ANDNQ CX, R14, CX
+	ANDQ  R14, BX
+	ORQ   BX, CX
+	XORL  BX, BX
+	CMPQ  R10, $1
+	SETNE BX
+	NEGQ  BX
+	ANDNQ R13, R14, R13
+	ANDQ  R14, BX
+	ORQ   BX, R13
+
+nextBracket:
+	BLSRQ DX, DX
+	JNZ   bracket
+
+counted:
+	MOVQ  R10, KINDS
+	MOVQ  R13, R14
+	MOVQ  SPARE2, R13
+	MOVQ  SPARE, BX
+	ANDNQ R13, R11, R10 // a record begins only behind one
+	ORQ   R10, R8
+	JMP   below
+
+	// It is of the kind that is open. The record's own brace stays in R11.
+closing:
+	SHRQ  $1, R10
+	SBBQ  BX, BX
+	XORQ  R9, BX
+	TESTQ R14, BX
+	JNZ   mismatch
+	TESTQ R10, R10
+	JZ    recordEnd
+	ANDNQ R11, R14, R11
+	ORQ   R14, CLOSING
+	JMP   kind
+
+recordEnd:
+	MOVL $1, R10
+	JMP  nextBracket
+
+mismatch:
+	ORQ R14, R8
+	JMP counted
+
+	// DX is behind commas and opening braces, R10 behind colons and opening brackets.
+dueNested:
+	// R13: behind what opens. What closes there needs no value before it.
 	MOVQ  OPENING, R14
-	ANDNQ R14, R10, R13
-	ORQ   R13, R8
-
-	// In an array are opening brackets, but no closing ones, nor closing braces.
-	MOVQ CLOSING, R13
-	ORQ  R14, R13
-	ORQ  R11, R13
-	ANDQ ARRAY, R13
-	XORQ R14, R13
-	ORQ  R13, R8
-
+	MOVQ  OPENED, R13
+	LEAQ  (R13)(R14*2), R13
 	SHRQ  $63, R14
-	ORQ   R14, VALUEDUE
+	ADDQ  R12, R13
+	ADCQ  $0, R14
+	MOVQ  R14, OPENED
+	ANDNQ R13, R12, R13
+	ANDNQ CLOSING, R13, R14
+	ORQ   R14, CX
+
+	// The bits that leave the block.
+	MOVQ OBJECTS, R13
+	MOVQ OPENING, R14
+	SHRQ $63, R13
+	SHRQ $63, R14
+	ORQ  R13, KEYDUE
+	XORQ R13, R14
+	ORQ  R14, VALUEDUE
+
+	// In an array a value is due behind a comma.
 	MOVQ  ARRAY, R14
 	MOVQ  DX, R13
 	ANDQ  R14, R13
 	ORQ   R13, R10
 	ANDNQ DX, R14, DX
+
+	// What opens is a value.
+	MOVQ  OPENING, R14
+	ANDNQ R14, R10, R14
+	ORQ   R14, R8
 	JMP   strings
 
-	// Brackets are no scalars. A closing one is behind a value, or where one is due:
-	// that is behind the opening one, for it is not in the array, so none is due
-	// there behind a comma. It ends a value itself.
-behindArrays:
+	// Brackets are no scalars. Behind what closes a comma or the next is due.
+behindNested:
 	MOVQ  OPENING, R13
 	ANDNQ R9, R13, R9
 	MOVQ  CLOSING, R13
 	ANDNQ R9, R13, R9
-	ANDNQ R13, R10, R14
-	ORQ   R14, CX
 	ADDQ  R13, R13
 	ADCB  $0, INTEXT
 	ORQ   R13, BX

@@ -38,7 +38,16 @@
 #define QUOTES(R) EQUAL(Y4, R)
 #define COLONS(R) EQUAL(Y5, R)
 #define COMMAS(R) EQUAL(Y6, R)
-#define OPENINGS(R) EQUAL(flatOpening<>(SB), R)
+#define OBRACES(R) EQUAL(Y12, R)
+
+// A bracket is a brace but for one bit.
+#define OPENINGS(R) \
+	VPOR     Y13, Y0, Y2; \
+	VPOR     Y13, Y1, Y3; \
+	VPCMPEQB Y12, Y2, Y2; \
+	VPCMPEQB Y12, Y3, Y3; \
+	BITS(R)
+
 #define CLOSINGS(R) EQUAL(flatClosing<>(SB), R)
 #define MINUSES(R) EQUAL(flatMinus<>(SB), R)
 #define POINTS(R) EQUAL(flatPoint<>(SB), R)
@@ -54,10 +63,18 @@
 #define DIGITS(R) RANGE(Y9, flatDigit<>(SB), R)
 #define SCALARS(R) RANGE(Y10, flatScalar<>(SB), R)
 
-// Not zero where there are opening brackets.
-#define BRACKETED \
+// Not zero where there is an opening bracket, or a brace that is not behind a new line.
+#define NESTING \
+	VPCMPEQB -1(SI), Y11, Y2; \
+	VPCMPEQB Y12, Y0, Y3; \
+	VPANDN   Y3, Y2, Y3; \
+	VPCMPEQB 31(SI), Y11, Y2; \
+	VPCMPEQB Y12, Y1, Y15; \
+	VPANDN   Y15, Y2, Y2; \
+	VPOR     Y2, Y3, Y3; \
 	VPCMPEQB flatOpening<>(SB), Y0, Y2; \
-	VPCMPEQB flatOpening<>(SB), Y1, Y3; \
+	VPOR     Y2, Y3, Y3; \
+	VPCMPEQB flatOpening<>(SB), Y1, Y2; \
 	VPOR     Y2, Y3, Y3; \
 	VPTEST   Y3, Y3
 

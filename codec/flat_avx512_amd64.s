@@ -26,7 +26,14 @@
 #define QUOTES(R) EQUAL(Z4, R)
 #define COLONS(R) EQUAL(Z5, R)
 #define COMMAS(R) EQUAL(Z6, R)
-#define OPENINGS(R) EQUAL(flatOpening<>(SB), R)
+#define OBRACES(R) EQUAL(Z12, R)
+
+// A bracket is a brace but for one bit.
+#define OPENINGS(R) \
+	VPORQ    Z13, Z0, Z2; \
+	VPCMPEQB Z12, Z2, K1; \
+	KMOVQ    K1, R
+
 #define CLOSINGS(R) EQUAL(flatClosing<>(SB), R)
 #define MINUSES(R) EQUAL(flatMinus<>(SB), R)
 #define POINTS(R) EQUAL(flatPoint<>(SB), R)
@@ -40,10 +47,12 @@
 #define DIGITS(R) RANGE(Z9, flatDigit<>(SB), R)
 #define SCALARS(R) RANGE(Z10, flatScalar<>(SB), R)
 
-// Not zero where there are opening brackets.
-#define BRACKETED \
+// Not zero where there is an opening bracket, or a brace that is not behind a new line.
+#define NESTING \
 	VPCMPEQB flatOpening<>(SB), Z0, K1; \
-	KORTESTQ K1, K1
+	VPCMPEQB Z12, Z0, K2; \
+	VPCMPB   $4, -1(SI), Z11, K2, K2; \
+	KORTESTQ K1, K2
 
 #define WHITE(R) \
 	VPSHUFB  Z0, Z8, Z2; \
