@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ringtail/ringtail/internal/toolbox/rdc"
 )
@@ -63,7 +64,7 @@ func (c *counter) end() error {
 		c.draw(len(c.counts))
 	} else {
 		for _, v := range c.ranking() {
-			if _, err := fmt.Fprintf(c.out, "%s\t%d\n", v, c.counts[v]); err != nil {
+			if _, err := fmt.Fprintf(c.out, "%s\t%d\n", oneLine(v), c.counts[v]); err != nil {
 				return err
 			}
 		}
@@ -72,6 +73,15 @@ func (c *counter) end() error {
 		c.s.say("%d of %d records are no JSON objects with the field %s and were not counted", without, c.total, c.field)
 	}
 	return nil
+}
+
+// oneLine is text as it is, or as a JSON string where a tab or a line feed in it would
+// be taken for the end of a column or a line.
+func oneLine(s string) string {
+	if strings.IndexFunc(s, unicode.IsControl) < 0 {
+		return s
+	}
+	return string(appendString(nil, []byte(s)))
 }
 
 // ranking is every value, the most frequent first.

@@ -72,3 +72,20 @@ func TestTopLevel(t *testing.T) {
 		}
 	}
 }
+
+func TestCountsAreALineEach(t *testing.T) {
+	var out bytes.Buffer
+	c := newCounter("user", bufio.NewWriter(&out), Streams{}, newStanding(ConsumeOptions{}))
+	for _, value := range []string{`"a\tb\nc"`, `"日本"`, `{"x":"\t"}`, `1.50`} {
+		if err := c.record(&rdc.Record{Value: []byte(`{"user":` + value + `}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.end(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.out.Flush()
+	if want := "1.50\t1\n\"a\\tb\\nc\"\t1\n{\"x\":\"\\t\"}\t1\n日本\t1\n"; out.String() != want {
+		t.Errorf("got  %q\nwant %q", out.String(), want)
+	}
+}
