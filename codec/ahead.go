@@ -70,7 +70,7 @@ type lookahead struct {
 	tail    [tailBytes + margin]byte
 }
 
-// Clients whose records are never flat pay for one attempt in 2^maxMisses.
+// Clients whose records flat never knows pay for one attempt in 2^maxMisses.
 const maxMisses = 6
 
 // newLookahead returns nil where flat cannot serve.
@@ -170,8 +170,8 @@ func valueAt(b []byte, i int) int {
 	return i
 }
 
-// first returns the length of the flat object that b begins with, with what
-// routes it in found; 0 where it declines. It should have n bytes.
+// first returns the length of the record that b begins with, as flat finds it,
+// with what routes it in found; 0 where it declines. It should have n bytes.
 func (r *Router) first(b []byte, n int, lf bool) int {
 	if r.ahead == nil || n < r.ahead.least || len(b) == 0 || b[0] != '{' {
 		return 0

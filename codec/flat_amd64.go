@@ -15,7 +15,7 @@ var vectors = func() vectorSet {
 	return avx2
 }()
 
-// flat reads flat objects from b on, which begins with one, up to last and 128
+// flat reads ordinary objects from b on, which begins with one, up to last and 128
 // bytes beyond. See flat_amd64.h.
 func flat(v vectorSet, b, last *byte, k *kernel) {
 	if v == avx512 {
