@@ -28,9 +28,11 @@ type Streams struct {
 	ErrTerminal bool
 }
 
-// say writes a line of progress.
+// say writes one line of progress, also where an error has several (--expr's point at
+// the place).
 func (s Streams) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.Err, "ringtail: "+format+"\n", args...)
+	text := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
+	_, _ = fmt.Fprintln(s.Err, "ringtail: "+text)
 }
 
 // requestLimit is how long one request may take before a broker counts as away.

@@ -2,6 +2,7 @@ package toolbox
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/ringtail/ringtail/internal/config"
@@ -55,5 +56,21 @@ func TestTransformRefused(t *testing.T) {
 		if !errors.As(err, &usage) {
 			t.Errorf("%q: %v", source, err)
 		}
+	}
+}
+
+// TestOneLine: what is said of a record that gives no result is one line.
+func TestOneLine(t *testing.T) {
+	tr, err := newTransform("a * 2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = tr.apply([]byte(`{"a":"x"}`)); err == nil || !strings.Contains(err.Error(), "\n") {
+		t.Fatalf("the error has one line by itself: %v", err)
+	}
+	var said strings.Builder
+	Streams{Err: &said}.say("skipped: %v", err)
+	if got := said.String(); strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "ringtail: skipped: --expr: ") {
+		t.Errorf("it says %q", got)
 	}
 }
