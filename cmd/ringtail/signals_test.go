@@ -83,7 +83,7 @@ func TestHangup(t *testing.T) {
 // TestSignalOfAVerbThatAsks: it has nothing to see through, so it does not wait for
 // brokers that are not there.
 func TestSignalOfAVerbThatAsks(t *testing.T) {
-	for _, verb := range [][]string{{"topics", "list"}, {"check", "--connect"}} {
+	for _, verb := range [][]string{{"topics", "list"}, {"topics", "describe", "x"}, {"check", "--connect"}} {
 		c := start(t, "", append(verb, "--brokers", closedPort(t))...)
 		c.signals <- syscall.SIGINT
 		select {

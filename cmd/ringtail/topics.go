@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/toolbox"
 )
@@ -68,9 +70,8 @@ Examples:
 
 // Run describes.
 func (c *topicsDescribeCmd) Run(p *process) error {
-	ctx, cancel := p.context()
-	defer cancel()
-	return toolbox.DescribeTopic(ctx, c.cluster(), c.Name, c.Group, p.streams())
+	defer p.untilSignal()()
+	return toolbox.DescribeTopic(context.Background(), c.cluster(), c.Name, c.Group, p.streams())
 }
 
 type topicsDeleteCmd struct {
