@@ -1,6 +1,11 @@
 package main
 
-import "github.com/ringtail/ringtail/internal/toolbox"
+import (
+	"os/signal"
+	"syscall"
+
+	"github.com/ringtail/ringtail/internal/toolbox"
+)
 
 type consumeCmd struct {
 	kafkaFlags
@@ -29,6 +34,9 @@ Examples:
 
 // Run consumes.
 func (c *consumeCmd) Run(p *process) error {
+	// In "ringtail consume --group g | head" the group is left before the process ends: a
+	// member that died holds up the others until its session has timed out.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := p.context()
 	defer cancel()
 	return toolbox.Consume(ctx, c.cluster(), toolbox.ConsumeOptions{

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -73,6 +74,8 @@ const (
 	exitDone   = 0
 	exitFailed = 1 // at run time, or stopped with records neither in Kafka nor kept
 	exitUsage  = 2 // the command line, a variable, or a key of the file
+
+	exitPipe = 128 + int(syscall.SIGPIPE) // nobody reads the output any more: what a shell says of those that it ends
 )
 
 // run is the whole program; it returns the exit code.
@@ -126,6 +129,9 @@ func (p *process) report(err error) int {
 	var usage *config.UsageError
 	if node.Told(err) {
 		return exitFailed
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return exitPipe
 	}
 	_, _ = fmt.Fprintln(p.Err, "ringtail: "+strings.Join(strings.Fields(err.Error()), " "))
 	if errors.As(err, &usage) {

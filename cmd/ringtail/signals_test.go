@@ -93,3 +93,28 @@ func TestSignalOfAVerbThatAsks(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyReadsTheRecords: a member of a group whose output is closed leaves the
+// group, and says nothing.
+func TestNobodyReadsTheRecords(t *testing.T) {
+	s := embedded(t)
+	k := &cluster3{t: t, brokers: s.brokers}
+	k.must(t, "produce", "--topic", "records", "--generate", "numbers", "--count", "10")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close()
+	c := exec.Command(os.Args[0], k.args("consume", "--topic", "records", "--group", "g", "--from", "beginning")...)
+	c.Env = append(os.Environ(), asMain+"=1")
+	errs := &output{}
+	c.Stdout, c.Stderr = w, errs
+	err = c.Run()
+	_ = w.Close()
+	if c.ProcessState == nil || c.ProcessState.ExitCode() != exitPipe || errs.String() != "" {
+		t.Errorf("%v, it said %q", err, errs.String())
+	}
+	if out := k.must(t, "topics", "describe", "records", "--group", "g"); !strings.Contains(out, "\ngroup g: has no members and has committed nothing here\n") {
+		t.Errorf("the group afterwards:\n%s", out)
+	}
+}
