@@ -88,6 +88,7 @@ SAME(flatSlash, 0x5c5c5c5c5c5c5c5c)
 SAME(flatClosing, 0x5d5d5d5d5d5d5d5d)
 SAME(flatOpen, 0x7b7b7b7b7b7b7b7b)
 SAME(flatClose, 0x7d7d7d7d7d7d7d7d)
+SAME(flatBefore, 0x1a1a1a1a1a1a1a1a) // makes a colon of a space
 SAME(flatOnes, 0xffffffffffffffff)
 
 // Ranges end at 0x7f once these are added: digits then begin at 0x76, and the
@@ -549,8 +550,6 @@ counted:
 	MOVQ  R13, R14
 	MOVQ  SPARE2, R13
 	MOVQ  SPARE, BX
-	ANDNQ R13, R11, R10 // a record begins only behind one
-	ORQ   R10, R8
 	JMP   below
 
 	// It is of the kind that is open. The record's own brace stays in R11.
@@ -576,7 +575,8 @@ mismatch:
 
 	// DX is behind commas and opening braces, R10 behind colons and opening brackets.
 dueNested:
-	// R13: behind what opens. What closes there needs no value before it.
+	// R13: behind what opens, and some white space. What closes there needs no value
+	// before it.
 	MOVQ  OPENING, R14
 	MOVQ  OPENED, R13
 	LEAQ  (R13)(R14*2), R13
@@ -584,7 +584,6 @@ dueNested:
 	ADDQ  R12, R13
 	ADCQ  $0, R14
 	MOVQ  R14, OPENED
-	ANDNQ R13, R12, R13
 	ANDNQ CLOSING, R13, R14
 	ORQ   R14, CX
 

@@ -63,14 +63,18 @@
 #define DIGITS(R) RANGE(Y9, flatDigit<>(SB), R)
 #define SCALARS(R) RANGE(Y10, flatScalar<>(SB), R)
 
-// Not zero where there is an opening bracket, or a brace that is not behind a new line.
+// Not zero where there is an opening bracket, or an opening brace behind a colon
+// or space; some other bytes look like these.
 #define NESTING \
-	VPCMPEQB -1(SI), Y11, Y2; \
+	VMOVDQU  flatBefore<>(SB), Y15; \
+	VPOR     -1(SI), Y15, Y2; \
+	VPCMPEQB Y5, Y2, Y2; \
 	VPCMPEQB Y12, Y0, Y3; \
-	VPANDN   Y3, Y2, Y3; \
-	VPCMPEQB 31(SI), Y11, Y2; \
+	VPAND    Y2, Y3, Y3; \
+	VPOR     31(SI), Y15, Y2; \
+	VPCMPEQB Y5, Y2, Y2; \
 	VPCMPEQB Y12, Y1, Y15; \
-	VPANDN   Y15, Y2, Y2; \
+	VPAND    Y15, Y2, Y2; \
 	VPOR     Y2, Y3, Y3; \
 	VPCMPEQB flatOpening<>(SB), Y0, Y2; \
 	VPOR     Y2, Y3, Y3; \

@@ -15,7 +15,8 @@
 	VMOVDQU64       flatLF<>(SB), Z11; \
 	VMOVDQU64       flatOpen<>(SB), Z12; \
 	VMOVDQU64       flatSpace<>(SB), Z13; \
-	VMOVDQU64       flatSlash<>(SB), Z14
+	VMOVDQU64       flatSlash<>(SB), Z14; \
+	VMOVDQU64       flatBefore<>(SB), Z16
 
 #define LOAD VMOVDQU64 (SI), Z0
 
@@ -47,11 +48,13 @@
 #define DIGITS(R) RANGE(Z9, flatDigit<>(SB), R)
 #define SCALARS(R) RANGE(Z10, flatScalar<>(SB), R)
 
-// Not zero where there is an opening bracket, or a brace that is not behind a new line.
+// Not zero where there is an opening bracket, or an opening brace behind a colon
+// or space; some other bytes look like these.
 #define NESTING \
 	VPCMPEQB flatOpening<>(SB), Z0, K1; \
 	VPCMPEQB Z12, Z0, K2; \
-	VPCMPB   $4, -1(SI), Z11, K2, K2; \
+	VPORQ    -1(SI), Z16, Z2; \
+	VPCMPEQB Z5, Z2, K2, K2; \
 	KORTESTQ K1, K2
 
 #define WHITE(R) \

@@ -87,9 +87,9 @@ func isFlat(record string) bool {
 	return true
 }
 
-// unknown is what flat does not know outside strings: exponents, and braces that
-// look as if a record began with them.
-var unknown = regexp.MustCompile(`[0-9][eE]|\n\{`)
+// unknown is what flat does not know outside strings: exponents, and some white
+// space before a brace, which may go unnoticed.
+var unknown = regexp.MustCompile(`[0-9][eE]|[\t\n\r]\{`)
 
 // TestFlatAgainstScan puts every byte in every place of the records above, at
 // every distance from the borders of blocks, and takes bytes away and adds them.
