@@ -187,6 +187,9 @@ func TestLoneLongRecordsAreLeftToScan(t *testing.T) {
 		if r.Judge(&rec, []byte(record)); rec.Reason != OK || r.ahead.misses > 0 || r.ahead.kernel.numEnds == 1 != (n < tailBytes) {
 			t.Errorf("%d bytes: %s, %d misses, %d records ahead", n, rec.Reason, r.ahead.misses, r.ahead.kernel.numEnds)
 		}
+		if got := r.first([]byte(record+strings.Repeat(" ", margin)), n, true); got != n {
+			t.Errorf("%d bytes and a margin: %d", n, got)
+		}
 	}
 }
 
