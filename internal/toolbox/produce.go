@@ -122,9 +122,10 @@ type stall struct {
 	told      bool
 }
 
-// lasts tells, once each time, whether nothing has been delivered for sayEvery.
-func (w *stall) lasts(delivered int64, now time.Time) bool {
-	if w.since.IsZero() || delivered != w.delivered {
+// lasts tells, once each time, whether records have been waiting for sayEvery and none
+// has been delivered meanwhile.
+func (w *stall) lasts(handed, delivered int64, now time.Time) bool {
+	if w.since.IsZero() || delivered != w.delivered || handed == delivered {
 		*w = stall{delivered: delivered, since: now}
 	}
 	if w.told || now.Sub(w.since) < sayEvery {
@@ -134,13 +135,14 @@ func (w *stall) lasts(delivered int64, now time.Time) bool {
 	return true
 }
 
-// waiting is called now and then while there are records that Kafka does not have.
-func (r *production) waiting() {
+// tell says how far it is, when that is due.
+func (r *production) tell(handed int64) {
 	delivered := r.delivered.Load()
 	r.progress.at(delivered)
-	if r.stall.lasts(delivered, time.Now()) {
+	if r.stall.lasts(handed, delivered, time.Now()) {
 		r.progress.clear()
-		r.s.say("Kafka has taken none of %d records for %v; `ringtail topics describe %s` shows whether a partition has no leader; trying on", r.p.Len(), sayEvery, r.o.Topic)
+		r.s.say("Kafka has taken none of %d records for %v; `ringtail topics describe %s` shows whether a partition has no leader; trying on",
+			handed-delivered, sayEvery, r.o.Topic)
 	}
 }
 
@@ -150,7 +152,7 @@ func (r *production) run(src *source) error {
 	err := r.hand(src)
 	// What has been handed over is seen through, whatever ended the handing over.
 	for r.p.Flush(pollMS) > 0 && r.failure.Load() == nil {
-		r.waiting()
+		r.tell(src.handed)
 	}
 	if err != nil || r.failure.Load() != nil {
 		_ = r.p.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
@@ -186,12 +188,12 @@ func (r *production) hand(src *source) error {
 				break
 			}
 			r.p.Flush(10)
-			r.waiting()
+			r.tell(src.handed)
 		}
 		if err != nil {
 			return fmt.Errorf("record %d (%d bytes): %w", src.handed, len(record), err)
 		}
-		r.progress.at(r.delivered.Load())
+		r.tell(src.handed)
 	}
 	return nil
 }
