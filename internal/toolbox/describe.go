@@ -167,7 +167,7 @@ func (c Cluster) sizes(ctx context.Context, name string) (map[int32]int64, error
 	if err != nil {
 		return out, err
 	}
-	client, err := kgo.NewClient(append(security, kgo.SeedBrokers(strings.Split(c.Brokers, ",")...), kgo.ClientID("ringtail"))...)
+	client, err := kgo.NewClient(append(security, kgo.SeedBrokers(seeds(c.Brokers)...), kgo.ClientID("ringtail"))...)
 	if err != nil {
 		return out, err
 	}
@@ -190,6 +190,22 @@ func (c Cluster) sizes(ctx context.Context, name string) (map[int32]int64, error
 		})
 	})
 	return out, err
+}
+
+// seeds are --brokers one by one: librdkafka takes spaces between them, and a protocol
+// before each.
+func seeds(brokers string) []string {
+	var list []string
+	for b := range strings.SplitSeq(brokers, ",") {
+		b = strings.TrimSpace(b)
+		if _, address, ok := strings.Cut(b, "://"); ok {
+			b = address
+		}
+		if b != "" {
+			list = append(list, b)
+		}
+	}
+	return list
 }
 
 // partitionOf checks --partition against what the topic has; −1 is any.
