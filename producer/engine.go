@@ -200,6 +200,12 @@ func (e *engine) sleep(d time.Duration) {
 		}
 	}
 	if e.client != nil {
+		if e.state == running && d == gather {
+			// To poll meanwhile would be to wake for every report. Where records come one by
+			// one, that costs more than all else that is done for them.
+			time.Sleep(d)
+			d = 0
+		}
 		e.client.Poll(int((d + time.Millisecond - 1) / time.Millisecond))
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/shard"
 )
 
 // loop is an event loop: a gnet client of one loop, so that connections are placed
@@ -24,6 +25,7 @@ type loop struct {
 	client *gnet.Client
 	in     *intake
 	domain *ackDomain
+	pace   pace
 
 	all    connList // every connection, by last activity
 	frames connList // those with an unfinished record, by its age
@@ -84,14 +86,19 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	if len(data) == 0 {
 		return gnet.None
 	}
+	l.pace.begin(shard.Now())
 	c := gc.Context().(*conn)
 	framed := c.framed
 	o := l.in.take(c, data)
 	l.seen(c, framed)
-	if o.held == nil && !o.stalled && o.failure == 0 && c.carry <= carryFree && !l.srv.memory.spent() {
-		return gnet.None
+	action := gnet.None
+	if o.held != nil || o.stalled || o.failure != 0 || c.carry > carryFree || l.srv.memory.spent() {
+		action = l.unusual(c, o)
 	}
-	return l.unusual(c, o)
+	if l.pace.end(len(data), shard.Now()) && action == gnet.None {
+		l.pace.rest()
+	}
+	return action
 }
 
 // unusual decides what a chunk that cannot simply be followed by the next means.
