@@ -23,6 +23,10 @@ type Job struct {
 	Progress io.Writer     // gets a line now and then; nil: none
 }
 
+// ErrTopic is wrapped by Run's errors about a topic that is not there, or is not the
+// server's.
+var ErrTopic = errors.New("--topic")
+
 // Validate says what is wrong, naming the flag.
 func (j *Job) Validate() error {
 	if err := j.Options.Validate(); err != nil {
@@ -56,7 +60,7 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		if len(marks) < j.Shards {
-			return nil, fmt.Errorf("--topic %s has %d partitions, fewer than --shards %d", j.Topic, len(marks), j.Shards)
+			return nil, fmt.Errorf("%w %s has %d partitions, fewer than --shards %d", ErrTopic, j.Topic, len(marks), j.Shards)
 		}
 		back.From = marks
 	}

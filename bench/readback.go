@@ -58,7 +58,10 @@ func ends(ctx context.Context, client *kgo.Client, topic string) (map[int32]int6
 		if err == nil {
 			break
 		}
-		if ctx.Err() != nil || errors.Is(err, kerr.UnknownTopicOrPartition) || time.Since(begun) > leaderless {
+		if errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return nil, fmt.Errorf("%w %s: %w", ErrTopic, topic, err)
+		}
+		if ctx.Err() != nil || time.Since(begun) > leaderless {
 			return nil, fmt.Errorf("--topic %s: %w", topic, err)
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -131,7 +131,9 @@ func (o *Options) validate(shards int) error {
 	p := o.properties(topicState{}, shards)
 	delete(p, "bootstrap.servers")
 	c, err := rdk.New(p, o.Topic, []uint64{0})
-	if err != nil {
+	if err != nil && strings.HasPrefix(err.Error(), "--") {
+		return err // names the property
+	} else if err != nil {
 		return fmt.Errorf("--kafka-property: %w", err)
 	}
 	c.Destroy()

@@ -38,6 +38,7 @@ type Dir struct {
 	set     Set
 	made    []string // files made by this opening
 	damaged []string // files set aside by this opening
+	used    bool     // there were files of shards before
 }
 
 const (
@@ -161,6 +162,7 @@ func (d *Dir) checkAll() error {
 		if err := d.check(name); err != nil {
 			return fmt.Errorf("%s %w", name, err)
 		}
+		d.used = d.used || name != ringFileName(-1)
 	}
 	return nil
 }
@@ -217,15 +219,20 @@ func (d *Dir) openRing(i int, topic string, capacity int) (*Ring, error) {
 		name = strconv.Itoa(i)
 	}
 	fresh := fileHeader{capacity: uint64(capacity), shards: uint32(d.opt.Shards), shard: uint32(i), salt: rand.Uint32(), topic: topic}
+	expected := i >= 0 && d.used
 	for range 4 { // damaged, made anew, opened; once more in case
 		r, err := openRingFile(name, path, fresh.shard)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+			if expected {
+				d.opt.Logger.Warn("ring file is missing where others are: what it may have held is not sent", "file", path)
+			}
 			if err := createFile(path, fresh); err != nil {
 				return nil, roomError(path, fresh.shards, err)
 			}
 			d.made = append(d.made, path)
 		case isDamage(err):
+			expected = false
 			if err := d.setAside(path, err); err != nil {
 				return nil, err
 			}
@@ -238,7 +245,7 @@ func (d *Dir) openRing(i int, topic string, capacity int) (*Ring, error) {
 				"file", path, "bytes", r.Capacity(), "ring_bytes", capacity)
 			return r, nil
 		default:
-			fresh.cluster = r.file.header.cluster
+			fresh.cluster, expected = r.file.header.cluster, false
 			if err := errors.Join(r.Release(), os.Remove(path)); err != nil {
 				return nil, err
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -140,6 +141,26 @@ func sealHeader(b []byte) {
 }
 
 // TestDirInUse: two processes never have the same files, and the error says who has.
+// TestMissingFileIsTold: a new directory's files are missing as well, but nobody misses
+// them.
+func TestMissingFileIsTold(t *testing.T) {
+	o := dirOptions(t.TempDir())
+	var log bytes.Buffer
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	leave(openDir(t, o))
+	leave(openDir(t, o))
+	if strings.Contains(log.String(), "missing") {
+		t.Errorf("a new directory: %s", &log)
+	}
+	if err := os.Remove(filepath.Join(o.Path, ringFileName(1))); err != nil {
+		t.Fatal(err)
+	}
+	leave(openDir(t, o))
+	if n := strings.Count(log.String(), "missing"); n != 1 || !strings.Contains(log.String(), ringFileName(1)) {
+		t.Errorf("told %d times, want once: %s", n, &log)
+	}
+}
+
 func TestDirInUse(t *testing.T) {
 	d := openDir(t, dirOptions(t.TempDir()))
 	_, err := OpenDir(d.opt)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -91,6 +92,9 @@ func (c *benchRunCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
 	result, err := j.Run(ctx)
+	if errors.Is(err, bench.ErrTopic) {
+		err = config.Usagef("%w", err)
+	}
 	if result == nil {
 		return err
 	}

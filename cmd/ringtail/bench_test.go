@@ -1,0 +1,15 @@
+package main
+
+import "testing"
+
+// TestBenchOfAnotherTopic: what cannot be verified is said before anything is sent.
+func TestBenchOfAnotherTopic(t *testing.T) {
+	s := embedded(t)
+	bench := []string{"bench", "--target", s.listen[0], "--records", "10", "--verify", "--brokers", s.brokers}
+	refuse(t, exitUsage, []string{"--topic nope"}, append(bench, "--topic", "nope")...)
+	refuse(t, exitUsage, []string{"--topic records", "--shards 11"}, append(bench, "--topic", "records", "--shards", "11")...)
+	refuse(t, exitFailed, []string{"--brokers"}, append(bench, "--topic", "records", "--brokers", closedPort(t))...)
+	if out := must(t, append(bench, "--topic", "records")...); out == "" {
+		t.Error("nothing is told")
+	}
+}
