@@ -2,6 +2,7 @@ package producer
 
 import (
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -154,9 +155,11 @@ func (e *engine) wake() {
 	e.mu.Unlock()
 }
 
-// run is the engine's goroutine.
+// run is the engine's goroutine. It keeps to one thread: what librdkafka allocates for a
+// record in Produce it frees in Poll, and C's malloc is at its best where that is the same thread.
 func (e *engine) run() {
 	defer close(e.done)
+	runtime.LockOSThread()
 	for e.state != ended {
 		e.sleep(e.step())
 	}
