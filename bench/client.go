@@ -49,7 +49,7 @@ type mark struct {
 // writeBytes is how much is written at once: more saves no system call's worth
 // of time, less costs some. Thousands of connections share buffersBytes.
 const (
-	writeBytes   = 128 << 10
+	writeBytes   = 64 << 10
 	writeLeast   = 8 << 10
 	buffersBytes = 64 << 20
 )

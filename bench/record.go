@@ -180,16 +180,37 @@ func number(record []byte, key string, width int) (uint64, bool) {
 	return n, true
 }
 
+// decimal writes n into dst with leading zeros, two digits at a time.
 func decimal(dst []byte, n uint64) {
-	for i := len(dst) - 1; i >= 0; i-- {
-		dst[i] = byte('0' + n%10)
-		n /= 10
+	i := len(dst)
+	for ; i >= 2; i -= 2 {
+		rest := n / 100
+		pair := decimals[2*(n-100*rest):]
+		dst[i-2], dst[i-1] = pair[0], pair[1]
+		n = rest
+	}
+	if i == 1 {
+		dst[0] = byte('0' + n%10)
 	}
 }
 
+// hexadecimal writes n into dst, which has eight bytes.
 func hexadecimal(dst []byte, n uint32) {
-	for i := len(dst) - 1; i >= 0; i-- {
-		dst[i] = "0123456789abcdef"[n&15]
-		n >>= 4
+	for i := 6; i >= 0; i -= 2 {
+		pair := hexadecimals[2*(n&0xff):]
+		dst[i], dst[i+1] = pair[0], pair[1]
+		n >>= 8
 	}
+}
+
+// What two digits look like, one pair behind the other.
+var decimals, hexadecimals = pairs(10), pairs(16)
+
+func pairs(base int) string {
+	var b strings.Builder
+	for i := range base * base {
+		b.WriteByte("0123456789abcdef"[i/base])
+		b.WriteByte("0123456789abcdef"[i%base])
+	}
+	return b.String()
 }

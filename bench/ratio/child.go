@@ -93,6 +93,9 @@ func confluent(o options, begin func()) error {
 	if err != nil {
 		return err
 	}
+	if err := warmUp(p, &o.Topic); err != nil {
+		return err
+	}
 	by := records(o)
 	done := make(chan error)
 	go func() {
@@ -140,4 +143,18 @@ func confluent(o options, begin func()) error {
 	err = <-done
 	p.Close()
 	return err
+}
+
+// warmUp sends one record and waits for its report, as the ceiling does.
+func warmUp(p *kafka.Producer, topic *string) error {
+	report := make(chan kafka.Event, 1)
+	m := kafka.Message{TopicPartition: kafka.TopicPartition{Topic: topic}, Value: []byte("{}")}
+	if err := p.Produce(&m, report); err != nil {
+		return err
+	}
+	e := <-report
+	if m, ok := e.(*kafka.Message); ok {
+		return m.TopicPartition.Error
+	}
+	return fmt.Errorf("no report: %v", e)
 }

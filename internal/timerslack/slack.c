@@ -20,6 +20,11 @@ __attribute__((constructor)) static void ringtail_timer_slack(void)
 		return;
 	line[n] = 0;
 	const char *verb = line + strlen(line) + 1;
+	unsigned long slack = 0;
 	if (verb < line + n && strcmp(verb, "serve") == 0)
-		prctl(PR_SET_TIMERSLACK, 1000000UL, 0UL, 0UL, 0UL);
+		slack = 1000000;
+	else if (verb < line + n && strcmp(verb, "bench") == 0)
+		slack = 200000;
+	if (slack)
+		prctl(PR_SET_TIMERSLACK, slack, 0UL, 0UL, 0UL);
 }

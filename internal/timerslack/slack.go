@@ -1,7 +1,7 @@
 // Package timerslack lets the kernel wake a server's threads up to a millisecond
 // late, so that several timers share one wake-up. Importing it is all there is to do;
-// it acts where the program's first argument is "serve", and leaves programs that
-// measure time alone.
+// it acts where the program's first argument is "serve", and less where it is "bench": a
+// fifth of a millisecond, which a load's latencies then include.
 //
 // The reason is one thread. Go's sysmon looks every 20 µs whether a thread is stuck in
 // a system call or in C, as event loops and engines always are, and each look costs

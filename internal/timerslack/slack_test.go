@@ -21,9 +21,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestOnlyServeIsLate starts this program as two verbs: threads made before main
+// TestLate starts this program as three verbs: threads made before main
 // began, as sysmon is, have the slack that main's thread sees.
-func TestOnlyServeIsLate(t *testing.T) {
+func TestLate(t *testing.T) {
 	slack := func(verb string) string {
 		out, err := exec.Command(os.Args[0], verb).CombinedOutput()
 		if err != nil {
@@ -34,7 +34,12 @@ func TestOnlyServeIsLate(t *testing.T) {
 	if got, want := slack("serve"), "1ms <nil>"; got != want {
 		t.Errorf("serve: %s, want %s", got, want)
 	}
-	if got, not := slack("bench"), "1ms <nil>"; got == not {
-		t.Errorf("bench: %s, want the kernel's default", got)
+	if got, want := slack("bench"), "200µs <nil>"; got != want {
+		t.Errorf("bench: %s, want %s", got, want)
+	}
+	for _, not := range []string{"1ms <nil>", "200µs <nil>"} {
+		if got := slack("produce"); got == not {
+			t.Errorf("produce: %s, want the kernel's default", got)
+		}
 	}
 }
