@@ -142,7 +142,8 @@ func (s *Server) Await(what string, done func() bool) {
 		default:
 		}
 		if time.Now().After(deadline) {
-			s.tb.Fatalf("e2e: still not true after %v: %s\n%s", patience, what, s.output)
+			_, status := s.Get("/status")
+			s.tb.Fatalf("e2e: still not true after %v: %s\n%s\n%s", patience, what, status, s.output)
 		}
 	}
 }
