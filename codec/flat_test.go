@@ -100,7 +100,7 @@ func TestFlatAgainstScan(t *testing.T) {
 		taken := 0
 		step := 1
 		if invariant.Enabled { // with the race detector it would take minutes
-			step = 7
+			step = 21
 		}
 		for phase := 0; phase < 64; phase += step {
 			prefix := fmt.Sprintf("{\"%s\":1}\n", strings.Repeat("p", 64+phase))
