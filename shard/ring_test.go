@@ -199,24 +199,17 @@ func TestWaitersAreServedInTurn(t *testing.T) {
 	r := newRing(t, 1<<14)
 	push(t, r, string(make([]byte, 8000)), "")
 	push(t, r, string(make([]byte, 6000)), "")
-	var order []int
-	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for i, size := range []int{7000, 100, 50} {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			c, err := r.ClaimWait(nil, 1, size)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			mu.Lock()
-			order = append(order, i)
-			mu.Unlock()
-			c.Append(make([]byte, size), nil, 0)
+			c.Append(bytes.Repeat([]byte{byte(i)}, size), nil, 0)
 			c.Publish()
-		}()
+		})
 		for r.Waiting() != i+1 {
 			runtime.Gosched()
 		}
@@ -227,6 +220,12 @@ func TestWaitersAreServedInTurn(t *testing.T) {
 	b, _ := r.Next()
 	r.Free(b.End)
 	wg.Wait()
+	r.Next() // what was there before them
+	var order []byte
+	for b, ok := r.Next(); ok; b, ok = r.Next() {
+		var cur Cursor
+		order = append(order, b.Next(&cur).Value[0])
+	}
 	if fmt.Sprint(order) != "[0 1 2]" {
 		t.Errorf("served in order %v", order)
 	}
