@@ -23,8 +23,9 @@ type listener struct {
 	ln  net.Listener
 	raw syscall.RawConn
 
-	mu    sync.Mutex
-	spare *os.File // a descriptor to give up when there is no other
+	mu     sync.Mutex
+	spare  *os.File // a descriptor to give up when there is no other
+	closed bool
 }
 
 // handoversMax bounds the sockets on their way to an event loop. Each needs two
@@ -69,7 +70,7 @@ func removeStale(path string, err error) bool {
 func (s *Server) accept(l *listener) {
 	wait := time.Duration(0)
 	for {
-		nc, err := l.ln.Accept()
+		nc, err := l.accept()
 		if err == nil {
 			wait = 0
 			s.welcome(l, nc)
@@ -92,6 +93,26 @@ func (s *Server) accept(l *listener) {
 	}
 }
 
+// accept is Accept that first sees to the spare: without it, those who come when there is
+// no descriptor left would not even be refused.
+func (l *listener) accept() (net.Conn, error) {
+	if !l.hasSpare() {
+		return nil, unix.EMFILE
+	}
+	return l.ln.Accept()
+}
+
+// hasSpare opens the spare again if need be: while one is turned away, somebody else
+// may take the descriptor that was given up for it.
+func (l *listener) hasSpare() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.spare == nil && !l.closed {
+		l.spare, _ = os.Open(os.DevNull)
+	}
+	return l.spare != nil || l.closed
+}
+
 func isNoDescriptor(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
 }
@@ -101,12 +122,13 @@ func isNoDescriptor(err error) bool {
 func (s *Server) turnAway(l *listener) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.spare != nil {
-		_ = l.spare.Close()
-		if nc := l.acceptNow(); nc >= 0 {
-			s.admission.refused[refusedDescriptors].Add(1)
-			_ = unix.Close(nc)
-		}
+	if l.spare == nil {
+		return
+	}
+	_ = l.spare.Close()
+	if nc := l.acceptNow(); nc >= 0 {
+		s.admission.refused[refusedDescriptors].Add(1)
+		_ = unix.Close(nc)
 	}
 	l.spare, _ = os.Open(os.DevNull)
 }
@@ -159,6 +181,7 @@ func (l *listener) close() {
 	_ = l.ln.Close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closed = true
 	if l.spare != nil {
 		_ = l.spare.Close()
 		l.spare = nil

@@ -63,13 +63,7 @@ func childMain(mode string) int {
 	}
 	var taken []*os.File
 	if mode == "descriptors" { // the reserve is used up, too
-		for {
-			f, err := os.Open(os.DevNull)
-			if err != nil {
-				break
-			}
-			taken = append(taken, f)
-		}
+		taken = takeDescriptors(nil)
 		for _, f := range taken[:8] {
 			_ = f.Close()
 		}
@@ -79,6 +73,8 @@ func childMain(mode string) int {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		switch in.Text() {
+		case "take":
+			taken = takeDescriptors(taken)
 		case "free":
 			for _, f := range taken {
 				_ = f.Close()
@@ -88,7 +84,11 @@ func childMain(mode string) int {
 			continue
 		}
 		st := s.Stats()
-		fmt.Printf("records=%d connections=%d refused=%d closed=%v\n", w.count(), st.Connections, st.Refused["descriptors"], st.Closed)
+		l := s.listeners[0]
+		l.mu.Lock()
+		spare := l.spare != nil
+		l.mu.Unlock()
+		fmt.Printf("records=%d connections=%d refused=%d spare=%v closed=%v\n", w.count(), st.Connections, st.Refused["descriptors"], spare, st.Closed)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -96,6 +96,17 @@ func childMain(mode string) int {
 	close(w.stop)
 	w.done.Wait()
 	return 0
+}
+
+// takeDescriptors opens files until there is no descriptor left.
+func takeDescriptors(taken []*os.File) []*os.File {
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			return taken
+		}
+		taken = append(taken, f)
+	}
 }
 
 func childFails(err error) int {
@@ -221,6 +232,11 @@ func TestDescriptorsUsedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.until("", "records=2 ")
+	c.until("", "spare=true ")
+	c.until("take", "records=2 ")
+	for range 3 { // not even accept has one now; the one that is kept for this goes round
+		closedByServer(t, c.dial())
+	}
 	for _, nc := range list {
 		_ = nc.Close()
 	}
