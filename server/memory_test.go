@@ -188,24 +188,38 @@ func TestStuckRingWithoutMemory(t *testing.T) {
 	}
 }
 
-// Records of which the memory takes three at most, from a dozen clients at the same time:
-// they do not wait for each other half-way, and the limit holds while they double.
-func TestLargeRecordsDoNotWaitForEachOther(t *testing.T) {
-	const limit, conns = 2_000_000, 12
-	r := newRig(t, func(o *rigOptions) {
+// largeRecord is one of which the memory of largeRecordsRig takes three at most.
+const largeRecord = 2_000_000
+
+func largeRecordsRig(t *testing.T) *rig {
+	return newRig(t, func(o *rigOptions) {
 		o.Loops = 1
 		o.ClientMemory = 6 << 20
-		o.Codec.MaxRecordBytes = limit
-		o.ringBytes = shard.MinBytes(limit)
+		o.Codec.MaxRecordBytes = largeRecord
+		o.ringBytes = shard.MinBytes(largeRecord)
 		o.framing = codec.Newline
 	})
-	stop, most := make(chan struct{}), make(chan int64)
-	go func() { most <- r.watchMemory(stop) }()
+}
+
+// sendLarge sends large records of one digit, from a connection each. It answers when
+// they are dialled; Wait returns when all is written.
+func (r *rig) sendLarge(conns int) *sync.WaitGroup {
 	var all sync.WaitGroup
 	for range conns {
 		nc := r.dial()
-		all.Go(func() { r.send(nc, `{"number":1,"pad":"`+strings.Repeat("l", limit-100)+"\"}\n") })
+		all.Go(func() { r.send(nc, `{"number":1,"pad":"`+strings.Repeat("l", largeRecord-100)+"\"}\n") })
 	}
+	return &all
+}
+
+// Records of which the memory takes three at most, from a dozen clients at the same time:
+// they do not wait for each other half-way, and the limit holds while they double.
+func TestLargeRecordsDoNotWaitForEachOther(t *testing.T) {
+	const conns = 12
+	r := largeRecordsRig(t)
+	stop, most := make(chan struct{}), make(chan int64)
+	go func() { most <- r.watchMemory(stop) }()
+	all := r.sendLarge(conns)
 	r.eventually("all records", func() bool { return r.w.count() == conns })
 	all.Wait()
 	close(stop)
@@ -220,25 +234,15 @@ func TestLargeRecordsDoNotWaitForEachOther(t *testing.T) {
 // The same with the ring of those records stuck: what is whole and finds no room is held,
 // and counts, whoever's memory it came by.
 func TestLargeRecordsForAStuckRing(t *testing.T) {
-	const limit, conns = 2_000_000, 12
-	r := newRig(t, func(o *rigOptions) {
-		o.Loops = 1
-		o.ClientMemory = 6 << 20
-		o.Codec.MaxRecordBytes = limit
-		o.ringBytes = shard.MinBytes(limit)
-		o.framing = codec.Newline
-	})
+	const conns = 12
+	r := largeRecordsRig(t)
 	stop, most := make(chan struct{}), make(chan int64)
 	go func() { most <- r.watchMemory(stop) }()
 	r.w.stuck[1].Store(true)
-	var all sync.WaitGroup
-	for range conns {
-		nc := r.dial()
-		all.Go(func() { r.send(nc, `{"number":1,"pad":"`+strings.Repeat("l", limit-100)+"\"}\n") })
-	}
+	all := r.sendLarge(conns)
 	still, last := 0, uint64(0)
 	r.eventually("the clients to be stopped", func() bool {
-		if n := r.Stats().Bytes; n != last || n < 4*limit {
+		if n := r.Stats().Bytes; n != last || n < 4*largeRecord {
 			still, last = 0, n
 		}
 		still++
