@@ -159,6 +159,14 @@ func TestMissingFileIsTold(t *testing.T) {
 	if n := strings.Count(log.String(), "missing"); n != 1 || !strings.Contains(log.String(), ringFileName(1)) {
 		t.Errorf("told %d times, want once: %s", n, &log)
 	}
+	log.Reset()
+	if err := os.WriteFile(filepath.Join(o.Path, ringFileName(0)), []byte("no ring file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	leave(openDir(t, o))
+	if !strings.Contains(log.String(), "damaged") || strings.Contains(log.String(), "missing") {
+		t.Errorf("of a damaged one, which is set aside: %s", &log)
+	}
 }
 
 func TestDirInUse(t *testing.T) {
