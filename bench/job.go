@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -16,7 +15,7 @@ import (
 type Job struct {
 	Options
 	Verify   bool          // --verify: read the topic back
-	Brokers  string        // --brokers
+	Brokers  []string      // --brokers, host:port each
 	Topic    string        // --topic
 	Shards   int           // --shards, as the server has it
 	Patience time.Duration // --verify-timeout: how long the topic may stand still
@@ -33,7 +32,7 @@ func (j *Job) Validate() error {
 		return err
 	}
 	switch {
-	case j.Verify && j.Brokers == "":
+	case j.Verify && len(j.Brokers) == 0:
 		return errors.New("--verify: needs --brokers, to read the topic back")
 	case j.Verify && j.Topic == "":
 		return errors.New("--verify: needs --topic, to read it back")
@@ -54,7 +53,7 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 	}
 	back := Readback{Topic: j.Topic, Patience: j.Patience}
 	if j.Verify {
-		back.Options = []kgo.Opt{kgo.SeedBrokers(strings.Split(j.Brokers, ",")...)}
+		back.Options = []kgo.Opt{kgo.SeedBrokers(j.Brokers...)}
 		marks, err := back.Marks(ctx)
 		if err != nil {
 			return nil, err

@@ -28,6 +28,7 @@
 //	accept.go     listeners, welcome, hand-over to a loop
 //	admission.go  limits on connections
 //	loop.go       gnet's callbacks
+//	pace.go       when a loop rests, so that reads bring more
 //	intake.go     the state machine: bytes in, records out, positions to wait for
 //	held.go       batches that found their ring full
 //	park.go       connections that are not read, and how connections end

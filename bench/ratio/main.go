@@ -7,6 +7,7 @@
 //	go run ./bench/ratio -records 1000000 -rounds 3
 //	go run ./bench/ratio -subjects loop,consume,group       reading alone
 //	go run ./bench/ratio -rate 20000 -records 400000        paced: cost of small batches, latency
+//	go run ./bench/ratio -subjects server,other -other PATH does a change pay? PATH is a ringtail built before it
 //
 // CPU is user and system time of the measured process alone, from the first record
 // until the topic holds all of them.
@@ -32,7 +33,7 @@ type options struct {
 	Linger                     string
 	Digit                      int
 	Brokers, Topic             string
-	Binary                     string
+	Binary, Other              string
 	ServeArgs                  []string
 	Framing                    string
 }
@@ -55,6 +56,7 @@ type subject struct {
 var subjects = []subject{
 	{"ceiling", "librdkafka alone, a C loop", true, child("ceiling")},
 	{"server", "ringtail serve", true, serve},
+	{"other", "ringtail serve of -other", true, serveOther},
 	{"discard", "ringtail serve --sink discard", false, serve},
 	{"confluent", "confluent-kafka-go Produce() with delivery reports", true, child("confluent")},
 }
@@ -73,9 +75,10 @@ func main() {
 	flag.StringVar(&o.Framing, "framing", "newline", "of the server's clients")
 	flag.IntVar(&o.Digit, "digit", -1, "all records of this digit; -1: all digits")
 	rounds := flag.Int("rounds", 3, "alternations; medians are printed")
-	only := flag.String("subjects", "ceiling,server,discard,confluent,loop,consume,group", "which to measure")
+	only := flag.String("subjects", "ceiling,server,other,discard,confluent,loop,consume,group", "which to measure")
 	serveArgs := flag.String("serve-args", "", "more flags for ringtail serve")
 	out := flag.String("o", "", "append the table, as Markdown, to this file")
+	flag.StringVar(&o.Other, "other", "", "another ringtail binary to measure in turn with this source's")
 	flag.Parse()
 	o.ServeArgs = strings.Fields(*serveArgs)
 	if err := run(o, *rounds, strings.Split(*only, ","), *out); err != nil {
@@ -95,7 +98,7 @@ func run(o options, rounds int, only []string, out string) (err error) {
 	results := map[string][]measure{}
 	for round := range rounds {
 		for _, s := range subjects {
-			if !slices.Contains(only, s.name) || o.Rate > 0 && s.name == "discard" {
+			if !slices.Contains(only, s.name) || o.Rate > 0 && s.name == "discard" || o.Other == "" && s.name == "other" {
 				continue
 			}
 			o := o

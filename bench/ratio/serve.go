@@ -84,6 +84,11 @@ func serve(o options) (measure, error) {
 	return load(o, cmd.Process.Pid, address, admin)
 }
 
+func serveOther(o options) (measure, error) {
+	o.Binary = o.Other
+	return serve(o)
+}
+
 func load(o options, pid int, address, admin string) (measure, error) {
 	lo := bench.Defaults()
 	lo.Target, lo.Connections, lo.Records, lo.Rate, lo.Size = "tcp://"+address, o.Connections, int64(o.Records), o.Rate, o.Size

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ringtail/ringtail/bench"
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/toolbox"
 )
 
 type benchCmd struct {
@@ -62,7 +63,7 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 			Target: c.Target, Connections: c.Connections, Records: c.Records, Duration: time.Duration(c.Duration), Rate: c.Rate,
 			Size: int(c.Size), Framing: framing, Ack: c.Ack, Resend: c.Resend, Digit: c.Digit,
 		},
-		Verify: c.Verify, Brokers: c.Brokers, Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),
+		Verify: c.Verify, Brokers: toolbox.Seeds(c.Brokers), Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),
 	}
 	if j.Records == 0 && j.Duration == 0 {
 		j.Records = 1_000_000

@@ -167,7 +167,7 @@ func (c Cluster) sizes(ctx context.Context, name string) (map[int32]int64, error
 	if err != nil {
 		return out, err
 	}
-	client, err := kgo.NewClient(append(security, kgo.SeedBrokers(seeds(c.Brokers)...), kgo.ClientID("ringtail"))...)
+	client, err := kgo.NewClient(append(security, kgo.SeedBrokers(Seeds(c.Brokers)...), kgo.ClientID("ringtail"))...)
 	if err != nil {
 		return out, err
 	}
@@ -192,9 +192,9 @@ func (c Cluster) sizes(ctx context.Context, name string) (map[int32]int64, error
 	return out, err
 }
 
-// seeds are --brokers one by one: librdkafka takes spaces between them, and a protocol
-// before each.
-func seeds(brokers string) []string {
+// Seeds are --brokers one by one, host:port each: librdkafka takes spaces between them,
+// and a protocol before each; franz-go does not.
+func Seeds(brokers string) []string {
 	var list []string
 	for b := range strings.SplitSeq(brokers, ",") {
 		b = strings.TrimSpace(b)
