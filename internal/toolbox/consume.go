@@ -103,7 +103,9 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 		return err
 	}
 	err = r.loop(ctx)
-	r.commit(closeLimit)
+	if e := r.commit(closeLimit); err == nil {
+		err = e
+	}
 	r.progress.clear()
 	if e := r.sink.end(); err == nil {
 		err = e
@@ -295,7 +297,10 @@ func (r *consumption) loop(ctx context.Context) error {
 			wait = pollMS
 		}
 		if time.Since(r.committed) > commitEvery {
-			r.commit(0)
+			if err := r.commit(0); err != nil {
+				r.progress.clear()
+				r.s.say("%v", err)
+			}
 		}
 	}
 	return nil

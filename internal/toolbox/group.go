@@ -2,6 +2,7 @@ package toolbox
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -21,26 +22,28 @@ func (r *consumption) given(ctx context.Context, partitions []int32) error {
 // taken gives back what the group takes, once what has been shown of it is committed.
 func (r *consumption) taken(partitions []int32) error {
 	if !r.reader.Lost() {
-		r.commit(closeLimit)
+		if err := r.commit(closeLimit); err != nil {
+			r.progress.clear()
+			r.s.say("%v", err)
+		}
 	}
 	r.standing.drop(partitions)
 	return r.reader.Unassign(r.o.Topic, partitions)
 }
 
 // commit commits what has been shown, in the group's name: with a limit it waits for
-// the answer.
-func (r *consumption) commit(limit time.Duration) {
+// the answer, and an error says that it is not committed.
+func (r *consumption) commit(limit time.Duration) error {
 	r.committed = time.Now()
 	if r.o.Group == "" || r.out.Flush() != nil {
-		return
+		return nil
 	}
 	at := r.standing.positions(limit > 0)
 	if len(at) == 0 {
-		return
+		return nil
 	}
-	err := r.reader.Commit(r.o.Topic, at, int(limit/time.Millisecond))
-	if err != nil {
-		r.progress.clear()
-		r.s.say("offsets of group %s are not committed: %v", r.o.Group, err)
+	if err := r.reader.Commit(r.o.Topic, at, int(limit/time.Millisecond)); err != nil {
+		return fmt.Errorf("offsets of group %s are not committed: %w", r.o.Group, err)
 	}
+	return nil
 }
