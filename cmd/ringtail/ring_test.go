@@ -216,6 +216,9 @@ func TestServeRingDir(t *testing.T) {
 	if _, body := get(t, s.admin+"/metrics"); !strings.Contains(body, "ringtail_records_recovered_total 3\n") {
 		t.Error("the metrics do not tell what was recovered")
 	}
+	if _, body := get(t, s.admin+"/status"); !strings.Contains(body, "\"recovered\": 3,\n") {
+		t.Error("/status does not tell what was recovered")
+	}
 	if code := s.terminate(); code != 0 || s.drained() != "drained received=3 recovered=3 delivered=5 rejected=1 dead_lettered=2 kept=0 lost=0" {
 		t.Errorf("%d, %q", code, s.drained())
 	}

@@ -84,17 +84,18 @@ func (n *node) ready() (bool, string) {
 
 // status is what /status answers.
 type status struct {
-	Version string       `json:"version"`
-	Ready   bool         `json:"ready"`
-	Reason  string       `json:"reason,omitempty"` // why it is not ready
-	Uptime  float64      `json:"uptime_seconds"`
-	Sink    string       `json:"sink"`
-	Topic   string       `json:"topic"`
-	Brokers string       `json:"brokers,omitempty"`
-	Listen  []string     `json:"listen"`
-	Server  server.Stats `json:"server"`
-	Kafka   kafkaStatus  `json:"kafka"`
-	Rings   []ringStatus `json:"rings"`
+	Version   string       `json:"version"`
+	Ready     bool         `json:"ready"`
+	Reason    string       `json:"reason,omitempty"` // why it is not ready
+	Uptime    float64      `json:"uptime_seconds"`
+	Sink      string       `json:"sink"`
+	Topic     string       `json:"topic"`
+	Brokers   string       `json:"brokers,omitempty"`
+	Listen    []string     `json:"listen"`
+	Recovered uint64       `json:"recovered"` // records that ring files held at the start
+	Server    server.Stats `json:"server"`
+	Kafka     kafkaStatus  `json:"kafka"`
+	Rings     []ringStatus `json:"rings"`
 }
 
 type kafkaStatus struct {
@@ -114,7 +115,7 @@ type ringStatus struct {
 func (n *node) status() status {
 	st := status{
 		Version: n.opt.Version, Sink: n.opt.Sink, Topic: n.opt.Topic, Brokers: n.brokers,
-		Uptime: time.Since(n.started).Seconds(), Listen: []string{}, Kafka: kafkaStatusOf(n.sink.stats()),
+		Uptime: time.Since(n.started).Seconds(), Listen: []string{}, Recovered: uint64(n.recovered().Records), Kafka: kafkaStatusOf(n.sink.stats()),
 	}
 	st.Ready, st.Reason = n.ready()
 	if s := n.server.Load(); s != nil {
