@@ -37,7 +37,7 @@ import (
 //     leaves the rest where it is, where TCP tells the client. That needs no memory: who
 //     sends records that fit into a read goes on though others hold all there is, for ever.
 //  5. What a client leaves behind without an end needs some (frugal.go:swallow): it is charged
-//     before it is read, up to closing, or waits.
+//     before it is read, up to closing; or it is the eldest; or waits.
 //
 // Nobody is closed because the limit is reached. An unfinished record ages while it
 // waits, and is ended by --frame-timeout.

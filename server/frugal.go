@@ -309,7 +309,9 @@ func (f *frugal) tooLarge(g *guest) {
 }
 
 // swallow reads once as an event loop does, for a guest that has ended: what it makes
-// has been charged before. It answers false if there is no memory for that.
+// has been charged before. It answers false if there is no memory for that, and somebody
+// else is the eldest; without that, ended guests that hold all there is would wait for
+// each other for ever.
 func (f *frugal) swallow(g *guest) bool {
 	s, c := f.srv, g.c
 	n, err := peek(g.fd, f.buf[:wholeRead])
@@ -317,7 +319,9 @@ func (f *frugal) swallow(g *guest) bool {
 		f.empty(g, err)
 		return true
 	}
-	if !s.memory.extend(c, ahead(c.carry, s.memory.maxRecord)+f.growth(n), s.memory.closing) {
+	need := ahead(c.carry, s.memory.maxRecord) + f.growth(n)
+	if !s.memory.extend(c, need, s.memory.closing) &&
+		!(s.memory.becomeEldest(c) && s.memory.extend(c, need, s.memory.closing)) {
 		return false
 	}
 	f.need(g, false)

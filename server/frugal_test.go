@@ -114,6 +114,35 @@ func TestFrugalReaderEndsConnections(t *testing.T) {
 	counted("the drain", "drain", 2)
 }
 
+// Clients that have ended with large records behind them, and others that hold all the
+// memory there is for good: they go one after the other.
+func TestFrugalReaderSwallowsWithoutMemory(t *testing.T) {
+	const conns, limit = 5, 250_000
+	r := newRig(t, func(o *rigOptions) {
+		o.ack = true
+		o.Codec.MaxRecordBytes = limit
+		o.ringBytes = shard.MinBytes(limit)
+		o.framing = codec.Newline
+	})
+	defer r.useUp()()
+	most := r.memory.closing - r.memory.used.Load()
+	r.memory.add(most)
+	defer r.memory.add(-most)
+	var clients sync.WaitGroup
+	for range conns {
+		nc := r.dial()
+		clients.Go(func() {
+			r.send(nc, `{"number":1,"pad":"`+strings.Repeat("l", limit-100)+`"}`)
+			halfClose(nc)
+			if lines, err := replies(nc); err != nil || len(lines) != 1 || lines[0] != `{"acked":1}` {
+				t.Errorf("%q, %v", lines, err)
+			}
+		})
+	}
+	clients.Wait()
+	r.eventually("nothing to be held", func() bool { return r.memory.used.Load() == r.memory.closing && r.memory.held() == r.memory.closing })
+}
+
 // The limits hold there as well, and only for those whose time is up.
 func TestFrugalReaderHasDeadlines(t *testing.T) {
 	for reason, change := range map[string]func(*rigOptions){
