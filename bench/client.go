@@ -56,6 +56,10 @@ const (
 
 type dialer struct{ network, address string }
 
+// lastAnswers is how long a connection that cannot be written to is still read: its acks
+// may be on the way. One that is reset ends at once.
+const lastAnswers = 10 * time.Second
+
 func newClient(l *Load, conn int, d dialer) *client {
 	c := &client{load: l, conn: conn, dialer: d, share: l.share(conn)}
 	c.writeBytes = max(writeLeast, min(writeBytes, buffersBytes/l.options.Connections))
@@ -120,7 +124,7 @@ func (c *client) session(ctx context.Context) error {
 	err := c.send(ctx)
 	if err != nil {
 		// What the server answered before the end counts.
-		c.socket.SetReadDeadline(time.Now().Add(time.Second))
+		c.socket.SetReadDeadline(time.Now().Add(lastAnswers))
 		<-answers
 		return fmt.Errorf("sending record %d: %w", c.stream.seq, err)
 	}

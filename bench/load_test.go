@@ -151,7 +151,7 @@ func TestLoadSendsEveryRecordInEveryFraming(t *testing.T) {
 func TestOpenLoopKeepsItsRateAndEnds(t *testing.T) {
 	s, target := startStub(t, &stub{ack: true})
 	o := Defaults()
-	o.Target, o.Ack, o.Duration, o.Rate, o.Connections = target, true, 300*time.Millisecond, 10_000, 3
+	o.Target, o.Ack, o.Duration, o.Rate, o.Connections = target, true, 2*time.Second, 10_000, 3
 	l, err := Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -122,6 +122,9 @@ func TestIdleConnectionClosedByServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-closed
+		if i == 1 { // or the second may be begun on the connection that is gone
+			waitFor(t, c, func() bool { return c.cause != nil })
+		}
 	}
 	if err := c.Close(ctx); err != nil {
 		t.Fatal(err)

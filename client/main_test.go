@@ -5,18 +5,19 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/ringtail/ringtail/internal/leaktest"
 )
 
 var seedFlag = flag.Uint64("client.seed", 0, "seed of the random tests; 0: a new one each time")
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // the worker pool that gnet keeps for every process
+	os.Exit(leaktest.Main(m))
 }
 
 // newRand makes a source whose seed is printed if the test fails.

@@ -20,7 +20,7 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-const childDeadline = 5 * time.Second
+const childDeadline = 12 * time.Second
 
 // Some things can only be done to a process: take its descriptors, freeze it. The
 // test binary starts itself again as a small server that prints its address, and

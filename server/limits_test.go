@@ -58,6 +58,7 @@ func TestMaxConnectionsPerIP(t *testing.T) {
 	r := newRig(t, func(o *rigOptions) { o.MaxConnectionsPerIP = 2 })
 	first := r.dialFrom("127.0.0.2")
 	r.dialFrom("127.0.0.2")
+	r.eventually("two", func() bool { return r.Stats().Opened == 2 })
 	closedByServer(t, r.dialFrom("127.0.0.2"))
 	r.send(r.dialFrom("127.0.0.3"), record(1)+"\n")
 	r.eventually("another address's record", func() bool { return r.w.count() == 1 })
@@ -94,7 +95,7 @@ func TestFrameTimeout(t *testing.T) {
 }
 
 func TestIdleTimeout(t *testing.T) {
-	r := newRig(t, func(o *rigOptions) { o.IdleTimeout = 2 * time.Second; o.ack = true })
+	r := newRig(t, func(o *rigOptions) { o.IdleTimeout = 6 * time.Second; o.ack = true })
 	for i := range shards {
 		r.w.stuck[i].Store(true)
 	}
@@ -117,7 +118,7 @@ func TestIdleTimeout(t *testing.T) {
 }
 
 func TestMaxConnectionAge(t *testing.T) {
-	r := newRig(t, func(o *rigOptions) { o.MaxConnectionAge = 2 * time.Second; o.ack = true })
+	r := newRig(t, func(o *rigOptions) { o.MaxConnectionAge = 6 * time.Second; o.ack = true })
 	nc := r.dial()
 	r.send(nc, record(1)+"\n"+record(2)+"\n")
 	lines, err := replies(nc)

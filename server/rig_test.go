@@ -14,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/leaktest"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -28,7 +27,7 @@ func TestMain(m *testing.M) {
 	default:
 		os.Exit(childMain(child))
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // the worker pool that gnet keeps for every process
+	os.Exit(leaktest.Main(m))
 }
 
 const shards = 10

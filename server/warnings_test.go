@@ -42,7 +42,7 @@ func TestBadRecordsAreSampledIntoTheLog(t *testing.T) {
 	r.send(nc, strings.Repeat("\x1b[31mevil\xff"+strings.Repeat("A", 100)+"\n", 500))
 	r.eventually("all rejected", func() bool { return r.Stats().Rejected["bad_utf8"] == 500 })
 	s := log.String()
-	if n := strings.Count(s, "record rejected"); n != 1 {
+	if n := strings.Count(s, "record rejected"); n < 1 || n > r.linesMost() {
 		t.Fatalf("%d lines for a flood:\n%s", n, s)
 	}
 	if strings.ContainsRune(s, 0x1b) || strings.Contains(s, "\xff") || strings.Contains(s, strings.Repeat("A", sampleBytes)) {
@@ -62,10 +62,14 @@ func TestForeignGreetingIsLoggedOnce(t *testing.T) {
 		_ = nc
 	}
 	r.eventually("all closed", func() bool { return r.Stats().Closed["foreign"] == 20 })
-	if s := log.String(); strings.Count(s, "foreign") != 1 || !strings.Contains(s, "GET / HTTP") {
+	s := log.String()
+	if n := strings.Count(s, "foreign"); n < 1 || n > r.linesMost() || !strings.Contains(s, "GET / HTTP") {
 		t.Fatalf("%s", s)
 	}
 }
+
+// linesMost is how many lines of one kind a server has had the time for.
+func (r *rig) linesMost() int { return 1 + int(r.clock.now()/throttleInterval) }
 
 func TestMetrics(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()

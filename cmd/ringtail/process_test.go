@@ -61,7 +61,7 @@ func TestProcessExactlyOnce(t *testing.T) {
 	seen := int64(0)
 	for range 4 {
 		// A kill counts once results have come since the last one.
-		until(t, "results come", func() bool { n := k.Ends("doubled"); return n > seen })
+		until(t, "results come", func() bool { n := k.Ends("doubled"); return n > seen || n >= total })
 		seen = k.Ends("doubled")
 		time.Sleep(time.Duration(rng.IntN(700)) * time.Millisecond)
 		i := rng.IntN(2)

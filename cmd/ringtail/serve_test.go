@@ -14,6 +14,7 @@ import (
 	"time"
 
 	broker "github.com/ringtail/ringtail/internal/embedded"
+	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
 // send writes bytes to a server as one client that then half-closes, and returns
@@ -141,17 +142,12 @@ func TestServeDiscard(t *testing.T) {
 // closedPort is an address where nobody listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
+	return fmt.Sprint("127.0.0.1:", kafkatest.ReservePorts(t, 1))
 }
 
 func TestServeWithoutKafka(t *testing.T) {
 	nobody, admin := closedPort(t), closedPort(t)
-	c := start(t, "", "serve", "--brokers", nobody, "--listen", "tcp://127.0.0.1:0", "--admin", admin, "--start-timeout", "8s")
+	c := start(t, "", "serve", "--brokers", nobody, "--listen", "tcp://127.0.0.1:0", "--admin", admin, "--start-timeout", "20s")
 	until(t, "the admin port says why it is not ready", func() bool {
 		r, err := http.Get("http://" + admin + "/readyz")
 		if err != nil {
@@ -165,7 +161,7 @@ func TestServeWithoutKafka(t *testing.T) {
 		t.Errorf("exit %d, want 1", code)
 	}
 	last := c.err.lines()[len(c.err.lines())-1]
-	if !strings.Contains(last, nobody) || !strings.Contains(last, "--start-timeout 8s") || c.out.String() != "" {
+	if !strings.Contains(last, nobody) || !strings.Contains(last, "--start-timeout 20s") || c.out.String() != "" {
 		t.Errorf("the last line is %q, on standard output is %q", last, c.out.String())
 	}
 }
@@ -279,6 +275,7 @@ func TestSecondSignalOfAVerb(t *testing.T) {
 		return must(t, "consume", "--topic", "records", "--from", "beginning", "--until-end", "--brokers", s.brokers) != ""
 	})
 	s.terminate()
+	time.Sleep(time.Second) // so that there are records under way; nothing is measured by it
 	c.signals <- syscall.SIGINT
 	c.signals <- syscall.SIGINT
 	select {

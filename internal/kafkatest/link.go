@@ -184,10 +184,10 @@ func (l *Link) pump(to, from net.Conn, direction int) {
 	for p := range queue {
 		time.Sleep(time.Until(p.due))
 		l.awaitSound(direction)
+		l.passed.Add(int64(len(p.bytes))) // before: who has the answer may ask at once
 		if _, err := to.Write(p.bytes); err != nil {
 			break
 		}
-		l.passed.Add(int64(len(p.bytes)))
 	}
 	// One direction's end is the connection's: Kafka never half-closes.
 	to.Close()
