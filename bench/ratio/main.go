@@ -7,6 +7,7 @@
 //	go run ./bench/ratio -records 1000000 -rounds 3
 //	go run ./bench/ratio -subjects loop,consume,group       reading alone
 //	go run ./bench/ratio -rate 20000 -records 400000        paced: cost of small batches, latency
+//	go run ./bench/ratio -idle 20s -connections 10          what a server costs that has nothing to do
 //	go run ./bench/ratio -subjects server,other -other PATH does a change pay? PATH is a ringtail built before it
 //
 // CPU is user and system time of the measured process alone, from the first record
@@ -21,6 +22,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ringtail/ringtail/bench"
 	"github.com/ringtail/ringtail/internal/kafkatest"
@@ -36,6 +38,7 @@ type options struct {
 	Binary, Other              string
 	ServeArgs                  []string
 	Framing                    string
+	Idle                       time.Duration
 }
 
 // measure is what one subject did once.
@@ -45,6 +48,8 @@ type measure struct {
 	PeakMiB  float64
 	P50, P99 float64 // ms; with a rate only
 	LoaderNs float64 // CPU a record of the load generator, where there is one
+
+	CPUMsPerSecond float64 // with Idle only
 }
 
 type subject struct {
@@ -78,6 +83,7 @@ func main() {
 	only := flag.String("subjects", "ceiling,server,other,discard,confluent,loop,consume,group", "which to measure")
 	serveArgs := flag.String("serve-args", "", "more flags for ringtail serve")
 	out := flag.String("o", "", "append the table, as Markdown, to this file")
+	flag.DurationVar(&o.Idle, "idle", 0, "measure a server whose clients are silent, for so long, and nothing else")
 	flag.StringVar(&o.Other, "other", "", "another ringtail binary to measure in turn with this source's")
 	flag.Parse()
 	o.ServeArgs = strings.Fields(*serveArgs)
@@ -95,6 +101,15 @@ func run(o options, rounds int, only []string, out string) (err error) {
 	}
 	kafka := kafkatest.Start(tb, kafkatest.Options{Heap: "1g"})
 	o.Brokers = kafka.Bootstrap()
+	if o.Idle > 0 {
+		o.Topic = "idle"
+		kafka.CreateTopic(o.Topic, 10, 1, nil)
+		m, err := serve(o)
+		if err != nil {
+			return err
+		}
+		return report(fmt.Sprintf("%d silent connections: %.2f ms of CPU a second, peak %.0f MiB\n", o.Connections, m.CPUMsPerSecond, m.PeakMiB), out)
+	}
 	results := map[string][]measure{}
 	for round := range rounds {
 		for _, s := range subjects {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/bench"
 )
@@ -81,7 +84,33 @@ func serve(o options) (measure, error) {
 	if address == "" {
 		return measure{}, errors.New("the server did not get ready")
 	}
+	if o.Idle > 0 {
+		return idle(o, cmd.Process.Pid, address, admin)
+	}
 	return load(o, cmd.Process.Pid, address, admin)
+}
+
+// idle measures a server whose clients have sent a record each, and are silent since.
+func idle(o options, pid int, address, admin string) (measure, error) {
+	pool := bench.NewPool(1, o.Size, -1)
+	for i := range o.Connections {
+		nc, err := net.Dial("tcp", address)
+		if err != nil {
+			return measure{}, err
+		}
+		defer nc.Close()
+		if _, err := nc.Write(append(pool.Append(nil, i, 1), '\n')); err != nil {
+			return measure{}, err
+		}
+	}
+	for delivered(admin) < o.Connections {
+		time.Sleep(2 * time.Millisecond)
+	}
+	time.Sleep(o.Idle / 10) // what the records have woken comes to rest
+	before, begun := cpuOf(pid), time.Now()
+	time.Sleep(o.Idle)
+	seconds := time.Since(begun).Seconds()
+	return measure{Seconds: seconds, CPUMsPerSecond: (cpuOf(pid) - before).Seconds() * 1e3 / seconds, PeakMiB: peakMiB(strconv.Itoa(pid))}, nil
 }
 
 func serveOther(o options) (measure, error) {
@@ -118,17 +147,14 @@ func load(o options, pid int, address, admin string) (measure, error) {
 	return m, nil
 }
 
-// cpuOf is the user and system time of a process; the kernel counts it in hundredths
-// of a second, fine enough for runs of seconds.
+// cpuOf is the user and system time of a process, by its processor clock
+// (clock_getcpuclockid(3)); /proc has it in hundredths of a second only.
 func cpuOf(pid int) time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {
 		log.Fatal(err)
 	}
-	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
+	return time.Duration(t.Nano())
 }
 
 func peakMiB(pid string) float64 {
