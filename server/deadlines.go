@@ -15,17 +15,23 @@ import (
 // Deadlines run on served time: the ticker adds to it what has passed since its last
 // tick, but no more than two ticks' worth. So a process that was frozen for a minute
 // and a half, or starved, wakes up a fifth of a second later, and nobody's deadline
-// has passed while we were not there to read. Deadlines may run late, never early.
+// has passed while we were not there to read. Deadlines may run late, never early: what
+// begins to age is stamped with the next tick's time. Ticks are rarer where nothing is read.
 //
 // And a deadline that has passed takes effect only if nothing waits to be read, or
 // if we have read since we first saw it passed: what the client sent in time, and
 // we were too busy to read, counts.
 type servedClock struct {
-	ns   atomic.Int64
-	last time.Time // ticker only
+	ns    atomic.Int64
+	every atomic.Int64 // until the next tick, ns
+	last  time.Time    // ticker only
 }
 
 func (k *servedClock) now() int64 { return k.ns.Load() }
+
+// stamp is the time for what begins to age now: the next tick's, since the last one may be
+// long ago, and ages must not begin too early.
+func (k *servedClock) stamp() int64 { return k.ns.Load() + k.every.Load() }
 
 func (k *servedClock) tick(now time.Time, interval time.Duration) {
 	k.ns.Add(int64(min(max(now.Sub(k.last), 0), 2*interval)))
@@ -35,6 +41,7 @@ func (k *servedClock) tick(now time.Time, interval time.Duration) {
 const (
 	tickInterval      = 100 * time.Millisecond
 	tickIntervalDrain = 10 * time.Millisecond
+	tickIntervalQuiet = 500 * time.Millisecond
 	silence           = int64(200 * time.Millisecond) // of a client, when stopping
 	ageGrace          = int64(5 * time.Second)        // to come to a record's end
 )
@@ -46,7 +53,9 @@ func (s *Server) tick(stop <-chan struct{}) {
 	defer timer.Stop()
 	draining := s.draining
 	s.clock.last = time.Now()
+	seen := uint64(0)
 	for {
+		s.clock.every.Store(int64(interval))
 		select {
 		case <-stop:
 			return
@@ -58,8 +67,35 @@ func (s *Server) tick(stop <-chan struct{}) {
 		for _, l := range s.loops {
 			s.askToCheck(l)
 		}
+		if draining != nil {
+			interval = tickInterval
+			if n := s.bytesRead(); n != seen {
+				seen = n
+			} else if s.nobodyWaits() {
+				interval = tickIntervalQuiet // the ticks are most of what an idle server costs
+			}
+		}
 		timer.Reset(interval)
 	}
+}
+
+func (s *Server) bytesRead() (sum uint64) {
+	for _, in := range s.intakes {
+		sum += in.counts.bytes.load()
+	}
+	return sum
+}
+
+// nobodyWaits tells whether every connection is with a loop, and between two records.
+func (s *Server) nobodyWaits() bool {
+	attached := int64(0)
+	for _, l := range s.loops {
+		if l.unfinished.Load() > 0 {
+			return false
+		}
+		attached += int64(l.attached.Load())
+	}
+	return attached == s.admission.open.Load()
 }
 
 // askToCheck makes a loop look at its deadlines, if it has any. A loop that has not
@@ -116,7 +152,7 @@ func (l *loop) check() {
 func (l *loop) expire(c *conn, now int64, why closeReason) {
 	if pendingBytes(c.gc.Fd()) && (c.graceAt == 0 || c.lastRead <= c.graceAt) {
 		if c.graceAt == 0 {
-			c.graceAt = now
+			c.graceAt = l.srv.clock.stamp()
 		}
 		return
 	}

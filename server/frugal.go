@@ -287,7 +287,7 @@ func (f *frugal) next(g *guest, o outcome, more, progress bool) {
 
 // seen keeps what deadlines go by.
 func (f *frugal) seen(g *guest, left int, fresh bool, framed uint64) {
-	c, now := g.c, f.srv.clock.now()
+	c, now := g.c, f.srv.clock.stamp()
 	if fresh {
 		c.lastRead = now
 	}

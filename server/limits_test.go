@@ -129,6 +129,22 @@ func TestMaxConnectionAge(t *testing.T) {
 	r.eventually("counted", func() bool { return r.Stats().Closed["max_age"] == 1 })
 }
 
+// TestTicksAreRareWhereNothingIsRead: and frequent while a record is unfinished.
+func TestTicksAreRareWhereNothingIsRead(t *testing.T) {
+	r := newRig(t, nil)
+	every := func(what string, d time.Duration) {
+		t.Helper()
+		r.eventually(what, func() bool { return r.clock.every.Load() == int64(d) })
+	}
+	nc := r.dial()
+	every("silence", tickIntervalQuiet)
+	r.send(nc, `{"number":`)
+	every("an unfinished record", tickInterval)
+	r.send(nc, "2}\n")
+	r.eventually("the record", func() bool { return r.w.count() == 1 })
+	every("silence again", tickIntervalQuiet)
+}
+
 func TestClientThatNeverReadsItsAcks(t *testing.T) {
 	r := newRig(t, func(o *rigOptions) { o.ack = true; o.framing = codec.Newline })
 	r.w.forget.Store(true)

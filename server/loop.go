@@ -52,7 +52,7 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 		l.events.Store(&el)
 	}
 	c := gc.Context().(*conn)
-	now := l.srv.clock.now()
+	now := l.srv.clock.stamp()
 	c.lastRead, c.graceAt = now, 0
 	if c.openedAt == 0 {
 		c.openedAt = now
@@ -195,7 +195,7 @@ func whyClosed(c *conn, err error) closeReason {
 
 // seen keeps the lists that deadlines go by. framed is what it was before the chunk.
 func (l *loop) seen(c *conn, framed uint64) {
-	c.lastRead = l.srv.clock.now()
+	c.lastRead = l.srv.clock.stamp()
 	if l.srv.opt.IdleTimeout > 0 {
 		l.all.remove(c)
 		l.all.add(c)

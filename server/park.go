@@ -60,7 +60,7 @@ func (s *Server) waitRoom(c *conn, ring int) {
 // it did not, and starts again.
 func (s *Server) unpark(c *conn, forMemory bool) {
 	if c.unfinished != 0 && !forMemory {
-		c.unfinished = s.clock.now()
+		c.unfinished = s.clock.stamp()
 	}
 	switch {
 	case s.isCutOff(), c.killed.Load() != 0:
