@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -61,14 +62,20 @@ func inspect(t *testing.T, record []byte) (order, number string) {
 	if err := json.Unmarshal(fields["sum"], &sum); err != nil {
 		t.Fatal(err)
 	}
-	zeroed, filled := string(record), []byte{}
+	zeroed, filled := string(record), map[string]string{}
 	for _, name := range []string{"conn", "seq"} {
 		text := strings.Trim(string(fields[name]), `"`)
-		filled = append(filled, text...)
+		filled[name] = text
 		zeroed = strings.Replace(zeroed, `"`+name+`":"`+text, `"`+name+`":"`+strings.Repeat("0", len(text)), 1)
 	}
 	zeroed = strings.Replace(zeroed, `"sum":"`+sum, `"sum":"00000000`, 1)
-	if want := fmt.Sprintf("%08x", crc32.Checksum(append([]byte(zeroed), filled...), crc32.MakeTable(crc32.Castagnoli))); sum != want {
+	conn, err := strconv.Atoi(filled["conn"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := crc32.MakeTable(crc32.Castagnoli)
+	crc := crc32.Update(crc32.Checksum([]byte(zeroed), table)^uint32(conn), table, []byte(filled["seq"]))
+	if want := fmt.Sprintf("%08x", crc); sum != want {
 		t.Fatalf("sum %s, want %s", sum, want)
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(record)))
