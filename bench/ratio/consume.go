@@ -68,7 +68,6 @@ func compareReaders(o options, rounds int, only []string, kafka *kafkatest.Clust
 // fill writes the topic that is read.
 func fill(o options, kafka *kafkatest.Cluster) error {
 	kafka.CreateTopic(o.Topic, 10, 1, nil)
-	o.Digit = -1
 	_, err := ceiling.Run(ceiling.Options{
 		Brokers: o.Brokers, Topic: o.Topic, Partitions: 10, Records: o.Records, Linger: o.Linger, ByPartition: records(o), Begin: func() {},
 	})

@@ -33,7 +33,7 @@ type options struct {
 	Records, Size, Connections int
 	Rate                       float64
 	Linger                     string
-	Digit                      int
+	OneDigit                   bool
 	Brokers, Topic             string
 	Binary, Other              string
 	ServeArgs                  []string
@@ -62,6 +62,7 @@ var subjects = []subject{
 	{"ceiling", "librdkafka alone, a C loop", true, child("ceiling")},
 	{"server", "ringtail serve", true, serve},
 	{"other", "ringtail serve of -other", true, serveOther},
+	{"digit", "ringtail serve, all records of one digit", true, serveOneDigit},
 	{"discard", "ringtail serve --sink discard", false, serve},
 	{"confluent", "confluent-kafka-go Produce() with delivery reports", true, child("confluent")},
 }
@@ -78,9 +79,8 @@ func main() {
 	flag.Float64Var(&o.Rate, "rate", 0, "records a second; 0: as fast as possible")
 	flag.StringVar(&o.Linger, "linger", "5", "linger.ms of every subject")
 	flag.StringVar(&o.Framing, "framing", "newline", "of the server's clients")
-	flag.IntVar(&o.Digit, "digit", -1, "all records of this digit; -1: all digits")
 	rounds := flag.Int("rounds", 3, "alternations; medians are printed")
-	only := flag.String("subjects", "ceiling,server,other,discard,confluent,loop,consume,group", "which to measure")
+	only := flag.String("subjects", "ceiling,server,other,digit,discard,confluent,loop,consume,group", "which to measure")
 	serveArgs := flag.String("serve-args", "", "more flags for ringtail serve")
 	out := flag.String("o", "", "append the table, as Markdown, to this file")
 	flag.DurationVar(&o.Idle, "idle", 0, "measure a server whose clients are silent, for so long, and nothing else")
@@ -204,7 +204,7 @@ func median(r []measure, f func(measure) float64) float64 {
 
 // records are the load generator's, some thousand different ones, by digit.
 func records(o options) [][][]byte {
-	pool := bench.NewPool(1, o.Size, o.Digit)
+	pool := bench.NewPool(1, o.Size, -1)
 	by := make([][][]byte, 10)
 	for seq := uint64(1); seq <= 8192; seq++ {
 		s := pool.Shard(0, seq, 10)

@@ -118,10 +118,18 @@ func serveOther(o options) (measure, error) {
 	return serve(o)
 }
 
+func serveOneDigit(o options) (measure, error) {
+	o.OneDigit = true
+	return serve(o)
+}
+
 func load(o options, pid int, address, admin string) (measure, error) {
 	lo := bench.Defaults()
 	lo.Target, lo.Connections, lo.Records, lo.Rate, lo.Size = "tcp://"+address, o.Connections, int64(o.Records), o.Rate, o.Size
-	lo.Digit, lo.Ack = o.Digit, o.Rate > 0
+	lo.Ack = o.Rate > 0
+	if o.OneDigit {
+		lo.Digit = 7
+	}
 	var err error
 	if lo.Framing, err = bench.ParseFraming(o.Framing); err != nil {
 		return measure{}, err
