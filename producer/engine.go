@@ -156,7 +156,7 @@ func (e *engine) wake() {
 }
 
 // run is the engine's goroutine. It keeps to one thread: what librdkafka allocates for a
-// record in Produce it frees in Poll, and C's malloc is at its best where that is the same thread.
+// record in Produce it frees in Poll, and C's malloc has an arena for each thread.
 func (e *engine) run() {
 	defer close(e.done)
 	runtime.LockOSThread()
