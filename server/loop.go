@@ -95,7 +95,12 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	if o.held != nil || o.stalled || o.failure != 0 || c.carry > carryFree || l.srv.memory.spent() {
 		action = l.unusual(c, o)
 	}
-	if l.pace.end(len(data), shard.Now()) && action == gnet.None {
+	littleCame := l.pace.end(len(data), shard.Now())
+	switch {
+	case action != gnet.None:
+	case l.srv.pressure.saturated() && !l.srv.isDraining():
+		l.srv.pressure.during(l.pace.rest)
+	case littleCame:
 		l.pace.rest()
 	}
 	return action

@@ -255,3 +255,37 @@ func TestLargestRecordsThroughTheSmallestRing(t *testing.T) {
 		t.Fatalf("%d records, %+v", r.w.count(), st)
 	}
 }
+
+// TestLoopsRestWhereAllIsFull: while one shard has room nobody rests; where none has much,
+// loops do, nobody is parked for it, and it counts as waiting in every shard.
+func TestLoopsRestWhereAllIsFull(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) {
+		o.Loops = 1
+		o.framing = codec.Newline
+		o.ringBytes = shard.MinBytes(testMaxRecord)
+	})
+	nc, sent := r.dial(), uint64(0)
+	fill := func(digit int) {
+		r.w.stuck[digit].Store(true)
+		for ring := r.w.ring(digit); ring.Used() <= ring.Capacity()/2; sent++ {
+			r.send(nc, fmt.Sprintf(`{"number":%d,"pad":"%s"}`+"\n", digit, strings.Repeat("p", 3000)))
+			r.eventually("the record to be taken", func() bool { return r.Stats().Received == sent+1 })
+		}
+	}
+	for digit := range shards - 1 {
+		fill(digit)
+	}
+	for digit := range shards {
+		if s := r.pressure.seconds(digit); s != 0 {
+			t.Errorf("shard %d: %v s of waiting, and one shard has room", digit, s)
+		}
+	}
+	fill(shards - 1)
+	r.send(nc, record(1)+"\n")
+	for digit := range shards {
+		r.eventually("waiting to be counted", func() bool { return r.pressure.seconds(digit) > 0 })
+	}
+	if n := r.parks.Load(); n != 0 {
+		t.Errorf("%d times a connection was parked", n)
+	}
+}

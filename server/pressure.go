@@ -19,11 +19,17 @@ import (
 // first. And it waits no longer than until its own last batch is done: connections
 // that were never parked may keep the ring above half for ever.
 //
+// Where every shard's ring is more than half full, it is Kafka that all wait for, whatever
+// they send. The event loops then rest for a moment after each read (loop.go:OnTraffic):
+// to park thousands of connections and take them back costs more than all else that is
+// done for them. That counts as waiting, too. One ring with room, and nobody rests.
+//
 // A waiter appends itself and pokes; the keeper clears the poke, then looks at the
 // rings. The writer moves acked, then pokes if anybody waits. So a waiter is seen
 // by a pass that began after it appended itself, and by one after each move.
 type pressure struct {
-	rings    []*shard.Ring
+	rings    []*shard.Ring // shards, then the dead-letter ring if there is one
+	shards   int
 	meters   []pressureMeter
 	claiming []atomic.Int32 // by ring: those who wait with a batch in their hands
 
@@ -50,9 +56,10 @@ const (
 	roomInterval = time.Millisecond
 )
 
-func newPressure(rings []*shard.Ring) *pressure {
+func newPressure(rings []*shard.Ring, shards int) *pressure {
 	return &pressure{
 		rings:    rings,
+		shards:   shards,
 		meters:   make([]pressureMeter, len(rings)),
 		claiming: make([]atomic.Int32, len(rings)),
 		queues:   make([][]roomWaiter, len(rings)),
@@ -124,6 +131,27 @@ func (p *pressure) await(ring int, end uint64, stop <-chan struct{}) {
 func (p *pressure) roomy(ring int) bool {
 	r := p.rings[ring]
 	return r.Used() <= r.Capacity()/2
+}
+
+// saturated tells whether every shard's ring is more than half full.
+func (p *pressure) saturated() bool {
+	for ring := range p.shards {
+		if p.roomy(ring) {
+			return false
+		}
+	}
+	return true
+}
+
+// during calls f, which waits for room in all shards.
+func (p *pressure) during(f func()) {
+	for ring := range p.shards {
+		p.enter(ring)
+	}
+	f()
+	for ring := range p.shards {
+		p.meters[ring].leave()
+	}
 }
 
 // keep is the keeper's goroutine.

@@ -105,7 +105,7 @@ func New(o Options) (*Server, error) {
 		o.Logger.Warn("server: --client-memory is less than the event loops and a record need; raised",
 			"asked", o.ClientMemory, "bytes", s.memory.limit)
 	}
-	s.pressure = newPressure(s.rings)
+	s.pressure = newPressure(s.rings, s.opt.Codec.Shards)
 	s.clock.ns.Store(1) // 0 is "never"
 	s.warnings = throttle{log: o.Logger, clock: &s.clock}
 	s.samples = samples{throttle{log: o.Logger, clock: &s.clock}}
