@@ -14,9 +14,10 @@ import (
 
 // Deadlines run on served time: the ticker adds to it what has passed since its last
 // tick, but no more than two ticks' worth. So a process that was frozen for a minute
-// and a half, or starved, wakes up a fifth of a second later, and nobody's deadline
+// and a half, or starved, wakes up two ticks later, and nobody's deadline
 // has passed while we were not there to read. Deadlines may run late, never early: what
-// begins to age is stamped with the next tick's time. Ticks are rarer where nothing is read.
+// begins to age is stamped with the time that the next tick may bring. Ticks are rarer where
+// nothing is read.
 //
 // And a deadline that has passed takes effect only if nothing waits to be read, or
 // if we have read since we first saw it passed: what the client sent in time, and
@@ -29,16 +30,17 @@ type servedClock struct {
 
 func (k *servedClock) now() int64 { return k.ns.Load() }
 
-// stamp is the time for what begins to age now: the next tick's, since the last one may be
-// long ago, and ages must not begin too early.
-func (k *servedClock) stamp() int64 { return k.ns.Load() + k.every.Load() }
+// stamp is the time for what begins to age now: the latest that the next tick may make it,
+// since the last one may be long ago, and ages must not begin too early.
+func (k *servedClock) stamp() int64 { return k.ns.Load() + ticksWorth*k.every.Load() }
 
 func (k *servedClock) tick(now time.Time, interval time.Duration) {
-	k.ns.Add(int64(min(max(now.Sub(k.last), 0), 2*interval)))
+	k.ns.Add(int64(min(max(now.Sub(k.last), 0), ticksWorth*interval)))
 	k.last = now
 }
 
 const (
+	ticksWorth        = 2 // the most that a tick adds, in intervals
 	tickInterval      = 100 * time.Millisecond
 	tickIntervalDrain = 10 * time.Millisecond
 	tickIntervalQuiet = 500 * time.Millisecond

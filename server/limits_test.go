@@ -140,9 +140,33 @@ func TestTicksAreRareWhereNothingIsRead(t *testing.T) {
 	every("silence", tickIntervalQuiet)
 	r.send(nc, `{"number":`)
 	every("an unfinished record", tickInterval)
+	for until := r.clock.now() + 5*int64(tickInterval); r.clock.now() < until; pause() {
+		if d := r.clock.every.Load(); d != int64(tickInterval) {
+			t.Fatalf("%v between ticks while a record is unfinished", time.Duration(d))
+		}
+	}
 	r.send(nc, "2}\n")
 	r.eventually("the record", func() bool { return r.w.count() == 1 })
 	every("silence again", tickIntervalQuiet)
+}
+
+// TestNoDeadlineIsEarly: nor where ticks are rare, and the last one may be half a second ago.
+func TestNoDeadlineIsEarly(t *testing.T) {
+	const limit = time.Second
+	r := newRig(t, func(o *rigOptions) { o.FrameTimeout = limit })
+	for range 4 {
+		nc := r.dial()
+		r.eventually("silence", func() bool { return r.clock.every.Load() == int64(tickIntervalQuiet) })
+		tick := r.clock.now()
+		r.eventually("a tick", func() bool { return r.clock.now() != tick })
+		time.Sleep(tickIntervalQuiet * 4 / 5) // nearly to the next one: what begins now is as late as can be
+		begun := time.Now()
+		r.send(nc, `{"number":`)
+		closedByServer(t, nc)
+		if took := time.Since(begun); took < limit {
+			t.Errorf("ended after %v, before --frame-timeout %v", took, limit)
+		}
+	}
 }
 
 func TestClientThatNeverReadsItsAcks(t *testing.T) {
