@@ -7,8 +7,6 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-
-	_ "github.com/ringtail/ringtail/internal/timerslack" // for serve
 )
 
 func main() {
