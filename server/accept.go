@@ -237,10 +237,13 @@ func (s *Server) handOver(c *conn, nc net.Conn) error {
 		return errPeerGone
 	}
 	before := c.opens.Load()
-	if _, err := s.leastLoaded().client.EnrollContext(nc, c); err != nil {
+	l := s.leastLoaded()
+	if _, err := l.client.EnrollContext(nc, c); err != nil {
+		l.placed.Add(-1)
 		return err
 	}
 	if c.opens.Load() == before { // registering with epoll failed; gnet does not say so
+		l.placed.Add(-1)
 		return errNotTaken
 	}
 	return nil

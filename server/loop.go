@@ -32,7 +32,8 @@ type loop struct {
 
 	kept *os.File // a descriptor for detach, when there is no other
 
-	attached   atomic.Int32 // connections, for placing
+	placed     atomic.Int32 // connections, and those on their way; for leastLoaded
+	attached   atomic.Int32 // connections
 	unfinished atomic.Int32 // those of frames, for the ticker
 	events     atomic.Pointer[gnet.EventLoop]
 	checking   atomic.Bool
@@ -170,6 +171,7 @@ func (l *loop) OnClose(gc gnet.Conn, err error) gnet.Action {
 	l.all.remove(c)
 	l.delist(c)
 	l.attached.Add(-1)
+	l.placed.Add(-1)
 	if c.acks == nil {
 		c.gc = nil // else the ack domain does it, under its mutex
 	}

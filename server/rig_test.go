@@ -202,6 +202,11 @@ func (r *rig) stop() {
 		r.t.Errorf("after Finish: %d connections, %d waiting, %d bytes held, %d reading, %d known",
 			st.Connections, st.Waiting, st.ClientMemory, r.reading.Load(), len(r.conns))
 	}
+	for i, l := range r.loops {
+		if l.placed.Load() != 0 || l.attached.Load() != 0 {
+			r.t.Errorf("after Finish: %d connections placed with loop %d, %d attached", l.placed.Load(), i, l.attached.Load())
+		}
+	}
 }
 
 func (r *rig) dial() net.Conn {

@@ -50,6 +50,8 @@ type Server struct {
 	reading        atomic.Int64  // connections that may still push
 
 	nextID  atomic.Uint64
+	placing sync.Mutex // leastLoaded
+
 	connsMu sync.RWMutex
 	conns   map[uint64]*conn // open; acks linger, too
 	recent  []recentRemote   // of the last connections, closed ones included; guarded by connsMu
@@ -326,13 +328,18 @@ func (s *Server) forget(c *conn) {
 	s.connsMu.Unlock()
 }
 
-// leastLoaded is the event loop with the fewest connections.
+// leastLoaded is the event loop with the fewest connections. The next one is counted at
+// once: several are placed at a time, and a loop that is slow to take its first would
+// be given all of them.
 func (s *Server) leastLoaded() *loop {
+	s.placing.Lock()
+	defer s.placing.Unlock()
 	best := s.loops[0]
 	for _, l := range s.loops[1:] {
-		if l.attached.Load() < best.attached.Load() {
+		if l.placed.Load() < best.placed.Load() {
 			best = l
 		}
 	}
+	best.placed.Add(1)
 	return best
 }

@@ -277,6 +277,20 @@ func TestThousandsOfConnections(t *testing.T) {
 	}
 }
 
+// Connections that come at the same time are spread over the loops, also where none of
+// these has taken one yet.
+func TestConnectionsAreSpread(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) { o.Loops = 3 })
+	for range 4 * len(r.loops) {
+		r.leastLoaded()
+	}
+	for i, l := range r.loops {
+		if n := l.placed.Swap(0); n != 4 {
+			t.Errorf("loop %d is to take %d of 12, want 4", i, n)
+		}
+	}
+}
+
 // A flood of connections that come and go, some with a reset, leaves nothing behind
 // and keeps nobody out.
 func TestConnectCloseFlood(t *testing.T) {
