@@ -44,11 +44,12 @@ type engineConfig struct {
 	WindowRecords int    // most records of a line handed over and not reported
 	WindowBytes   int    // most bytes of the batches they lie in; one batch may exceed it
 	SettleTimeout time.Duration
-	Dead          *shard.Ring // where letters of records set aside go
-	DeadLimit     func() int  // most bytes of a letter
-	Keyed         bool        // records have keys (--key-field)
-	OnProgress    func()      // room was freed
-	OnRelief      func()      // a stall is over, and what had queued up is in Kafka
+	Linger        time.Duration // how long a record may wait for others; see hold
+	Dead          *shard.Ring   // where letters of records set aside go
+	DeadLimit     func() int    // most bytes of a letter
+	Keyed         bool          // records have keys (--key-field)
+	OnProgress    func()        // room was freed
+	OnRelief      func()        // a stall is over, and what had queued up is in Kafka
 	OnRefused     func(conn, ordinal uint64)
 	RemoteOf      func(conn uint64) string
 	Logger        *slog.Logger
@@ -78,9 +79,11 @@ const (
 	backoffMax     = 10 * time.Second
 	pollIdle       = time.Second
 	gather         = time.Millisecond
-	gatherRecords  = 256              // fewer in a round: let more come together first
-	stalledAfter   = 10 * time.Second // how long the oldest record waits for Kafka before that is a stall
-	relieved       = time.Second      // and when it is over
+	gatherRecords  = 256                     // fewer in a round: let more come together first
+	look           = 1700 * time.Microsecond // at reports, while more come together
+	lookRarely     = 50 * time.Millisecond   // where no report is due
+	stalledAfter   = 10 * time.Second        // how long the oldest record waits for Kafka before that is a stall
+	relieved       = time.Second             // and when it is over
 )
 
 // engine carries the lines of one librdkafka instance. Everything is its
@@ -106,6 +109,8 @@ type engine struct {
 	gone        <-chan struct{} // destroying: closed when it is done
 	quiet       bool            // the last round found nothing
 	stalled     bool            // a record has waited for longer than stalledAfter
+	heldUntil   time.Duration   // what has come since the last hand-over waits until then
+	full        bool            // feed: a window was full
 	freed       func(*held)     // stats.freed, bound once
 	down        bool            // librdkafka said that no broker can be reached, and nothing was acked since
 	records     []rdk.Record    // scratch of feedRecords
@@ -190,12 +195,12 @@ func (e *engine) step() time.Duration {
 
 // sleep waits, serving librdkafka where there is an instance. A producer wakes
 // the engine only while it is parked, and it parks only for long waits: under load
-// a wake a batch would cost more than the millisecond it saves.
+// a wake a batch would cost more than the milliseconds it saves.
 func (e *engine) sleep(d time.Duration) {
 	if e.state == ended {
 		return
 	}
-	if e.state == running && d > gather {
+	if e.state == running && d >= pollIdle {
 		e.parker.Park()
 		defer e.parker.Unpark()
 		if e.pending() {
@@ -203,7 +208,7 @@ func (e *engine) sleep(d time.Duration) {
 		}
 	}
 	if e.client != nil {
-		if e.state == running && d == gather {
+		if e.state == running && d > 0 && d < pollIdle {
 			// To poll meanwhile would be to wake for every report. Where records come one by
 			// one, that costs more than all else that is done for them.
 			time.Sleep(d)
@@ -311,6 +316,9 @@ func (e *engine) stepRunning() time.Duration {
 		e.enter(settling)
 		return 0
 	}
+	if rest := e.hold(); rest > 0 {
+		return rest
+	}
 	n, again := e.feed()
 	if e.state != running {
 		return 0
@@ -333,9 +341,38 @@ func (e *engine) stepRunning() time.Duration {
 		return 0
 	case n > 0 || again || !e.quiet:
 		e.quiet = n == 0 && !again
-		return gather
+		if n > 0 && !again && !e.full {
+			e.heldUntil = e.seams.now() + e.cfg.Linger
+		}
+		return max(gather, e.hold())
 	}
 	return pollIdle
+}
+
+// hold is linger.ms: it answers how long to rest, since what comes waits for others; 0
+// where it is to be handed over. The engine lingers for all shards at once, and librdkafka,
+// which would for each by itself, not at all: so partitions are sent one behind the other,
+// acks of connections, which wait for the slowest of them, come together, and there is
+// one thread to wake. What comes after a pause is handed over at once.
+func (e *engine) hold() time.Duration {
+	left := e.heldUntil - e.seams.now()
+	if left <= 0 || e.closing() {
+		return 0
+	}
+	if e.nothingHeld() {
+		return min(left, lookRarely)
+	}
+	return min(left, look)
+}
+
+// closing tells whether a ring is closed: nothing more will come to wait for.
+func (e *engine) closing() bool {
+	for _, l := range e.lines {
+		if l.ring.Closed() {
+			return true
+		}
+	}
+	return false
 }
 
 // empty tells whether every ring is closed and all of it is in Kafka.

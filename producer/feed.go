@@ -25,7 +25,7 @@ const (
 // itself (the dead ring was full), so that the engine looks again soon.
 func (e *engine) feed() (records int, again bool) {
 	t := e.topic()
-	e.recordMax, e.needKey = t.recordMax(), t.Compacted && e.cfg.Keyed
+	e.recordMax, e.needKey, e.full = t.recordMax(), t.Compacted && e.cfg.Keyed, false
 	for _, l := range e.lines {
 		for e.state == running {
 			n, f := 0, nothing
@@ -120,6 +120,7 @@ func (e *engine) feedLetters(l *line) (int, found) {
 func (e *engine) next(l *line, n uint64) (shard.Record, found) {
 	for {
 		if n-l.acked >= uint64(e.cfg.WindowRecords) {
+			e.full = true
 			return shard.Record{}, nothing
 		}
 		h := l.current()
@@ -128,6 +129,7 @@ func (e *engine) next(l *line, n uint64) (shard.Record, found) {
 		}
 		if !h.entered {
 			if l.bytes > 0 && l.bytes+h.batch.Bytes() > e.cfg.WindowBytes {
+				e.full = true
 				return shard.Record{}, nothing
 			}
 			l.enter(h, n)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Every property that Ringtail sets for librdkafka, and why. "fixed" ones carry a
@@ -105,7 +106,7 @@ func sameValue(name, got, want string) bool {
 // batchSize is librdkafka's default; a topic's limit below it wins.
 const batchSize = 1_000_000
 
-// properties are those of an instance with that many lines.
+// properties are those of an instance with that many lines, as they were asked for.
 func (o *Options) properties(t topicState, lines int) map[string]string {
 	p := map[string]string{}
 	for _, d := range defaults {
@@ -136,6 +137,19 @@ func (o *Options) properties(t topicState, lines int) map[string]string {
 		p["batch.size"] = strconv.Itoa(min(n, t.batchMax()))
 	}
 	return p
+}
+
+// instance are the properties that librdkafka gets: the engine lingers, not librdkafka.
+func (o *Options) instance(t topicState, lines int) map[string]string {
+	p := o.properties(t, lines)
+	p["linger.ms"] = "0"
+	return p
+}
+
+// linger is linger.ms; Open has seen that librdkafka would take it.
+func (o *Options) linger() time.Duration {
+	ms, _ := strconv.ParseFloat(o.properties(topicState{}, 1)["linger.ms"], 64)
+	return time.Duration(ms * float64(time.Millisecond))
 }
 
 // common are the properties that other clients of the same cluster need as well

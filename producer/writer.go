@@ -219,6 +219,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 		WindowRecords: w.opts.windowRecords(),
 		WindowBytes:   w.opts.windowBytes(),
 		SettleTimeout: w.opts.settleTimeout(),
+		Linger:        w.opts.linger(),
 		Keyed:         w.opts.KeyField != "",
 		OnProgress:    w.opts.OnProgress,
 		OnRelief:      giveBackMemory,
@@ -233,7 +234,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 	}
 	s := seams{
 		open: func(ts topicState, first []uint64) (client, error) {
-			return rdk.New(w.opts.properties(ts, len(lines)), ts.Name, first)
+			return rdk.New(w.opts.instance(ts, len(lines)), ts.Name, first)
 		},
 		destroy: func(c client) <-chan struct{} {
 			gone := make(chan struct{})
