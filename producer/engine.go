@@ -79,7 +79,7 @@ const (
 	backoffMax     = 10 * time.Second
 	pollIdle       = time.Second
 	gather         = time.Millisecond
-	gatherRecords  = 256                     // fewer in a round: let more come together first
+	gatherRecords  = 2048                    // fewer in a round: let more come together first
 	look           = 1700 * time.Microsecond // at reports, while more come together
 	lookRarely     = 50 * time.Millisecond   // where no report is due
 	stalledAfter   = 10 * time.Second        // how long the oldest record waits for Kafka before that is a stall

@@ -53,6 +53,7 @@ func TestWhatComesSoonWaits(t *testing.T) {
 func TestMuchDoesNotWait(t *testing.T) {
 	c := &eager{}
 	e, _, push := lingering(t, c)
+	e.cfg.WindowRecords = 3 * gatherRecords
 	push(gatherRecords)
 	if rest := e.step(); c.sent != gatherRecords || rest != 0 {
 		t.Fatalf("%d handed over, rests %v", c.sent, rest)
