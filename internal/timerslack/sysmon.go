@@ -17,6 +17,9 @@ import (
 // sysmonSlack is the pace at which sysmon looks by itself when it has nothing to do.
 const sysmonSlack = 10 * time.Millisecond
 
+// signalling guards the C side: there is one handler, and one thread that it is meant for.
+var signalling sync.Mutex
+
 // CalmSysmon lets Go's sysmon come up to ten milliseconds late, where one is the most
 // that other threads may. What it does is to take processors away from threads that
 // stay in the kernel or in C; where there are few such threads, and they are soon
@@ -34,6 +37,8 @@ func CalmSysmon(threads int) error {
 	if ours[tid] {
 		return errors.New("timerslack: the first thread runs goroutines: it is not sysmon")
 	}
+	signalling.Lock()
+	defer signalling.Unlock()
 	if C.ringtail_slack_of(C.int(tid), C.ulong(sysmonSlack)) != 0 {
 		return errors.New("timerslack: the first thread does not answer")
 	}
