@@ -95,9 +95,10 @@ func (c *serveCmd) Run(p *process, ctx *kong.Context) error {
 	signal.Ignore(syscall.SIGPIPE)
 	stderr := node.NewStderr(p.Err)
 	log := c.logger(stderr)
-	// Loops and engines each have one thread in the kernel or in C and one that took over
-	// from it; the rest are for what else there is.
-	if err := timerslack.CalmSysmon(2*(runtime.GOMAXPROCS(0)+max(c.Loops, 0)+max(c.Producers, 0)) + 8); err != nil {
+	// Loops and engines each have one thread in the kernel or in C, and one that took over
+	// from it; the others are for what else there is. The flags are not checked yet.
+	threads := 2*(runtime.GOMAXPROCS(0)+min(max(c.Loops, 0)+max(c.Producers, 0), 200)) + 8
+	if err := timerslack.CalmSysmon(threads); err != nil {
 		log.Debug("more CPU is used than need be", "cause", err)
 	}
 	return node.Run(o, node.Env{Out: p.Out, Err: stderr, Log: log, Signals: p.Signals})

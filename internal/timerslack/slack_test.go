@@ -89,7 +89,7 @@ func calmAndCount() {
 		panic(err)
 	}
 	before := looks(tid)
-	if err := CalmSysmon(8); err != nil {
+	if err := CalmSysmon(32); err != nil { // each of those below ends with its goroutine
 		panic(err)
 	}
 	after := looks(tid)
