@@ -49,13 +49,15 @@ func CreateTopic(ctx context.Context, c Cluster, o CreateOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, adminLimit)
 	defer cancel()
-	results, err := a.CreateTopics(ctx, []kafka.TopicSpecification{{
-		Topic: o.Name, NumPartitions: o.Partitions, ReplicationFactor: o.ReplicationFactor, Config: o.Configs,
-	}}, kafka.SetAdminRequestTimeout(adminLimit), kafka.SetAdminOperationTimeout(requestLimit))
+	e, err := c.answered(ctx, kafka.ErrTopicAlreadyExists, func() ([]kafka.TopicResult, error) {
+		return a.CreateTopics(ctx, []kafka.TopicSpecification{{
+			Topic: o.Name, NumPartitions: o.Partitions, ReplicationFactor: o.ReplicationFactor, Config: o.Configs,
+		}}, kafka.SetAdminRequestTimeout(adminLimit), kafka.SetAdminOperationTimeout(requestLimit))
+	})
 	if err != nil {
-		return c.adminError(ctx, err)
+		return err
 	}
-	switch e := results[0].Error; e.Code() {
+	switch e.Code() {
 	case kafka.ErrNoError:
 	case kafka.ErrTopicAlreadyExists:
 		return fmt.Errorf("topic %s exists already; `ringtail topics describe %s` shows it", o.Name, o.Name)
@@ -83,11 +85,13 @@ func DeleteTopic(ctx context.Context, c Cluster, name string) error {
 	if _, err := c.topic(a, name); err != nil {
 		return err
 	}
-	results, err := a.DeleteTopics(ctx, []string{name}, kafka.SetAdminRequestTimeout(adminLimit), kafka.SetAdminOperationTimeout(requestLimit))
+	e, err := c.answered(ctx, kafka.ErrUnknownTopicOrPart, func() ([]kafka.TopicResult, error) {
+		return a.DeleteTopics(ctx, []string{name}, kafka.SetAdminRequestTimeout(adminLimit), kafka.SetAdminOperationTimeout(requestLimit))
+	})
 	if err != nil {
-		return c.adminError(ctx, err)
+		return err
 	}
-	if e := results[0].Error; e.Code() != kafka.ErrNoError {
+	if e.Code() != kafka.ErrNoError {
 		return fmt.Errorf("topic %s: %w", name, e)
 	}
 	return c.everywhere(ctx, a, name, func(t kafka.TopicMetadata) bool { return len(t.Partitions) == 0 })
@@ -148,8 +152,31 @@ func (c Cluster) ask(ctx context.Context, others *kafka.AdminClient, b kafka.Bro
 	}
 }
 
+// answered makes a request about one topic until a broker answers it. One that goes away
+// meanwhile (it is being stopped, say) leaves open whether it did what was asked: then
+// done is the answer of the next one.
+func (c Cluster) answered(ctx context.Context, done kafka.ErrorCode, request func() ([]kafka.TopicResult, error)) (kafka.Error, error) {
+	for open := false; ; open = true {
+		results, err := request()
+		if err == nil {
+			if e := results[0].Error; !open || e.Code() != done {
+				return e, nil
+			}
+			return kafka.Error{}, nil
+		}
+		if !isCode(err, kafka.ErrTransport) {
+			return kafka.Error{}, c.adminError(ctx, err)
+		}
+		select {
+		case <-ctx.Done():
+			return kafka.Error{}, c.unreached(err)
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
 func (c Cluster) adminError(ctx context.Context, err error) error {
-	if ctx.Err() != nil || isCode(err, kafka.ErrTimedOut) || isCode(err, kafka.ErrTransport) || isCode(err, kafka.ErrTimedOutQueue) {
+	if ctx.Err() != nil || isCode(err, kafka.ErrTimedOut) || isCode(err, kafka.ErrTimedOutQueue) {
 		return c.unreached(err)
 	}
 	return err
