@@ -62,7 +62,7 @@
 // # Files
 //
 //	writer.go      all engines of a server: open, start, drain, stats
-//	engine.go      the state machine
+//	engine.go      the state machine; linger.ms
 //	line.go        one shard: batches held, window, cursor
 //	feed.go        handing over, setting aside
 //	keep.go        what is left in ring files, and found there

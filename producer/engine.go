@@ -45,6 +45,7 @@ type engineConfig struct {
 	WindowBytes   int    // most bytes of the batches they lie in; one batch may exceed it
 	SettleTimeout time.Duration
 	Linger        time.Duration // how long a record may wait for others; see hold
+	BatchSize     int           // bytes of a shard that end the waiting
 	Dead          *shard.Ring   // where letters of records set aside go
 	DeadLimit     func() int    // most bytes of a letter
 	Keyed         bool          // records have keys (--key-field)
@@ -81,7 +82,7 @@ const (
 	gather         = time.Millisecond
 	gatherRecords  = 2048                    // fewer in a round: let more come together first
 	look           = 1700 * time.Microsecond // at reports, while more come together
-	lookRarely     = 50 * time.Millisecond   // where no report is due
+	lookRarely     = 10 * time.Millisecond   // where no report is due, at how much has come
 	stalledAfter   = 10 * time.Second        // how long the oldest record waits for Kafka before that is a stall
 	relieved       = time.Second             // and when it is over
 )
@@ -353,26 +354,23 @@ func (e *engine) stepRunning() time.Duration {
 // where it is to be handed over. The engine lingers for all shards at once, and librdkafka,
 // which would for each by itself, not at all: so partitions are sent one behind the other,
 // acks of connections, which wait for the slowest of them, come together, and there is
-// one thread to wake. What comes after a pause is handed over at once.
+// one thread to wake. What comes after a pause is handed over at once, and nothing waits
+// once a shard's is enough for a batch, or for a quarter of its ring: a long linger.ms must
+// not fill rings.
 func (e *engine) hold() time.Duration {
 	left := e.heldUntil - e.seams.now()
-	if left <= 0 || e.closing() {
+	if left <= 0 {
 		return 0
+	}
+	for _, l := range e.lines {
+		if l.ring.Closed() || l.waiting() >= min(e.cfg.BatchSize, l.ring.Capacity()/4) {
+			return 0
+		}
 	}
 	if e.nothingHeld() {
 		return min(left, lookRarely)
 	}
 	return min(left, look)
-}
-
-// closing tells whether a ring is closed: nothing more will come to wait for.
-func (e *engine) closing() bool {
-	for _, l := range e.lines {
-		if l.ring.Closed() {
-			return true
-		}
-	}
-	return false
 }
 
 // empty tells whether every ring is closed and all of it is in Kafka.

@@ -3,6 +3,8 @@ package producer
 import (
 	"testing"
 	"time"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
 // lingering is an engine that has written nothing yet, with a clock that the test sets.
@@ -11,7 +13,7 @@ func lingering(t *testing.T, c client) (*engine, *time.Duration, func(records in
 	now := new(time.Duration)
 	*now = time.Hour
 	e.seams.now = func() time.Duration { return *now }
-	e.cfg.Linger = 20 * time.Millisecond
+	e.cfg.Linger, e.cfg.BatchSize = 20*time.Millisecond, 1<<20
 	steps(e, 3)
 	if e.state != running {
 		t.Fatal(e.state)
@@ -35,11 +37,15 @@ func TestWhatComesSoonWaits(t *testing.T) {
 		t.Errorf("after 5 ms of 20: %d handed over, rests %v", c.sent, rest)
 	}
 	c.Poll(0)
-	if rest := e.step(); c.sent != 1 || rest != 15*time.Millisecond {
-		t.Errorf("with nothing under way: %d handed over, rests %v; want the rest of linger.ms", c.sent, rest)
+	if rest := e.step(); c.sent != 1 || rest != lookRarely {
+		t.Errorf("with nothing under way: %d handed over, rests %v", c.sent, rest)
+	}
+	*now += 7 * time.Millisecond
+	if rest := e.step(); c.sent != 1 || rest != 8*time.Millisecond {
+		t.Errorf("after 12 ms of 20: %d handed over, rests %v; want the rest of linger.ms", c.sent, rest)
 	}
 	push(1)
-	*now += 14 * time.Millisecond
+	*now += 7 * time.Millisecond
 	if rest := e.step(); c.sent != 1 || rest != time.Millisecond {
 		t.Errorf("after 19 ms of 20: %d handed over, rests %v", c.sent, rest)
 	}
@@ -61,6 +67,42 @@ func TestMuchDoesNotWait(t *testing.T) {
 	push(gatherRecords)
 	if e.step(); c.sent != 2*gatherRecords {
 		t.Errorf("%d handed over", c.sent)
+	}
+}
+
+// TestFullBatchDoesNotWait: as much as librdkafka sends in one request, or a quarter of
+// the ring if that is less, ends linger.ms.
+func TestFullBatchDoesNotWait(t *testing.T) {
+	for _, batch := range []int{50_000, 1 << 20} {
+		c := &eager{}
+		e, _, push := lingering(t, c)
+		e.cfg.BatchSize = batch
+		push(1)
+		e.step()
+		enough := min(batch, e.lines[0].ring.Capacity()/4)
+		for e.lines[0].waiting() < enough {
+			if e.step(); c.sent != 1 {
+				t.Fatalf("%d handed over, and %d bytes of %d wait", c.sent, e.lines[0].waiting(), enough)
+			}
+			push(50)
+		}
+		if e.step(); c.sent == 1 {
+			t.Errorf("%d bytes wait still; %d are enough", e.lines[0].waiting(), enough)
+		}
+	}
+}
+
+// TestUnderWayDoesNotCountAsWaiting: a batch that was handed over and not reported fills
+// nothing up.
+func TestUnderWayDoesNotCountAsWaiting(t *testing.T) {
+	c := &eager{}
+	e, _, push := lingering(t, c)
+	e.cfg.BatchSize = 50_000
+	push(600)
+	e.step()
+	push(1)
+	if e.step(); c.sent != 600 || e.lines[0].ring.Used() < e.cfg.BatchSize {
+		t.Errorf("%d handed over, want the first 600; %d bytes of the ring used", c.sent, e.lines[0].ring.Used())
 	}
 }
 
@@ -106,8 +148,93 @@ func TestLinger(t *testing.T) {
 		if got := o.linger(); got != want {
 			t.Errorf("%v: %v, want %v", properties, got, want)
 		}
+		if got := o.batchSize(); got != batchSize {
+			t.Errorf("%v: batch.size %d", properties, got)
+		}
 		if got := o.instance(topicState{}, 10)["linger.ms"]; got != "0" {
 			t.Errorf("%v: librdkafka lingers for %s ms", properties, got)
 		}
+	}
+	o := Options{Brokers: "h:1", MaxRecordBytes: 1_000_000, Properties: map[string]string{"batch.size": "70000"}}
+	if got := o.batchSize(); got != 70_000 {
+		t.Errorf("batch.size %d, want the user's", got)
+	}
+}
+
+// TestLingerOnKafka: a lone record is not held back, by the engine or by librdkafka; the
+// next one is, until the writer is to drain. A linger.ms of a minute is longer than any of
+// it may take.
+func TestLingerOnKafka(t *testing.T) {
+	c := kafkatest.Start(t, kafkatest.Options{})
+	const topic, long = "lingering", time.Minute
+	c.CreateTopic(topic, shards, 1, nil)
+	r := newRig(t, c.Bootstrap(), topic, "", 1<<20, func(o *Options) {
+		o.Properties = map[string]string{"linger.ms": "60000"}
+	})
+	begun := time.Now()
+	r.push(3, 1, 100)
+	for r.w.Stats().Delivered < 1 {
+		if time.Since(begun) > long/2 {
+			t.Fatal("a lone record waits for others")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	r.push(3, 1, 100)
+	r.push(4, 1, 100)
+	time.Sleep(time.Second) // all that was on its way has come; the limit is a minute
+	if n := r.w.Stats().Delivered; n != 1 {
+		t.Errorf("%d records delivered, want 1: the others wait for linger.ms", n)
+	}
+	r.drain()
+	if n := r.w.Stats().Delivered; n != 3 || time.Since(begun) > long {
+		t.Errorf("%d of 3 records delivered after the drain, %v after the first", n, time.Since(begun))
+	}
+}
+
+// sleeper is a librdkafka that nothing but Wake makes return from a long Poll.
+type sleeper struct {
+	eager
+	t     *testing.T
+	polls chan struct{}
+	woken chan struct{}
+}
+
+func (c *sleeper) Wake() {
+	select {
+	case c.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (c *sleeper) Poll(ms int) {
+	c.eager.Poll(0)
+	if ms == 0 {
+		return
+	}
+	select {
+	case c.polls <- struct{}{}:
+	default:
+	}
+	select {
+	case <-c.woken:
+	case <-time.After(time.Minute):
+		c.t.Error("nobody wakes the engine")
+	}
+}
+
+// TestRecordWakesTheEngine: an engine that has gone to sleep hears of a record.
+func TestRecordWakesTheEngine(t *testing.T) {
+	c := &sleeper{t: t, polls: make(chan struct{}), woken: make(chan struct{}, 1)}
+	e, ring := still(t, 0, c, &topicState{Look: 1, Limit: 1 << 20})
+	go e.run()
+	for range 3 {
+		<-c.polls
+		put(t, ring, 1, 100, nil)
+	}
+	<-c.polls
+	ring.Close()
+	<-e.done
+	if n := e.stats.snapshot().Delivered; n != 3 {
+		t.Errorf("%d of 3 records delivered", n)
 	}
 }

@@ -29,7 +29,7 @@ type rig struct {
 	size    int
 }
 
-func newRig(t *testing.T, brokers, topic, dead string, ringBytes int) *rig {
+func newRig(t *testing.T, brokers, topic, dead string, ringBytes int, change ...func(*Options)) *rig {
 	r := &rig{t: t, size: 220}
 	for i := range shards {
 		ring, err := shard.New(shard.Options{Name: fmt.Sprint(i), Bytes: ringBytes})
@@ -41,12 +41,16 @@ func newRig(t *testing.T, brokers, topic, dead string, ringBytes int) *rig {
 	if dead != "" {
 		r.set.Dead, _ = shard.New(shard.Options{Name: "dead-letter", Bytes: ringBytes})
 	}
-	w, err := Open(Options{
+	o := Options{
 		Brokers: brokers, Topic: topic, DeadLetterTopic: dead, Producers: 1, MaxRecordBytes: 100_000,
 		Logger:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		OnRefused: func(uint64, uint64) { r.refused.Add(1) },
 		Die:       func(err error) { t.Error(err) },
-	}, r.set)
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	w, err := Open(o, r.set)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,6 +158,10 @@ func (l *line) free(letters uint64, done func(*held)) bool {
 	return true
 }
 
+// waiting is how many bytes of the ring were not handed over yet, and a few too many: the
+// headers of batches under way count as well.
+func (l *line) waiting() int { return l.ring.Used() - l.bytes }
+
 // idle tells whether there is nothing of the ring that Kafka does not have.
 func (l *line) idle() bool { return len(l.held) == 0 }
 

@@ -176,7 +176,7 @@ func (m *model) boot() {
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	cfg := engineConfig{Name: "0", WindowRecords: 40, WindowBytes: 4096, SettleTimeout: 3 * time.Second, Logger: log,
-		Linger: time.Duration(m.rng.IntN(3)) * 300 * time.Millisecond}
+		Linger: time.Duration(m.rng.IntN(3)) * 300 * time.Millisecond, BatchSize: 2048}
 	if m.dead != nil {
 		m.tail = newEngine(cfg, m.seams(1), []*line{{shard: -1, ring: m.dead, partition: int32(len(m.rings))}}, m.stats)
 		cfg.Dead, cfg.DeadLimit = m.dead, func() int { return 1000 }

@@ -152,6 +152,13 @@ func (o *Options) linger() time.Duration {
 	return time.Duration(ms * float64(time.Millisecond))
 }
 
+// batchSize is batch.size, the topic's limit apart; Open has seen that librdkafka would
+// take it.
+func (o *Options) batchSize() int {
+	n, _ := strconv.Atoi(o.properties(topicState{}, 1)["batch.size"])
+	return n
+}
+
 // common are the properties that other clients of the same cluster need as well
 // (admin, consumer): how to reach and how to authenticate.
 func (o *Options) common() map[string]string {

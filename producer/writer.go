@@ -220,6 +220,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 		WindowBytes:   w.opts.windowBytes(),
 		SettleTimeout: w.opts.settleTimeout(),
 		Linger:        w.opts.linger(),
+		BatchSize:     w.opts.batchSize(),
 		Keyed:         w.opts.KeyField != "",
 		OnProgress:    w.opts.OnProgress,
 		OnRelief:      giveBackMemory,

@@ -238,13 +238,12 @@ func (s *Server) handOver(c *conn, nc net.Conn) error {
 	}
 	before := c.opens.Load()
 	l := s.leastLoaded()
-	if _, err := l.client.EnrollContext(nc, c); err != nil {
-		l.placed.Add(-1)
-		return err
+	_, err := l.client.EnrollContext(nc, c)
+	if err == nil && c.opens.Load() == before { // registering with epoll failed; gnet does not say so
+		err = errNotTaken
 	}
-	if c.opens.Load() == before { // registering with epoll failed; gnet does not say so
+	if err != nil {
 		l.placed.Add(-1)
-		return errNotTaken
 	}
-	return nil
+	return err
 }

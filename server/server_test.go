@@ -291,6 +291,21 @@ func TestConnectionsAreSpread(t *testing.T) {
 	}
 }
 
+// A connection that no loop could take is not counted as one of a loop's.
+func TestConnectionNotTakenIsNotCounted(t *testing.T) {
+	r := newRig(t, nil)
+	client, notASocket := net.Pipe()
+	defer client.Close()
+	if err := r.handOver(&conn{}, notASocket); err == nil {
+		t.Fatal("a pipe was taken")
+	}
+	for i, l := range r.loops {
+		if n := l.placed.Load(); n != 0 {
+			t.Errorf("%d connections placed with loop %d", n, i)
+		}
+	}
+}
+
 // A flood of connections that come and go, some with a reset, leaves nothing behind
 // and keeps nobody out.
 func TestConnectCloseFlood(t *testing.T) {

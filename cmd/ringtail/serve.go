@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/node"
-	"github.com/ringtail/ringtail/internal/timerslack"
 )
 
 // serveFlags are the flags of serve and of check. Each is a key of the --config
@@ -94,14 +92,7 @@ func (c *serveCmd) Run(p *process, ctx *kong.Context) error {
 	// tee, too. Go's default is to die of the next line, in the middle of the drain.
 	signal.Ignore(syscall.SIGPIPE)
 	stderr := node.NewStderr(p.Err)
-	log := c.logger(stderr)
-	// Loops and engines each have one thread in the kernel or in C, and one that took over
-	// from it; the others are for what else there is. The flags are not checked yet.
-	threads := 2*(runtime.GOMAXPROCS(0)+min(max(c.Loops, 0)+max(c.Producers, 0), 200)) + 8
-	if err := timerslack.CalmSysmon(threads); err != nil {
-		log.Debug("more CPU is used than need be", "cause", err)
-	}
-	return node.Run(o, node.Env{Out: p.Out, Err: stderr, Log: log, Signals: p.Signals})
+	return node.Run(o, node.Env{Out: p.Out, Err: stderr, Log: c.logger(stderr), Signals: p.Signals})
 }
 
 func (c *serveFlags) options() (node.Options, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/embedded"
+	"github.com/ringtail/ringtail/internal/timerslack"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
 	"github.com/ringtail/ringtail/shard"
@@ -48,6 +50,7 @@ func Run(o Options, env Env) error {
 	n := &node{opt: o, env: env, brokers: o.Brokers, died: make(chan error, 1), started: time.Now()}
 	defer n.release()
 	n.setPhase("starting")
+	n.calmSysmon()
 	reg := prometheus.NewRegistry()
 	if err := n.prepare(reg); err != nil {
 		return err
@@ -64,6 +67,18 @@ func Run(o Options, env Env) error {
 		return err
 	}
 	return n.stop(err)
+}
+
+// calmSysmon saves CPU: loops and engines have a thread each that is in the kernel or in C
+// most of the time, and one to run what else there is meanwhile.
+func (n *node) calmSysmon() {
+	loops := n.opt.Loops
+	if loops == 0 {
+		loops = runtime.GOMAXPROCS(0)
+	}
+	if err := timerslack.CalmSysmon(2*(loops+n.opt.Producers) + 8); err != nil {
+		n.env.Log.Debug("more CPU is used than need be", "cause", err)
+	}
 }
 
 func (n *node) setPhase(why string) { n.phase.Store(&why) }
