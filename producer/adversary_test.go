@@ -188,11 +188,13 @@ func (a *adversary) serve(o outcome) {
 	}
 }
 
-func (a *adversary) Track(line int) rdk.Track   { return a.track[line] }
-func (a *adversary) Fatal() int                 { return a.fatal }
-func (a *adversary) Wake()                      {}
-func (a *adversary) Events() ([]rdk.Event, int) { return nil, 0 }
-func (a *adversary) Stats() []byte              { return nil }
+func (a *adversary) Track(line int) rdk.Track           { return a.track[line] }
+func (a *adversary) Fatal() int                         { return a.fatal }
+func (a *adversary) Wake()                              {}
+func (a *adversary) Events() ([]rdk.Event, int)         { return nil, 0 }
+func (a *adversary) Send()                              {}
+func (a *adversary) Named() bool                        { return true }
+func (a *adversary) Statistics() (rdk.Statistics, bool) { return rdk.Statistics{}, false }
 
 // Purge reports what is queued, and with inflight what is under way: that may
 // still reach the broker.

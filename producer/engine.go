@@ -16,13 +16,15 @@ import (
 type client interface {
 	Produce(line int, partition int32, first uint64, records []rdk.Record) (taken, code int)
 	ProduceLetter(line int, partition int32, number uint64, value []byte, l rdk.Letter) (code int)
+	Send() // what was handed over
 	Poll(timeoutMS int)
 	Wake()
 	Track(line int) rdk.Track
 	Purge(inflight bool)
 	Fatal() int
 	Events() ([]rdk.Event, int)
-	Stats() []byte
+	Statistics() (rdk.Statistics, bool)
+	Named() bool // it has a producer id
 	Destroy()
 }
 
@@ -44,6 +46,7 @@ type engineConfig struct {
 	WindowRecords int    // most records of a line handed over and not reported
 	WindowBytes   int    // most bytes of the batches they lie in; one batch may exceed it
 	SettleTimeout time.Duration
+	Librdkafka    bool          // see run and sleep
 	Linger        time.Duration // how long a record may wait for others; see hold
 	BatchSize     int           // bytes of a shard that end the waiting
 	Dead          *shard.Ring   // where letters of records set aside go
@@ -161,11 +164,14 @@ func (e *engine) wake() {
 	e.mu.Unlock()
 }
 
-// run is the engine's goroutine. It keeps to one thread: what librdkafka allocates for a
-// record in Produce it frees in Poll, and C's malloc has an arena for each thread.
+// run is the engine's goroutine. With librdkafka it keeps to one thread: what that
+// allocates for a record in Produce it frees in Poll, and C's malloc has an arena for each
+// thread.
 func (e *engine) run() {
 	defer close(e.done)
-	runtime.LockOSThread()
+	if e.cfg.Librdkafka {
+		runtime.LockOSThread()
+	}
 	for e.state != ended {
 		e.sleep(e.step())
 	}
@@ -209,8 +215,8 @@ func (e *engine) sleep(d time.Duration) {
 		}
 	}
 	if e.client != nil {
-		if e.state == running && d > 0 && d < pollIdle {
-			// To poll meanwhile would be to wake for every report. Where records come one by
+		if e.cfg.Librdkafka && e.state == running && d > 0 && d < pollIdle {
+			// To poll meanwhile would be to wake for every partition's reports. Where records come one by
 			// one, that costs more than all else that is done for them.
 			time.Sleep(d)
 			d = 0
@@ -324,6 +330,7 @@ func (e *engine) stepRunning() time.Duration {
 	if e.state != running {
 		return 0
 	}
+	e.client.Send()
 	if e.nothingHeld() {
 		e.well() // what was in the way has been set aside
 	}
@@ -367,7 +374,7 @@ func (e *engine) hold() time.Duration {
 			return 0
 		}
 	}
-	if e.nothingHeld() {
+	if e.nothingHeld() || !e.cfg.Librdkafka {
 		return min(left, lookRarely)
 	}
 	return min(left, look)

@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"strings"
 
@@ -27,8 +26,6 @@ func (e *engine) events() {
 			e.log().Warn("librdkafka", "error", rdk.ErrorText(ev.Code), "text", ev.Text)
 		case strings.Contains(ev.Text, "enable.gapless.guarantee is experimental"):
 			// Said at every start; why it is on stands in properties.go.
-		case strings.HasSuffix(ev.Text, idAssigned):
-			e.hasID()
 		default:
 			e.log().Log(context.Background(), slogLevel(ev.Level), "librdkafka", "text", ev.Text)
 		}
@@ -36,14 +33,13 @@ func (e *engine) events() {
 	if lost > 0 {
 		e.log().Warn("librdkafka said more than was kept", "lines", lost)
 	}
-	if raw := e.client.Stats(); raw != nil {
-		e.statistics(raw)
+	if s, ok := e.client.Statistics(); ok {
+		e.statistics(s)
+	}
+	if e.client.Named() {
+		e.hasID()
 	}
 }
-
-// idAssigned ends the line by which librdkafka, with debug=eos, says that it has its
-// producer id. Nothing is written before that, and nothing else tells it.
-const idAssigned = "-> Assigned"
 
 func (e *engine) hasID() {
 	select {
@@ -80,39 +76,19 @@ func slogLevel(syslog int) slog.Level {
 	return slog.LevelDebug
 }
 
-// rdkStatistics is the part of librdkafka's STATISTICS.md that is shown.
-type rdkStatistics struct {
-	Brokers map[string]struct {
-		TxRetries uint64 `json:"txretries"`
-		RTT       struct {
-			Sum, Cnt, P50, P90, P99 uint64
-		} `json:"rtt"`
-	} `json:"brokers"`
-}
-
-func (e *engine) statistics(raw []byte) {
-	var s rdkStatistics
-	if err := json.Unmarshal(raw, &s); err != nil {
-		e.log().Debug("librdkafka's statistics cannot be read", "cause", err)
-		return
-	}
-	retries := uint64(0)
+func (e *engine) statistics(s rdk.Statistics) {
 	t := requestTimes{quantiles: map[float64]float64{}}
 	if old := e.stats.requests.Load(); old != nil {
 		t.count, t.sum = old.count, old.sum
 	}
-	const micro = 1e-6
-	for _, b := range s.Brokers {
-		retries += b.TxRetries
-		t.count += b.RTT.Cnt
-		t.sum += float64(b.RTT.Sum) * micro
-		for q, v := range map[float64]uint64{0.5: b.RTT.P50, 0.9: b.RTT.P90, 0.99: b.RTT.P99} {
-			t.quantiles[q] = max(t.quantiles[q], float64(v)*micro) // the slowest broker's
-		}
+	t.count += s.Requests
+	t.sum += s.Took.Seconds()
+	for q, took := range s.Quantiles {
+		t.quantiles[q] = took.Seconds()
 	}
 	e.stats.requests.Store(&t)
-	if retries > e.retriesSeen {
-		e.stats.retries.Add(retries - e.retriesSeen)
+	if s.Retries > e.retriesSeen {
+		e.stats.retries.Add(s.Retries - e.retriesSeen)
 	}
-	e.retriesSeen = retries // an instance counts from 0
+	e.retriesSeen = s.Retries // an instance counts from 0
 }

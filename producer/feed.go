@@ -177,9 +177,11 @@ func (e *engine) handOver(l *line) int {
 // notTaken is librdkafka's refusal to take a record. A full queue passes: the
 // reports that empty it wake the engine. Everything else is a failure.
 func (e *engine) notTaken(l *line, code int) {
-	if code != rdk.ErrQueueFull {
-		e.fail(code, l)
+	if code == rdk.ErrQueueFull {
+		e.full = true
+		return
 	}
+	e.fail(code, l)
 }
 
 // refused tells whether record n of l is one that Kafka cannot take: over the

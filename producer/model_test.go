@@ -175,7 +175,7 @@ func (m *model) boot() {
 		lines = append(lines, &line{id: i, shard: i, ring: r, partition: int32(i)})
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	cfg := engineConfig{Name: "0", WindowRecords: 40, WindowBytes: 4096, SettleTimeout: 3 * time.Second, Logger: log,
+	cfg := engineConfig{Name: "0", Librdkafka: true, WindowRecords: 40, WindowBytes: 4096, SettleTimeout: 3 * time.Second, Logger: log,
 		Linger: time.Duration(m.rng.IntN(3)) * 300 * time.Millisecond, BatchSize: 2048}
 	if m.dead != nil {
 		m.tail = newEngine(cfg, m.seams(1), []*line{{shard: -1, ring: m.dead, partition: int32(len(m.rings))}}, m.stats)

@@ -22,11 +22,13 @@ func (c *eager) Wake()                                                    {}
 func (c *eager) Track(int) rdk.Track {
 	return rdk.Track{Acked: c.acked, Failed: rdk.None, Reports: c.acked}
 }
-func (c *eager) Purge(bool)                 {}
-func (c *eager) Fatal() int                 { return 0 }
-func (c *eager) Events() ([]rdk.Event, int) { return nil, 0 }
-func (c *eager) Stats() []byte              { return nil }
-func (c *eager) Destroy()                   {}
+func (c *eager) Purge(bool)                         {}
+func (c *eager) Fatal() int                         { return 0 }
+func (c *eager) Events() ([]rdk.Event, int)         { return nil, 0 }
+func (c *eager) Send()                              {}
+func (c *eager) Named() bool                        { return true }
+func (c *eager) Statistics() (rdk.Statistics, bool) { return rdk.Statistics{}, false }
+func (c *eager) Destroy()                           {}
 
 // silent takes everything and reports nothing, like a librdkafka whose brokers do
 // not answer; a purge of requests under way reports it all as failed.
@@ -68,7 +70,7 @@ func still(t *testing.T, shardNo int, c client, topic *topicState) (*engine, *sh
 	t.Cleanup(func() { _ = ring.Release() })
 	gone := make(chan struct{})
 	close(gone)
-	e := newEngine(engineConfig{WindowRecords: 1000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
+	e := newEngine(engineConfig{Librdkafka: true, WindowRecords: 1000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
 		Logger: slog.New(slog.DiscardHandler)}, seams{
 		open:    func(topicState, []uint64) (client, error) { return c, nil },
 		destroy: func(client) <-chan struct{} { return gone },

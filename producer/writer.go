@@ -14,6 +14,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ringtail/ringtail/producer/native"
 	"github.com/ringtail/ringtail/producer/rdk"
 	"github.com/ringtail/ringtail/shard"
 )
@@ -28,7 +29,10 @@ type Options struct {
 	KeyField        string // --key-field; "": records have no key
 	MaxRecordBytes  int    // --max-record-bytes
 	Properties      map[string]string
-	Unsafe          bool // --unsafe
+	Unsafe          bool   // --unsafe
+	Writer          string // --writer: WriterAuto, WriterNative or WriterLibrdkafka; "": the latter
+
+	isNative bool // what Writer comes to
 
 	largest int // bytes of the largest record recovered with its key
 
@@ -137,7 +141,8 @@ func (o *Options) validate(shards int) error {
 		return fmt.Errorf("--kafka-property: %w", err)
 	}
 	c.Destroy()
-	return nil
+	o.isNative, err = o.nativeWrites()
+	return err
 }
 
 // Check looks at the topics once. An error that wraps ErrTopic is about them; any
@@ -219,6 +224,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 		WindowRecords: w.opts.windowRecords(),
 		WindowBytes:   w.opts.windowBytes(),
 		SettleTimeout: w.opts.settleTimeout(),
+		Librdkafka:    !w.opts.isNative,
 		Linger:        w.opts.linger(),
 		BatchSize:     w.opts.batchSize(),
 		Keyed:         w.opts.KeyField != "",
@@ -235,6 +241,13 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 	}
 	s := seams{
 		open: func(ts topicState, first []uint64) (client, error) {
+			if w.opts.isNative {
+				n, err := w.opts.native(ts, len(lines))
+				if err != nil {
+					return nil, err
+				}
+				return native.New(n, first)
+			}
 			return rdk.New(w.opts.instance(ts, len(lines)), ts.Name, first)
 		},
 		destroy: func(c client) <-chan struct{} {

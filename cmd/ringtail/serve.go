@@ -42,7 +42,8 @@ type serveFlags struct {
 	RingBytes           config.Size       `default:"16MiB" help:"Memory of each shard for what Kafka does not have yet."`
 	RingDir             string            `placeholder:"DIR" help:"Keep them in files there instead, made if missing: they survive the death of the process, not of the machine. One server a directory."`
 	Loops               int               `default:"0" help:"Event loops. 0: one a core."`
-	Producers           int               `default:"1" help:"librdkafka instances."`
+	Writer              string            `default:"librdkafka" enum:"auto,native,librdkafka" help:"Who writes to Kafka: librdkafka, Ringtail itself (native), or native where it knows every --kafka-property (auto)."`
+	Producers           int               `default:"1" help:"Instances of the writer."`
 	KafkaProperty       config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka; one that would break a promise is refused. Repeatable."`
 	Unsafe              bool              `help:"Allow properties that may break order or lose records."`
 	StartTimeout        config.Duration   `default:"60s" help:"How long to wait for the brokers at start. 0: for ever."`
@@ -107,7 +108,7 @@ func (c *serveFlags) options() (node.Options, error) {
 		},
 		Sink: c.Sink, Brokers: c.Brokers, Embedded: c.Embedded, EmbeddedPort: c.EmbeddedPort,
 		Topic: c.Topic, DeadLetterTopic: c.DeadLetterTopic, FoldPartitions: c.FoldPartitions,
-		Producers: c.Producers, Properties: c.KafkaProperty, Unsafe: c.Unsafe,
+		Producers: c.Producers, Writer: c.Writer, Properties: c.KafkaProperty, Unsafe: c.Unsafe,
 		MaxConnections: c.MaxConnections, MaxConnectionsPerIP: c.MaxConnectionsPerIP, ClientMemory: int64(c.ClientMemory),
 		IdleTimeout: time.Duration(c.IdleTimeout), FrameTimeout: time.Duration(c.FrameTimeout),
 		MaxConnectionAge: time.Duration(c.MaxConnectionAge),

@@ -38,6 +38,7 @@ type Options struct {
 	DeadLetterTopic string
 	FoldPartitions  bool
 	Producers       int
+	Writer          string            // --writer
 	Properties      map[string]string // --kafka-property
 	Unsafe          bool
 

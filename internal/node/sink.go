@@ -32,6 +32,7 @@ func (n *node) newSink(reg prometheus.Registerer) (sink, error) {
 		Topic:           n.opt.Topic,
 		DeadLetterTopic: n.opt.DeadLetterTopic,
 		Producers:       n.opt.Producers,
+		Writer:          n.opt.Writer,
 		Fold:            n.opt.FoldPartitions,
 		KeyField:        n.opt.Codec.KeyField,
 		MaxRecordBytes:  n.opt.Codec.MaxRecordBytes,

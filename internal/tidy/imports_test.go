@@ -14,8 +14,10 @@ var core = map[string][]string{
 	"internal/invariant": {},
 	"codec":              {"internal/invariant"},
 	"shard":              {"internal/invariant"},
+	"internal/franz":     {},
 	"producer/rdk":       {},
-	"producer":           {"internal/invariant", "shard", "producer/rdk"},
+	"producer/native":    {"producer/rdk"},
+	"producer":           {"internal/invariant", "internal/franz", "shard", "producer/rdk", "producer/native"},
 	"server":             {"internal/invariant", "codec", "shard"},
 }
 

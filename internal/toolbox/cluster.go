@@ -11,6 +11,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/franz"
 )
 
 // Cluster is how to reach Kafka.
@@ -42,7 +43,7 @@ func requestMS() int { return int(requestLimit / time.Millisecond) }
 
 // properties are librdkafka's: ours, then the verb's, then the user's.
 func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
-	if len(Seeds(c.Brokers)) == 0 {
+	if len(franz.Seeds(c.Brokers)) == 0 {
 		return nil, config.Usagef("--brokers is missing; give host:port,…")
 	}
 	all := map[string]string{"client.id": "ringtail", "enable.metrics.push": "false", "log_level": "0"}

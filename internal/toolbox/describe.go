@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/franz"
 )
 
 // DescribeTopic prints a topic's settings and, for each partition, leader,
@@ -163,11 +164,11 @@ func settings(ctx context.Context, a *kafka.AdminClient, name string) []string {
 // why some are missing. librdkafka has no request for them, so franz-go asks.
 func (c Cluster) sizes(ctx context.Context, name string) (map[int32]int64, error) {
 	out := map[int32]int64{}
-	security, err := securityOptions(c.Properties)
+	security, err := franz.SecurityOf(c.Properties)
 	if err != nil {
 		return out, err
 	}
-	client, err := kgo.NewClient(append(security, kgo.SeedBrokers(Seeds(c.Brokers)...), kgo.ClientID("ringtail"))...)
+	client, err := kgo.NewClient(append(security.Options(), kgo.SeedBrokers(franz.Seeds(c.Brokers)...), kgo.ClientID("ringtail"))...)
 	if err != nil {
 		return out, err
 	}
@@ -190,22 +191,6 @@ func (c Cluster) sizes(ctx context.Context, name string) (map[int32]int64, error
 		})
 	})
 	return out, err
-}
-
-// Seeds are --brokers one by one, host:port each: librdkafka takes spaces between them,
-// and a protocol before each; franz-go does not.
-func Seeds(brokers string) []string {
-	var list []string
-	for b := range strings.SplitSeq(brokers, ",") {
-		b = strings.TrimSpace(b)
-		if _, address, ok := strings.Cut(b, "://"); ok {
-			b = address
-		}
-		if b != "" {
-			list = append(list, b)
-		}
-	}
-	return list
 }
 
 // partitionOf checks --partition against what the topic has; −1 is any.

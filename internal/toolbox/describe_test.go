@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/ringtail/ringtail/internal/franz"
 )
 
 // certificate makes a self-signed one for 127.0.0.1, and its file.
@@ -120,17 +122,17 @@ func TestSecurityOptionsRefuse(t *testing.T) {
 		"ssl.key":               {"security.protocol": "ssl", "ssl.certificate.location": file},
 		"sasl.oauthbearer":      {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.oauthbearer.method": "oidc"},
 	} {
-		if _, err := securityOptions(properties); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := franz.SecurityOf(properties); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %s", properties, err, want)
 		}
 	}
-	if o, err := securityOptions(map[string]string{"ssl.ca.location": "/nowhere", "linger.ms": "5"}); err != nil || len(o) != 0 {
+	if o, err := franz.SecurityOf(map[string]string{"ssl.ca.location": "/nowhere", "linger.ms": "5"}); err != nil || len(o.Options()) != 0 {
 		t.Errorf("properties that nobody looks at: %v, %v", o, err)
 	}
 }
 
 func TestSeeds(t *testing.T) {
-	got := strings.Join(Seeds(" a:1,, PLAINTEXT://b:2 ,[::1]:3,c "), " ")
+	got := strings.Join(franz.Seeds(" a:1,, PLAINTEXT://b:2 ,[::1]:3,c "), " ")
 	if want := "a:1 b:2 [::1]:3 c"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

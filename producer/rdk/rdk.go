@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka" // links librdkafka; names of errors
@@ -34,7 +35,12 @@ const None = ^uint64(0)
 const (
 	ErrFatal     = int(C.RDK_ERR_FATAL)
 	ErrQueueFull = int(C.RDK_ERR_QUEUE_FULL)
+
+	ErrInvalidRecord = int(C.RDK_ERR_INVALID_RECORD)
 )
+
+// InvalidMax is the most numbers in Track.Invalid.
+const InvalidMax = C.RDK_INVALID_MAX
 
 // Record is one record to hand over. Value must lie outside Go's heap and stay
 // unchanged until its report; Key is copied.
@@ -72,6 +78,7 @@ type Event struct {
 type Client struct {
 	c     *C.rdk_client
 	batch *[BatchMax]C.rd_kafka_message_t // C memory
+	named bool
 }
 
 // New makes a producer with the given librdkafka properties. first is, line by
@@ -227,6 +234,13 @@ func (c *Client) Purge(inflight bool) {
 // Fatal answers the code of librdkafka's fatal error, 0 while there is none.
 func (c *Client) Fatal() int { return int(c.c.fatal) }
 
+// idAssigned ends the line by which librdkafka, with debug=eos, says that it has its
+// producer id. Nothing is written before that, and nothing else tells it.
+const idAssigned = "-> Assigned"
+
+// Named tells whether librdkafka has its producer id, as of the last Events.
+func (c *Client) Named() bool { return c.named }
+
 // Events takes the log lines and errors noted since the last call, and how many
 // were dropped for want of room.
 func (c *Client) Events() ([]Event, int) {
@@ -234,25 +248,35 @@ func (c *Client) Events() ([]Event, int) {
 	if n == 0 && lost == 0 {
 		return nil, 0
 	}
-	out := make([]Event, n)
-	for i := range out {
+	out := make([]Event, 0, n)
+	for i := range n {
 		e := &c.c.event[i]
-		out[i] = Event{Code: int(e.code), Level: int(e.level), Text: C.GoString(&e.text[0])}
+		ev := Event{Code: int(e.code), Level: int(e.level), Text: C.GoString(&e.text[0])}
+		if ev.Code == 0 && strings.HasSuffix(ev.Text, idAssigned) {
+			c.named = true
+			continue
+		}
+		out = append(out, ev)
 	}
 	c.c.events, c.c.events_lost = 0, 0
 	return out, lost
 }
 
-// Stats takes the newest statistics (JSON, librdkafka's STATISTICS.md), or nil.
-func (c *Client) Stats() []byte {
+// Send is nothing to do: what Produce took is sent.
+func (c *Client) Send() {}
+
+// Statistics answers what librdkafka measured of its requests since the last time, every
+// statistics.interval.ms.
+func (c *Client) Statistics() (Statistics, bool) {
 	s := c.c.stats
 	if s == nil {
-		return nil
+		return Statistics{}, false
 	}
 	c.c.stats = nil
-	out := []byte(C.GoString(s))
+	raw := []byte(C.GoString(s))
 	C.rd_kafka_mem_free(c.c.rk, unsafe.Pointer(s))
-	return out
+	out, err := parseStatistics(raw)
+	return out, err == nil
 }
 
 // Destroy ends the producer; it may block. Nothing of c may be used afterwards.

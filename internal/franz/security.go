@@ -1,4 +1,4 @@
-package toolbox
+package franz
 
 import (
 	"crypto/tls"
@@ -16,11 +16,28 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// securityOptions are franz-go's counterparts of librdkafka's security properties, for
-// the one request that librdkafka has not. A property without a counterpart is an
-// error that names it.
-func securityOptions(properties map[string]string) ([]kgo.Opt, error) {
-	p := securityProperties{}
+// Security is how to be let in; nil is without.
+type Security struct {
+	TLS  *tls.Config
+	SASL sasl.Mechanism
+}
+
+// Options are franz-go's.
+func (s Security) Options() []kgo.Opt {
+	var o []kgo.Opt
+	if s.SASL != nil {
+		o = append(o, kgo.SASL(s.SASL))
+	}
+	if s.TLS != nil {
+		o = append(o, kgo.DialTLSConfig(s.TLS))
+	}
+	return o
+}
+
+// SecurityOf is the counterpart of librdkafka's security properties. A property without
+// a counterpart is an error that names it.
+func SecurityOf(properties map[string]string) (s Security, err error) {
+	p := pending{}
 	for name, value := range properties {
 		if name == "sasl.mechanisms" {
 			name = "sasl.mechanism"
@@ -30,40 +47,35 @@ func securityOptions(properties map[string]string) ([]kgo.Opt, error) {
 		}
 	}
 	protocol := strings.ToLower(p.take("security.protocol"))
-	var options []kgo.Opt
 	if strings.HasPrefix(protocol, "sasl_") {
-		mechanism, err := p.mechanism()
-		if err != nil {
-			return nil, err
+		if s.SASL, err = p.mechanism(); err != nil {
+			return s, err
 		}
-		options = append(options, kgo.SASL(mechanism))
 	}
 	if strings.HasSuffix(protocol, "ssl") {
-		c, err := p.tls()
-		if err != nil {
-			return nil, err
+		if s.TLS, err = p.tls(); err != nil {
+			return s, err
 		}
-		options = append(options, kgo.DialTLSConfig(c))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		// librdkafka too looks at nothing of what the protocol does not need.
 		if strings.HasPrefix(protocol, "sasl_") && strings.HasPrefix(name, "sasl.") || strings.HasSuffix(protocol, "ssl") && strings.Contains(name, "ssl.") {
-			return nil, fmt.Errorf("%s is a property that only librdkafka understands", name)
+			return s, fmt.Errorf("%s is a property that only librdkafka understands", name)
 		}
 	}
-	return options, nil
+	return s, nil
 }
 
-// securityProperties are those that have not been looked at yet.
-type securityProperties map[string]string
+// pending are those that have not been looked at yet.
+type pending map[string]string
 
-func (p securityProperties) take(name string) string {
+func (p pending) take(name string) string {
 	value := p[name]
 	delete(p, name)
 	return value
 }
 
-func (p securityProperties) mechanism() (sasl.Mechanism, error) {
+func (p pending) mechanism() (sasl.Mechanism, error) {
 	user, password := p.take("sasl.username"), p.take("sasl.password")
 	switch name := p.take("sasl.mechanism"); name {
 	case "PLAIN":
@@ -77,7 +89,7 @@ func (p securityProperties) mechanism() (sasl.Mechanism, error) {
 	}
 }
 
-func (p securityProperties) tls() (*tls.Config, error) {
+func (p pending) tls() (*tls.Config, error) {
 	c := &tls.Config{}
 	ca, err := p.pem("ssl.ca")
 	if err != nil {
@@ -123,7 +135,7 @@ func (p securityProperties) tls() (*tls.Config, error) {
 }
 
 // pem is what a property holds itself (….pem) or the file that it names (….location).
-func (p securityProperties) pem(name string) ([]byte, error) {
+func (p pending) pem(name string) ([]byte, error) {
 	text, location := p.take(name+".pem"), p.take(name+".location")
 	switch {
 	case text != "":

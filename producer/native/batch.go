@@ -1,0 +1,193 @@
+package native
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"math/bits"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+)
+
+// A record batch of format 2, as Kafka's log holds it (KIP-98). Its header is a fixed
+// length; what is known only at the end is filled in by seal.
+const (
+	atLength     = 8 // of what follows it
+	atEpoch      = 12
+	atMagic      = 16
+	atSum        = 17
+	atAttributes = 21 // the checksum covers from here on
+	atLastDelta  = 23
+	atBaseTime   = 27
+	atMaxTime    = 35
+	atProducer   = 43
+	atProducerEp = 51
+	atSequence   = 53
+	atCount      = 57
+	headerBytes  = 61
+)
+
+// recordExtra bounds what a record takes beside value, key and headers: five varints and
+// the attributes.
+const recordExtra = 26
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// encoder puts records into a batch.
+type encoder struct {
+	pool  *pool
+	data  chunks // the header's room, then the records; nil while there is none
+	bytes int    // in data
+	count int
+}
+
+func (e *encoder) size() int { return max(e.bytes, headerBytes) }
+
+// add appends a record. Header names and values come in turn.
+func (e *encoder) add(value, key []byte, headers []string) {
+	delta := uint64(e.count) << 1 // zigzag of what is not negative
+	length := 1 + 1 + varintBytes(delta) + 1 + varintBytes(uint64(len(value))<<1) + len(value) + varintBytes(uint64(len(headers)))
+	if key != nil {
+		length += varintBytes(uint64(len(key))<<1) - 1 + len(key)
+	}
+	for _, h := range headers {
+		length += varintBytes(uint64(len(h))<<1) + len(h)
+	}
+	e.count++
+	b := e.tail()
+	if cap(b)-len(b) < length+binary.MaxVarintLen64 {
+		e.addOver(length, delta, value, key, headers)
+		return
+	}
+	before := len(b)
+	b = appendStart(b, length, delta, key)
+	b = append(b, key...)
+	b = binary.AppendUvarint(b, uint64(len(value))<<1)
+	b = append(b, value...)
+	b = appendHeaders(b, headers)
+	e.data[len(e.data)-1] = b
+	e.bytes += len(b) - before
+}
+
+// addOver is add where the record goes over the end of a piece.
+func (e *encoder) addOver(length int, delta uint64, value, key []byte, headers []string) {
+	var scratch [64]byte
+	e.write(appendStart(scratch[:0], length, delta, key))
+	e.write(key)
+	e.write(binary.AppendUvarint(scratch[:0], uint64(len(value))<<1))
+	e.write(value)
+	e.write(appendHeaders(scratch[:0], headers))
+}
+
+// appendStart appends what stands before the key.
+func appendStart(b []byte, length int, delta uint64, key []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(length)<<1)
+	b = append(b, 0, 0) // attributes; all records of a batch have its time
+	b = binary.AppendUvarint(b, delta)
+	if key == nil {
+		return append(b, 1) // -1
+	}
+	return binary.AppendUvarint(b, uint64(len(key))<<1)
+}
+
+func appendHeaders(b []byte, headers []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(headers)/2)<<1)
+	for _, h := range headers {
+		b = binary.AppendUvarint(b, uint64(len(h))<<1)
+		b = append(b, h...)
+	}
+	return b
+}
+
+// write appends bytes, to as many pieces as they need.
+func (e *encoder) write(p []byte) {
+	e.bytes += len(p)
+	for len(p) > 0 {
+		b := e.tail()
+		n := min(len(p), cap(b)-len(b))
+		e.data[len(e.data)-1] = append(b, p[:n]...)
+		p = p[n:]
+	}
+}
+
+// tail answers the last piece, which is not full.
+func (e *encoder) tail() []byte {
+	last := len(e.data) - 1
+	if last < 0 {
+		e.data = append(e.data, e.pool.get()[:headerBytes])
+		e.bytes = headerBytes
+	} else if len(e.data[last]) == cap(e.data[last]) {
+		e.data = append(e.data, e.pool.get())
+	}
+	return e.data[len(e.data)-1]
+}
+
+func varintBytes(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
+
+// discard forgets what was added.
+func (e *encoder) discard() {
+	e.pool.put(e.data)
+	e.data, e.bytes, e.count = nil, 0, 0
+}
+
+// seal fills the header in and answers the batch; the encoder is empty afterwards.
+// Whoever sends it again sends these bytes: by id, epoch and sequence a broker knows it.
+func (e *encoder) seal(id producerID, sequence int32, now time.Time, c kgo.Compressor) (chunks, int) {
+	attributes := uint16(0)
+	if c != nil {
+		attributes = e.compress(c)
+	}
+	data, bytes, count := e.data, e.bytes, e.count
+	e.data, e.bytes, e.count = nil, 0, 0
+	be, b := binary.BigEndian, data[0]
+	clear(b[:headerBytes]) // the base offset is the broker's to give
+	be.PutUint32(b[atLength:], uint32(bytes-atEpoch))
+	be.PutUint32(b[atEpoch:], 0xffffffff) // -1
+	b[atMagic] = 2
+	be.PutUint16(b[atAttributes:], attributes)
+	be.PutUint32(b[atLastDelta:], uint32(count-1))
+	be.PutUint64(b[atBaseTime:], uint64(now.UnixMilli()))
+	be.PutUint64(b[atMaxTime:], uint64(now.UnixMilli()))
+	be.PutUint64(b[atProducer:], uint64(id.id))
+	be.PutUint16(b[atProducerEp:], uint16(id.epoch))
+	be.PutUint32(b[atSequence:], uint32(sequence))
+	be.PutUint32(b[atCount:], uint32(count))
+	sum := crc32.Checksum(b[atAttributes:], castagnoli)
+	for _, more := range data[1:] {
+		sum = crc32.Update(sum, castagnoli, more)
+	}
+	be.PutUint32(b[atSum:], sum)
+	return data, bytes
+}
+
+// compress replaces the records by what a codec makes of them, if that is less, and
+// answers the attributes that say which.
+func (e *encoder) compress(c kgo.Compressor) uint16 {
+	plain := make([]byte, 0, e.bytes)
+	for i, b := range e.data {
+		if i == 0 {
+			b = b[headerBytes:]
+		}
+		plain = append(plain, b...)
+	}
+	packed, codec := c.Compress(new(bytes.Buffer), plain)
+	if codec <= 0 || len(packed) >= len(plain) {
+		return 0
+	}
+	e.pool.put(e.data)
+	e.bytes = headerBytes + len(packed)
+	e.data = chunks{append(make([]byte, headerBytes, e.bytes), packed...)}
+	return uint16(codec)
+}
+
+// letterHeaders are the headers of a dead letter.
+func letterHeaders(l rdk.Letter, truncated string) []string {
+	h := []string{"reason", l.Reason, "remote", l.Remote}
+	if truncated != "" {
+		h = append(h, "truncated", truncated)
+	}
+	return h
+}

@@ -1,0 +1,467 @@
+package native
+
+import (
+	"context"
+	"crypto/tls"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+)
+
+// Options say what to write to, and how. Names in comments are the properties of
+// librdkafka that they come from.
+type Options struct {
+	Brokers  []string // bootstrap.servers
+	Topic    string
+	ClientID string         // client.id
+	TLS      *tls.Config    // security.protocol, ssl.*; nil: none
+	SASL     sasl.Mechanism // sasl.*; nil: none
+
+	BatchBytes     int            // batch.size; a record that is larger goes alone
+	BatchRecords   int            // batch.num.messages
+	Compressor     kgo.Compressor // compression.type; nil: none
+	RequestTimeout time.Duration  // request.timeout.ms: how long a broker may wait for replicas
+	SocketTimeout  time.Duration  // socket.timeout.ms: until an answer counts as lost
+	Backoff        time.Duration  // retry.backoff.ms: doubles up to BackoffMax
+	BackoffMax     time.Duration  // retry.backoff.max.ms
+	LookEvery      time.Duration  // topic.metadata.refresh.interval.ms: at who leads what
+}
+
+// requestBytes is the most of one request's batches, unless one batch is larger: what
+// comes last in it must not wait long for what comes first.
+const requestBytes = 8 << 20
+
+// producerID is what brokers know the writer by.
+type producerID struct {
+	id    int64
+	epoch int16
+}
+
+// Client writes to one topic. Its methods but Wake are for one goroutine, the engine's.
+type Client struct {
+	opts Options
+	wire wire
+	now  func() time.Duration // monotonic
+	stop context.CancelFunc
+
+	pool    pool
+	lines   []*line
+	parts   []*part
+	peers   map[int32]*peer
+	seen    *view // what leaders are by
+	begin   int   // which part Send begins with
+	ready   []*flight
+	halted  bool          // something failed: nothing new is sent
+	retryAt time.Duration // when the next batch is to be tried again; 0: none
+	timer   *time.Timer
+	measure measure
+
+	id     atomic.Pointer[producerID]
+	newest atomic.Pointer[view]
+	woken  chan struct{} // capacity 1
+	ask    chan struct{} // capacity 1: a look at the leaders is wanted
+
+	fatal   atomic.Int32
+	noted   atomic.Bool // there are events
+	mu      sync.Mutex
+	answers []answer // that Poll has not taken yet
+	spare   []answer
+	events  []rdk.Event
+	lost    int
+}
+
+// line is one of the engine's, on its way to a partition.
+type line struct {
+	rdk.Track
+	part  *part
+	next  uint64 // number of the next record
+	open  encoder
+	first uint64 // number of the first record in open
+}
+
+// part is a partition. Lines may share it, so sequences are its own.
+type part struct {
+	partition int32
+	lines     []*line
+	turn      int   // whose records go next
+	sequence  int32 // of the next batch
+	batch     *batch
+	retryAt   time.Duration
+	backoff   time.Duration
+}
+
+// batch is sealed: its bytes, id and sequence do not change until its fate is known.
+type batch struct {
+	line   *line
+	first  uint64
+	count  int
+	data   chunks
+	bytes  int     // of data
+	flight *flight // the request that it is under way with; nil: waits for one
+	maybe  bool    // a request that held it has no known end
+	shared bool    // a request that was given up may still read data
+}
+
+// peer is a broker.
+type peer struct {
+	broker int32
+	flight *flight       // the request that is made or under way, at most one
+	notYet time.Duration // it asked for time
+}
+
+// flight is one request.
+type flight struct {
+	broker   int32
+	parts    []*part // a batch that was taken out since points elsewhere
+	bytes    int
+	launched bool
+	begun    time.Duration
+	cancel   func()
+}
+
+// answer is how a request ended. Nobody writes response any more.
+type answer struct {
+	flight   *flight
+	response *kmsg.ProduceResponse
+	err      error
+	at       time.Duration
+}
+
+// New makes a client. first is, line by line, the number of the first record that will
+// be handed over. It does not wait for a broker. The error is about options.
+func New(o Options, first []uint64) (*Client, error) {
+	kc, err := connect(o)
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	w := newNetwork(o)
+	c := newClient(o, first, w, func() time.Duration { return time.Since(begun) })
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() { c.watch(ctx, kc) })
+	c.stop = func() {
+		cancel()
+		kc.Close()
+		w.close()
+		watching.Wait()
+	}
+	return c, nil
+}
+
+func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Client {
+	c := &Client{
+		opts: o, wire: w, now: now, stop: func() {}, peers: map[int32]*peer{}, measure: newMeasure(),
+		woken: make(chan struct{}, 1), ask: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
+	}
+	for _, n := range first {
+		l := &line{Track: rdk.Track{Acked: n, Failed: rdk.None}, next: n}
+		l.open.pool = &c.pool
+		c.lines = append(c.lines, l)
+	}
+	return c
+}
+
+// Produce takes records of one line, numbered from first, for one partition. It copies
+// them. It answers how many it took, and ErrQueueFull where the line's batch is full
+// until the one before is answered.
+func (c *Client) Produce(line int, partition int32, first uint64, records []rdk.Record) (taken, code int) {
+	if c.halted {
+		return 0, rdk.ErrFatal
+	}
+	l := c.open(line, partition, first)
+	for i := range records {
+		r := &records[i]
+		if !c.room(l, len(r.Value)+len(r.Key)) {
+			return i, rdk.ErrQueueFull
+		}
+		l.open.add(r.Value, r.Key, nil)
+		l.next++
+	}
+	return len(records), 0
+}
+
+// ProduceLetter takes one dead letter; it answers 0 or an error code.
+func (c *Client) ProduceLetter(line int, partition int32, number uint64, value []byte, letter rdk.Letter) int {
+	if c.halted {
+		return rdk.ErrFatal
+	}
+	l := c.open(line, partition, number)
+	truncated := ""
+	if letter.Truncated > 0 {
+		truncated = strconv.Itoa(letter.Truncated)
+	}
+	headers := letterHeaders(letter, truncated)
+	size := len(value)
+	for _, h := range headers {
+		size += len(h) + recordExtra
+	}
+	if !c.room(l, size) {
+		return rdk.ErrQueueFull
+	}
+	l.open.add(value, nil, headers)
+	l.next++
+	return 0
+}
+
+// open answers the line, whose next record is number n.
+func (c *Client) open(i int, partition int32, n uint64) *line {
+	l := c.lines[i]
+	if l.part == nil {
+		l.part = c.part(partition)
+		l.part.lines = append(l.part.lines, l)
+	}
+	if l.open.count == 0 {
+		l.first, l.next = n, n
+	}
+	return l
+}
+
+func (c *Client) part(partition int32) *part {
+	for _, p := range c.parts {
+		if p.partition == partition {
+			return p
+		}
+	}
+	c.parts = append(c.parts, &part{partition: partition})
+	return c.parts[len(c.parts)-1]
+}
+
+// room tells whether the open batch of l takes that many bytes more.
+func (c *Client) room(l *line, bytes int) bool {
+	return l.open.count == 0 || l.open.count < c.opts.BatchRecords && l.open.size()+bytes+recordExtra <= c.opts.BatchBytes
+}
+
+// Send sends what may go: to every broker that no request is under way to, one with a
+// batch of each partition that it leads.
+func (c *Client) Send() {
+	c.look()
+	id := c.id.Load()
+	if id == nil || c.seen == nil {
+		return
+	}
+	now := c.now()
+	c.retryAt = 0
+	c.begin++ // who was first is last, should requests be full
+	for i := range c.parts {
+		p := c.parts[(c.begin+i)%len(c.parts)]
+		if !c.mayGo(p, now) {
+			continue
+		}
+		pe := c.peer(p, now)
+		if pe == nil {
+			continue
+		}
+		if p.batch == nil {
+			p.seal(*id, c.opts.Compressor)
+		}
+		if !pe.take(p) {
+			continue
+		}
+		if len(pe.flight.parts) == 1 {
+			c.ready = append(c.ready, pe.flight)
+		}
+	}
+	for i, f := range c.ready {
+		c.launch(f, now)
+		c.ready[i] = nil
+	}
+	c.ready = c.ready[:0]
+}
+
+// mayGo tells whether there is something of p to send, leaders and brokers apart.
+func (c *Client) mayGo(p *part, now time.Duration) bool {
+	if p.batch == nil {
+		return !c.halted && p.pending() != nil
+	}
+	if p.batch.flight != nil || c.halted && !p.batch.maybe {
+		return false
+	}
+	return c.due(p.retryAt, now)
+}
+
+// due tells whether it is time; if not, Poll will not sleep beyond it.
+func (c *Client) due(at, now time.Duration) bool {
+	if at > now && (c.retryAt == 0 || at < c.retryAt) {
+		c.retryAt = at
+	}
+	return at <= now
+}
+
+// peer answers the broker that leads p, nil if it can get no request now.
+func (c *Client) peer(p *part, now time.Duration) *peer {
+	leader := c.seen.leader(p.partition)
+	if leader < 0 {
+		c.wantLook()
+		return nil
+	}
+	pe := c.peers[leader]
+	if pe == nil {
+		pe = &peer{broker: leader}
+		c.peers[leader] = pe
+	}
+	if pe.flight != nil && pe.flight.launched || !c.due(pe.notYet, now) {
+		return nil
+	}
+	return pe
+}
+
+// take puts the batch of p into the request that is being made for a broker.
+func (pe *peer) take(p *part) bool {
+	if pe.flight == nil {
+		pe.flight = &flight{broker: pe.broker}
+	}
+	f := pe.flight
+	if f.bytes > 0 && f.bytes+p.batch.bytes > requestBytes {
+		return false
+	}
+	f.bytes += p.batch.bytes
+	f.parts = append(f.parts, p)
+	p.batch.flight = f
+	return true
+}
+
+// pending answers the line whose records go next, nil if none has any.
+func (p *part) pending() *line {
+	for i := range p.lines {
+		if l := p.lines[(p.turn+i)%len(p.lines)]; l.open.count > 0 {
+			return l
+		}
+	}
+	return nil
+}
+
+func (p *part) seal(id producerID, c kgo.Compressor) {
+	l := p.pending()
+	p.turn++
+	b := &batch{line: l, first: l.first, count: l.open.count}
+	b.data, b.bytes = l.open.seal(id, p.sequence, time.Now(), c)
+	p.sequence = int32((uint32(p.sequence) + uint32(b.count)) & 0x7fffffff) // behind the largest comes 0
+	p.batch, p.retryAt = b, 0
+}
+
+func (c *Client) launch(f *flight, now time.Duration) {
+	f.launched, f.begun = true, now
+	q := &request{topic: c.opts.Topic, id: c.seen.topic, timeout: c.opts.RequestTimeout, parts: make([]requestPart, len(f.parts))}
+	for i, p := range f.parts {
+		q.parts[i] = requestPart{p.partition, p.batch.data, p.batch.bytes}
+	}
+	f.cancel = c.wire.produce(f.broker, c.seen.brokers[f.broker], q, func(r *kmsg.ProduceResponse, err error) {
+		c.mu.Lock()
+		c.answers = append(c.answers, answer{f, r, err, c.now()})
+		c.mu.Unlock()
+		c.Wake()
+	})
+}
+
+// Poll takes answers and new leaders for at most timeout milliseconds, and sends what
+// may go then. It returns early once there was something, and on Wake.
+func (c *Client) Poll(timeout int) {
+	if c.serve() || timeout == 0 {
+		return
+	}
+	d := time.Duration(timeout) * time.Millisecond
+	if c.retryAt > 0 {
+		d = min(d, max(c.retryAt-c.now(), 0))
+	}
+	c.timer.Reset(d)
+	select {
+	case <-c.woken:
+	case <-c.timer.C:
+	}
+	c.serve()
+}
+
+// serve does what Poll is for, without waiting; it tells whether there was anything.
+func (c *Client) serve() bool {
+	some := c.take()
+	some = c.look() || some
+	if some || c.retryAt > 0 && c.retryAt <= c.now() {
+		c.Send()
+	}
+	return some
+}
+
+// Wake makes the current Poll, or the next one, return at once. Any goroutine.
+func (c *Client) Wake() {
+	select {
+	case c.woken <- struct{}{}:
+	default:
+	}
+}
+
+// Track answers what is known of one line as of the last Poll.
+func (c *Client) Track(line int) rdk.Track { return c.lines[line].Track }
+
+// Purge drops what was not sent, and with inflight also what was; what it drops counts as
+// failed. It may be called again: of a batch that was sent, and whose fate is not known, only
+// inflight gives up to find it out.
+func (c *Client) Purge(inflight bool) {
+	c.halted = true
+	for _, p := range c.parts {
+		if b := p.batch; b != nil && (inflight || b.flight == nil && !b.maybe) {
+			if b.flight != nil {
+				b.maybe, b.shared = true, true
+				b.flight.cancel() // the rest of it goes as well
+			}
+			c.fail(p, errPurged)
+		}
+		for _, l := range p.lines {
+			if n := l.open.count; n > 0 {
+				l.failed(l.first, uint64(n), errPurged)
+				l.open.discard()
+			}
+		}
+	}
+}
+
+// Fatal answers the code of what ended the client, 0 while nothing did.
+func (c *Client) Fatal() int { return int(c.fatal.Load()) }
+
+// Named tells whether the client has its producer id: nothing is written before.
+func (c *Client) Named() bool { return c.id.Load() != nil }
+
+// Events takes what was noted since the last call, and how much was dropped for want of
+// room.
+func (c *Client) Events() ([]rdk.Event, int) {
+	if !c.noted.Load() {
+		return nil, 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, n := c.events, c.lost
+	c.events, c.lost = nil, 0
+	c.noted.Store(false)
+	return e, n
+}
+
+const eventsMax = 64
+
+// note is called by any goroutine.
+func (c *Client) note(e rdk.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.noted.Store(true)
+	if len(c.events) == eventsMax {
+		c.lost++
+		return
+	}
+	c.events = append(c.events, e)
+}
+
+// Destroy ends the client. Requests under way are given up.
+func (c *Client) Destroy() {
+	for _, pe := range c.peers {
+		if pe.flight != nil && pe.flight.cancel != nil {
+			pe.flight.cancel()
+		}
+	}
+	c.stop()
+}

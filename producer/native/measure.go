@@ -1,0 +1,45 @@
+package native
+
+import (
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+)
+
+// measure is how long requests take, of which a summary is given from time to time.
+type measure struct {
+	times   *hdrhistogram.Histogram // microseconds
+	sum     time.Duration
+	retries uint64
+	told    time.Duration
+}
+
+// tellEvery is librdkafka's statistics.interval.ms here.
+const tellEvery = 5 * time.Second
+
+func newMeasure() measure {
+	return measure{times: hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 2)}
+}
+
+func (m *measure) add(d time.Duration) {
+	_ = m.times.RecordValue(min(max(d.Microseconds(), 1), m.times.HighestTrackableValue()))
+	m.sum += d
+}
+
+// Statistics answers what was measured since the last time, at most every five seconds.
+func (c *Client) Statistics() (rdk.Statistics, bool) {
+	now := c.now()
+	if now-c.measure.told < tellEvery {
+		return rdk.Statistics{}, false
+	}
+	m := c.measure.times
+	s := rdk.Statistics{Retries: c.measure.retries, Requests: uint64(m.TotalCount()), Took: c.measure.sum, Quantiles: map[float64]time.Duration{}}
+	for _, q := range []float64{0.5, 0.9, 0.99} {
+		s.Quantiles[q] = time.Duration(m.ValueAtQuantile(100*q)) * time.Microsecond
+	}
+	m.Reset()
+	c.measure.sum, c.measure.told = 0, now
+	return s, true
+}

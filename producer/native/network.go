@@ -1,0 +1,308 @@
+package native
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kbin"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// wire carries requests to brokers: network, or the model's.
+type wire interface {
+	// produce sends a request; answered is called once, on any goroutine. Cancelling lets
+	// it be answered soon, but not be undone. At most one request of a broker is under way.
+	produce(broker int32, address string, q *request, answered func(*kmsg.ProduceResponse, error)) (cancel func())
+}
+
+const (
+	idleLimit = 9 * time.Minute  // brokers close a connection after ten
+	dialLimit = 10 * time.Second // from dialling to being let in
+	answerMax = 64 << 20         // bytes of an answer
+)
+
+// network has a connection to each broker that was written to.
+type network struct {
+	opts   Options
+	ctx    context.Context
+	cancel context.CancelFunc
+	busy   sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[int32]*conn
+}
+
+func newNetwork(o Options) *network {
+	n := &network{opts: o, conns: map[int32]*conn{}}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	return n
+}
+
+// close ends all connections, and waits until nobody uses them.
+func (n *network) close() {
+	n.cancel()
+	n.busy.Wait()
+	for _, c := range n.conns {
+		_ = c.nc.Close()
+	}
+}
+
+// conn is a connection to a broker that has been let in.
+type conn struct {
+	nc      net.Conn
+	r       *bufio.Reader
+	w       *bufio.Writer // with TLS, which would make a record of each piece; nil without
+	address string
+	version int16     // of produce requests
+	used    time.Time // last
+	until   time.Time // when SASL wants to be done again; zero: never
+	last    int32     // correlation id
+	in      []byte    // of answers
+	out     []byte    // of what stands between batches
+	pieces  net.Buffers
+}
+
+func (n *network) produce(broker int32, address string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
+	ctx, cancel := context.WithCancel(n.ctx)
+	n.busy.Go(func() { answered(n.roundTrip(ctx, broker, address, q)) })
+	return cancel
+}
+
+func (n *network) roundTrip(ctx context.Context, broker int32, address string, q *request) (*kmsg.ProduceResponse, error) {
+	c, err := n.conn(ctx, broker, address)
+	if err != nil {
+		return nil, &unsent{err}
+	}
+	stop := context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) })
+	r, err := c.produce(ctx, q, n.opts)
+	if !stop() || err != nil {
+		n.drop(broker, c)
+	}
+	return r, err
+}
+
+// unsent is an error of a request that was not sent.
+type unsent struct{ error }
+
+func (e *unsent) Unwrap() error { return e.error }
+
+func (n *network) drop(broker int32, c *conn) {
+	_ = c.nc.Close()
+	n.mu.Lock()
+	if n.conns[broker] == c {
+		delete(n.conns, broker)
+	}
+	n.mu.Unlock()
+}
+
+// conn answers the connection to a broker, a new one where there is none that may be used.
+func (n *network) conn(ctx context.Context, broker int32, address string) (*conn, error) {
+	n.mu.Lock()
+	c := n.conns[broker]
+	n.mu.Unlock()
+	now := time.Now()
+	if c != nil {
+		if c.address == address && now.Sub(c.used) < idleLimit && (c.until.IsZero() || now.Before(c.until)) {
+			c.used = now
+			return c, nil
+		}
+		n.drop(broker, c)
+	}
+	c, err := n.dial(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	n.conns[broker] = c
+	n.mu.Unlock()
+	return c, nil
+}
+
+func (n *network) dial(ctx context.Context, address string) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if n.opts.TLS != nil {
+		o := n.opts.TLS.Clone()
+		if o.ServerName == "" {
+			o.ServerName, _, _ = net.SplitHostPort(address)
+		}
+		nc = tls.Client(nc, o)
+	}
+	c := &conn{nc: nc, r: bufio.NewReader(nc), address: address, used: time.Now()}
+	if n.opts.TLS != nil {
+		c.w = bufio.NewWriterSize(nc, 16<<10)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	err = c.letIn(ctx, n.opts)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// produceMin and produceMax are the versions of produce requests that are spoken: from
+// record batches (Kafka 0.11) to topic ids.
+const (
+	produceMin = 3
+	produceMax = 13
+)
+
+// letIn learns what the broker speaks, and shows who we are.
+func (c *conn) letIn(ctx context.Context, o Options) error {
+	ask := kmsg.NewPtrApiVersionsRequest() // version 0, which every broker knows
+	answer, err := c.call(ask, o.ClientID)
+	if err != nil {
+		return err
+	}
+	versions := answer.(*kmsg.ApiVersionsResponse)
+	if err := kerr.ErrorForCode(versions.ErrorCode); err != nil {
+		return err
+	}
+	c.version = -1
+	for _, k := range versions.ApiKeys {
+		if k.ApiKey == produceKey && k.MinVersion <= produceMax && k.MaxVersion >= produceMin {
+			c.version = min(k.MaxVersion, produceMax)
+		}
+	}
+	if c.version < 0 {
+		return fmt.Errorf("broker at %s speaks no version of produce requests between %d and %d", c.address, produceMin, produceMax)
+	}
+	if o.SASL == nil {
+		return nil
+	}
+	return c.authenticate(ctx, o)
+}
+
+func (c *conn) authenticate(ctx context.Context, o Options) error {
+	begun := time.Now()
+	shake := kmsg.NewPtrSASLHandshakeRequest()
+	shake.Version, shake.Mechanism = 1, o.SASL.Name()
+	answer, err := c.call(shake, o.ClientID)
+	if err != nil {
+		return err
+	}
+	if err := kerr.ErrorForCode(answer.(*kmsg.SASLHandshakeResponse).ErrorCode); err != nil {
+		return fmt.Errorf("sasl.mechanism %s: %w", shake.Mechanism, err)
+	}
+	session, say, err := o.SASL.Authenticate(ctx, c.address)
+	if err != nil {
+		return err
+	}
+	for done := false; !done || len(say) > 0; {
+		q := kmsg.NewPtrSASLAuthenticateRequest()
+		q.Version, q.SASLAuthBytes = 1, say
+		answer, err := c.call(q, o.ClientID)
+		if err != nil {
+			return err
+		}
+		r := answer.(*kmsg.SASLAuthenticateResponse)
+		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
+			if r.ErrorMessage != nil {
+				return fmt.Errorf("%w: %s", err, *r.ErrorMessage)
+			}
+			return err
+		}
+		if life := time.Duration(r.SessionLifetimeMillis) * time.Millisecond; life > 0 {
+			c.until = begun.Add(life * 9 / 10) // then a new connection is made
+		}
+		say = nil
+		if !done {
+			if done, say, err = session.Challenge(r.SASLAuthBytes); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// call makes one of the small requests.
+func (c *conn) call(q kmsg.Request, clientID string) (kmsg.Response, error) {
+	c.last++
+	f := kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID))
+	if _, err := c.nc.Write(f.AppendRequest(nil, q, c.last)); err != nil {
+		return nil, err
+	}
+	body, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	r := q.ResponseKind()
+	return r, r.ReadFrom(body)
+}
+
+// produce sends a request and reads its answer.
+func (c *conn) produce(ctx context.Context, q *request, o Options) (*kmsg.ProduceResponse, error) {
+	if err := c.nc.SetDeadline(time.Now().Add(o.SocketTimeout)); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil { // whose deadline may just have been replaced
+		return nil, err
+	}
+	c.last++
+	c.out, c.pieces = q.encode(c.out[:0], c.pieces[:0], c.version, c.last, o.ClientID)
+	err := c.write(c.pieces)
+	clear(c.pieces)
+	if err != nil {
+		return nil, err
+	}
+	body, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	if flexible(c.version) {
+		b := kbin.Reader{Src: body}
+		kmsg.SkipTags(&b)
+		body = b.Src
+	}
+	r := kmsg.NewPtrProduceResponse()
+	r.Version = c.version
+	return r, r.ReadFrom(body)
+}
+
+func (c *conn) write(pieces net.Buffers) (err error) {
+	if c.w == nil {
+		_, err = pieces.WriteTo(c.nc)
+		return err
+	}
+	if _, err = pieces.WriteTo(c.w); err != nil {
+		return err
+	}
+	return c.w.Flush()
+}
+
+var errAnswer = errors.New("not an answer to what was asked")
+
+// read answers what follows the correlation id of the next answer, until the next read.
+func (c *conn) read() ([]byte, error) {
+	var head [8]byte
+	if _, err := io.ReadFull(c.r, head[:]); err != nil {
+		return nil, err
+	}
+	n := int64(binary.BigEndian.Uint32(head[:])) - 4
+	if n < 0 || n > answerMax || binary.BigEndian.Uint32(head[4:]) != uint32(c.last) {
+		return nil, errAnswer
+	}
+	if int64(cap(c.in)) < n {
+		c.in = make([]byte, n)
+	}
+	c.in = c.in[:n]
+	_, err := io.ReadFull(c.r, c.in)
+	return c.in, err
+}
