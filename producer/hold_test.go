@@ -164,11 +164,13 @@ func TestLinger(t *testing.T) {
 // TestLingerOnKafka: a lone record is not held back, by the engine or by librdkafka; the
 // next one is, until the writer is to drain. A linger.ms of a minute is longer than any of
 // it may take.
-func TestLingerOnKafka(t *testing.T) {
+func TestLingerOnKafka(t *testing.T) { eachWriter(t, lingerOnKafka) }
+
+func lingerOnKafka(t *testing.T, writes func(*Options)) {
 	c := kafkatest.Start(t, kafkatest.Options{})
 	const topic, long = "lingering", time.Minute
 	c.CreateTopic(topic, shards, 1, nil)
-	r := newRig(t, c.Bootstrap(), topic, "", 1<<20, func(o *Options) {
+	r := newRig(t, c.Bootstrap(), topic, "", 1<<20, writes, func(o *Options) {
 		o.Properties = map[string]string{"linger.ms": "60000"}
 	})
 	begun := time.Now()

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
+	"github.com/ringtail/ringtail/producer/native"
 	"github.com/ringtail/ringtail/producer/rdk"
 	"github.com/ringtail/ringtail/shard"
 )
@@ -27,6 +28,13 @@ type rig struct {
 	next    [shards]int // next record of each shard
 	refused atomic.Int64
 	size    int
+}
+
+// eachWriter runs a test with both.
+func eachWriter(t *testing.T, f func(t *testing.T, writes func(*Options))) {
+	for _, w := range []string{WriterNative, WriterLibrdkafka} {
+		t.Run(w, func(t *testing.T) { f(t, func(o *Options) { o.Writer = w }) })
+	}
 }
 
 func newRig(t *testing.T, brokers, topic, dead string, ringBytes int, change ...func(*Options)) *rig {
@@ -152,13 +160,15 @@ func inOrder(t *testing.T, partition int, numbers []int, want func(n int) bool, 
 
 func all(int) bool { return true }
 
-// TestFatalErrorIsSurvived injects librdkafka's fatal error three times under full
+// TestFatalErrorIsSurvived injects a fatal error three times under full
 // load (row 12 of the faults): nothing is missing or out of order, and what is
 // there twice was counted.
-func TestFatalErrorIsSurvived(t *testing.T) {
+func TestFatalErrorIsSurvived(t *testing.T) { eachWriter(t, fatalErrorIsSurvived) }
+
+func fatalErrorIsSurvived(t *testing.T, writes func(*Options)) {
 	c := kafkatest.Start(t, kafkatest.Options{})
 	c.CreateTopic("records", shards, 1, nil)
-	r := newRig(t, c.Bootstrap(), "records", "", 4<<20)
+	r := newRig(t, c.Bootstrap(), "records", "", 4<<20, writes)
 	for round := range 4 {
 		for range 10 {
 			for i := range shards {
@@ -189,21 +199,27 @@ func TestFatalErrorIsSurvived(t *testing.T) {
 func inject(e *engine) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c, ok := e.waking.(*rdk.Client)
-	if ok {
+	switch c := e.waking.(type) {
+	case *rdk.Client:
 		c.InjectFatal(47, "test")
+	case *native.Client:
+		c.InjectFatal(47)
+	default:
+		return false
 	}
-	return ok
+	return true
 }
 
 // TestLimitFallsUnderLoad lowers the topic's max.message.bytes while records that
 // are now too large lie in the rings among small ones: only they are set aside,
 // each has its letter, and the small ones are all there, in order.
-func TestLimitFallsUnderLoad(t *testing.T) {
+func TestLimitFallsUnderLoad(t *testing.T) { eachWriter(t, limitFallsUnderLoad) }
+
+func limitFallsUnderLoad(t *testing.T, writes func(*Options)) {
 	c := kafkatest.Start(t, kafkatest.Options{})
 	c.CreateTopic("records", shards, 1, nil)
 	c.CreateTopic("dead", 1, 1, nil)
-	r := newRig(t, c.Bootstrap(), "records", "dead", 4<<20)
+	r := newRig(t, c.Bootstrap(), "records", "dead", 4<<20, writes)
 	big := func(n int) bool { return n%1000 == 999 }
 	for round := range 8 {
 		if round == 2 {

@@ -42,7 +42,7 @@ type serveFlags struct {
 	RingBytes           config.Size       `default:"16MiB" help:"Memory of each shard for what Kafka does not have yet."`
 	RingDir             string            `placeholder:"DIR" help:"Keep them in files there instead, made if missing: they survive the death of the process, not of the machine. One server a directory."`
 	Loops               int               `default:"0" help:"Event loops. 0: one a core."`
-	Writer              string            `default:"librdkafka" enum:"auto,native,librdkafka" help:"Who writes to Kafka: librdkafka, Ringtail itself (native), or native where it knows every --kafka-property (auto)."`
+	Writer              string            `default:"auto" enum:"auto,native,librdkafka" help:"Who writes to Kafka: librdkafka, Ringtail itself (native), or native where it knows every --kafka-property (auto)."`
 	Producers           int               `default:"1" help:"Instances of the writer."`
 	KafkaProperty       config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka; one that would break a promise is refused. Repeatable."`
 	Unsafe              bool              `help:"Allow properties that may break order or lose records."`

@@ -425,6 +425,12 @@ func (c *Client) Purge(inflight bool) {
 // Fatal answers the code of what ended the client, 0 while nothing did.
 func (c *Client) Fatal() int { return int(c.fatal.Load()) }
 
+// InjectFatal ends the client as a refusal of a producer id would. For tests.
+func (c *Client) InjectFatal(code int) {
+	c.fatal.Store(int32(code))
+	c.Wake()
+}
+
 // Named tells whether the client has its producer id: nothing is written before.
 func (c *Client) Named() bool { return c.id.Load() != nil }
 
