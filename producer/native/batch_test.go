@@ -1,0 +1,161 @@
+package native
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+type given struct {
+	value, key []byte
+	headers    []string
+}
+
+// decode reads a batch with franz-go's own code and checks what holds of every batch.
+func decode(t testing.TB, raw []byte) (kmsg.RecordBatch, []given) {
+	t.Helper()
+	var b kmsg.RecordBatch
+	if err := b.ReadFrom(raw); err != nil {
+		t.Fatal(err)
+	}
+	if int(b.Length) != len(raw)-12 || b.Magic != 2 || b.PartitionLeaderEpoch != -1 || b.FirstOffset != 0 {
+		t.Fatalf("header: %+v", b)
+	}
+	if sum := int32(crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli))); b.CRC != sum {
+		t.Fatalf("checksum %x, want %x", b.CRC, sum)
+	}
+	if b.LastOffsetDelta != b.NumRecords-1 || b.FirstTimestamp != b.MaxTimestamp {
+		t.Fatalf("header: %+v", b)
+	}
+	rest, err := kgo.DefaultDecompressor().Decompress(b.Records, kgo.CompressionCodecType(b.Attributes&7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []given
+	for i := range b.NumRecords {
+		length, n := binary.Varint(rest)
+		var r kmsg.Record
+		if n <= 0 || n+int(length) > len(rest) {
+			t.Fatalf("record %d: length %d of %d bytes", i, length, len(rest))
+		}
+		if err := r.ReadFrom(rest[:n+int(length)]); err != nil {
+			t.Fatalf("record %d: %v", i, err)
+		}
+		if r.OffsetDelta != i || r.TimestampDelta64 != 0 || r.Attributes != 0 {
+			t.Fatalf("record %d: %+v", i, r)
+		}
+		g := given{value: r.Value, key: r.Key}
+		for _, h := range r.Headers {
+			g.headers = append(g.headers, h.Key, string(h.Value))
+		}
+		out = append(out, g)
+		rest = rest[n+int(length):]
+	}
+	if len(rest) > 0 {
+		t.Fatalf("%d bytes behind the last record", len(rest))
+	}
+	return b, out
+}
+
+// TestBatch: what is put into a batch comes out, whichever way records lie across pieces.
+func TestBatch(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	random := func(n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte('a' + rng.IntN(4)) // may be compressed
+		}
+		return b
+	}
+	lz4, err := kgo.DefaultCompressor(kgo.Lz4Compression())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pool{}
+	e := encoder{pool: p}
+	for round := range 60 {
+		var want []given
+		most := []int{20, 300, 40_000, 200_000}[rng.IntN(4)]
+		for range 1 + rng.IntN(200_000/most+20) {
+			g := given{value: random(rng.IntN(most))}
+			if rng.IntN(3) == 0 {
+				g.key = random(rng.IntN(100))
+			}
+			if rng.IntN(5) == 0 {
+				g.headers = []string{"reason", string(random(rng.IntN(20))), "remote", ""}
+			}
+			before := e.size()
+			e.add(g.value, g.key, g.headers)
+			extra := len(g.key) + recordExtra
+			for _, h := range g.headers {
+				extra += len(h) + recordExtra
+			}
+			if e.size() > before+len(g.value)+extra {
+				t.Fatalf("%d bytes more than is said", e.size()-before-len(g.value)-extra)
+			}
+			want = append(want, g)
+		}
+		var c kgo.Compressor
+		if round%3 == 0 {
+			c = lz4
+		}
+		size := e.size()
+		now := time.UnixMilli(rng.Int64N(1 << 40))
+		data, n := e.seal(producerID{1 << 40, 3}, 1<<30, now, c)
+		raw := slices.Concat(data...)
+		if len(raw) != n || c == nil && n != size || c != nil && n > size {
+			t.Fatalf("%d bytes, said to be %d, before %d", len(raw), n, size)
+		}
+		b, got := decode(t, raw)
+		if b.ProducerID != 1<<40 || b.ProducerEpoch != 3 || b.FirstSequence != 1<<30 || b.FirstTimestamp != now.UnixMilli() {
+			t.Fatalf("header: %+v", b)
+		}
+		if !slices.EqualFunc(got, want, func(a, b given) bool {
+			return bytes.Equal(a.value, b.value) && bytes.Equal(a.key, b.key) && (a.key == nil) == (b.key == nil) && slices.Equal(a.headers, b.headers)
+		}) {
+			t.Fatal("what comes out is not what went in")
+		}
+		p.put(data)
+		for _, piece := range p.free {
+			clear(piece[:cap(piece)])
+		}
+	}
+}
+
+// Within its memory a batch allocates nothing.
+func TestBatchAllocatesNothing(t *testing.T) {
+	p := &pool{}
+	e := encoder{pool: p}
+	value := make([]byte, 220)
+	fill := func() {
+		for range 4000 {
+			e.add(value, nil, nil)
+		}
+		e.discard()
+	}
+	fill()
+	if n := testing.AllocsPerRun(20, fill); n > 8 { // the list of pieces grows
+		t.Errorf("%.0f allocations for 4000 records", n)
+	}
+}
+
+func BenchmarkAdd(b *testing.B) {
+	p := &pool{}
+	e := encoder{pool: p}
+	value := make([]byte, 220)
+	b.SetBytes(int64(len(value)))
+	for i := range b.N {
+		e.add(value, nil, nil)
+		if i%1000 == 999 {
+			data, _ := e.seal(producerID{}, 0, time.Time{}, nil)
+			p.put(data)
+		}
+	}
+}
