@@ -11,8 +11,8 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// client is what the engine needs of librdkafka: *rdk.Client, or the model's
-// adversary. All calls but Wake come from the engine's goroutine.
+// client is what the engine needs of a writer's instance: *rdk.Client, *native.Client, or
+// the model's adversary. All calls but Wake come from the engine's goroutine.
 type client interface {
 	Produce(line int, partition int32, first uint64, records []rdk.Record) (taken, code int)
 	ProduceLetter(line int, partition int32, number uint64, value []byte, l rdk.Letter) (code int)
@@ -90,7 +90,7 @@ const (
 	relieved       = time.Second             // and when it is over
 )
 
-// engine carries the lines of one librdkafka instance. Everything is its
+// engine carries the lines of one instance of the writer. Everything is its
 // goroutine's own but for the last block.
 type engine struct {
 	cfg    engineConfig
@@ -116,7 +116,7 @@ type engine struct {
 	heldUntil   time.Duration   // what has come since the last hand-over waits until then
 	full        bool            // feed: a window was full
 	freed       func(*held)     // stats.freed, bound once
-	down        bool            // librdkafka said that no broker can be reached, and nothing was acked since
+	down        bool            // the client said that no broker can be reached, and nothing was acked since
 	records     []rdk.Record    // scratch of feedRecords
 	recordMax   int             // feed: most bytes of a record and its key
 	needKey     bool            // feed: the topic takes no record without key
@@ -200,7 +200,7 @@ func (e *engine) step() time.Duration {
 	return idle
 }
 
-// sleep waits, serving librdkafka where there is an instance. A producer wakes
+// sleep waits, serving the client where there is one. A producer wakes
 // the engine only while it is parked, and it parks only for long waits: under load
 // a wake a batch would cost more than the milliseconds it saves.
 func (e *engine) sleep(d time.Duration) {
@@ -319,7 +319,7 @@ func (e *engine) stepRunning() time.Duration {
 		return 0
 	}
 	if t := e.topic(); t.batchMax() < e.batchMax {
-		e.log().Warn("topic's max.message.bytes fell, starting librdkafka anew", "topic", t.Name, "limit", t.Limit)
+		e.log().Warn("topic's max.message.bytes fell, starting the writer anew", "topic", t.Name, "limit", t.Limit)
 		e.enter(settling)
 		return 0
 	}

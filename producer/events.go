@@ -8,7 +8,7 @@ import (
 	"github.com/ringtail/ringtail/producer/rdk"
 )
 
-// events passes on what librdkafka said since the last time: its log, its errors,
+// events passes on what the client said since the last time: its log, its errors,
 // its statistics.
 func (e *engine) events() {
 	events, lost := e.client.Events()
@@ -23,15 +23,15 @@ func (e *engine) events() {
 		case ev.Code == errTransport || ev.Code == errResolve || ev.Code == errFatal:
 			// Told by a log line, or by fail, as well.
 		case ev.Code != 0:
-			e.log().Warn("librdkafka", "error", rdk.ErrorText(ev.Code), "text", ev.Text)
+			e.log().Warn(e.writer(), "error", rdk.ErrorText(ev.Code), "text", ev.Text)
 		case strings.Contains(ev.Text, "enable.gapless.guarantee is experimental"):
 			// Said at every start; why it is on stands in properties.go.
 		default:
-			e.log().Log(context.Background(), slogLevel(ev.Level), "librdkafka", "text", ev.Text)
+			e.log().Log(context.Background(), slogLevel(ev.Level), e.writer(), "text", ev.Text)
 		}
 	}
 	if lost > 0 {
-		e.log().Warn("librdkafka said more than was kept", "lines", lost)
+		e.log().Warn(e.writer()+" said more than was kept", "lines", lost)
 	}
 	if s, ok := e.client.Statistics(); ok {
 		e.statistics(s)
@@ -39,6 +39,14 @@ func (e *engine) events() {
 	if e.client.Named() {
 		e.hasID()
 	}
+}
+
+// writer names who writes, in logs.
+func (e *engine) writer() string {
+	if e.cfg.Librdkafka {
+		return WriterLibrdkafka
+	}
+	return WriterNative + " writer"
 }
 
 func (e *engine) hasID() {
@@ -49,7 +57,7 @@ func (e *engine) hasID() {
 	}
 }
 
-// Error codes of librdkafka that come as events.
+// Error codes that come as events; they are librdkafka's.
 const (
 	errAllBrokersDown = -187
 	errTransport      = -195
@@ -69,7 +77,7 @@ const (
 func slogLevel(syslog int) slog.Level {
 	switch {
 	case syslog <= 3:
-		return slog.LevelWarn // transport errors: librdkafka retries by itself
+		return slog.LevelWarn // transport errors: the client tries again by itself
 	case syslog <= 5:
 		return slog.LevelInfo
 	}

@@ -153,8 +153,8 @@ func (e *engine) next(l *line, n uint64) (shard.Record, found) {
 	}
 }
 
-// handOver passes e.records to librdkafka. From here until their reports the
-// bytes belong to both: librdkafka reads them, nobody writes them.
+// handOver passes e.records to the client. From here until their reports the bytes
+// belong to both: librdkafka reads them, nobody writes them.
 func (e *engine) handOver(l *line) int {
 	if len(e.records) == 0 {
 		return 0
@@ -174,7 +174,7 @@ func (e *engine) handOver(l *line) int {
 	return taken
 }
 
-// notTaken is librdkafka's refusal to take a record. A full queue passes: the
+// notTaken is the client's refusal to take a record. A full queue passes: the
 // reports that empty it wake the engine. Everything else is a failure.
 func (e *engine) notTaken(l *line, code int) {
 	if code == rdk.ErrQueueFull {

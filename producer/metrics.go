@@ -23,7 +23,7 @@ type stats struct {
 	letters            atomic.Uint64 // dead letters in Kafka
 	possibleDuplicates atomic.Uint64
 	rebuilds           atomic.Uint64
-	retries            atomic.Uint64 // requests that librdkafka sent again
+	retries            atomic.Uint64 // requests that were sent again
 	requests           atomic.Pointer[requestTimes]
 
 	buckets [22]atomic.Uint64 // records, by deliveryBounds; the last is +Inf
@@ -35,7 +35,7 @@ type shardStats struct {
 	_                  [48]byte
 }
 
-// requestTimes is what librdkafka measured of its requests to brokers, in seconds.
+// requestTimes is what the writer measured of its requests to brokers, in seconds.
 type requestTimes struct {
 	count     uint64
 	sum       float64
@@ -99,10 +99,10 @@ var (
 	descUsed      = desc("ring_used_bytes", "Bytes of the ring that Kafka does not have yet.", "shard")
 	descCapacity  = desc("ring_capacity_bytes", "Size of the ring.", "shard")
 	descDelivery  = desc("delivery_seconds", "From ring entry to Kafka's ack, over every record.")
-	descRebuilds  = desc("producer_rebuilds_total", "Times librdkafka was started anew after a failure.")
+	descRebuilds  = desc("producer_rebuilds_total", "Times the writer was started anew after a failure.")
 	descMaybe     = desc("possible_duplicates_total", "Records sent again although Kafka may have them.")
 	descRetries   = desc("kafka_retries_total", "Requests that librdkafka sent again by its own count (txretries), which leaves out produce requests whose records it queued again.")
-	descRequests  = desc("kafka_request_seconds", "Round trip of requests to brokers, of librdkafka's last statistics window.")
+	descRequests  = desc("kafka_request_seconds", "Round trip of requests to brokers, of the writer's last five seconds.")
 )
 
 // collector exposes a Writer's stats and rings; records refused after routing are

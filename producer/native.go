@@ -71,7 +71,7 @@ func (o *Options) native(t topicState, lines int) (native.Options, error) {
 		BatchBytes: number("batch.size"), BatchRecords: number("batch.num.messages"),
 		RequestTimeout: ms("request.timeout.ms"), SocketTimeout: ms("socket.timeout.ms"),
 		Backoff: ms("retry.backoff.ms"), BackoffMax: ms("retry.backoff.max.ms"),
-		LookEvery: ms("topic.metadata.refresh.interval.ms"),
+		LookEvery: ms("topic.metadata.refresh.interval.ms"), TellEvery: ms("statistics.interval.ms"),
 	}
 	security, err := franz.SecurityOf(p)
 	if err != nil {
@@ -101,14 +101,14 @@ func compressor(codec string, level int) (kgo.Compressor, error) {
 	return kgo.DefaultCompressor(c)
 }
 
-// nativeWrites decides who writes. The error names what native does not know.
-func (o *Options) nativeWrites() (bool, error) {
+// chooseWriter decides who writes. The error names what native does not know.
+func (o *Options) chooseWriter() error {
 	switch o.Writer {
 	case "", WriterLibrdkafka:
-		return false, nil
+		return nil
 	case WriterNative, WriterAuto:
 	default:
-		return false, fmt.Errorf("--writer is %q, must be %s, %s or %s", o.Writer, WriterAuto, WriterNative, WriterLibrdkafka)
+		return fmt.Errorf("--writer is %q, must be %s, %s or %s", o.Writer, WriterAuto, WriterNative, WriterLibrdkafka)
 	}
 	err := error(nil)
 	if name := o.onlyRdk(); name != "" {
@@ -116,8 +116,13 @@ func (o *Options) nativeWrites() (bool, error) {
 	} else {
 		_, err = o.native(topicState{}, 1)
 	}
-	if err != nil && o.Writer == WriterNative {
-		return false, fmt.Errorf("--kafka-property with --writer %s: %w", WriterNative, err)
+	switch {
+	case err == nil:
+		o.isNative = true
+	case o.Writer == WriterNative:
+		return fmt.Errorf("--writer %s: --kafka-property %w", WriterNative, err)
+	default:
+		o.Logger.Info("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka, "because", err)
 	}
-	return err == nil, nil
+	return nil
 }

@@ -10,13 +10,13 @@ import (
 // fail latches: from here to the next instance nothing is handed over. l is the
 // line that failed, nil where the instance did; code 0 is an order to stop.
 func (e *engine) fail(code int, l *line) {
-	why := "librdkafka: " + rdk.ErrorText(code)
+	why := e.writer() + ": " + rdk.ErrorText(code)
 	if l != nil {
 		why = fmt.Sprintf("shard %s: %s", l.ring.Name(), rdk.ErrorText(code))
 	}
 	if code != 0 {
 		e.sick(why)
-		e.log().Error("delivery failed, starting librdkafka anew; nothing is lost, clients wait", "cause", why)
+		e.log().Error("delivery failed, starting the writer anew; nothing is lost, clients wait", "cause", why)
 	}
 	if t := e.topic(); code == errTooLarge && t.Assumed {
 		// The topic's limit may not be read, so it is found by halves.
@@ -117,7 +117,7 @@ func (e *engine) stepDestroying() time.Duration {
 	default:
 		left := e.since + destroyTimeout - e.seams.now()
 		if left <= 0 {
-			e.seams.die(fmt.Errorf("producer: librdkafka did not stop within %v; ending, or its requests could overtake", destroyTimeout))
+			e.seams.die(fmt.Errorf("producer: the writer did not stop within %v; ending, or its requests could overtake", destroyTimeout))
 			e.enter(ended)
 			return 0
 		}

@@ -24,7 +24,7 @@ type Options struct {
 	Brokers         string // --brokers, host:port,…
 	Topic           string // --topic
 	DeadLetterTopic string // --dead-letter-topic; "": none
-	Producers       int    // --producers, librdkafka instances; shard i is written by instance i mod Producers
+	Producers       int    // --producers, instances of the writer; shard i is written by instance i mod Producers
 	Fold            bool   // --fold-partitions: shard i to partition i mod partitions
 	KeyField        string // --key-field; "": records have no key
 	MaxRecordBytes  int    // --max-record-bytes
@@ -83,11 +83,11 @@ type Writer struct {
 // reach for Kafka yet.
 func Open(o Options, set shard.Set) (*Writer, error) {
 	o.largest = recoveredLargest(set)
-	if err := o.validate(len(set.Rings)); err != nil {
-		return nil, err
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := o.validate(len(set.Rings)); err != nil {
+		return nil, err
 	}
 	cm := kafka.ConfigMap{}
 	for k, v := range o.common() {
@@ -141,8 +141,7 @@ func (o *Options) validate(shards int) error {
 		return fmt.Errorf("--kafka-property: %w", err)
 	}
 	c.Destroy()
-	o.isNative, err = o.nativeWrites()
-	return err
+	return o.chooseWriter()
 }
 
 // Check looks at the topics once. An error that wraps ErrTopic is about them; any
@@ -199,7 +198,7 @@ func (w *Writer) Start() {
 	}
 }
 
-// Await waits until every librdkafka instance has its producer id, which takes it half a
+// Await waits until every instance has its producer id, which takes librdkafka half a
 // second and more: its first try comes before its first connection. Records that come
 // earlier wait for that long. It gives up when ctx ends; what is wrong then shows in Ready.
 func (w *Writer) Await(ctx context.Context) {

@@ -97,10 +97,8 @@ const (
 
 // under answers the part of that partition whose batch is under way with f, or nil.
 func (c *Client) under(f *flight, partition int32) *part {
-	for _, p := range f.parts {
-		if p.partition == partition && p.batch != nil && p.batch.flight == f {
-			return p
-		}
+	if p := c.partOf[partition]; p != nil && p.batch != nil && p.batch.flight == f {
+		return p
 	}
 	return nil
 }

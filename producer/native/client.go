@@ -32,6 +32,7 @@ type Options struct {
 	Backoff        time.Duration  // retry.backoff.ms: doubles up to BackoffMax
 	BackoffMax     time.Duration  // retry.backoff.max.ms
 	LookEvery      time.Duration  // topic.metadata.refresh.interval.ms: at who leads what
+	TellEvery      time.Duration  // statistics.interval.ms; 0: never
 }
 
 // requestBytes is the most of one request's batches, unless one batch is larger: what
@@ -54,6 +55,7 @@ type Client struct {
 	pool    pool
 	lines   []*line
 	parts   []*part
+	partOf  map[int32]*part // by partition
 	peers   map[int32]*peer
 	seen    *view // what leaders are by
 	begin   int   // which part Send begins with
@@ -158,7 +160,7 @@ func New(o Options, first []uint64) (*Client, error) {
 
 func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Client {
 	c := &Client{
-		opts: o, wire: w, now: now, stop: func() {}, peers: map[int32]*peer{}, measure: newMeasure(),
+		opts: o, wire: w, now: now, stop: func() {}, peers: map[int32]*peer{}, partOf: map[int32]*part{}, measure: newMeasure(),
 		woken: make(chan struct{}, 1), ask: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
 	}
 	for _, n := range first {
@@ -225,13 +227,13 @@ func (c *Client) open(i int, partition int32, n uint64) *line {
 }
 
 func (c *Client) part(partition int32) *part {
-	for _, p := range c.parts {
-		if p.partition == partition {
-			return p
-		}
+	p := c.partOf[partition]
+	if p == nil {
+		p = &part{partition: partition}
+		c.partOf[partition] = p
+		c.parts = append(c.parts, p)
 	}
-	c.parts = append(c.parts, &part{partition: partition})
-	return c.parts[len(c.parts)-1]
+	return p
 }
 
 // room tells whether the open batch of l takes that many bytes more.

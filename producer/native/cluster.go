@@ -51,7 +51,8 @@ func (v *view) leader(partition int32) int32 {
 
 const (
 	lookAgain = 100 * time.Millisecond // at the least between two looks
-	lookLimit = 2 * time.Second        // for one: the broker asked may be frozen
+	lookMin   = 2 * time.Second        // for one: the broker asked may be frozen; another is asked then
+	lookMax   = 30 * time.Second       // but the way to all of them may be slow
 )
 
 // wantLook asks for a newer view; it does not wait.
@@ -64,15 +65,20 @@ func (c *Client) wantLook() {
 
 // watch gets a producer id, and then keeps the view new, until ctx ends.
 func (c *Client) watch(ctx context.Context, kc *kgo.Client) {
-	down := false
+	down, limit := false, lookMin
 	for {
-		err := c.once(ctx, kc)
+		err := c.once(ctx, kc, limit)
 		if ctx.Err() != nil {
 			return
 		}
 		wait := c.opts.LookEvery
-		if err != nil {
-			wait = lookAgain
+		if wait <= 0 { // not without need
+			wait = time.Hour
+		}
+		if err == nil {
+			limit = lookMin
+		} else {
+			wait, limit = lookAgain, min(2*limit, lookMax)
 			if !down {
 				c.note(rdk.Event{Code: errAllDown, Text: err.Error()})
 			}
@@ -101,8 +107,8 @@ func (c *Client) pause(ctx context.Context, d time.Duration) bool {
 }
 
 // once looks once. The view follows the producer id: with it, records may be sent.
-func (c *Client) once(ctx context.Context, kc *kgo.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+func (c *Client) once(ctx context.Context, kc *kgo.Client, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if c.id.Load() == nil {
 		id, err := identify(ctx, kc)

@@ -16,9 +16,6 @@ type measure struct {
 	told    time.Duration
 }
 
-// tellEvery is librdkafka's statistics.interval.ms here.
-const tellEvery = 5 * time.Second
-
 func newMeasure() measure {
 	return measure{times: hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 2)}
 }
@@ -28,10 +25,10 @@ func (m *measure) add(d time.Duration) {
 	m.sum += d
 }
 
-// Statistics answers what was measured since the last time, at most every five seconds.
+// Statistics answers what was measured since the last time, every TellEvery.
 func (c *Client) Statistics() (rdk.Statistics, bool) {
 	now := c.now()
-	if now-c.measure.told < tellEvery {
+	if c.opts.TellEvery <= 0 || now-c.measure.told < c.opts.TellEvery {
 		return rdk.Statistics{}, false
 	}
 	m := c.measure.times

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -48,6 +49,7 @@ type op struct {
 
 type modelPart struct {
 	leader int32
+	begin  int32 // the first sequence: a log that knows no producer takes any
 	log    []entry
 }
 
@@ -58,12 +60,17 @@ type entry struct {
 	replicated  bool // it stays when the leader changes
 }
 
+// behind is n sequences further; the largest is followed by 0.
+func behind(sequence int32, n int) int32 {
+	return int32((int64(sequence) + int64(n)) % (math.MaxInt32 + 1))
+}
+
 // next is the sequence that is expected.
 func (p *modelPart) next() int32 {
 	if len(p.log) == 0 {
-		return 0
+		return p.begin
 	}
-	return p.log[len(p.log)-1].last + 1
+	return behind(p.log[len(p.log)-1].last, 1)
 }
 
 const (
@@ -87,6 +94,12 @@ func newModel(t *testing.T, seed uint64, faults map[string]int) *model {
 	m.first = slices.Clone(m.handed)
 	m.client = newClient(o, m.first, m, func() time.Duration { return m.clock })
 	m.client.id.Store(&producerID{7, 0})
+	if m.rng.IntN(3) == 0 {
+		for i, p := range m.parts {
+			p.begin = math.MaxInt32 - int32(m.rng.IntN(20))
+			m.client.part(int32(i)).sequence = p.begin
+		}
+	}
 	m.publish()
 	return m
 }
@@ -178,7 +191,7 @@ func (m *model) append(broker int32, p *modelPart, b []byte, a *kmsg.ProduceResp
 		return
 	}
 	first := int32(binary.BigEndian.Uint32(b[atSequence:]))
-	last := first + int32(len(ids)) - 1
+	last := behind(first, len(ids)-1)
 	for i := range p.log {
 		if e := &p.log[i]; e.first == first && e.last == last {
 			m.faults["duplicate"]++

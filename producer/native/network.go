@@ -26,7 +26,7 @@ type wire interface {
 
 const (
 	idleLimit = 9 * time.Minute  // brokers close a connection after ten
-	dialLimit = 10 * time.Second // from dialling to being let in
+	dialLimit = 30 * time.Second // from dialling to being let in
 	answerMax = 64 << 20         // bytes of an answer
 )
 

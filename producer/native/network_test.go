@@ -45,7 +45,7 @@ func options() Options {
 	return Options{
 		Topic: "t", ClientID: "test", BatchBytes: 1_000_000, BatchRecords: 10_000,
 		RequestTimeout: 30 * time.Second, SocketTimeout: 60 * time.Second,
-		Backoff: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond, LookEvery: 2 * time.Second,
+		Backoff: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond, LookEvery: 2 * time.Second, TellEvery: 5 * time.Second,
 	}
 }
 
@@ -443,10 +443,10 @@ func TestNoProducerID(t *testing.T) {
 	(&rig{t: t, c: c}).until("the refusal", func() bool { return c.Fatal() == int(kerr.ClusterAuthorizationFailed.Code) })
 }
 
-// TestStatistics: what requests took is told every five seconds.
+// TestStatistics: what requests took is told every TellEvery.
 func TestStatistics(t *testing.T) {
 	r := newRig(t, options(), 1)
-	now := tellEvery
+	now := 5 * time.Second
 	r.c.now = func() time.Duration { return now }
 	r.hand(0, records(1))
 	r.until("an ack", r.acked(0, 1))
@@ -457,7 +457,7 @@ func TestStatistics(t *testing.T) {
 	if _, ok := r.c.Statistics(); ok {
 		t.Error("told twice")
 	}
-	now += tellEvery
+	now += 5 * time.Second
 	if s, ok := r.c.Statistics(); !ok || s.Requests != 0 {
 		t.Errorf("later: %+v, %v", s, ok)
 	}
