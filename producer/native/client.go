@@ -35,9 +35,9 @@ type Options struct {
 	TellEvery      time.Duration  // statistics.interval.ms; 0: never
 }
 
-// requestBytes is the most of one request's batches, unless one batch is larger: what
+// requestBytesMax is the most of one request's batches, unless one batch is larger: what
 // comes last in it must not wait long for what comes first.
-const requestBytes = 8 << 20
+const requestBytesMax = 8 << 20
 
 // producerID is what brokers know the writer by.
 type producerID struct {
@@ -51,6 +51,8 @@ type Client struct {
 	wire wire
 	now  func() time.Duration // monotonic
 	stop context.CancelFunc
+
+	requestBytes int // requestBytesMax
 
 	pool    pool
 	lines   []*line
@@ -161,7 +163,8 @@ func New(o Options, first []uint64) (*Client, error) {
 func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Client {
 	c := &Client{
 		opts: o, wire: w, now: now, stop: func() {}, peers: map[int32]*peer{}, partOf: map[int32]*part{}, measure: newMeasure(),
-		woken: make(chan struct{}, 1), ask: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
+		requestBytes: requestBytesMax,
+		woken:        make(chan struct{}, 1), ask: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
 	}
 	for _, n := range first {
 		l := &line{Track: rdk.Track{Acked: n, Failed: rdk.None}, next: n}
@@ -264,7 +267,7 @@ func (c *Client) Send() {
 		if p.batch == nil {
 			p.seal(*id, c.opts.Compressor)
 		}
-		if !pe.take(p) {
+		if !pe.take(p, c.requestBytes) {
 			continue
 		}
 		if len(pe.flight.parts) == 1 {
@@ -283,10 +286,7 @@ func (c *Client) mayGo(p *part, now time.Duration) bool {
 	if p.batch == nil {
 		return !c.halted && p.pending() != nil
 	}
-	if p.batch.flight != nil || c.halted && !p.batch.maybe {
-		return false
-	}
-	return c.due(p.retryAt, now)
+	return p.batch.flight == nil && c.due(p.retryAt, now)
 }
 
 // due tells whether it is time; if not, Poll will not sleep beyond it.
@@ -316,12 +316,12 @@ func (c *Client) peer(p *part, now time.Duration) *peer {
 }
 
 // take puts the batch of p into the request that is being made for a broker.
-func (pe *peer) take(p *part) bool {
+func (pe *peer) take(p *part, most int) bool {
 	if pe.flight == nil {
 		pe.flight = &flight{broker: pe.broker}
 	}
 	f := pe.flight
-	if f.bytes > 0 && f.bytes+p.batch.bytes > requestBytes {
+	if f.bytes > 0 && f.bytes+p.batch.bytes > most {
 		return false
 	}
 	f.bytes += p.batch.bytes
@@ -410,7 +410,7 @@ func (c *Client) Purge(inflight bool) {
 	for _, p := range c.parts {
 		if b := p.batch; b != nil && (inflight || b.flight == nil && !b.maybe) {
 			if b.flight != nil {
-				b.maybe, b.shared = true, true
+				b.maybe = true
 				b.flight.cancel() // the rest of it goes as well
 			}
 			c.fail(p, errPurged)

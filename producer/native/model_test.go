@@ -28,6 +28,7 @@ type model struct {
 	client  *Client
 	clock   time.Duration
 	parts   []*modelPart
+	notYet  [modelBrokers]time.Duration // a broker asked for time
 	ops     []*op
 	first   []uint64 // by line: number of its first record
 	handed  []uint64 // by line: number of the next one
@@ -93,6 +94,7 @@ func newModel(t *testing.T, seed uint64, faults map[string]int) *model {
 	}
 	m.first = slices.Clone(m.handed)
 	m.client = newClient(o, m.first, m, func() time.Duration { return m.clock })
+	m.client.requestBytes = 700
 	m.client.id.Store(&producerID{7, 0})
 	if m.rng.IntN(3) == 0 {
 		for i, p := range m.parts {
@@ -122,6 +124,16 @@ func (m *model) produce(broker int32, address string, q *request, answered func(
 		if o.broker == broker && !o.done && !o.cancel {
 			m.t.Fatalf("two requests under way to broker %d", broker)
 		}
+	}
+	if m.clock < m.notYet[broker] {
+		m.t.Fatal("a broker asked for time, and gets none")
+	}
+	size := 0
+	for _, p := range q.parts {
+		size += p.bytes
+	}
+	if size > m.client.requestBytes && len(q.parts) > 1 {
+		m.t.Fatalf("a request of %d bytes", size)
 	}
 	o := &op{broker: broker, request: q, answered: answered}
 	m.ops = append(m.ops, o)
@@ -284,7 +296,9 @@ func (m *model) network() {
 			gone()
 		}
 	case m.calm || m.rng.IntN(6) > 0:
-		o.answered(m.arrive(o), nil)
+		r := m.arrive(o)
+		m.notYet[o.broker] = m.clock + time.Duration(r.ThrottleMillis)*time.Millisecond
+		o.answered(r, nil)
 		gone()
 	case m.rng.IntN(4) == 0:
 		m.faults["not sent"]++
@@ -497,6 +511,33 @@ func TestModel(t *testing.T) {
 	} {
 		if faults[f] == 0 {
 			t.Errorf("never seen: %s", f)
+		}
+	}
+}
+
+// TestFair: where not everything fits into a request, or partitions are shared, everybody's
+// turn comes.
+func TestFair(t *testing.T) {
+	m := newModel(t, 0, map[string]int{})
+	m.calm, m.poison = true, false
+	for _, p := range m.parts {
+		p.leader = 0
+	}
+	m.publish()
+	m.client.requestBytes = 1 // one batch each
+	for range 4 * modelLines {
+		for line := range modelLines {
+			m.hand(line)
+		}
+		m.client.Send()
+		for len(m.ops) > 0 {
+			m.network()
+		}
+		m.client.take()
+	}
+	for line := range modelLines {
+		if acked := m.client.Track(line).Acked - m.first[line]; acked == 0 {
+			t.Errorf("line %d has written nothing", line)
 		}
 	}
 }

@@ -462,3 +462,26 @@ func TestStatistics(t *testing.T) {
 		t.Errorf("later: %+v, %v", s, ok)
 	}
 }
+
+// TestNotSent: what no broker can have got is not said to be possibly written.
+func TestNotSent(t *testing.T) {
+	r := newRig(t, options(), 1)
+	r.until("a producer id", func() bool { return r.c.Named() && r.c.newest.Load() != nil })
+	r.cluster.Close()
+	r.hand(0, records(50))
+	r.until("a try", func() bool { return r.c.measure.retries > 0 })
+	r.c.Purge(false)
+	if got := r.c.Track(0); got.Reports != 50 || got.Maybe != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestPollEndsForARetry: nobody else wakes the engine for one.
+func TestPollEndsForARetry(t *testing.T) {
+	begun := time.Now()
+	c := newClient(options(), []uint64{0}, nil, func() time.Duration { return time.Since(begun) })
+	c.retryAt = 20 * time.Millisecond
+	if c.Poll(60_000); time.Since(begun) > 30*time.Second {
+		t.Error("it slept on")
+	}
+}
