@@ -2,14 +2,14 @@
 // rings' freed positions once Kafka has it.
 //
 //	ring 0 ─┐                     ┌─ partition 0
-//	ring 1 ─┼─ engine ─ librdkafka┼─ partition 1      one goroutine an engine,
-//	  …     │  (lines)            │    …              one librdkafka instance at a time
+//	ring 1 ─┼─ engine ─── client ─┼─ partition 1      one goroutine an engine,
+//	  …     │  (lines)            │    …              one client at a time
 //	ring 9 ─┘                     └─ partition 9
-//	dead ring ── engine ─ librdkafka ── dead-letter topic
+//	dead ring ── engine ─── client ── dead-letter topic
 //
 // An engine is one goroutine that does everything for its shards: it reads
-// batches, hands records over by the thousand, polls librdkafka (which counts the
-// reports in C, package rdk), frees rings, and carries the failure protocol. There
+// batches, hands records over by the thousand to a client (package native, or rdk, which
+// is librdkafka with the reports counted in C), polls it, frees rings, and carries the failure protocol. There
 // is no second thread inside, so the protocol is a plain state machine that a test
 // drives step by step (model_test.go). What other goroutines touch is listed at
 // the engine's fields: atomics for readers, Parker and poke for wakers.
@@ -24,11 +24,11 @@
 //		                            └──drained──► ended   │                        die
 //
 //	  - running: records are handed over, reports move acked.
-//	  - settling: nothing is handed over any more. librdkafka's queues are purged, and
+//	  - settling: nothing is handed over any more. The client's queues are purged, and
 //	    purged again, until every record handed over has been reported. Requests under
 //	    way end by themselves; after socket.timeout.ms + 1 s they are purged as well.
 //	    A settling for a lower topic limit does not purge: it waits.
-//	  - destroying: rd_kafka_destroy runs; if it does not return in a minute the
+//	  - destroying: the client's Destroy runs; if it does not return in a minute the
 //	    process ends with 1 (a producer that still sends must not have a second one beside it).
 //	  - rebuilding: waits for the back-off and for a look at the topic that is newer
 //	    than the failure; then a new instance is made and every line is sent again
@@ -39,7 +39,7 @@
 // Records handed over are numbered without gaps; a record that was set aside has no
 // number. Always acked ≤ sent, and:
 //
-//  1. acked moves on an ok report only, along an unbroken run (rdk.c). A failure, a
+//  1. acked moves on an ok report only, along an unbroken run (rdk.c, native/answers.go). A failure, a
 //     purge, a report out of order never move it.
 //  2. A batch is freed once all its numbers are below acked and, if one of its
 //     records was set aside, once that one's letter is in Kafka.
@@ -69,6 +69,7 @@
 //	settle.go      failure, settling, destroying, rebuilding
 //	topic.go       what the topic is: partitions, limit, policy
 //	properties.go  librdkafka's properties, and those that are refused
+//	native.go      which writer, and the properties in its words
 //	metrics.go     counters and the delivery histogram
 //	discard.go     --sink discard
 package producer

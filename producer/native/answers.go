@@ -32,12 +32,11 @@ func judge(code int16) verdict {
 	switch kerr.ErrorForCode(code) {
 	case nil, kerr.DuplicateSequenceNumber: // an earlier try was written, its answer was lost
 		return written
-	case kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InconsistentTopicID, kerr.LeaderNotAvailable,
-		kerr.NotLeaderForPartition, kerr.ReplicaNotAvailable, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch,
-		kerr.NotEnoughReplicas, kerr.ThrottlingQuotaExceeded, kerr.CorruptMessage:
+	case kerr.UnknownTopicID, kerr.InconsistentTopicID, kerr.LeaderNotAvailable, kerr.ReplicaNotAvailable,
+		kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.NotEnoughReplicas, kerr.ThrottlingQuotaExceeded, kerr.CorruptMessage:
 		return again
-	case kerr.RequestTimedOut, kerr.NetworkException, kerr.NotEnoughReplicasAfterAppend, kerr.KafkaStorageError,
-		kerr.UnknownServerError:
+	case kerr.NotLeaderForPartition, kerr.UnknownTopicOrPartition, // also of a leader that lost it after it had written
+		kerr.RequestTimedOut, kerr.NetworkException, kerr.NotEnoughReplicasAfterAppend, kerr.KafkaStorageError, kerr.UnknownServerError:
 		return unknown
 	}
 	return refused

@@ -2,16 +2,13 @@ package native
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/producer/rdk"
@@ -33,9 +30,10 @@ type model struct {
 	first   []uint64 // by line: number of its first record
 	handed  []uint64 // by line: number of the next one
 	calm    bool
-	poison  bool            // records may be refused in this run
-	faults  map[string]int  // what happened, over all runs
-	refused map[uint64]bool // by id
+	poison  bool                  // records may be refused in this run
+	failure [modelLines]rdk.Track // by line, when it was first seen to have failed
+	faults  map[string]int        // what happened, over all runs
+	refused map[uint64]bool       // by id
 }
 
 // op is a request on its way.
@@ -49,6 +47,9 @@ type op struct {
 }
 
 type modelPart struct {
+	rest time.Duration // until then what was refused for the time being is not tried again
+	view *view         // unless leaders are others than these
+
 	leader int32
 	begin  int32 // the first sequence: a log that knows no producer takes any
 	log    []entry
@@ -119,204 +120,6 @@ func (m *model) publish() {
 	m.client.newest.Store(v)
 }
 
-func (m *model) produce(broker int32, address string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
-	for _, o := range m.ops {
-		if o.broker == broker && !o.done && !o.cancel {
-			m.t.Fatalf("two requests under way to broker %d", broker)
-		}
-	}
-	if m.clock < m.notYet[broker] {
-		m.t.Fatal("a broker asked for time, and gets none")
-	}
-	size := 0
-	for _, p := range q.parts {
-		size += p.bytes
-	}
-	if size > m.client.requestBytes && len(q.parts) > 1 {
-		m.t.Fatalf("a request of %d bytes", size)
-	}
-	o := &op{broker: broker, request: q, answered: answered}
-	m.ops = append(m.ops, o)
-	return func() { o.cancel = true }
-}
-
-// read is the network: it takes the bytes of a request, at some time before the answer.
-func (m *model) read(o *op) {
-	if o.batches != nil {
-		return
-	}
-	o.batches = [][]byte{}
-	for _, p := range o.request.parts {
-		b := slices.Concat(p.data...)
-		if len(b) != p.bytes || crc32.Checksum(b[atAttributes:], castagnoli) != binary.BigEndian.Uint32(b[atSum:]) {
-			m.t.Fatal("a batch changed while a request had it")
-		}
-		o.batches = append(o.batches, b)
-	}
-}
-
-// arrive is the broker: it appends what it may and answers for each partition.
-func (m *model) arrive(o *op) *kmsg.ProduceResponse {
-	m.read(o)
-	r := kmsg.NewPtrProduceResponse()
-	t := kmsg.NewProduceResponseTopic()
-	for i, p := range o.request.parts {
-		a := kmsg.NewProduceResponseTopicPartition()
-		a.Partition = p.partition
-		m.append(o.broker, m.parts[p.partition], o.batches[i], &a)
-		if !m.calm && m.rng.IntN(30) == 0 {
-			m.faults["partition unanswered"]++
-			continue
-		}
-		t.Partitions = append(t.Partitions, a)
-	}
-	r.Topics = append(r.Topics, t)
-	if !m.calm && m.rng.IntN(20) == 0 {
-		r.ThrottleMillis = 50
-		m.faults["throttled"]++
-	}
-	return r
-}
-
-func (m *model) append(broker int32, p *modelPart, b []byte, a *kmsg.ProduceResponseTopicPartition) {
-	if p.leader != broker {
-		a.ErrorCode = kerr.NotLeaderForPartition.Code
-		m.faults["not leader"]++
-		return
-	}
-	if !m.calm && m.rng.IntN(12) == 0 {
-		a.ErrorCode = kerr.NotEnoughReplicas.Code
-		m.faults["not enough replicas"]++
-		return
-	}
-	ids := idsOf(m.t, b)
-	for i, id := range ids {
-		if m.refused[id] {
-			a.ErrorCode = kerr.InvalidRecord.Code
-			e := kmsg.NewProduceResponseTopicPartitionErrorRecord()
-			e.RelativeOffset = int32(i)
-			a.ErrorRecords = append(a.ErrorRecords, e)
-		}
-	}
-	if a.ErrorCode != 0 {
-		m.faults["refused"]++
-		return
-	}
-	first := int32(binary.BigEndian.Uint32(b[atSequence:]))
-	last := behind(first, len(ids)-1)
-	for i := range p.log {
-		if e := &p.log[i]; e.first == first && e.last == last {
-			m.faults["duplicate"]++
-			if len(p.log)-i > 5 || m.rng.IntN(2) == 0 {
-				a.ErrorCode = kerr.DuplicateSequenceNumber.Code
-			}
-			p.replicate()
-			return
-		}
-	}
-	if first != p.next() {
-		a.ErrorCode = kerr.OutOfOrderSequenceNumber.Code
-		m.t.Fatalf("sequence %d, %d expected", first, p.next())
-	}
-	p.log = append(p.log, entry{first, last, ids, false})
-	if !m.calm && m.rng.IntN(12) == 0 {
-		a.ErrorCode = []int16{kerr.RequestTimedOut.Code, kerr.NotEnoughReplicasAfterAppend.Code, kerr.KafkaStorageError.Code}[m.rng.IntN(3)]
-		m.faults["written, and an error"]++
-		return
-	}
-	p.replicate()
-}
-
-func (p *modelPart) replicate() {
-	for i := range p.log {
-		p.log[i].replicated = true
-	}
-}
-
-// move gives a partition to another leader, which has what was replicated.
-func (m *model) move(p *modelPart) {
-	m.faults["leader moved"]++
-	p.leader = 1 - p.leader
-	if i := slices.IndexFunc(p.log, func(e entry) bool { return !e.replicated }); i >= 0 {
-		m.faults["cut off"]++
-		p.log = p.log[:i]
-	}
-}
-
-// idsOf answers the ids that a batch's values are.
-func idsOf(t *testing.T, b []byte) []uint64 {
-	var batch kmsg.RecordBatch
-	if err := batch.ReadFrom(b); err != nil {
-		t.Fatal(err)
-	}
-	var ids []uint64
-	rest := batch.Records
-	for range batch.NumRecords {
-		length, n := binary.Varint(rest)
-		var r kmsg.Record
-		if err := r.ReadFrom(rest[:n+int(length)]); err != nil {
-			t.Fatal(err)
-		}
-		if int(r.OffsetDelta) != len(ids) {
-			t.Fatalf("record %d has offset delta %d", len(ids), r.OffsetDelta)
-		}
-		ids = append(ids, binary.BigEndian.Uint64(r.Value))
-		rest = rest[n+int(length):]
-	}
-	if len(rest) > 0 {
-		t.Fatalf("%d bytes behind the last record", len(rest))
-	}
-	return ids
-}
-
-var errCut = errors.New("connection cut")
-
-// network lets something happen to one request.
-func (m *model) network() {
-	if len(m.ops) == 0 {
-		return
-	}
-	i := m.rng.IntN(len(m.ops))
-	o := m.ops[i]
-	gone := func() { m.ops = slices.Delete(m.ops, i, i+1) }
-	switch {
-	case o.done: // given up by the client, and still on its way
-		if m.rng.IntN(2) == 0 {
-			m.faults["arrives late"]++
-			m.arrive(o)
-		}
-		gone()
-	case o.cancel:
-		if m.rng.IntN(2) == 0 {
-			m.read(o)
-		}
-		o.done = true
-		o.answered(nil, errCut)
-		if o.batches == nil {
-			gone()
-		}
-	case m.calm || m.rng.IntN(6) > 0:
-		r := m.arrive(o)
-		m.notYet[o.broker] = m.clock + time.Duration(r.ThrottleMillis)*time.Millisecond
-		o.answered(r, nil)
-		gone()
-	case m.rng.IntN(4) == 0:
-		m.faults["not sent"]++
-		o.answered(nil, &unsent{errCut})
-		gone()
-	case m.rng.IntN(2) == 0:
-		m.faults["answer lost"]++
-		m.arrive(o)
-		o.answered(nil, errCut)
-		gone()
-	default:
-		m.faults["cut on the way"]++
-		m.read(o)
-		o.done = true
-		o.answered(nil, errCut)
-	}
-}
-
 // hand hands over a few records of a line.
 func (m *model) hand(line int) {
 	part := int32(line % modelParts)
@@ -370,6 +173,13 @@ func (m *model) check() {
 		}
 		if next < t.Acked {
 			m.t.Fatalf("line %d: acked %d, and the log ends before %d", i, t.Acked, next)
+		}
+		switch f := &m.failure[i]; {
+		case t.Failed == rdk.None:
+		case f.Reports == 0 || t.Failed < f.Failed: // what was under way may fail after what lies behind it
+			*f = t
+		case t.Failed != f.Failed || t.Err != f.Err:
+			m.t.Fatalf("line %d failed at %d with %d, and later at %d with %d", i, f.Failed, f.Err, t.Failed, t.Err)
 		}
 		if t.Failed < t.Acked {
 			m.t.Fatalf("line %d: %d failed, acked %d", i, t.Failed, t.Acked)
@@ -538,6 +348,55 @@ func TestFair(t *testing.T) {
 	for line := range modelLines {
 		if acked := m.client.Track(line).Acked - m.first[line]; acked == 0 {
 			t.Errorf("line %d has written nothing", line)
+		}
+	}
+}
+
+// TestLeaderOfASilentBroker: a partition whose leader does not answer, and is replaced, goes on
+// with the new one. The old request may do what it likes.
+func TestLeaderOfASilentBroker(t *testing.T) {
+	m := newModel(t, 0, map[string]int{})
+	m.calm, m.poison = true, false
+	for _, p := range m.parts {
+		p.leader = 0
+	}
+	m.publish()
+	m.hand(0)
+	m.client.Send()
+	silent := m.ops[0]
+	m.ops = nil
+	m.move(m.parts[0])
+	m.publish()
+	m.until("an ack", func() bool { return m.client.Track(0).Acked > m.first[0] })
+	m.hand(1) // led by the silent one still
+	m.client.Send()
+	if len(m.ops) != 0 {
+		t.Error("a second request to a broker that has not answered the first")
+	}
+	silent.answered(nil, errCut)
+	m.client.Poll(0)
+	m.until("all to be written", func() bool { return m.outstanding() == 0 })
+}
+
+// TestLooksAtLeaders: whatever stands in the way of a batch may be a matter of who leads.
+func TestLooksAtLeaders(t *testing.T) {
+	for _, answer := range []func(o *op){
+		func(o *op) { o.answered(nil, errCut) },
+		func(o *op) { o.answered(nil, &unsent{errCut}) },
+		func(o *op) { o.answered(kmsg.NewPtrProduceResponse(), nil) },
+	} {
+		m := newModel(t, 0, map[string]int{})
+		m.calm = true
+		m.publish()
+		m.hand(0)
+		m.client.Send()
+		if len(m.client.ask) > 0 {
+			t.Fatal("asked before anything happened")
+		}
+		answer(m.ops[0])
+		m.client.Poll(0)
+		if len(m.client.ask) == 0 {
+			t.Error("nobody asks who leads")
 		}
 	}
 }

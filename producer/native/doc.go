@@ -1,0 +1,43 @@
+// Package native writes records to one topic by encoding Kafka's record batches and produce
+// requests itself. Producer ids and leaders it learns through franz-go's client; TLS and
+// SASL are the standard library's and franz-go's.
+//
+//	records ──Produce──▶ open batch of the line     copied once, into pieces of 32 KiB
+//	                        │ Send: the partition has no batch, its leader no request
+//	                        ▼
+//	                     sealed batch of the partition     id, sequence, checksum
+//	                        │
+//	                        ▼
+//	                     request to the broker     a batch of each partition that it leads
+//	                        │
+//	                        ▼
+//	                     answer ──Poll──▶ Track: acked, or failed
+//
+// Everything but the requests' own goroutines and the one that watches leaders is the
+// engine's goroutine. What it shares with them is in Client's last block and in atomics.
+//
+// # What holds
+//
+//  1. A partition has one sealed batch at most, and a broker one request at most. So nothing
+//     overtakes, and brokers see sequences without gaps.
+//  2. A sealed batch is sent again with the same bytes, id and sequence, to whoever leads its
+//     partition then, until its fate is known: a broker that has it says so instead of
+//     writing it twice. What an earlier request of it still does later changes nothing.
+//  3. Its memory is not used again while a request may read it.
+//  4. acked moves when a partition's answer says that its batch is written, and by nothing else.
+//  5. Once a batch is refused for good, or Purge was called, no new batch is sealed: what
+//     comes behind in the line cannot get ahead of it. The engine makes another client, which
+//     has another producer id.
+//  6. A batch of which a request has no known end, or ended with an error that does not
+//     exclude it, is "maybe" written, and is counted so if it is given up.
+//
+// model_test.go plays them against brokers and a network that do everything that may be
+// done, network_test.go against an embedded Kafka, and ../kafka_test.go against a real one.
+//
+// # Why one request
+//
+// All partitions of a broker travel in one request, where librdkafka makes one for each. It
+// may have only one of those under way (producer/properties.go says why), so with ten
+// partitions ten round trips follow each other, and an ack waits for the last. Here it is
+// one, for one wake-up of everybody on the way.
+package native

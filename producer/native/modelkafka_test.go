@@ -1,0 +1,230 @@
+package native
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func (m *model) produce(broker int32, address string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
+	for _, o := range m.ops {
+		if o.broker == broker && !o.done && !o.cancel {
+			m.t.Fatalf("two requests under way to broker %d", broker)
+		}
+	}
+	if m.clock < m.notYet[broker] {
+		m.t.Fatal("a broker asked for time, and gets none")
+	}
+	size := 0
+	for _, p := range q.parts {
+		size += p.bytes
+	}
+	if size > m.client.requestBytes && len(q.parts) > 1 {
+		m.t.Fatalf("a request of %d bytes", size)
+	}
+	for _, p := range q.parts {
+		if part := m.parts[p.partition]; m.clock < part.rest && m.client.seen == part.view {
+			m.t.Fatalf("partition %d is tried again at once", p.partition)
+		}
+	}
+	o := &op{broker: broker, request: q, answered: answered}
+	m.ops = append(m.ops, o)
+	return func() { o.cancel = true }
+}
+
+// read is the network: it takes the bytes of a request, at some time before the answer.
+func (m *model) read(o *op) {
+	if o.batches != nil {
+		return
+	}
+	o.batches = [][]byte{}
+	for _, p := range o.request.parts {
+		b := slices.Concat(p.data...)
+		if len(b) != p.bytes || crc32.Checksum(b[atAttributes:], castagnoli) != binary.BigEndian.Uint32(b[atSum:]) {
+			m.t.Fatal("a batch changed while a request had it")
+		}
+		o.batches = append(o.batches, b)
+	}
+}
+
+// arrive is the broker: it appends what it may and answers for each partition.
+func (m *model) arrive(o *op) *kmsg.ProduceResponse {
+	m.read(o)
+	r := kmsg.NewPtrProduceResponse()
+	t := kmsg.NewProduceResponseTopic()
+	for i, p := range o.request.parts {
+		a := kmsg.NewProduceResponseTopicPartition()
+		a.Partition = p.partition
+		m.append(o.broker, m.parts[p.partition], o.batches[i], &a)
+		if !m.calm && m.rng.IntN(30) == 0 {
+			m.faults["partition unanswered"]++
+			continue
+		}
+		t.Partitions = append(t.Partitions, a)
+	}
+	r.Topics = append(r.Topics, t)
+	if !m.calm && m.rng.IntN(20) == 0 {
+		r.ThrottleMillis = 50
+		m.faults["throttled"]++
+	}
+	return r
+}
+
+func (m *model) append(broker int32, p *modelPart, b []byte, a *kmsg.ProduceResponseTopicPartition) {
+	if p.leader != broker {
+		a.ErrorCode = kerr.NotLeaderForPartition.Code
+		m.faults["not leader"]++
+		return
+	}
+	if !m.calm && m.rng.IntN(12) == 0 {
+		a.ErrorCode = kerr.NotEnoughReplicas.Code
+		m.faults["not enough replicas"]++
+		return
+	}
+	ids := idsOf(m.t, b)
+	for i, id := range ids {
+		if m.refused[id] {
+			a.ErrorCode = kerr.InvalidRecord.Code
+			e := kmsg.NewProduceResponseTopicPartitionErrorRecord()
+			e.RelativeOffset = int32(i)
+			a.ErrorRecords = append(a.ErrorRecords, e)
+		}
+	}
+	if a.ErrorCode != 0 {
+		m.faults["refused"]++
+		return
+	}
+	first := int32(binary.BigEndian.Uint32(b[atSequence:]))
+	last := behind(first, len(ids)-1)
+	for i := range p.log {
+		if e := &p.log[i]; e.first == first && e.last == last {
+			m.faults["duplicate"]++
+			if len(p.log)-i > 5 || m.rng.IntN(2) == 0 {
+				a.ErrorCode = kerr.DuplicateSequenceNumber.Code
+			}
+			p.replicate()
+			return
+		}
+	}
+	if first != p.next() {
+		a.ErrorCode = kerr.OutOfOrderSequenceNumber.Code
+		m.t.Fatalf("sequence %d, %d expected", first, p.next())
+	}
+	p.log = append(p.log, entry{first, last, ids, false})
+	if !m.calm && m.rng.IntN(12) == 0 {
+		a.ErrorCode = []int16{kerr.RequestTimedOut.Code, kerr.NotEnoughReplicasAfterAppend.Code, kerr.KafkaStorageError.Code, kerr.NotLeaderForPartition.Code}[m.rng.IntN(4)]
+		m.faults["written, and an error"]++
+		return
+	}
+	p.replicate()
+}
+
+func (p *modelPart) replicate() {
+	for i := range p.log {
+		p.log[i].replicated = true
+	}
+}
+
+// move gives a partition to another leader, which has what was replicated.
+func (m *model) move(p *modelPart) {
+	m.faults["leader moved"]++
+	p.leader = 1 - p.leader
+	if i := slices.IndexFunc(p.log, func(e entry) bool { return !e.replicated }); i >= 0 {
+		m.faults["cut off"]++
+		p.log = p.log[:i]
+	}
+}
+
+// idsOf answers the ids that a batch's values are.
+func idsOf(t *testing.T, b []byte) []uint64 {
+	var batch kmsg.RecordBatch
+	if err := batch.ReadFrom(b); err != nil {
+		t.Fatal(err)
+	}
+	var ids []uint64
+	rest := batch.Records
+	for range batch.NumRecords {
+		length, n := binary.Varint(rest)
+		var r kmsg.Record
+		if err := r.ReadFrom(rest[:n+int(length)]); err != nil {
+			t.Fatal(err)
+		}
+		if int(r.OffsetDelta) != len(ids) {
+			t.Fatalf("record %d has offset delta %d", len(ids), r.OffsetDelta)
+		}
+		ids = append(ids, binary.BigEndian.Uint64(r.Value))
+		rest = rest[n+int(length):]
+	}
+	if len(rest) > 0 {
+		t.Fatalf("%d bytes behind the last record", len(rest))
+	}
+	return ids
+}
+
+var errCut = errors.New("connection cut")
+
+// network lets something happen to one request.
+func (m *model) network() {
+	if len(m.ops) == 0 {
+		return
+	}
+	i := m.rng.IntN(len(m.ops))
+	o := m.ops[i]
+	gone := func() { m.ops = slices.Delete(m.ops, i, i+1) }
+	switch {
+	case o.done: // given up by the client, and still on its way
+		if m.rng.IntN(2) == 0 {
+			m.faults["arrives late"]++
+			m.arrive(o)
+		}
+		gone()
+	case o.cancel:
+		if m.rng.IntN(2) == 0 {
+			m.read(o)
+		}
+		o.done = true
+		o.answered(nil, errCut)
+		if o.batches == nil {
+			gone()
+		}
+	case m.calm || m.rng.IntN(6) > 0:
+		r := m.arrive(o)
+		m.rest(o, r)
+		m.notYet[o.broker] = m.clock + time.Duration(r.ThrottleMillis)*time.Millisecond
+		o.answered(r, nil)
+		gone()
+	case m.rng.IntN(4) == 0:
+		m.faults["not sent"]++
+		o.answered(nil, &unsent{errCut})
+		gone()
+	case m.rng.IntN(2) == 0:
+		m.faults["answer lost"]++
+		m.arrive(o)
+		o.answered(nil, errCut)
+		gone()
+	default:
+		m.faults["cut on the way"]++
+		m.read(o)
+		o.done = true
+		o.answered(nil, errCut)
+	}
+}
+
+// rest notes which partitions are to wait for their next try.
+func (m *model) rest(o *op, r *kmsg.ProduceResponse) {
+	for _, a := range r.Topics[0].Partitions {
+		b, part := m.client.partOf[a.Partition].batch, m.parts[a.Partition]
+		for i := range o.request.parts {
+			if p := &o.request.parts[i]; p.partition == a.Partition && b != nil && b.flight != nil && b.flight.broker == o.broker &&
+				&b.data[0][0] == &p.data[0][0] && judge(a.ErrorCode) != written {
+				part.rest, part.view = m.clock+m.client.opts.Backoff, m.client.seen
+			}
+		}
+	}
+}

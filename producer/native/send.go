@@ -1,0 +1,127 @@
+package native
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Send sends what may go: to every broker that no request is under way to, one with a
+// batch of each partition that it leads.
+func (c *Client) Send() {
+	c.look()
+	id := c.id.Load()
+	if id == nil || c.seen == nil {
+		return
+	}
+	now := c.now()
+	c.retryAt = 0
+	c.begin++ // who was first is last, should requests be full
+	for i := range c.parts {
+		p := c.parts[(c.begin+i)%len(c.parts)]
+		if !c.mayGo(p, now) {
+			continue
+		}
+		pe := c.peer(p, now)
+		if pe == nil {
+			continue
+		}
+		if p.batch == nil {
+			p.seal(*id, c.opts.Compressor)
+		}
+		if !pe.take(p, c.requestBytes) {
+			continue
+		}
+		if len(pe.flight.parts) == 1 {
+			c.ready = append(c.ready, pe.flight)
+		}
+	}
+	for i, f := range c.ready {
+		c.launch(f, now)
+		c.ready[i] = nil
+	}
+	c.ready = c.ready[:0]
+}
+
+// mayGo tells whether there is something of p to send, leaders and brokers apart.
+func (c *Client) mayGo(p *part, now time.Duration) bool {
+	if p.batch == nil {
+		return !c.halted && p.pending() != nil
+	}
+	return p.batch.flight == nil && c.due(p.retryAt, now)
+}
+
+// due tells whether it is time; if not, Poll will not sleep beyond it.
+func (c *Client) due(at, now time.Duration) bool {
+	if at > now && (c.retryAt == 0 || at < c.retryAt) {
+		c.retryAt = at
+	}
+	return at <= now
+}
+
+// peer answers the broker that leads p, nil if it can get no request now.
+func (c *Client) peer(p *part, now time.Duration) *peer {
+	leader := c.seen.leader(p.partition)
+	if leader < 0 {
+		c.wantLook()
+		return nil
+	}
+	pe := c.peers[leader]
+	if pe == nil {
+		pe = &peer{broker: leader}
+		c.peers[leader] = pe
+	}
+	if pe.flight != nil && pe.flight.launched || !c.due(pe.notYet, now) {
+		return nil
+	}
+	return pe
+}
+
+// take puts the batch of p into the request that is being made for a broker.
+func (pe *peer) take(p *part, most int) bool {
+	if pe.flight == nil {
+		pe.flight = &flight{broker: pe.broker}
+	}
+	f := pe.flight
+	if f.bytes > 0 && f.bytes+p.batch.bytes > most {
+		return false
+	}
+	f.bytes += p.batch.bytes
+	f.parts = append(f.parts, p)
+	p.batch.flight = f
+	return true
+}
+
+// pending answers the line whose records go next, nil if none has any.
+func (p *part) pending() *line {
+	for i := range p.lines {
+		if l := p.lines[(p.turn+i)%len(p.lines)]; l.open.count > 0 {
+			return l
+		}
+	}
+	return nil
+}
+
+func (p *part) seal(id producerID, c kgo.Compressor) {
+	l := p.pending()
+	p.turn++
+	b := &batch{line: l, first: l.first, count: l.open.count}
+	b.data, b.bytes = l.open.seal(id, p.sequence, time.Now(), c)
+	p.sequence = int32((uint32(p.sequence) + uint32(b.count)) & 0x7fffffff) // behind the largest comes 0
+	p.batch, p.retryAt = b, 0
+}
+
+func (c *Client) launch(f *flight, now time.Duration) {
+	f.launched, f.begun = true, now
+	q := &request{topic: c.opts.Topic, id: c.seen.topic, timeout: c.opts.RequestTimeout, parts: make([]requestPart, len(f.parts))}
+	for i, p := range f.parts {
+		q.parts[i] = requestPart{p.partition, p.batch.data, p.batch.bytes}
+	}
+	f.cancel = c.wire.produce(f.broker, c.seen.brokers[f.broker], q, func(r *kmsg.ProduceResponse, err error) {
+		c.mu.Lock()
+		c.answers = append(c.answers, answer{f, r, err, c.now()})
+		c.mu.Unlock()
+		c.Wake()
+	})
+}
