@@ -38,7 +38,7 @@ run: build ## build, and serve with a broker in the same process
 
 test: need-go need-cc need-tests ## all tests, real Kafka included
 	@go test -timeout 20m $$(go list ./... | grep -v -e /internal/e2e$$ -e /internal/faults$$)
-	@go test -v -timeout 20m ./internal/e2e ./internal/faults # -v: they print what they measured
+	@go test -v -count=1 -timeout 20m ./internal/e2e ./internal/faults # -v: they print what they measured; of the binary they run Go knows nothing
 	@$(MAKE) --no-print-directory race
 
 race: need-go need-cc ## the race detector on the packages where goroutines meet

@@ -117,10 +117,10 @@ func (e *encoder) write(p []byte) {
 func (e *encoder) tail() []byte {
 	last := len(e.data) - 1
 	if last < 0 {
-		e.data = append(e.data, e.pool.get()[:headerBytes])
+		e.data = append(e.data, e.pool.get(true)[:headerBytes])
 		e.bytes = headerBytes
 	} else if len(e.data[last]) == cap(e.data[last]) {
-		e.data = append(e.data, e.pool.get())
+		e.data = append(e.data, e.pool.get(false))
 	}
 	return e.data[len(e.data)-1]
 }

@@ -123,7 +123,7 @@ func TestBatch(t *testing.T) {
 			t.Fatal("what comes out is not what went in")
 		}
 		p.put(data)
-		for _, piece := range p.free {
+		for _, piece := range slices.Concat(p.first, p.more) {
 			clear(piece[:cap(piece)])
 		}
 	}

@@ -2,7 +2,7 @@
 // requests itself. Producer ids and leaders it learns through franz-go's client; TLS and
 // SASL are the standard library's and franz-go's.
 //
-//	records ──Produce──▶ open batch of the line     copied once, into pieces of 32 KiB
+//	records ──Produce──▶ open batch of the line     copied once, into pieces of 4 and 32 KiB
 //	                        │ Send: the partition has no batch, its leader no request
 //	                        ▼
 //	                     sealed batch of the partition     id, sequence, checksum
