@@ -130,10 +130,3 @@ func TestSecurityOptionsRefuse(t *testing.T) {
 		t.Errorf("properties that nobody looks at: %v, %v", o, err)
 	}
 }
-
-func TestSeeds(t *testing.T) {
-	got := strings.Join(franz.Seeds(" a:1,, PLAINTEXT://b:2 ,[::1]:3,c "), " ")
-	if want := "a:1 b:2 [::1]:3 c"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
