@@ -63,6 +63,7 @@ func (c *Client) settle(a *answer) {
 		pe.flight = nil
 	}
 	if a.err == nil {
+		pe.failed = 0
 		c.measure.add(a.at - f.begun)
 		pe.notYet = a.at + time.Duration(a.response.ThrottleMillis)*time.Millisecond
 		for i := range a.response.Topics {
@@ -74,25 +75,34 @@ func (c *Client) settle(a *answer) {
 			}
 		}
 	}
-	told := false
+	if a.err != nil {
+		pe.failed++
+		c.tell(f, a.err)
+	}
 	for _, p := range f.parts { // what got no answer
-		if p.batch == nil || p.batch.flight != f {
-			continue
-		}
-		p.batch.maybe = p.batch.maybe || !notSent(a.err)
-		c.retry(p)
-		if !told {
-			told = true
-			c.note(rdk.Event{Level: levelInfo, Text: fmt.Sprintf("broker %d did not answer, trying again: %v", f.broker, a.err)})
+		if p.batch != nil && p.batch.flight == f {
+			p.batch.maybe = p.batch.maybe || !notSent(a.err)
+			c.retry(p)
 		}
 	}
 }
 
 // Levels of syslog.
 const (
-	levelError = 3
-	levelInfo  = 6
+	levelError  = 3
+	levelNotice = 5
+	levelDebug  = 7
 )
+
+// tell says that a request got no answer: aloud once, if it is more than a connection that
+// the broker had closed for want of use.
+func (c *Client) tell(f *flight, err error) {
+	level, n := levelDebug, c.peers[f.broker].failed
+	if notSent(err) && n == 1 || !notSent(err) && n == 2 {
+		level = levelError
+	}
+	c.note(rdk.Event{Level: level, Text: fmt.Sprintf("broker %d, trying again: %v", f.broker, err)})
+}
 
 // under answers the part of that partition whose batch is under way with f, or nil.
 func (c *Client) under(f *flight, partition int32) *part {
@@ -120,7 +130,7 @@ func (c *Client) settlePart(p *part, r *kmsg.ProduceResponseTopicPartition) {
 		return
 	}
 	if p.backoff == 0 {
-		c.note(rdk.Event{Level: levelInfo, Text: fmt.Sprintf("partition %d, trying again: %v", p.partition, kerr.ErrorForCode(r.ErrorCode))})
+		c.note(rdk.Event{Level: levelNotice, Text: fmt.Sprintf("partition %d, trying again: %v", p.partition, kerr.ErrorForCode(r.ErrorCode))})
 	}
 	c.retry(p)
 }

@@ -118,6 +118,7 @@ type peer struct {
 	broker int32
 	flight *flight       // the request that is made or under way, at most one
 	notYet time.Duration // it asked for time
+	failed int           // requests without answer in a row
 }
 
 // flight is one request.

@@ -333,6 +333,16 @@ func TestNotSent(t *testing.T) {
 	r.cluster.Close()
 	r.hand(0, records(50))
 	r.until("a try", func() bool { return r.c.measure.retries > 0 })
+	events, _ := r.c.Events()
+	aloud := 0
+	for _, e := range events {
+		if e.Level == levelError && strings.Contains(e.Text, "refused") {
+			aloud++
+		}
+	}
+	if aloud != 1 {
+		t.Errorf("said aloud %d times: %v", aloud, events)
+	}
 	r.c.Purge(false)
 	if got := r.c.Track(0); got.Reports != 50 || got.Maybe != 0 {
 		t.Errorf("%+v", got)
