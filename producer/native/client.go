@@ -85,7 +85,6 @@ type Client struct {
 type line struct {
 	rdk.Track
 	part  *part
-	next  uint64 // number of the next record
 	open  encoder
 	first uint64 // number of the first record in open
 }
@@ -168,7 +167,7 @@ func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Cli
 		woken:        make(chan struct{}, 1), ask: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
 	}
 	for _, n := range first {
-		l := &line{Track: rdk.Track{Acked: n, Failed: rdk.None}, next: n}
+		l := &line{Track: rdk.Track{Acked: n, Failed: rdk.None}}
 		l.open.pool = &c.pool
 		c.lines = append(c.lines, l)
 	}
@@ -189,7 +188,6 @@ func (c *Client) Produce(line int, partition int32, first uint64, records []rdk.
 			return i, rdk.ErrQueueFull
 		}
 		l.open.add(r.Value, r.Key, nil)
-		l.next++
 	}
 	return len(records), 0
 }
@@ -213,7 +211,6 @@ func (c *Client) ProduceLetter(line int, partition int32, number uint64, value [
 		return rdk.ErrQueueFull
 	}
 	l.open.add(value, nil, headers)
-	l.next++
 	return 0
 }
 
@@ -225,7 +222,7 @@ func (c *Client) open(i int, partition int32, n uint64) *line {
 		l.part.lines = append(l.part.lines, l)
 	}
 	if l.open.count == 0 {
-		l.first, l.next = n, n
+		l.first = n
 	}
 	return l
 }
