@@ -16,23 +16,26 @@ func testMillion(t *testing.T, c *kafkatest.Cluster) {
 		server  string
 		records int64
 		ack     bool
+		writer  string
 	}{
-		{bench.Newline, "newline", 1_000_000, false},
-		{bench.Length, "length", 1_000_000, false},
-		{bench.Newline, "newline", 300_000, true},
-		{bench.Length, "auto", 300_000, true},
-		{bench.JSON, "json", 300_000, true},
-		{bench.JSON, "auto", 300_000, false},
-		{bench.Auto, "auto", 300_000, true},
+		{bench.Newline, "newline", 1_000_000, false, "auto"},
+		{bench.Length, "length", 1_000_000, false, "auto"},
+		{bench.Newline, "newline", 300_000, true, "native"},
+		{bench.Length, "auto", 300_000, true, "auto"},
+		{bench.JSON, "json", 300_000, true, "auto"},
+		{bench.JSON, "auto", 300_000, false, "auto"},
+		{bench.Auto, "auto", 300_000, true, "auto"},
+		{bench.Newline, "newline", 1_000_000, false, "librdkafka"},
+		{bench.Length, "auto", 300_000, true, "librdkafka"},
 	}
 	for _, test := range cases {
-		t.Run(fmt.Sprintf("%v to %s ack %v", test.framing, test.server, test.ack), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%v to %s ack %v writer %s", test.framing, test.server, test.ack, test.writer), func(t *testing.T) {
 			topic := newTopic(t, c)
 			ack := "off"
 			if test.ack {
 				ack = "kafka"
 			}
-			s := Serve(t, "--brokers", c.Bootstrap(), "--topic", topic, "--framing", test.server, "--ack", ack)
+			s := Serve(t, "--brokers", c.Bootstrap(), "--topic", topic, "--framing", test.server, "--ack", ack, "--writer", test.writer)
 			before := s.CPU()
 			o := bench.Defaults()
 			o.Target, o.Framing, o.Records, o.Ack = s.Target, test.framing, test.records, test.ack
@@ -53,8 +56,8 @@ func testMillion(t *testing.T, c *kafkatest.Cluster) {
 			if want := (Ledger{Received: test.records, Delivered: test.records}); ledger != want {
 				t.Errorf("ledger %+v, want %+v", ledger, want)
 			}
-			Report("%v to %s, ack %s: %d records, %.0f/s, %d ns of CPU a record, at most %d MiB",
-				test.framing, test.server, ack, r.Records, r.RecordsPerSecond, cpu.Nanoseconds()/test.records, exit.RSS>>20)
+			Report("%v to %s, ack %s, writer %s: %d records, %.0f/s, %d ns of CPU a record, at most %d MiB",
+				test.framing, test.server, ack, test.writer, r.Records, r.RecordsPerSecond, cpu.Nanoseconds()/test.records, exit.RSS>>20)
 		})
 	}
 }
