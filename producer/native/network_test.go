@@ -138,6 +138,9 @@ func TestTriedAgain(t *testing.T) {
 			if r.c.measure.retries == 0 {
 				t.Error("nothing was tried again")
 			}
+			if n := r.c.peers[0].failed; n != 0 {
+				t.Errorf("%d requests without answer in a row, and the last was answered", n)
+			}
 			r.compare(map[int32][]*kgo.Record{0: values(50)}, nil)
 		})
 	}
