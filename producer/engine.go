@@ -46,7 +46,7 @@ type engineConfig struct {
 	WindowRecords int    // most records of a line handed over and not reported
 	WindowBytes   int    // most bytes of the batches they lie in; one batch may exceed it
 	SettleTimeout time.Duration
-	Librdkafka    bool          // see run and sleep
+	Librdkafka    bool          // see run, sleep and hold
 	Linger        time.Duration // how long a record may wait for others; see hold
 	BatchSize     int           // bytes of a shard that end the waiting
 	Dead          *shard.Ring   // where letters of records set aside go

@@ -145,10 +145,10 @@ func TestLinger(t *testing.T) {
 		20 * time.Millisecond:  {"queue.buffering.max.ms": "20"},
 	} {
 		o := Options{Brokers: "h:1", MaxRecordBytes: 1_000_000, Properties: properties}
-		if got := o.linger(); got != want {
+		if got := o.milliseconds("linger.ms"); got != want {
 			t.Errorf("%v: %v, want %v", properties, got, want)
 		}
-		if got := o.batchSize(); got != batchSize {
+		if got := int(o.number("batch.size")); got != batchSize {
 			t.Errorf("%v: batch.size %d", properties, got)
 		}
 		if got := o.instance(topicState{}, 10)["linger.ms"]; got != "0" {
@@ -156,7 +156,7 @@ func TestLinger(t *testing.T) {
 		}
 	}
 	o := Options{Brokers: "h:1", MaxRecordBytes: 1_000_000, Properties: map[string]string{"batch.size": "70000"}}
-	if got := o.batchSize(); got != 70_000 {
+	if got := int(o.number("batch.size")); got != 70_000 {
 		t.Errorf("batch.size %d, want the user's", got)
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -24,26 +22,14 @@ const (
 // understood are librdkafka's properties that package native knows as well, beside those of
 // defaults and of security.
 var understood = []string{
-	"batch.size", "compression.type", "compression.codec", "compression.level",
+	"batch.size", "compression.codec", "compression.level",
 	"request.timeout.ms", "socket.timeout.ms", "retry.backoff.ms", "retry.backoff.max.ms",
-}
-
-// librdkafka's own defaults of what native needs to know.
-var rdkDefaults = map[string]string{
-	"compression.level": "-1", "request.timeout.ms": "30000", "socket.timeout.ms": "60000",
-	"retry.backoff.ms": "100", "retry.backoff.max.ms": "1000",
 }
 
 // onlyRdk answers a property of the user that only librdkafka knows, "" if there is none.
 func (o *Options) onlyRdk() string {
 	for _, k := range slices.Sorted(maps.Keys(o.Properties)) {
-		name := strings.TrimPrefix(k, "topic.")
-		if name == "metadata.refresh.interval.ms" {
-			name = k
-		}
-		if a, ok := aliases[name]; ok {
-			name = a
-		}
+		name := canonical(k)
 		known := slices.Contains(understood, name) || name == "security.protocol" || strings.HasPrefix(name, "sasl.") || strings.Contains(name, "ssl.")
 		for _, d := range defaults {
 			// With --unsafe a promise may have been given up, which native knows nothing of.
@@ -56,44 +42,32 @@ func (o *Options) onlyRdk() string {
 	return ""
 }
 
-// native are the options of an instance with that many lines.
-func (o *Options) native(t topicState, lines int) (native.Options, error) {
-	p := maps.Clone(rdkDefaults)
-	maps.Copy(p, o.properties(t, lines))
-	for k, v := range o.Properties {
-		p[strings.TrimPrefix(k, "topic.")] = v
-	}
-	p["batch.size"] = o.properties(t, lines)["batch.size"]
-	number := func(name string) int { n, _ := strconv.Atoi(p[name]); return n } // librdkafka has seen that it is one
-	ms := func(name string) time.Duration { return time.Duration(number(name)) * time.Millisecond }
+// native are the options of an instance.
+func (o *Options) native(t topicState) (native.Options, error) {
 	n := native.Options{
-		Brokers: franz.Seeds(o.Brokers), Topic: t.Name, ClientID: p["client.id"],
-		BatchBytes: number("batch.size"), BatchRecords: number("batch.num.messages"),
-		RequestTimeout: ms("request.timeout.ms"), SocketTimeout: ms("socket.timeout.ms"),
-		Backoff: ms("retry.backoff.ms"), BackoffMax: ms("retry.backoff.max.ms"),
-		LookEvery: ms("topic.metadata.refresh.interval.ms"), TellEvery: ms("statistics.interval.ms"),
+		Brokers: franz.Seeds(o.Brokers), Topic: t.Name, ClientID: o.property("client.id"),
+		BatchBytes: min(int(o.number("batch.size")), t.batchMax()), BatchRecords: int(o.number("batch.num.messages")),
+		RequestTimeout: o.milliseconds("request.timeout.ms"), SocketTimeout: o.milliseconds("socket.timeout.ms"),
+		Backoff: o.milliseconds("retry.backoff.ms"), BackoffMax: o.milliseconds("retry.backoff.max.ms"),
+		LookEvery: o.milliseconds(refreshInterval), TellEvery: o.milliseconds("statistics.interval.ms"),
 	}
-	security, err := franz.SecurityOf(p)
+	security, err := franz.SecurityOf(o.Properties)
 	if err != nil {
 		return n, err
 	}
 	n.TLS, n.SASL = security.TLS, security.SASL
-	codec := p["compression.type"]
-	if codec == "" {
-		codec = p["compression.codec"]
-	}
-	n.Compressor, err = compressor(codec, number("compression.level"))
+	n.Compressor, err = compressor(o.property("compression.codec"), int(o.number("compression.level")))
 	return n, err
 }
 
 func compressor(codec string, level int) (kgo.Compressor, error) {
 	codecs := map[string]kgo.CompressionCodec{
-		"": kgo.NoCompression(), "none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
+		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
 		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	}
 	c, ok := codecs[strings.ToLower(codec)]
 	if !ok {
-		return nil, fmt.Errorf("compression.type=%s is one that only librdkafka understands", codec)
+		return nil, fmt.Errorf("compression.codec=%s is one that only librdkafka understands", codec)
 	}
 	if level >= 0 {
 		c = c.WithLevel(level)
@@ -114,7 +88,7 @@ func (o *Options) chooseWriter() error {
 	if name := o.onlyRdk(); name != "" {
 		err = fmt.Errorf("%s is a property that only librdkafka understands", name)
 	} else {
-		_, err = o.native(topicState{}, 1)
+		_, err = o.native(topicState{})
 	}
 	switch {
 	case err == nil:

@@ -74,7 +74,7 @@ func TestUnsafeIsLibrdkafkas(t *testing.T) {
 // TestNativeOptions: what native is told is what librdkafka would be.
 func TestNativeOptions(t *testing.T) {
 	o := Options{Brokers: "PLAINTEXT://a:1, b:2", MaxRecordBytes: 1_000_000, Properties: map[string]string{}}
-	n, err := o.native(topicState{Name: "t", Limit: 70_000}, 10)
+	n, err := o.native(topicState{Name: "t", Limit: 70_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestNativeOptions(t *testing.T) {
 		"batch.size": "20000", "batch.num.messages": "7", "socket.timeout.ms": "5000", "topic.request.timeout.ms": "4000", "retry.backoff.ms": "9",
 		"retry.backoff.max.ms": "99", "topic.metadata.refresh.interval.ms": "700", "statistics.interval.ms": "0", "compression.type": "lz4", "client.id": "me",
 	}
-	if n, err = o.native(topicState{}, 10); err != nil {
+	if n, err = o.native(topicState{}); err != nil {
 		t.Fatal(err)
 	}
 	if n.ClientID != "me" || n.BatchBytes != 20_000 || n.BatchRecords != 7 || n.RequestTimeout != 4*time.Second || n.SocketTimeout != 5*time.Second ||

@@ -31,7 +31,7 @@ var defaults = []struct {
 	{"queuing.strategy", "fifo", "later records would overtake earlier ones", true},
 	{"test.mock.num.brokers", "0", "records would go to a Kafka that does not exist", true},
 	// A frozen leader's partitions go on after 9 s instead of 60.
-	{"topic.metadata.refresh.interval.ms", "2000", "", false},
+	{refreshInterval, "2000", "", false},
 	{"enable.metrics.push", "false", "", false},
 	{"statistics.interval.ms", "5000", "", false},
 	{"linger.ms", "5", "", false},
@@ -51,6 +51,7 @@ var aliases = map[string]string{
 	"delivery.timeout.ms":                   "message.timeout.ms",
 	"message.send.max.retries":              "retries",
 	"queue.buffering.max.ms":                "linger.ms",
+	"compression.type":                      "compression.codec",
 }
 
 // derived are properties that follow from flags of ours.
@@ -62,17 +63,24 @@ var derived = map[string]string{
 	"queue.buffering.max.kbytes":   "--ring-bytes: it follows from the window of each shard",
 }
 
+// canonical is the name under which a property is known here.
+func canonical(name string) string {
+	if name != refreshInterval { // the one whose own name begins so
+		name = strings.TrimPrefix(name, "topic.") // librdkafka's prefix for properties of the topic
+	}
+	if a, ok := aliases[name]; ok {
+		return a
+	}
+	return name
+}
+
+const refreshInterval = "topic.metadata.refresh.interval.ms"
+
 // CheckProperties tells whether user properties (--kafka-property) may be set. The
 // error names the first one that may not and says what it would break.
 func CheckProperties(user map[string]string, unsafe bool) error {
 	for k, v := range user {
-		name := strings.TrimPrefix(k, "topic.") // librdkafka's prefix for properties of the topic
-		if name == "metadata.refresh.interval.ms" {
-			name = k // the one whose name begins so
-		}
-		if a, ok := aliases[name]; ok {
-			name = a
-		}
+		name := canonical(k)
 		if flag, ok := derived[name]; ok {
 			return fmt.Errorf("--kafka-property %s: set %s instead", k, flag)
 		}
@@ -146,17 +154,34 @@ func (o *Options) instance(t topicState, lines int) map[string]string {
 	return p
 }
 
-// linger is linger.ms; Open has seen that librdkafka would take it.
-func (o *Options) linger() time.Duration {
-	ms, _ := strconv.ParseFloat(o.properties(topicState{}, 1)["linger.ms"], 64)
-	return time.Duration(ms * float64(time.Millisecond))
+// rdkDefaults are librdkafka's own defaults of properties that are needed here as well.
+var rdkDefaults = map[string]string{
+	"compression.codec": "none", "compression.level": "-1", "request.timeout.ms": "30000", "socket.timeout.ms": "60000",
+	"retry.backoff.ms": "100", "retry.backoff.max.ms": "1000",
 }
 
-// batchSize is batch.size, the topic's limit apart; Open has seen that librdkafka would
-// take it.
-func (o *Options) batchSize() int {
-	n, _ := strconv.Atoi(o.properties(topicState{}, 1)["batch.size"])
+// property is the value of a property by its canonical name, the topic's limit apart.
+func (o *Options) property(name string) string {
+	v, ok := o.properties(topicState{}, 1)[name]
+	if !ok {
+		v = rdkDefaults[name]
+	}
+	for k, user := range o.Properties { // also with the topic's prefix
+		if canonical(k) == name {
+			v = user
+		}
+	}
+	return v
+}
+
+// number is a property that is one; Open has seen that librdkafka would take it.
+func (o *Options) number(name string) float64 {
+	n, _ := strconv.ParseFloat(o.property(name), 64)
 	return n
+}
+
+func (o *Options) milliseconds(name string) time.Duration {
+	return time.Duration(o.number(name) * float64(time.Millisecond))
 }
 
 // common are the properties that other clients of the same cluster need as well

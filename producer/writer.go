@@ -224,8 +224,8 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 		WindowBytes:   w.opts.windowBytes(),
 		SettleTimeout: w.opts.settleTimeout(),
 		Librdkafka:    !w.opts.isNative,
-		Linger:        w.opts.linger(),
-		BatchSize:     w.opts.batchSize(),
+		Linger:        w.opts.milliseconds("linger.ms"),
+		BatchSize:     int(w.opts.number("batch.size")),
 		Keyed:         w.opts.KeyField != "",
 		OnProgress:    w.opts.OnProgress,
 		OnRelief:      giveBackMemory,
@@ -241,7 +241,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 	s := seams{
 		open: func(ts topicState, first []uint64) (client, error) {
 			if w.opts.isNative {
-				n, err := w.opts.native(ts, len(lines))
+				n, err := w.opts.native(ts)
 				if err != nil {
 					return nil, err
 				}
@@ -264,11 +264,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 
 // settleTimeout is how long a request under way may take to end by itself.
 func (o *Options) settleTimeout() time.Duration {
-	socket := 60 * time.Second // librdkafka's default socket.timeout.ms
-	if ms, err := strconv.Atoi(o.Properties["socket.timeout.ms"]); err == nil {
-		socket = time.Duration(ms) * time.Millisecond
-	}
-	return socket + time.Second
+	return o.milliseconds("socket.timeout.ms") + time.Second
 }
 
 func (w *Writer) die(err error) {
@@ -362,6 +358,9 @@ func (w *Writer) Close() {
 	}
 	w.admin.Close()
 }
+
+// Native tells whether package native writes, so that engines run in Go, not in C.
+func (w *Writer) Native() bool { return w.opts.isNative }
 
 // Stats is a snapshot of the counters.
 func (w *Writer) Stats() Stats { return w.stats.snapshot() }

@@ -52,7 +52,7 @@ func Run(o Options, env Env) error {
 	n := &node{opt: o, env: env, brokers: o.Brokers, died: make(chan error, 1), started: time.Now()}
 	defer n.release()
 	n.setPhase("starting")
-	n.scheduler()
+	n.calmSysmon()
 	reg := prometheus.NewRegistry()
 	if err := n.prepare(reg); err != nil {
 		return err
@@ -71,22 +71,25 @@ func Run(o Options, env Env) error {
 	return n.stop(err)
 }
 
-var moreProcessors sync.Once // tests have several nodes in a process
-
-// scheduler sets Go's scheduler up for what runs here. A loop keeps its processor (GOMAXPROCS)
-// while it waits in the kernel, until sysmon takes it away, ten milliseconds later; so an
-// engine that is Go's, as with the native writer, needs one beside them. Threads: loops and
-// engines have one each that is in the kernel or in C most of the time, and one to run what
-// else there is meanwhile.
-func (n *node) scheduler() {
+// calmSysmon saves CPU: loops and engines have a thread each that is in the kernel or in C
+// most of the time, and one to run what else there is meanwhile.
+func (n *node) calmSysmon() {
 	if n.opt.Loops == 0 {
 		n.opt.Loops = runtime.GOMAXPROCS(0)
 	}
-	if os.Getenv("GOMAXPROCS") == "" && n.opt.Writer != producer.WriterLibrdkafka {
-		moreProcessors.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n.opt.Producers) })
-	}
 	if err := timerslack.CalmSysmon(2*(n.opt.Loops+n.opt.Producers) + 8); err != nil {
 		n.env.Log.Debug("more CPU is used than need be", "cause", err)
+	}
+}
+
+var processorsGiven sync.Once // tests have several nodes in a process
+
+// giveProcessors gives Go one more (GOMAXPROCS) for each engine that is Go's. A loop keeps its
+// own while it waits in the kernel, until sysmon takes it away, ten milliseconds later.
+// Whoever sets GOMAXPROCS has decided.
+func (n *node) giveProcessors() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		processorsGiven.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n.opt.Producers) })
 	}
 }
 

@@ -49,6 +49,9 @@ func (n *node) newSink(reg prometheus.Registerer) (sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w.Native() {
+		n.giveProcessors()
+	}
 	return &kafkaSink{w: w, letters: n.opt.DeadLetterTopic != ""}, nil
 }
 

@@ -3,58 +3,20 @@ package toolbox
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/twmb/franz-go/pkg/kfake"
-
-	"github.com/ringtail/ringtail/internal/franz"
 )
-
-// certificate makes a self-signed one for 127.0.0.1, and its file.
-func certificate(t *testing.T, hosts ...string) (tls.Certificate, string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: hosts,
-	}
-	if len(hosts) == 0 {
-		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
-}
 
 // TestSizesOfASecuredKafka: describe asks with two clients; both have to understand
 // the properties, and where the second does not, it says so.
 func TestSizesOfASecuredKafka(t *testing.T) {
-	own, ownFile := certificate(t)
-	other, otherFile := certificate(t, "elsewhere")
+	own, ownFile := kafkatest.Certificate(t)
+	other, otherFile := kafkatest.Certificate(t, "elsewhere")
 	for name, c := range map[string]struct {
 		mechanism   string
 		certificate *tls.Certificate
@@ -110,23 +72,5 @@ func TestWrongPassword(t *testing.T) {
 	}}
 	if err := ListTopics(c, Streams{Out: io.Discard, Err: io.Discard}); err == nil || !strings.Contains(err.Error(), "sasl.password") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestSecurityOptionsRefuse(t *testing.T) {
-	_, file := certificate(t)
-	for want, properties := range map[string]map[string]string{
-		"sasl.mechanism=GSSAPI": {"security.protocol": "sasl_ssl", "sasl.mechanism": "GSSAPI"},
-		"no such file":          {"security.protocol": "ssl", "ssl.ca.location": file + ".gone"},
-		"no certificate":        {"security.protocol": "ssl", "ssl.ca.pem": "nothing"},
-		"ssl.key":               {"security.protocol": "ssl", "ssl.certificate.location": file},
-		"sasl.oauthbearer":      {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.oauthbearer.method": "oidc"},
-	} {
-		if _, err := franz.SecurityOf(properties); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: %v, want %s", properties, err, want)
-		}
-	}
-	if o, err := franz.SecurityOf(map[string]string{"ssl.ca.location": "/nowhere", "linger.ms": "5"}); err != nil || len(o.Options()) != 0 {
-		t.Errorf("properties that nobody looks at: %v, %v", o, err)
 	}
 }

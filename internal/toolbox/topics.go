@@ -164,8 +164,12 @@ func (c Cluster) answered(ctx context.Context, done kafka.ErrorCode, request fun
 			}
 			return kafka.Error{}, nil
 		}
-		if !isCode(err, kafka.ErrTransport) {
-			return kafka.Error{}, c.adminError(ctx, err)
+		switch {
+		case isCode(err, kafka.ErrTransport):
+		case ctx.Err() != nil || isCode(err, kafka.ErrTimedOut) || isCode(err, kafka.ErrTimedOutQueue):
+			return kafka.Error{}, c.unreached(err)
+		default:
+			return kafka.Error{}, err
 		}
 		select {
 		case <-ctx.Done():
@@ -173,13 +177,6 @@ func (c Cluster) answered(ctx context.Context, done kafka.ErrorCode, request fun
 		case <-time.After(lookAgain):
 		}
 	}
-}
-
-func (c Cluster) adminError(ctx context.Context, err error) error {
-	if ctx.Err() != nil || isCode(err, kafka.ErrTimedOut) || isCode(err, kafka.ErrTimedOutQueue) {
-		return c.unreached(err)
-	}
-	return err
 }
 
 // ListTopics prints every topic: name, partitions, replicas.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringtail/ringtail/producer/rdk"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -143,6 +144,54 @@ func TestBatchAllocatesNothing(t *testing.T) {
 	fill()
 	if n := testing.AllocsPerRun(20, fill); n > 8 { // the list of pieces grows
 		t.Errorf("%.0f allocations for 4000 records", n)
+	}
+}
+
+// prompt is a Kafka that has written everything before it is asked.
+type prompt struct{ parts int }
+
+func (k *prompt) produce(_ int32, _ string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
+	r, t := kmsg.NewPtrProduceResponse(), kmsg.NewProduceResponseTopic()
+	for _, p := range q.parts {
+		a := kmsg.NewProduceResponseTopicPartition()
+		a.Partition = p.partition
+		t.Partitions = append(t.Partitions, a)
+	}
+	r.Topics = append(r.Topics, t)
+	k.parts += len(q.parts)
+	answered(r, nil)
+	return func() {}
+}
+
+// TestNoAllocationARecord: from hand-over to ack a request costs a few allocations, however
+// many records are in it.
+func TestNoAllocationARecord(t *testing.T) {
+	const parts, each = 10, 1000
+	k := &prompt{}
+	c := newClient(options(), make([]uint64, parts), k, func() time.Duration { return 0 })
+	c.id.Store(&producerID{})
+	c.newest.Store(&view{leaders: make([]int32, parts)})
+	records := make([]rdk.Record, each)
+	for i := range records {
+		records[i].Value = make([]byte, 220)
+	}
+	next := uint64(0)
+	turn := func() {
+		for line := range parts {
+			if taken, _ := c.Produce(line, int32(line), next, records); taken != each {
+				t.Fatalf("%d of %d records taken", taken, each)
+			}
+		}
+		next += each
+		c.Send()
+		c.Poll(0)
+	}
+	turn()
+	if n := testing.AllocsPerRun(50, turn); n > parts*each/50 {
+		t.Errorf("%.0f allocations for %d records", n, parts*each)
+	}
+	if got := c.Track(parts - 1).Acked; got != next || k.parts == 0 {
+		t.Errorf("%d of %d acked", got, next)
 	}
 }
 

@@ -85,8 +85,10 @@ func (c *Client) watch(ctx context.Context, kc *kgo.Client) {
 		}
 		down = err != nil
 		c.Wake()
-		if !c.pause(ctx, lookAgain) {
+		select { // whatever is asked, not at once
+		case <-ctx.Done():
 			return
+		case <-time.After(lookAgain):
 		}
 		select {
 		case <-ctx.Done():
@@ -94,15 +96,6 @@ func (c *Client) watch(ctx context.Context, kc *kgo.Client) {
 		case <-c.ask:
 		case <-time.After(wait - lookAgain):
 		}
-	}
-}
-
-func (c *Client) pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
 	}
 }
 

@@ -16,6 +16,9 @@
 // Everything but the requests' own goroutines and the one that watches leaders is the
 // engine's goroutine. What it shares with them is in Client's last block and in atomics.
 //
+// What passes between an engine and a client (records, tracks, events, error codes) has rdk's
+// types and librdkafka's numbers: that client was the first.
+//
 // # What holds
 //
 //  1. A partition has one sealed batch at most, and a broker one request at most. So nothing

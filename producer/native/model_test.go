@@ -107,6 +107,17 @@ func newModel(t *testing.T, seed uint64, faults map[string]int) *model {
 	return m
 }
 
+// newCalmModel is one in which nothing goes wrong by itself, with one broker that leads all.
+func newCalmModel(t *testing.T) *model {
+	m := newModel(t, 0, map[string]int{})
+	m.calm, m.poison = true, false
+	for _, p := range m.parts {
+		p.leader = 0
+	}
+	m.publish()
+	return m
+}
+
 // publish shows the client who leads what.
 func (m *model) publish() {
 	v := &view{brokers: map[int32]string{0: "a:1", 1: "b:1"}}
@@ -328,12 +339,7 @@ func TestModel(t *testing.T) {
 // TestFair: where not everything fits into a request, or partitions are shared, everybody's
 // turn comes.
 func TestFair(t *testing.T) {
-	m := newModel(t, 0, map[string]int{})
-	m.calm, m.poison = true, false
-	for _, p := range m.parts {
-		p.leader = 0
-	}
-	m.publish()
+	m := newCalmModel(t)
 	m.client.requestBytes = 1 // one batch each
 	for range 4 * modelLines {
 		for line := range modelLines {
@@ -355,12 +361,7 @@ func TestFair(t *testing.T) {
 // TestLeaderOfASilentBroker: a partition whose leader does not answer, and is replaced, goes on
 // with the new one. The old request may do what it likes.
 func TestLeaderOfASilentBroker(t *testing.T) {
-	m := newModel(t, 0, map[string]int{})
-	m.calm, m.poison = true, false
-	for _, p := range m.parts {
-		p.leader = 0
-	}
-	m.publish()
+	m := newCalmModel(t)
 	m.hand(0)
 	m.client.Send()
 	silent := m.ops[0]
@@ -385,9 +386,7 @@ func TestLooksAtLeaders(t *testing.T) {
 		func(o *op) { o.answered(nil, &unsent{errCut}) },
 		func(o *op) { o.answered(kmsg.NewPtrProduceResponse(), nil) },
 	} {
-		m := newModel(t, 0, map[string]int{})
-		m.calm = true
-		m.publish()
+		m := newCalmModel(t)
 		m.hand(0)
 		m.client.Send()
 		if len(m.client.ask) > 0 {

@@ -3,18 +3,14 @@ package native
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"math/big"
-	"net"
+	"os"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/producer/rdk"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -26,7 +22,13 @@ import (
 // TestWrites: keys, values and headers, small and large, are in the topic as they were handed
 // over, whatever version the broker speaks, however it lets us in, compressed or not.
 func TestWrites(t *testing.T) {
-	certificate, roots := certificate(t)
+	certificate, file := kafkatest.Certificate(t)
+	authority, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
 	codec := func(c kgo.CompressionCodec) func(*Options) {
 		return func(o *Options) { o.Compressor, _ = kgo.DefaultCompressor(c) }
 	}
@@ -127,26 +129,4 @@ func (r *rig) compare(want map[int32][]*kgo.Record, more []kgo.Opt) {
 			r.t.Errorf("partition %d holds something else than was written", p)
 		}
 	}
-}
-
-func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(parsed)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
