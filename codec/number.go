@@ -1,11 +1,9 @@
 package codec
 
 import (
-	"math"
 	"math/bits"
 	"slices"
-	"strconv"
-	"unsafe"
+	"unicode/utf8"
 )
 
 // shardOf computes int(value) % shards of a valid JSON value as CPython does,
@@ -90,9 +88,12 @@ func trimSign(value []byte) []byte {
 func (r *Router) shardOfDigits(digits []byte, negative bool) int {
 	rest := uint64(0)
 	for _, c := range digits {
-		rest = (rest*10 + uint64(c-'0')) % r.shards
+		if rest >= 1<<60 {
+			rest %= r.shards
+		}
+		rest = rest*10 + uint64(c-'0')
 	}
-	return r.floored(rest, negative)
+	return r.floored(rest%r.shards, negative)
 }
 
 // floored is the modulo of a number whose absolute value leaves rest.
@@ -101,29 +102,6 @@ func (r *Router) floored(rest uint64, negative bool) int {
 		rest = r.shards - rest
 	}
 	return int(rest)
-}
-
-// shardOfFloat rounds to a double and truncates that towards zero, exactly,
-// however large it is.
-func (r *Router) shardOfFloat(value []byte) (int, bool) {
-	f, err := strconv.ParseFloat(unsafe.String(&value[0], len(value)), 64)
-	if err != nil || math.IsInf(f, 0) {
-		return 0, false // int(inf) raises OverflowError
-	}
-	negative := f < 0
-	f = math.Trunc(math.Abs(f))
-	if f < 1<<63 {
-		return r.floored(uint64(f)%r.shards, negative), true
-	}
-	fraction, exponent := math.Frexp(f)
-	rest := uint64(fraction*(1<<53)) % r.shards
-	for exponent -= 53; exponent > 0; {
-		// rest < MaxShards < 2^20, so 32 more bits fit.
-		step := min(exponent, 32)
-		rest = rest << step % r.shards
-		exponent -= step
-	}
-	return r.floored(rest, negative), true
 }
 
 // shardOfString computes int(s) of a string's inside: white space, a sign,
@@ -139,7 +117,10 @@ func (r *Router) shardOfString(s []byte) (int, bool) {
 	}
 	rest, digits, underscore := uint64(0), 0, true
 	for i < len(s) {
-		c, next := unescaped(s, i)
+		c, next := rune(s[i]), i+1
+		if c >= utf8.RuneSelf || c == '\\' {
+			c, next = unescaped(s, i)
+		}
 		if c == '_' {
 			if underscore {
 				return 0, false
@@ -152,15 +133,20 @@ func (r *Router) shardOfString(s []byte) (int, bool) {
 		if !ok {
 			break
 		}
-		rest = (rest*10 + uint64(d)) % r.shards
-		digits++
+		if digits++; digits > MaxDigits {
+			return 0, false
+		}
+		if rest >= 1<<60 {
+			rest %= r.shards
+		}
+		rest = rest*10 + uint64(d)
 		underscore = false
 		i = next
 	}
-	if underscore || digits > MaxDigits || skipDigitSpace(s, i) != len(s) {
+	if underscore || skipDigitSpace(s, i) != len(s) {
 		return 0, false
 	}
-	return r.floored(rest, negative), true
+	return r.floored(rest%r.shards, negative), true
 }
 
 // skipDigitSpace skips what int() strips.
@@ -189,12 +175,28 @@ func decimal(c rune) (int, bool) {
 	if c < 0x80 {
 		return int(c - '0'), c >= '0' && c <= '9'
 	}
-	i, found := slices.BinarySearch(decimalZeros[:], c)
-	if found {
-		return 0, true
+	if c>>4 >= rune(len(zerosUpTo)) {
+		return 0, false
 	}
-	if i > 0 && c-decimalZeros[i-1] < 10 {
-		return int(c - decimalZeros[i-1]), true
+	n := zerosUpTo[c>>4]
+	for n > 0 && decimalZeros[n-1] > c {
+		n--
+	}
+	if n > 0 && c-decimalZeros[n-1] < 10 {
+		return int(c - decimalZeros[n-1]), true
 	}
 	return 0, false
 }
+
+// zerosUpTo counts the decimalZeros up to the end of each 16 characters: who mixes
+// scripts in a number would make every step of a bisection a guess.
+var zerosUpTo = func() (counts [0x20000 >> 4]uint8) {
+	n := 0
+	for i := range counts {
+		for n < len(decimalZeros) && int(decimalZeros[n])>>4 <= i {
+			n++
+		}
+		counts[i] = uint8(n)
+	}
+	return counts
+}()
