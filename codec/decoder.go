@@ -290,7 +290,7 @@ func (d *Decoder) reset() {
 
 // isSpace tells whether c is white space as JSON has it.
 func isSpace(c byte) bool {
-	const set = 1<<' ' | 1<<'\t' | 1<<'\r' | 1<<'\n'
+	const set uint64 = 1<<' ' | 1<<'\t' | 1<<'\r' | 1<<'\n'
 	return c <= ' ' && set>>c&1 != 0
 }
 

@@ -4,10 +4,10 @@ import "math/bits"
 
 // nested is scan for what lies below the top level, where no field routes: it
 // checks the array or object that begins at i and returns the index behind it,
-// 0 where it declines. Deeper than 64 it does.
+// 0 where it declines.
 func nested(b []byte, i int, lf bool) int {
-	const limit = 64
-	kinds, depth := uint64(0), 0 // a bit a level: 1 for an object; the lowest is the innermost
+	kinds, depth := uint64(0), 0    // a bit a level: 1 for an object; the lowest is the innermost
+	var outer [MaxDepth / 64]uint64 // and of the levels around those 64, by depth / 64
 	for {
 		// A value begins at i, or white space before it.
 		if i >= len(b) {
@@ -19,16 +19,18 @@ func nested(b []byte, i int, lf bool) int {
 			}
 		}
 		switch c := b[i]; {
-		case c == '"':
-			i = plainString(b, i+1)
-		case c-'0' <= 9 || c == '-':
-			i = plainNumber(b, i)
 		case c == '{' || c == '[':
-			if depth++; depth > limit {
+			if depth&63 == 0 {
+				outer[depth/64] = kinds
+			}
+			if depth++; depth == MaxDepth { // with the record itself that is one too many
 				return 0
 			}
 			kinds = kinds<<1 | uint64(c>>5&1) // '{' has that bit, '[' has not
-			if i = space(b, i+1, lf); i >= len(b) {
+			if i++; i < len(b) && b[i] <= ' ' {
+				i = space(b, i, lf)
+			}
+			if i >= len(b) {
 				return 0
 			}
 			if b[i] == c+2 {
@@ -40,13 +42,17 @@ func nested(b []byte, i int, lf bool) int {
 				}
 			}
 			continue
+		case c == '"':
+			i = plainString(b, i+1)
+		case c-'0' <= 9 || c == '-':
+			i = plainNumber(b, i)
 		default:
 			i = literal(b, i)
 		}
 		if i == 0 {
 			return 0
 		}
-		if i, depth, kinds = closing(b, i, depth, kinds, lf); depth == 0 {
+		if i, depth, kinds = closing(b, i, depth, kinds, &outer, lf); depth == 0 {
 			return i
 		}
 		if kinds&1 == 1 {
@@ -60,7 +66,7 @@ func nested(b []byte, i int, lf bool) int {
 // closing reads closing brackets, and the comma behind them, and returns the
 // index behind that and what is still open. Where it declines the index and
 // the depth are 0; where the outermost is closed the depth is.
-func closing(b []byte, i, depth int, kinds uint64, lf bool) (int, int, uint64) {
+func closing(b []byte, i, depth int, kinds uint64, outer *[MaxDepth / 64]uint64, lf bool) (int, int, uint64) {
 	for i < len(b) {
 		switch c := b[i]; {
 		case c == ',':
@@ -68,8 +74,11 @@ func closing(b []byte, i, depth int, kinds uint64, lf bool) (int, int, uint64) {
 		case c == '}' && kinds&1 == 1, c == ']' && kinds&1 == 0:
 			kinds >>= 1
 			i++
-			if depth--; depth == 0 {
-				return i, 0, 0
+			if depth--; depth&63 == 0 {
+				if depth == 0 {
+					return i, 0, 0
+				}
+				kinds = outer[depth/64]
 			}
 		default:
 			next := space(b, i, lf)

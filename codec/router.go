@@ -36,6 +36,7 @@ type Router struct {
 	found  found
 	ahead  *lookahead // nil where the machine has no vectors
 	arena  []byte     // unescaped keys; full ones are left to those who read them
+	short  [8]byte    // a record so short that sonic would read behind it
 }
 
 // NewRouter checks the options and returns a Router.
@@ -101,13 +102,13 @@ func (r *Router) judgeScanned(rec *Record, b []byte, n int) {
 	}
 	shard, ok := r.shardOfPlain(b, value)
 	if !ok {
-		if shard, ok = r.shardOf(data[value:scannedEnd(b, value)]); !ok {
+		if shard, ok = r.shardOf(data[value:valueEnd(b, value)]); !ok {
 			rec.Reason = BadNumber
 			return
 		}
 	}
 	rec.Shard = shard
 	if key := r.found.key; key != 0 {
-		rec.Key = r.keyOf(data[key:scannedEnd(b, key)])
+		rec.Key = r.keyOf(data[key:valueEnd(b, key)])
 	}
 }

@@ -4,17 +4,7 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
-
-	"github.com/bytedance/sonic"
 )
-
-// TestSonicIsSonic fails where sonic has silently become encoding/json: for a
-// version of Go it does not know.
-func TestSonicIsSonic(t *testing.T) {
-	if sonic.APIKind != sonic.UseSonicJSON {
-		t.Fatalf("sonic is %v: it does not know this version of Go", sonic.APIKind)
-	}
-}
 
 // TestSizes keeps what every connection costs in view.
 func TestSizes(t *testing.T) {

@@ -62,7 +62,7 @@ type name struct {
 }
 
 // newName returns a name that equals nothing where s is empty, and where no key
-// can spell it without an escape: scan declines those.
+// can spell it without an escape.
 func newName(s string) name {
 	escaped := strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == '"' || c == '\\' })
 	if s == "" || escaped {
@@ -118,14 +118,17 @@ func (r *Router) scan(b []byte, lf bool) int {
 			m = special(load(b, i))
 		}
 		i += bits.TrailingZeros64(m) >> 3
-		end := i
+		end, escaped := i, false
 		if uint16(load(b, i)) == quoteColon {
 			i += 2
-		} else if end, i = colon(b, i, lf); i == 0 {
+		} else if end, i, escaped = colon(b, i, lf); i == 0 {
 			return 0
 		}
 		hit := r.field.is(first, b, at, end)
 		keyHit := r.key.is(first, b, at, end)
+		if escaped {
+			hit, keyHit = r.spells(b[at:end])
+		}
 
 		v := load(b, i)
 		if byte(v) <= ' ' {
@@ -229,18 +232,22 @@ func nextKey(b []byte, i int, lf bool) (next int, done bool) {
 }
 
 // colon finishes a key that does not simply end at i, with a colon behind its
-// quote, and returns the index of its closing quote and that behind the colon.
-// next is 0 where it declines: also for escapes, for what they spell may be a
-// name, and who escapes keys is no ordinary client.
-func colon(b []byte, i int, lf bool) (end, next int) {
-	end, escaped := stringTail(b, i)
-	if end == 0 || escaped {
-		return 0, 0
+// quote, and returns the index of its closing quote and that behind the colon, 0
+// where it declines, and whether there was an escape.
+func colon(b []byte, i int, lf bool) (end, next int, escaped bool) {
+	if end, escaped = stringTail(b, i); end == 0 {
+		return 0, 0, false
 	}
 	if i = space(b, end+1, lf); i >= len(b) || b[i] != ':' {
-		return 0, 0
+		return 0, 0, false
 	}
-	return end, i + 1
+	return end, i + 1, escaped
+}
+
+// spells tells whether a key with escapes spells the routing field's name, and the
+// key field's.
+func (r *Router) spells(key []byte) (field, keyField bool) {
+	return sameName(key, r.names[0]), r.names[1] != "" && sameName(key, r.names[1])
 }
 
 // space returns the index of the first byte from i on that is not white space.
@@ -300,25 +307,15 @@ func stringTail(b []byte, i int) (end int, escaped bool) {
 		case c < ' ':
 			return 0, false
 		case c >= utf8.RuneSelf:
-			c, n := utf8.DecodeRune(b[i:])
-			if c == utf8.RuneError && n == 1 {
+			start := i
+			if i = skipText(b, i+1); !utf8.Valid(b[start:i]) {
 				return 0, false
 			}
-			i += n
 		default:
 			i++
 		}
 	}
 	return 0, false
-}
-
-// scannedEnd returns the index behind the value at i of a record that scan has
-// taken.
-func scannedEnd(b []byte, i int) int {
-	if b[i] == '"' {
-		return plainString(b, i+1)
-	}
-	return valueEnd(b, i)
 }
 
 // other reads what is neither string nor number: a literal, an array or an

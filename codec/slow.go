@@ -1,9 +1,8 @@
 package codec
 
 import (
+	"bytes"
 	"unicode/utf8"
-
-	"github.com/bytedance/sonic/encoder"
 )
 
 // judgeSlowly is the verdict on any record, one question after the other.
@@ -18,12 +17,19 @@ func (r *Router) judgeSlowly(rec *Record, data []byte) {
 		rec.Reason = BadUTF8
 		return
 	}
+	// Most that is rejected is neither deep nor grammatical, and is done with at once.
+	// But what only opens brackets would have sonic note them all.
+	shallow := bytes.Count(data, []byte("{"))+bytes.Count(data, []byte("[")) <= 64
+	if shallow && !r.grammatical(data) {
+		rec.Reason = BadJSON
+		return
+	}
 	look := strict(data)
 	switch {
 	case look.tooDeep:
 		rec.Reason = TooDeep
 		return
-	case look.badString || !grammatical(data):
+	case look.badString || look.unbalanced || !shallow && !r.grammatical(data):
 		rec.Reason = BadJSON
 		return
 	case look.longInteger:
@@ -49,16 +55,23 @@ func (r *Router) judgeSlowly(rec *Record, data []byte) {
 
 // grammatical tells whether data, free of bad strings, is one JSON value.
 //
-// sonic may look behind the end of a literal that is cut off, and take `nu` for
-// null if `ll` follows in memory. The bracket at the end of an object or array
-// rules that out; the rest is simple enough to be compared here. (encoding/json
-// would do, but allocates an error for each of a flood of lines that are none.)
-func grammatical(data []byte) bool {
-	last := data[len(data)-1]
+// sonic takes four bytes where a literal begins, be there as many or not: it reads
+// behind [f] and, had it nothing but nu, would say null if ll follows in memory. So
+// it is shown nothing that does not end in its own bracket, and what is as short as
+// that in a place where zeros follow. The rest is simple enough to be compared here.
+// (encoding/json would do, but allocates an error for each of a flood of lines that
+// are none.)
+func (r *Router) grammatical(data []byte) bool {
 	switch data[0] {
 	case '{', '[':
-		ok, _ := encoder.Valid(data)
-		return ok && last == data[0]+2 // the closing one, in ASCII
+		if data[len(data)-1] != data[0]+2 { // the closing one, in ASCII
+			return false
+		}
+		if len(data) < len(r.short) {
+			r.short = [len(r.short)]byte{}
+			data = r.short[:copy(r.short[:], data)]
+		}
+		return validJSON(data)
 	case '"':
 		end, _ := stringEnd(data, 0)
 		return end == len(data)
@@ -105,6 +118,7 @@ func isNumber(data []byte) bool {
 type findings struct {
 	tooDeep     bool // nested deeper than MaxDepth
 	badString   bool // a control character or a bad escape in a string
+	unbalanced  bool // more brackets of a kind were opened than closed
 	longInteger bool // an integer literal of more than MaxDigits digits
 }
 
@@ -112,46 +126,71 @@ type findings struct {
 // counted as the text framer counts it.
 func strict(data []byte) (f findings) {
 	braces, brackets := 0, 0
+	also := also(false)
 	for i := 0; i < len(data); {
-		switch c := data[i]; {
-		case c == '"':
+		switch data[i] {
+		case '"':
 			end, ok := stringEnd(data, i)
 			f.badString = f.badString || !ok
 			i = end
 			continue
-		case c >= '0' && c <= '9':
-			end, digits := numberEnd(data, i)
-			f.longInteger = f.longInteger || digits > MaxDigits
+		case '{':
+			braces++
+			f.tooDeep = f.tooDeep || braces+brackets > MaxDepth
+		case '[':
+			brackets++
+			f.tooDeep = f.tooDeep || braces+brackets > MaxDepth
+		case '}':
+			braces = max(braces-1, 0)
+		case ']':
+			brackets = max(brackets-1, 0)
+		default:
+			end := skipPlain(data, i+1, also)
+			if end-i > MaxDigits {
+				f.longInteger = f.longInteger || longInteger(data[i:end])
+			}
 			i = end
 			continue
-		case c == '{':
-			braces++
-		case c == '[':
-			brackets++
-		case c == '}' && braces > 0:
-			braces--
-		case c == ']' && brackets > 0:
-			brackets--
 		}
-		f.tooDeep = f.tooDeep || braces+brackets > MaxDepth
 		i++
 	}
+	f.unbalanced = braces+brackets > 0
 	return f
+}
+
+// longInteger tells whether there is an integer of more than MaxDigits digits in text
+// without strings.
+func longInteger(text []byte) bool {
+	for i := 0; i < len(text); {
+		if text[i] < '0' || text[i] > '9' {
+			i++
+			continue
+		}
+		end, digits := numberEnd(text, i)
+		if digits > MaxDigits {
+			return true
+		}
+		i = end
+	}
+	return false
 }
 
 // stringEnd returns the index behind the string that begins at i, and whether
 // it is free of control characters and bad escapes.
 func stringEnd(data []byte, i int) (end int, ok bool) {
 	ok = true
-	for i++; i < len(data); i++ {
+	for i++; i < len(data); {
 		switch c := data[i]; {
 		case c == '"':
 			return i + 1, ok
+		case c == '\\':
+			ok = ok && goodEscape(data, i+1)
+			i += 2
 		case c < ' ':
 			ok = false
-		case c == '\\':
 			i++
-			ok = ok && goodEscape(data, i)
+		default:
+			i = skipText(data, i+1)
 		}
 	}
 	return len(data), false
@@ -178,22 +217,23 @@ func hex4(data []byte, i int) (rune, bool) {
 	if i+4 > len(data) {
 		return 0, false
 	}
-	var v rune
-	for _, c := range data[i : i+4] {
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		case c >= 'A' && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		v = v<<4 | rune(c)
-	}
-	return v, true
+	a, b, c, d := hexDigits[data[i]], hexDigits[data[i+1]], hexDigits[data[i+2]], hexDigits[data[i+3]]
+	return rune(a)<<12 | rune(b)<<8 | rune(c)<<4 | rune(d), a|b|c|d < 16
 }
+
+// hexDigits are the values of hexadecimal digits, 255 for what is none.
+var hexDigits = func() (values [256]uint8) {
+	for i := range values {
+		values[i] = 255
+	}
+	for i, c := range "0123456789abcdef" {
+		values[c] = uint8(i)
+	}
+	for i, c := range "ABCDEF" {
+		values[c] = uint8(10 + i)
+	}
+	return values
+}()
 
 // numberEnd returns the index behind the number whose first digit is at i, and
 // how many digits it has if it is an integer, 0 if not.
@@ -262,21 +302,19 @@ func skipSpace(data []byte, i int) int {
 func valueEnd(data []byte, i int) int {
 	depth := 0
 	for i < len(data) {
-		switch c := data[i]; c {
-		case '"':
+		switch c := data[i]; {
+		case c == '"':
 			i, _ = stringEnd(data, i)
-		case '{', '[':
+		case c == '{' || c == '[':
 			depth++
 			i++
-			continue
-		case '}', ']':
+		case c == '}' || c == ']':
 			depth--
 			i++
-		case ',', ':', ' ', '\t', '\r', '\n':
-			i++
-			continue
+		case depth > 0:
+			i = skipPlain(data, i+1, also(false))
 		default:
-			for i < len(data) && !isSpace(data[i]) && data[i] != ',' && data[i] != '}' && data[i] != ']' {
+			for i < len(data) && data[i] > ' ' && data[i] != ',' && data[i] != '}' && data[i] != ']' {
 				i++
 			}
 		}

@@ -34,79 +34,116 @@ const (
 // follow goes on through p and returns how many bytes it took, the one that
 // stopped it included.
 func (o *object) follow(p []byte, lf bool) (int, event) {
+	also := also(lf)
 	for i := 0; i < len(p); i++ {
 		if o.inString {
 			if i = o.followString(p, i); i == len(p) {
 				break
 			}
-		} else if i <= len(p)-8 {
-			m := structural(load(p, i))
-			if m == 0 {
-				i += 7
-				continue
+			if p[i] == '"' {
+				o.inString = false
+			} else if lf {
+				return i + 1, newline
 			}
-			i += bits.TrailingZeros64(m) >> 3
+			continue
 		}
-		switch c := p[i]; {
-		case c == '\n' && lf:
-			return i + 1, newline
-		case o.inString: // its closing quote, or an LF
-			o.inString = c != '"'
-		case c == '"':
+		switch p[i] {
+		case '"':
 			o.inString = true
-		case c == '{':
-			o.braces++
-		case c == '[':
-			o.brackets++
-		case c == ']' && o.brackets > 0:
-			o.brackets--
-		case c == '}':
+		case '{':
+			if o.braces++; o.braces+o.brackets > MaxDepth {
+				return i + 1, deep
+			}
+		case '[':
+			if o.brackets++; o.braces+o.brackets > MaxDepth {
+				return i + 1, deep
+			}
+		case ']':
+			if o.brackets > 0 {
+				o.brackets--
+			}
+		case '}':
 			if o.braces--; o.braces == 0 {
 				return i + 1, closed
 			}
-		}
-		if o.braces+o.brackets > MaxDepth {
-			return i + 1, deep
+		case '\n':
+			if lf {
+				return i + 1, newline
+			}
+		default:
+			i = skipPlain(p, i+1, also) - 1
 		}
 	}
 	return len(p), more
 }
 
-// structural marks the bytes that matter outside strings: quote, brackets, LF,
-// and some that do not. An opening bracket is an opening brace but for one bit,
-// and so are the closing ones.
-func structural(w uint64) uint64 {
+// also is what skipPlain stops at besides quotes and brackets: LF where it ends
+// lines, else quotes once more.
+func also(lf bool) uint64 {
+	if lf {
+		return '\n' * ones
+	}
+	return '"' * ones
+}
+
+// skipPlain returns the index of the first byte from i on that structural marks.
+func skipPlain(p []byte, i int, also uint64) int {
+	for ; i <= len(p)-8; i += 8 {
+		if m := structural(load(p, i), also); m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for i < len(p) && structural(uint64(p[i]), also)&0x80 == 0 {
+		i++
+	}
+	return i
+}
+
+// structural marks the bytes that matter outside strings: quotes, brackets, and those
+// of also. An opening bracket is an opening brace but for one bit, and so are the
+// closing ones.
+func structural(w, also uint64) uint64 {
 	folded := w | ' '*ones
-	opening, closing, quote, lf := folded^'{'*ones, folded^'}'*ones, w^'"'*ones, w^'\n'*ones
-	return ((opening - ones) | (closing - ones) | (quote - ones) | (lf - ones)) & highs
+	opening, closing, quote := folded^'{'*ones, folded^'}'*ones, w^'"'*ones
+	also ^= w
+	return ((opening - ones) | (closing - ones) | (quote - ones) | (also - ones)) & highs &^ w
 }
 
 // followString goes on inside a string and returns the index of its closing
 // quote or of an LF, len(p) where there is neither.
 func (o *object) followString(p []byte, i int) int {
 	for i < len(p) {
-		if o.escaped {
+		switch c := p[i]; {
+		case o.escaped:
 			o.escaped = false
-			if p[i] == '\n' {
+			if c == '\n' {
 				return i
 			}
 			i++
-			continue
-		}
-		if i <= len(p)-8 {
-			m := special(load(p, i))
-			if m == 0 {
-				i += 8
-				continue
-			}
-			i += bits.TrailingZeros64(m) >> 3
-		}
-		switch p[i] {
-		case '"', '\n':
+		case c == '"' || c == '\n':
 			return i
-		case '\\':
+		case c == '\\':
 			o.escaped = true
+			i++
+		case c < ' ':
+			i++
+		default:
+			i = skipText(p, i+1)
 		}
+	}
+	return i
+}
+
+// skipText returns the index of the first byte from i on that matters in a string:
+// quote, backslash, control characters.
+func skipText(p []byte, i int) int {
+	for ; i <= len(p)-8; i += 8 {
+		w := load(p, i)
+		if m := special(w) &^ w; m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for i < len(p) && p[i] != '"' && p[i] != '\\' && p[i] >= ' ' {
 		i++
 	}
 	return i

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -8,9 +9,19 @@ import (
 // unescaped reads the next character of a valid string's inside at i. A lone
 // surrogate, which CPython keeps and UTF-8 cannot write, is returned as such.
 func unescaped(s []byte, i int) (c rune, next int) {
-	if s[i] != '\\' {
+	switch c := rune(s[i]); {
+	case c == '\\':
+	case c < 0x80:
+		return c, i + 1
+	case i+4 > len(s):
 		c, n := utf8.DecodeRune(s[i:])
 		return c, i + n
+	case c < 0xe0:
+		return c&0x1f<<6 | rune(s[i+1]&0x3f), i + 2
+	case c < 0xf0:
+		return c&0x0f<<12 | rune(s[i+1]&0x3f)<<6 | rune(s[i+2]&0x3f), i + 3
+	default:
+		return c&0x07<<18 | rune(s[i+1]&0x3f)<<12 | rune(s[i+2]&0x3f)<<6 | rune(s[i+3]&0x3f), i + 4
 	}
 	i += 2
 	switch s[i-1] {
@@ -60,22 +71,19 @@ func (r *Router) keyOf(value []byte) []byte {
 		return value
 	}
 	s := value[1 : len(value)-1]
-	plain := true
-	for _, c := range s {
-		plain = plain && c != '\\'
-	}
-	if plain {
+	if bytes.IndexByte(s, '\\') < 0 {
 		return s
 	}
 	// A string never grows by being unescaped.
 	if cap(r.arena)-len(r.arena) < len(s) {
 		r.arena = make([]byte, 0, max(len(s), 16<<10))
 	}
-	start := len(r.arena)
+	start, arena := len(r.arena), r.arena
 	for i := 0; i < len(s); {
 		var c rune
 		c, i = unescaped(s, i)
-		r.arena = utf8.AppendRune(r.arena, c)
+		arena = utf8.AppendRune(arena, c)
 	}
-	return r.arena[start:len(r.arena):len(r.arena)]
+	r.arena = arena
+	return arena[start:len(arena):len(arena)]
 }

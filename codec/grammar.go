@@ -1,0 +1,10 @@
+//go:build !386 && !arm && !mips && !mipsle
+
+package codec
+
+import "github.com/bytedance/sonic/encoder"
+
+func validJSON(data []byte) bool {
+	ok, _ := encoder.Valid(data)
+	return ok
+}
