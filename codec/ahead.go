@@ -63,7 +63,7 @@ type lookahead struct {
 	at      int // where the next record begins
 	end     int // the next of kernel.ends
 	key     int // the next of kernel.keys
-	misses  int // since flat last found a record, up to maxMisses
+	misses  int // since what flat found was last of use, up to maxMisses
 	rest    int // records to leave to scan before the next attempt
 	least   int // leastBytes, but in tests
 	vectors vectorSet
@@ -119,13 +119,19 @@ func (l *lookahead) read(b []byte, lf bool) bool {
 		l.missed()
 		return false
 	}
-	if k.numEnds == 1 && k.ends[0] < l.least {
+	l.at, l.end, l.key = 0, 0, 0
+	return true
+}
+
+// spent is called when all that was found has been handed out, and not before: who
+// sends records that flat finds and next declines would have flat read a hundred of
+// them for each.
+func (l *lookahead) spent() {
+	if l.kernel.numEnds == 1 && l.kernel.ends[0] < l.least {
 		l.missed() // short ones are not worth a call each
 	} else {
 		l.misses = 0
 	}
-	l.at, l.end, l.key = 0, 0, 0
-	return true
 }
 
 // missed leaves some records to scan, the more the more often it is called
@@ -182,7 +188,13 @@ func (r *Router) first(b []byte, n int, lf bool) int {
 	if !r.ahead.read(b, lf) {
 		return 0
 	}
-	return r.next(b)
+	end := r.next(b)
+	if end > 0 && r.ahead.kernel.numEnds == 1 {
+		r.ahead.spent()
+	} else {
+		r.ahead.missed()
+	}
+	return end
 }
 
 // readAhead looks for records in a chunk that begins with a brace, and yields the first.
@@ -223,6 +235,7 @@ func (d *Decoder) nextAhead(r *Router, rec *Record) bool {
 		d.ahead = l
 	} else {
 		l.owner = nil
+		l.spent()
 	}
 	return true
 }

@@ -145,6 +145,32 @@ func TestAttemptsGetRare(t *testing.T) {
 	}
 }
 
+// TestWhatIsFoundInVainMakesAttemptsRare: flat finds a hundred records ahead, and next
+// declines the second of them, over and over.
+func TestWhatIsFoundInVainMakesAttemptsRare(t *testing.T) {
+	for _, v := range available() {
+		for _, pair := range []string{before + "\n{\"a\":\"\xff\"}\n", before + "\n" + before + before + "\n"} {
+			r := testRouter(t, Options{})
+			r.ahead = eager(r.names, v)
+			var d Decoder
+			var rec Record
+			d.Init(Newline)
+			d.Feed([]byte(strings.Repeat(pair, 1000)))
+			const mark = 1 << 30 // as good as any number but 0, and flat writes another
+			attempts, records := 0, 0
+			for r.ahead.kernel.high = mark; d.Next(r, &rec); records++ {
+				if r.ahead.kernel.high != mark {
+					attempts++
+					r.ahead.kernel.high = mark
+				}
+			}
+			if records != 2000 || attempts < 10 || attempts > 100 {
+				t.Errorf("%q: %d attempts in %d records", pair, attempts, records)
+			}
+		}
+	}
+}
+
 // TestShortChunksAreLeftToScan: they are not worth being copied, nor a call each.
 func TestShortChunksAreLeftToScan(t *testing.T) {
 	r := testRouter(t, Options{})
