@@ -16,7 +16,7 @@ static   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
 fuzztime ?= 10s
 
-.PHONY: help build run test race lint check fuzz bench bench-compare faults clean need-go need-cc need-tests
+.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults clean need-go need-cc need-tests
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ fuzz: need-go need-cc ## each fuzz target for a while: make fuzz fuzztime=10m
 
 bench: need-go need-cc need-tests ## what Ringtail takes, beside librdkafka's own ceiling
 	@go run ./bench/ratio $(ARGS)
+
+hostile: need-go need-cc ## what the worst records cost beside ordinary ones, against limits: ARGS='-bench HostileSearch -hostile.search 10m' looks for worse
+	@go test -run '^$$' -bench 'Hostile$$' ./codec $(ARGS)
 
 bench-compare: need-go need-cc ## micro-benchmarks of this tree against another commit: make bench-compare REF=HEAD~3
 	@bench/compare.sh $(or $(REF),HEAD) $(ARGS)
