@@ -49,7 +49,7 @@ type serveFlags struct {
 	StartTimeout        config.Duration   `default:"60s" help:"How long to wait for the brokers at start. 0: for ever."`
 	DrainTimeout        config.Duration   `default:"30s" help:"How long to take on SIGTERM or SIGINT to bring everything into Kafka."`
 	Admin               string            `default:"127.0.0.1:9888" help:"HTTP: live page, /metrics, /healthz, /readyz, /status. Empty: off."`
-	Pprof               bool              `help:"Serve /debug/pprof/ on the admin port."`
+	Pprof               bool              `help:"Serve /debug/pprof/ on the admin port (all but the command line, which may hold a password)."`
 	LogLevel            string            `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 	LogFormat           string            `default:"text" enum:"text,json" help:"text or json."`
 
@@ -64,13 +64,15 @@ type serveCmd struct {
 // Help is shown under the flags' list.
 func (*serveCmd) Help() string {
 	return `Every flag is also a key of the --config file and an environment variable (--ring-bytes: RINGTAIL_RING_BYTES).
+Everybody on the machine can read a command line: give Kafka's password in that file
+(kafka-property: {sasl.password: …}) or in RINGTAIL_KAFKA_PROPERTY.
 
 Examples:
 
     ringtail serve --embedded
     ringtail serve --brokers kafka-1:9092,kafka-2:9092 --topic records
     ringtail serve --brokers kafka:9092 --listen 'tcp://:8888' --listen 'tcp://:8889?framing=length&ack=kafka'
-    ringtail serve --brokers kafka:9092 -X security.protocol=sasl_ssl -X sasl.mechanism=PLAIN -X sasl.username=me -X sasl.password=…
+    ringtail serve --config /etc/ringtail.yaml
     ringtail serve --brokers kafka:9092 --ring-dir /var/lib/ringtail
     ringtail serve --sink discard --ack kafka`
 }

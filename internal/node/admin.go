@@ -3,11 +3,11 @@ package node
 import (
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
+	"log/slog"
 	"net/http"
 	"net/http/pprof"
+	profiles "runtime/pprof"
 	"strings"
 	"time"
 
@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/ringtail/ringtail/internal/httpd"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
 )
@@ -22,18 +23,9 @@ import (
 //go:embed page.html
 var page []byte
 
-// admin is the HTTP port: for people, probes and Prometheus. It is up before Kafka
-// is, because that is when one wants to know what the node waits for.
-type admin struct {
-	ln  net.Listener
-	srv *http.Server
-}
-
-func newAdmin(n *node, reg *prometheus.Registry) (*admin, error) {
-	ln, err := net.Listen("tcp", n.opt.Admin)
-	if err != nil {
-		return nil, fmt.Errorf("--admin %s: %w", n.opt.Admin, err)
-	}
+// newAdmin serves the HTTP port: for people, probes and Prometheus. It is up before Kafka is,
+// because that is when one wants to know what the node waits for.
+func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -55,23 +47,34 @@ func newAdmin(n *node, reg *prometheus.Registry) (*admin, error) {
 		_ = e.Encode(n.status())
 	})
 	if n.opt.Pprof {
-		mux.HandleFunc("/debug/pprof/", pprof.Index)
-		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+		handleProfiles(mux)
 	}
-	a := &admin{ln: ln, srv: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}}
-	go func() {
-		if err := a.srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			n.env.Log.Error("admin port ended", "cause", err)
-		}
-	}()
-	return a, nil
+	// The log ends with the drained line, standard error itself would not.
+	s, err := httpd.Serve(n.opt.Admin, mux, slog.NewLogLogger(n.env.Log.Handler(), slog.LevelWarn))
+	if err != nil {
+		return nil, fmt.Errorf("--admin %s: %w", n.opt.Admin, err)
+	}
+	return s, nil
 }
 
-func (a *admin) url() string { return "http://" + a.ln.Addr().String() }
-func (a *admin) close()      { _ = a.srv.Close() }
+// handleProfiles serves what net/http/pprof does, but for the command line, which may hold a
+// password (-X sasl.password=…), and for the index, which links to it.
+func handleProfiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = fmt.Fprintln(w, "<title>Profiles</title>\n<a href=profile?seconds=30>profile</a><br>\n<a href=trace?seconds=5>trace</a><br>")
+		for _, p := range profiles.Profiles() {
+			_, _ = fmt.Fprintf(w, "<a href=%s?debug=1>%[1]s</a> %d<br>\n", p.Name(), p.Count())
+		}
+	})
+	mux.HandleFunc("GET /debug/pprof/{name}", func(w http.ResponseWriter, r *http.Request) {
+		pprof.Handler(r.PathValue("name")).ServeHTTP(w, r)
+	})
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol) // what go tool pprof does
+}
 
 // ready tells whether the node takes records and Kafka takes them from it; if not,
 // why.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/embedded"
+	"github.com/ringtail/ringtail/internal/httpd"
 	"github.com/ringtail/ringtail/internal/timerslack"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
@@ -37,8 +38,8 @@ type node struct {
 	server  atomic.Pointer[server.Server] // nil until Kafka has been reached
 	phase   atomic.Pointer[string]        // why /readyz says no; nil: the sink decides
 	died    chan error                    // capacity 1
-	admin   *admin
-	broker  *embedded.Broker // nil without --embedded
+	admin   *httpd.Server                 // nil with --admin ''
+	broker  *embedded.Broker              // nil without --embedded
 	started time.Time
 	drained bool // nobody uses the rings any more
 }
@@ -279,7 +280,7 @@ func (n *node) announce(listen []string) {
 		line += " listen=" + u
 	}
 	if n.admin != nil {
-		line += " admin=" + n.admin.url()
+		line += " admin=" + n.admin.URL()
 	}
 	if n.broker != nil {
 		line += " brokers=" + n.broker.Address()
@@ -298,7 +299,7 @@ func (n *node) die(err error) {
 // release gives back what stop has not, because the node never got so far.
 func (n *node) release() {
 	if n.admin != nil {
-		n.admin.close()
+		n.admin.Close()
 	}
 	if n.broker != nil {
 		n.broker.Close()

@@ -1,17 +1,17 @@
 package toolbox
 
 import (
-	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/httpd"
 )
 
 var (
@@ -45,22 +45,16 @@ func (s *standing) expose(address string, to Streams) (stop func(), err error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, config.Usagef("--metrics is %q; want HOST:PORT, like 127.0.0.1:9889", address)
 	}
-	ln, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("--metrics %s: %w", address, err)
-	}
 	reg := prometheus.NewRegistry()
 	if err := reg.Register(s); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
-	to.say("metrics at http://%s/metrics", ln.Addr())
-	go func() {
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			to.say("--metrics %s: %v", address, err)
-		}
-	}()
-	return func() { _ = srv.Close() }, nil
+	srv, err := httpd.Serve(address, mux, log.New(to.Err, "ringtail: ", 0))
+	if err != nil {
+		return nil, fmt.Errorf("--metrics %s: %w", address, err)
+	}
+	to.say("metrics at %s/metrics", srv.URL())
+	return srv.Close, nil
 }
