@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// ownServer is serve in a process of its own, with nowhere to write to: its address,
-// and what it says on standard error.
-func ownServer(t *testing.T, stderr io.Writer) (c *exec.Cmd, listen string) {
+// ownServer is serve in a process of its own, with nowhere to write to: its address and, with an
+// admin port, that one's; and what it says on standard error.
+func ownServer(t *testing.T, stderr io.Writer, args ...string) (c *exec.Cmd, listen string) {
 	t.Helper()
-	c = exec.Command(os.Args[0], "serve", "--sink", "discard", "--ack", "kafka", "--listen", "tcp://127.0.0.1:0?framing=newline", "--admin", "", "--ring-bytes", "5MiB")
+	c = exec.Command(os.Args[0], append([]string{"serve", "--sink", "discard", "--ack", "kafka", "--listen", "tcp://127.0.0.1:0?framing=newline", "--admin", "", "--ring-bytes", "5MiB"}, args...)...)
 	c.Env = append(os.Environ(), asMain+"=1")
 	c.Stderr = stderr
 	out, err := c.StdoutPipe()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -36,19 +37,31 @@ func (p *Properties) Decode(ctx *kong.DecodeContext) error {
 	for _, pair := range pairs {
 		k, v, ok := strings.Cut(pair, "=")
 		if k = strings.TrimSpace(k); !ok || k == "" {
-			return fmt.Errorf("%q is not of the form key=value", pair)
+			return fmt.Errorf("%s is not of the form key=value", leading(pair))
 		}
 		(*p)[k] = v
 	}
 	return nil
 }
 
+// leading is as much of a pair that is none as surely is no secret: in "sasl.password: x", the name.
+func leading(pair string) string {
+	if at := strings.IndexFunc(pair, func(r rune) bool { return !strings.ContainsRune(nameRunes, r) }); at >= 0 {
+		return fmt.Sprintf("%q…", pair[:at])
+	}
+	return fmt.Sprintf("%q", pair)
+}
+
+const nameRunes = "abcdefghijklmnopqrstuvwxyz0123456789._-" // of librdkafka's properties
+
 // Pairs are the properties as key=value, sorted, with secrets hidden.
 func (p Properties) Pairs() []string {
 	pairs := make([]string, 0, len(p))
 	for k, v := range p {
-		if isSecret(k) {
-			v = "[hidden]"
+		if isSecret(strings.ToLower(k)) {
+			v = hidden
+		} else if u, err := url.Parse(v); err == nil && u.User != nil {
+			v = hidden // https://name:password@host
 		}
 		pairs = append(pairs, k+"="+v)
 	}
@@ -56,9 +69,11 @@ func (p Properties) Pairs() []string {
 	return pairs
 }
 
+const hidden = "[hidden]"
+
 // isSecret tells whether a property of librdkafka must not be shown.
 func isSecret(name string) bool {
-	for _, part := range []string{"password", "secret", ".key.pem", "sasl.oauthbearer.config", "sasl.jaas.config", "token"} {
+	for _, part := range []string{"password", "passphrase", "secret", ".key.pem", "sasl.oauthbearer.config", "sasl.jaas.config", "kinit.cmd", "token"} {
 		if strings.Contains(name, part) && !strings.HasSuffix(name, ".url") {
 			return true
 		}

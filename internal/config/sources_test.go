@@ -126,12 +126,34 @@ func TestErrorsSayWhere(t *testing.T) {
 	}
 }
 
+// TestSecretsAreHidden: what librdkafka calls sensitive, and what people put passwords into.
 func TestSecretsAreHidden(t *testing.T) {
-	p := Properties{"sasl.password": "x", "ssl.key.password": "x", "ssl.key.pem": "x", "sasl.oauthbearer.client.secret": "x", "sasl.username": "me", "linger.ms": "5",
-		"sasl.oauthbearer.token.endpoint.url": "https://issuer"}
-	got := strings.Join(p.Pairs(), " ")
-	want := "linger.ms=5 sasl.oauthbearer.client.secret=[hidden] sasl.oauthbearer.token.endpoint.url=https://issuer sasl.password=[hidden] sasl.username=me ssl.key.password=[hidden] ssl.key.pem=[hidden]"
-	if got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
+	for k, v := range map[string]string{
+		"sasl.password": "x", "ssl.key.password": "x", "ssl.key.pem": "x", "ssl.keystore.password": "x", "sasl.jaas.config": "x", "sasl.oauthbearer.config": "x",
+		"sasl.oauthbearer.client.secret": "x", "sasl.oauthbearer.client.credentials.client.secret": "x",
+		"sasl.oauthbearer.assertion.private.key.passphrase": "x", "sasl.oauthbearer.assertion.private.key.pem": "x",
+		"sasl.kerberos.kinit.cmd": "echo x | kinit me", "sasl.oauthbearer.token.endpoint.url": "https://me:x@issuer", "SASL.Password": "x",
+	} {
+		if got := (Properties{k: v}).Pairs(); got[0] != k+"=[hidden]" {
+			t.Errorf("%s=%s is shown as %s", k, v, got[0])
+		}
+	}
+	for k, v := range map[string]string{
+		"sasl.username": "me", "linger.ms": "5", "sasl.oauthbearer.token.endpoint.url": "https://issuer/token", "ssl.ca.location": "/etc/ca.pem", "ssl.key.location": "/etc/key.pem",
+		"sasl.kerberos.principal": "me@REALM",
+	} {
+		if got := (Properties{k: v}).Pairs(); got[0] != k+"="+v {
+			t.Errorf("%s=%s is shown as %s", k, v, got[0])
+		}
+	}
+}
+
+// TestErrorsShowNoSecrets: a pair that is written wrong may still hold one.
+func TestErrorsShowNoSecrets(t *testing.T) {
+	for pair, want := range map[string]string{"sasl.password: hunter2": `"sasl.password"…`, "sasl.password hunter2": `"sasl.password"…`, "linger": `"linger" `, "=hunter2": `""…`} {
+		_, _, err := parse(t, "", "-X", pair)
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), want) {
+			t.Errorf("-X %q: %v", pair, err)
+		}
 	}
 }
