@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,13 +15,30 @@ func TestDeployedConfig(t *testing.T) {
 	if out := must(t, "check", "--config", "../../deploy/ringtail.yaml"); out != "ok\n" {
 		t.Errorf("check says %q", out)
 	}
+}
+
+// TestUnit: systemd starts the server again after everything but a wrong configuration, and lets
+// it drain.
+func TestUnit(t *testing.T) {
 	unit, err := os.ReadFile("../../deploy/ringtail.service")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// sonic maps executable memory, and the stop has to outlast the drain.
-	if strings.Contains(string(unit), "\nMemoryDenyWriteExecute") || !strings.Contains(string(unit), "\nTimeoutStopSec=45") {
-		t.Error("deploy/ringtail.service would kill the server, at its start or in its drain")
+	settings := map[string]string{}
+	for line := range strings.Lines(string(unit)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && name[0] != '#' {
+			settings[name] = value
+		}
+	}
+	for name, want := range map[string]string{
+		"Restart": "on-failure", "RestartPreventExitStatus": strconv.Itoa(exitUsage), "StartLimitIntervalSec": "0",
+		"TimeoutStopSec":         "45", // the stop has to outlast the drain
+		"MemoryDenyWriteExecute": "",   // sonic maps executable memory
+		"ExecStartPre":           "",   // RestartPreventExitStatus= looks at the main process alone
+	} {
+		if settings[name] != want {
+			t.Errorf("%s=%s, want %q", name, settings[name], want)
+		}
 	}
 }
 

@@ -5,11 +5,13 @@ package main
 import (
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
 
 func main() {
+	crashBySignal()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // nohup(1) has it ignored, and that is to stay so
@@ -19,6 +21,19 @@ func main() {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Signals: withoutEchoes(signals, echo), Abort: func() { os.Exit(exitFailed) },
 	}))
+}
+
+// crashBySignal lets a crash end with SIGABRT. Go's exit code for one is 2, which says wrong usage
+// here, and whoever keeps a server running does not start that again. A core would come with the
+// signal and hold records and passwords; only GOTRACEBACK=crash leaves one, as in any Go program.
+func crashBySignal() {
+	debug.SetTraceback("crash")
+	var cores syscall.Rlimit
+	if os.Getenv("GOTRACEBACK") == "crash" || syscall.Getrlimit(syscall.RLIMIT_CORE, &cores) != nil {
+		return
+	}
+	cores.Cur = 0
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &cores) // lowering is always allowed
 }
 
 // echo is how soon a second signal is the same one again.

@@ -17,7 +17,11 @@ import (
 const asMain = "RINGTAIL_TEST_IS_MAIN"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asMain) != "" {
+	switch os.Getenv(asMain) {
+	case "":
+	case asPanic:
+		panicAsMain()
+	default:
 		main()
 	}
 	os.Exit(m.Run())

@@ -17,7 +17,7 @@ func ownServer(t *testing.T, stderr io.Writer, args ...string) (c *exec.Cmd, lis
 	t.Helper()
 	c = exec.Command(os.Args[0], append([]string{"serve", "--sink", "discard", "--ack", "kafka", "--listen", "tcp://127.0.0.1:0?framing=newline", "--admin", "", "--ring-bytes", "5MiB"}, args...)...)
 	c.Env = append(os.Environ(), asMain+"=1")
-	c.Stderr = stderr
+	c.Stderr, c.Dir = stderr, t.TempDir()
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
