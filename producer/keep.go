@@ -20,15 +20,18 @@ import (
 // are kept is kept itself, and judged anew by the next process, which may write a
 // second letter for it.
 
-// Kept is what was left in ring files.
+// Kept is what was left in the rings: kept in files, given up in memory.
 type Kept struct {
-	Records uint64 // of shards: neither in Kafka nor set aside for good
-	Letters uint64 // dead letters
+	Records uint64 // of shards, in files: neither in Kafka nor set aside for good
+	Letters uint64 // dead letters in files
 	Refused uint64 // of Records: they had been set aside, and were counted as refused
+
+	GivenUp        uint64 // of shards, in memory: neither in Kafka nor set aside
+	LettersGivenUp uint64 // dead letters in memory
 }
 
-// Keep notes in the ring files where the next process is to go on. To be called after
-// Drain has returned; rings in memory keep nothing.
+// Keep notes in the ring files where the next process is to go on, and counts what is left. To be
+// called once, when Drain has returned and nobody pushes any more.
 func (w *Writer) Keep() Kept {
 	if !w.started.Load() {
 		var k Kept
@@ -46,22 +49,26 @@ func (w *Writer) Keep() Kept {
 func keep(engines []*engine) (k Kept) {
 	for _, e := range engines {
 		for _, l := range e.lines {
-			records, refused := l.keep()
+			records, refused, givenUp := l.keep()
 			if l.shard < 0 {
 				k.Letters += uint64(records)
+				k.LettersGivenUp += uint64(givenUp)
 				continue
 			}
 			k.Records += uint64(records)
 			k.Refused += uint64(refused)
+			k.GivenUp += uint64(givenUp)
 		}
 	}
 	return k
 }
 
-// keep is Keep for one line whose engine has ended: its cursor stands at acked, or
-// all is done. It answers the records kept, and how many of them had been set aside.
-func (l *line) keep() (records, refused int) {
+// keep is Keep for one line whose engine has ended: its cursor stands at acked, or all is done. It
+// returns how many records are kept, how many of them had been set aside, and how many are neither
+// kept nor done.
+func (l *line) keep() (records, refused, givenUp int) {
 	at, index := l.ring.Position(), 0
+	rest := 0 // from the cursor on, but for those set aside
 	if l.cur < len(l.held) {
 		h := &l.held[l.cur]
 		for l.at.Index < h.batch.Count && h.isAside(l.at.Index) {
@@ -69,18 +76,23 @@ func (l *line) keep() (records, refused int) {
 		}
 		at, index = h.batch.Start, l.at.Index
 		for i := l.cur; i < len(l.held); i++ {
+			rest += l.held[i].batch.Count
 			for _, a := range l.held[i].aside {
 				if i > l.cur || int(a) >= index {
 					refused++
 				}
 			}
 		}
+		rest -= index + refused
 	}
 	records = l.ring.Keep(at, index, !l.unsure && refused == 0)
-	if records == 0 {
-		refused = 0
+	if records > 0 {
+		return records, refused, 0
 	}
-	return records, refused
+	for b, ok := l.ring.Next(); ok; b, ok = l.ring.Next() {
+		rest += b.Count
+	}
+	return 0, 0, rest
 }
 
 // recoveredDuplicates is the number of records in the rings' files that may be in

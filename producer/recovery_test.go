@@ -199,10 +199,10 @@ func (m *model) end(e *engine) bool {
 	return false
 }
 
-// checkLedger: every record of this life is in Kafka, set aside, or kept.
+// checkLedger: every record of this life is in Kafka, set aside, kept, or given up.
 func (m *model) checkLedger(k Kept) {
 	s := m.stats.snapshot()
-	if m.life.pushed+m.life.recovered != s.Delivered+s.Refused-k.Refused+k.Records {
+	if m.life.pushed+m.life.recovered != s.Delivered+s.Refused-k.Refused+k.Records+k.GivenUp {
 		m.t.Errorf("pushed %d + recovered %d, delivered %d + refused %d, kept %+v", m.life.pushed, m.life.recovered, s.Delivered, s.Refused, k)
 	}
 }

@@ -63,6 +63,9 @@ func (c *command) wait() int {
 	c.t.Helper()
 	select {
 	case code := <-c.exit:
+		if strings.Contains(c.err.String(), "the books do not add up") {
+			c.t.Errorf("a record was dropped or counted twice:\n%s", c.err.String())
+		}
 		return code
 	case <-time.After(patience):
 		c.t.Fatalf("still running; it said\n%s%s", c.out.String(), c.err.String())

@@ -281,3 +281,37 @@ func TestSecondSignalOfAVerb(t *testing.T) {
 		t.Error("the second signal is not heard")
 	}
 }
+
+// TestStopWithFullRings: Kafka is gone and clients wait for room, with records and with rejects. The
+// books close over what is in Kafka, in rings, and in neither.
+func TestStopWithFullRings(t *testing.T) {
+	kafka := embedded(t, "--topic", "far", "--dead-letter-topic", "dead")
+	s := serve(t, "--brokers", kafka.brokers, "--topic", "far", "--dead-letter-topic", "dead", "--drain-timeout", "1500ms", "--ring-bytes", "5MiB",
+		"-X", "socket.timeout.ms=2000")
+	send(t, s.listen[0], "{\"number\":1}\n{}\n")
+	until(t, "the first record and the first letter are delivered", func() bool {
+		_, body := get(t, s.admin+"/status")
+		return strings.Contains(body, `"delivered": 1,`) && strings.Contains(body, `"dead_lettered": 1,`)
+	})
+	kafka.terminate()
+	_, address, _ := strings.Cut(s.listen[0], "://")
+	for _, record := range []string{`{"number":1,"pad":"%01000d"}`, `{"pad":"%01000d"}`} {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		go func() { _, _ = io.WriteString(c, strings.Repeat(fmt.Sprintf(record, 0)+"\n", 8000)) }() // until the server stops reading, or ends
+	}
+	until(t, "both wait for room", func() bool {
+		_, body := get(t, s.admin+"/status")
+		return strings.Contains(body, `"waiting": 2,`)
+	})
+	if code := s.terminate(); code != exitFailed {
+		t.Errorf("exit %d, want 1", code)
+	}
+	var received, lost int
+	if _, err := fmt.Sscanf(s.drained(), "drained received=%d recovered=0 delivered=1 rejected=1 dead_lettered=1 kept=0 lost=%d", &received, &lost); err != nil || lost < 8000 || received != lost+2 {
+		t.Errorf("the last line is %q", s.drained())
+	}
+}

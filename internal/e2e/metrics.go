@@ -73,17 +73,26 @@ type Ledger struct {
 	Received, Recovered, Delivered, Rejected, DeadLettered, Kept, Lost int64
 }
 
+const (
+	drained    = "drained "                  // how the ledger's line begins
+	booksWrong = "the books do not add up: " // what a server says whose counts disagree (internal/node/ledger.go)
+)
+
+func (e Exit) lastLine() string {
+	lines := strings.Split(strings.TrimSpace(e.Output), "\n")
+	return lines[len(lines)-1]
+}
+
 // Ledger reads the ledger and fails unless it is the last line and adds up.
 func (e Exit) Ledger(tb kafkatest.TB) Ledger {
 	tb.Helper()
-	lines := strings.Split(strings.TrimSpace(e.Output), "\n")
-	last := lines[len(lines)-1]
+	last := e.lastLine()
 	var l Ledger
 	counts := map[string]*int64{
 		"received": &l.Received, "recovered": &l.Recovered, "delivered": &l.Delivered, "rejected": &l.Rejected,
 		"dead_lettered": &l.DeadLettered, "kept": &l.Kept, "lost": &l.Lost,
 	}
-	fields, ok := strings.CutPrefix(last, "drained ")
+	fields, ok := strings.CutPrefix(last, drained)
 	for _, field := range strings.Fields(fields) {
 		name, value, _ := strings.Cut(field, "=")
 		n, err := strconv.ParseInt(value, 10, 64)

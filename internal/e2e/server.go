@@ -170,7 +170,8 @@ type Exit struct {
 	RSS    int64         // the most it ever had, in bytes
 }
 
-// Wait waits for the server's end.
+// Wait waits for the server's end. However it ends, its books must add up: where it has closed
+// them, on the last line, and where it says that they do not.
 func (s *Server) Wait() Exit {
 	s.tb.Helper()
 	select {
@@ -182,6 +183,12 @@ func (s *Server) Wait() Exit {
 	exit := Exit{Code: state.ExitCode(), Output: s.output.String(), CPU: state.UserTime() + state.SystemTime()}
 	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
 		exit.RSS = usage.Maxrss << 10
+	}
+	if strings.Contains(exit.Output, booksWrong) {
+		s.tb.Fatalf("e2e: the server's books do not add up:\n%s", exit.Output)
+	}
+	if strings.HasPrefix(exit.lastLine(), drained) {
+		exit.Ledger(s.tb)
 	}
 	return exit
 }

@@ -81,13 +81,6 @@ func TestUnfitNamesTheCommand(t *testing.T) {
 	}
 }
 
-func TestLedgerLine(t *testing.T) {
-	got := ledger{received: 10, delivered: 6, rejected: 3, deadLettered: 2, lost: 1}.String()
-	if want := "drained received=10 recovered=0 delivered=6 rejected=3 dead_lettered=2 kept=0 lost=1"; got != want {
-		t.Errorf("got %s", got)
-	}
-}
-
 func TestToldErrors(t *testing.T) {
 	cause := errors.New("cause")
 	if !Told(quiet(cause)) || !Told(fmt.Errorf("wrapped: %w", ErrLost)) || Told(cause) || Told(nil) || quiet(nil) != nil {

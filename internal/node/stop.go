@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/producer"
+	"github.com/ringtail/ringtail/server"
 )
 
 // lastAcks is how long clients get to take their last acks after everything is in
@@ -25,10 +26,13 @@ func (n *node) stop(cause error) error {
 	} else if n.server.Load() != nil {
 		n.drain()
 	}
-	l := n.ledger()
+	l, off := n.ledger()
 	n.letGo()
 	n.env.Err.Last(l)
-	if l.lost > 0 {
+	switch {
+	case off != 0:
+		return quiet(errBooks)
+	case l.lost > 0:
 		return ErrLost
 	}
 	return quiet(cause)
@@ -77,66 +81,54 @@ func (n *node) letGo() {
 	}
 }
 
-// ledger is where every record of this process's life went:
-// received + recovered = delivered + rejected + kept + lost.
-type ledger struct {
-	received, recovered, delivered, rejected, deadLettered, kept, lost uint64
-}
-
-func (l ledger) String() string {
-	return fmt.Sprintf("drained received=%d recovered=%d delivered=%d rejected=%d dead_lettered=%d kept=%d lost=%d",
-		l.received, l.recovered, l.delivered, l.rejected, l.deadLettered, l.kept, l.lost)
-}
-
-// ledger adds up. Lost is what is left over: not known to be in Kafka, not rejected
-// for good, not kept.
-//
-// A record is rejected for good in the life that rejects it, once its letter is in
-// Kafka or kept in the dead letters' file; a reject whose letter is neither is lost.
-// So kept and recovered count records, never letters: a letter that was recovered
-// counts in dead_lettered alone. A record that had been set aside and is kept (see
-// producer.Kept) counts as kept, and is judged anew.
-func (n *node) ledger() ledger {
-	l := ledger{recovered: uint64(n.recovered().Records)}
+// ledger closes the books; off is by how many records they are wrong.
+func (n *node) ledger() (l ledger, off int64) {
 	s := n.server.Load()
 	if s == nil {
-		l.kept = l.recovered
-		return l
+		found := int64(n.recovered().Records)
+		return ledger{recovered: found, kept: found}, 0
 	}
-	var k producer.Kept
-	if n.drained {
-		k = n.sink.keep()
-	} else {
-		k = n.held()
-	}
+	k := n.left()
 	out := n.sink.stats() // before the server's: whatever is delivered has been received
-	in := s.Stats()
-	l.received, l.delivered, l.deadLettered = in.Received, out.Delivered, out.Letters
-	for _, count := range in.Rejected {
-		l.rejected += count
-	}
-	if d := n.rings.Dead; d != nil {
-		// Letters leave in the order in which they came, the recovered ones first.
-		settled := out.Letters + k.Letters
-		l.rejected = min(l.rejected, settled-min(uint64(d.Recovered().Records), settled))
-	}
-	l.rejected -= min(k.Refused, l.rejected)
-	l.kept = k.Records
-	if all, settled := l.received+l.recovered, l.delivered+l.rejected; settled < all {
-		if !n.drained {
-			l.kept = min(l.kept, all-settled)
-		}
-		l.lost = all - settled - min(l.kept, all-settled)
-	}
+	c := n.counts(k, out, s.Stats())
 	if k.Letters > 0 {
 		n.env.Log.Info("dead letters are kept", "dir", n.opt.RingDir, "letters", k.Letters)
 	}
-	return l
+	if !n.drained {
+		return c.cutShort(), 0
+	}
+	if l, off = c.drained(); off > 0 {
+		n.env.Log.Error(fmt.Sprintf("%v: %d records are unaccounted for", errBooks, off), "counts", fmt.Sprintf("%+v", c))
+	} else if off < 0 {
+		n.env.Log.Error(fmt.Sprintf("%v: %d records too many", errBooks, -off), "counts", fmt.Sprintf("%+v", c))
+	}
+	return l, off
 }
 
-// held is what lies in ring files when the node ends without having drained: others
-// may still be at work on them, so it is true only about now.
-func (n *node) held() (k producer.Kept) {
+func (n *node) counts(k producer.Kept, out producer.Stats, in server.Stats) counts {
+	c := counts{
+		received: int64(in.Received), noRoom: int64(in.Lost),
+		recovered: int64(n.recovered().Records), delivered: int64(out.Delivered),
+		kept: int64(k.Records), keptAside: int64(k.Refused), givenUp: int64(k.GivenUp),
+	}
+	for _, count := range in.Rejected {
+		c.rejects += int64(count)
+	}
+	if d := n.rings.Dead; d != nil {
+		c.letters = lettersCounts{
+			wanted: true, recovered: int64(d.Recovered().Records), delivered: int64(out.Letters),
+			kept: int64(k.Letters), noRoom: int64(in.LettersLost), givenUp: int64(k.LettersGivenUp),
+		}
+	}
+	return c
+}
+
+// left is what the rings hold at the end. Where others may still be at work on them it is true
+// only about now, and only of files.
+func (n *node) left() (k producer.Kept) {
+	if n.drained {
+		return n.sink.keep()
+	}
 	for _, r := range n.rings.Rings {
 		k.Records += uint64(r.Held())
 	}
