@@ -32,7 +32,7 @@ type serveFlags struct {
 	KeyField            string            `help:"Top-level field whose value becomes the Kafka key. Default: no key."`
 	DeadLetterTopic     string            `help:"The topic that rejected records go to. Default: none."`
 	Ack                 string            `default:"off" enum:"off,kafka" help:"kafka: tell clients what is in Kafka."`
-	MaxRecordBytes      config.Size       `default:"1000000" help:"Longer records are rejected; the topic's own limit counts too, if lower."`
+	MaxRecordBytes      config.Size       `default:"1000000" help:"Longer records are rejected; the topic's own limit counts too, if lower. With lengths, at most 16MiB."`
 	MaxConnections      int               `default:"100000" help:"Over it, connections are closed at once."`
 	MaxConnectionsPerIP int               `name:"max-connections-per-ip" default:"0" help:"The same for one address. 0: no limit."`
 	ClientMemory        config.Size       `default:"256MiB" help:"What all connections together may hold of unfinished records."`

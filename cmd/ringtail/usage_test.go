@@ -76,6 +76,33 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
+// TestLimitBeyondTheFraming: lengths end at 16 MiB, so a higher limit would only be found out by the
+// client that is cut off. Text has no such end.
+func TestLimitBeyondTheFraming(t *testing.T) {
+	for what, c := range map[string]struct {
+		args    []string
+		refused bool
+	}{
+		"the flag":           {[]string{"--framing", "length", "--max-record-bytes", "32MiB"}, true},
+		"one byte":           {[]string{"--framing", "length", "--max-record-bytes", "16777217"}, true},
+		"a listener":         {[]string{"--listen", "tcp://127.0.0.1:0", "--listen", "tcp://127.0.0.1:0?framing=length", "--max-record-bytes", "32MiB"}, true},
+		"the most":           {[]string{"--framing", "length", "--max-record-bytes", "16MiB"}, false},
+		"auto takes text":    {[]string{"--framing", "auto", "--max-record-bytes", "32MiB"}, false},
+		"no listener has it": {[]string{"--framing", "length", "--listen", "tcp://127.0.0.1:0?framing=json", "--max-record-bytes", "32MiB"}, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			args := append([]string{"check", "--sink", "discard", "--ring-bytes", "256MiB"}, c.args...)
+			if !c.refused {
+				must(t, args...)
+				return
+			}
+			want := []string{"--max-record-bytes", "--framing length", "16MiB at most"}
+			refuse(t, exitUsage, want, args...)
+			refuse(t, exitUsage, want, append([]string{"serve"}, args[1:]...)...)
+		})
+	}
+}
+
 func TestEveryVerbHasExamples(t *testing.T) {
 	for _, verb := range []string{"serve", "check", "version", "topics list", "topics create", "topics describe", "topics delete", "produce", "consume", "process", "completion"} {
 		out := must(t, append(strings.Fields(verb), "--help")...)

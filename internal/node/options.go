@@ -105,7 +105,22 @@ func (o *Options) Validate() error {
 	case o.MaxConnectionsPerIP < 0:
 		return config.Usagef("--max-connections-per-ip is %d; must be at least 0 (no limit)", o.MaxConnectionsPerIP)
 	}
+	if err := o.validateFramings(); err != nil {
+		return err
+	}
 	return o.validateAddresses()
+}
+
+// validateFramings refuses a limit that a framing cannot reach: a client that trusted it would be
+// cut off. Auto can, as text, although where it finds lengths they have the same bound.
+func (o *Options) validateFramings() error {
+	for _, l := range o.Listeners {
+		if l.Framing == codec.Length && o.Codec.MaxRecordBytes > codec.MaxLength {
+			return config.Usagef("--max-record-bytes is %s; --framing length, which --listen %s://%s has, takes records of %s at most",
+				config.Size(o.Codec.MaxRecordBytes), l.Network, l.Address, config.Size(codec.MaxLength))
+		}
+	}
+	return nil
 }
 
 // isTopic is Kafka's rule for names (org.apache.kafka.common.internals.Topic).
