@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // ownServer is serve in a process of its own, with nowhere to write to: its address and, with an
@@ -77,6 +79,49 @@ func TestHangup(t *testing.T) {
 	_ = c.Process.Signal(syscall.SIGTERM)
 	if err := c.Wait(); err != nil || !strings.Contains(errs.String(), "signal=terminated") {
 		t.Errorf("under nohup: %v, it said %q", err, errs.String())
+	}
+}
+
+// TestStopsAtAnyMoment: whatever a server is doing when the signal comes, it ends with 0 and the
+// books, and never by a signal of its own making. SIGTERM itself may end what has not begun.
+func TestStopsAtAnyMoment(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	kafka := embedded(t)
+	for what, args := range map[string][]string{
+		"nobody listens": {"--brokers", closedPort(t), "--ring-dir", t.TempDir()},
+		"nobody answers": {"--brokers", silent.Addr().String(), "--ring-dir", t.TempDir()},
+		"native":         {"--brokers", kafka.brokers, "--ring-dir", t.TempDir(), "--writer", "native"},
+		"librdkafka":     {"--brokers", kafka.brokers, "--ring-dir", t.TempDir(), "--writer", "librdkafka"},
+		"embedded":       {"--embedded", "--embedded-port", "0"},
+	} {
+		closed := 0
+		for i := range 8 {
+			errs := &output{}
+			c := exec.Command(os.Args[0], append([]string{"serve", "--listen", "tcp://127.0.0.1:0", "--admin", "127.0.0.1:0", "--ring-bytes", "5MiB"}, args...)...)
+			c.Env, c.Stderr = append(os.Environ(), asMain+"=1"), errs
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Duration(i) * 60 * time.Millisecond) // spreads the moments; nothing is measured
+			_ = c.Process.Signal(syscall.SIGTERM)
+			_ = c.Wait()
+			end, _ := c.ProcessState.Sys().(syscall.WaitStatus)
+			lines := errs.lines()
+			switch last := lines[len(lines)-1]; {
+			case end.Signaled() && end.Signal() == syscall.SIGTERM && errs.String() == "":
+			case end.ExitStatus() == exitDone && strings.HasPrefix(last, "drained received=0 ") && strings.HasSuffix(last, " lost=0"):
+				closed++
+			default:
+				t.Errorf("%s, signal %d: %v; it said\n%s", what, i, c.ProcessState, errs.String())
+			}
+		}
+		if closed == 0 {
+			t.Errorf("%s: no stop came after the start had begun", what)
+		}
 	}
 }
 

@@ -156,39 +156,27 @@ func (n *node) reach() (bool, error) {
 	said, unfit := "", 0
 	var last error
 	for {
-		result := make(chan error, 1)
-		go func() {
-			look, cancel := context.WithTimeout(ctx, lookLimit)
-			defer cancel()
-			err := n.sink.check(look)
-			if err == nil {
-				err = n.sameCluster(look)
-			}
-			result <- err
-		}()
-		select {
-		case <-n.env.Signals:
+		stopped, err := n.look(ctx)
+		var usage *config.UsageError
+		switch {
+		case stopped:
 			return false, nil
-		case err := <-result:
-			var usage *config.UsageError
-			switch {
-			case err == nil || errors.As(err, &usage):
-				return err == nil, err
-			case errors.Is(err, producer.ErrTopic):
-				if unfit++; unfit >= unfitLooks {
-					return false, n.unfit(err)
-				}
-			case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil && last != nil:
-				err = last // of a look that was broken off the one before says more
-			default:
-				unfit, err = 0, n.opt.explain(err)
+		case err == nil || errors.As(err, &usage):
+			return err == nil, err
+		case errors.Is(err, producer.ErrTopic):
+			if unfit++; unfit >= unfitLooks {
+				return false, n.unfit(err)
 			}
-			last = err
-			n.setPhase(err.Error())
-			if text := err.Error(); text != said && ctx.Err() == nil {
-				n.env.Log.Warn("not ready, trying again", "cause", text)
-				said = text
-			}
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil && last != nil:
+			err = last // of a look that was broken off the one before says more
+		default:
+			unfit, err = 0, n.opt.explain(err)
+		}
+		last = err
+		n.setPhase(err.Error())
+		if text := err.Error(); text != said && ctx.Err() == nil {
+			n.env.Log.Warn("not ready, trying again", "cause", text)
+			said = text
 		}
 		select {
 		case <-n.env.Signals:
@@ -200,6 +188,29 @@ func (n *node) reach() (bool, error) {
 			return false, fmt.Errorf("--brokers %s: not ready within --start-timeout %s: %w", n.brokers, config.Duration(n.opt.StartTimeout), last)
 		case <-time.After(lookAgain):
 		}
+	}
+}
+
+// look asks Kafka once. A signal breaks it off: stopped. It has ended then, all the same, since it
+// may write to ring files, which are another process's as soon as this node lets go of them.
+func (n *node) look(ctx context.Context) (stopped bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	result := make(chan error, 1)
+	go func() {
+		err := n.sink.check(ctx)
+		if err == nil {
+			err = n.sameCluster(ctx)
+		}
+		result <- err
+	}()
+	select {
+	case <-n.env.Signals:
+		cancel()
+		<-result
+		return true, nil
+	case err := <-result:
+		return false, err
 	}
 }
 

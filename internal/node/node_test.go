@@ -5,16 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/leaktest"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
 )
+
+func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }
 
 func TestParseListeners(t *testing.T) {
 	got, err := ParseListeners([]string{
@@ -99,6 +106,39 @@ func TestNothingComesBehindTheLastLine(t *testing.T) {
 	}
 	if want := "before\n" + (ledger{}).String() + "\n"; out.String() != want {
 		t.Errorf("got %q", out.String())
+	}
+}
+
+// slowSink is a sink whose look at Kafka takes a while to end when it is broken off.
+type slowSink struct {
+	sink
+	begun chan struct{}
+	ended *atomic.Bool
+}
+
+func (s slowSink) check(ctx context.Context) error {
+	close(s.begun)
+	<-ctx.Done()
+	time.Sleep(10 * time.Millisecond) // so that a look that is not waited for is seen
+	s.ended.Store(true)
+	return ctx.Err()
+}
+
+// TestSignalEndsTheLook: what a signal breaks off has ended before the node lets go of its rings.
+func TestSignalEndsTheLook(t *testing.T) {
+	var ended atomic.Bool
+	signals := make(chan os.Signal, 1)
+	s := slowSink{begun: make(chan struct{}), ended: &ended}
+	n := &node{env: Env{Signals: signals}, sink: s}
+	go func() {
+		<-s.begun
+		signals <- syscall.SIGTERM
+	}()
+	if reached, err := n.reach(); reached || err != nil {
+		t.Errorf("after a signal: %v, %v", reached, err)
+	}
+	if !ended.Load() {
+		t.Error("the look goes on")
 	}
 }
 

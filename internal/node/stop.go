@@ -63,9 +63,9 @@ func (n *node) drain() {
 	}
 }
 
-// letGo closes the sink. With Kafka away librdkafka takes seconds to notice; the
-// process ends without waiting for that. The rings stay: the admin port may be
-// looking at them.
+// letGo closes the sink. With Kafka away librdkafka takes seconds to notice; the process ends
+// without waiting for that, which is safe: os.Exit is the kernel's exit_group, and no C library
+// cleans up under threads that still run. The rings stay: the admin port may be looking at them.
 func (n *node) letGo() {
 	if !n.drained {
 		return
