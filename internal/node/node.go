@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/embedded"
 	"github.com/ringtail/ringtail/internal/httpd"
-	"github.com/ringtail/ringtail/internal/timerslack"
+	_ "github.com/ringtail/ringtail/internal/timerslack" // timers may be a millisecond late
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
 	"github.com/ringtail/ringtail/shard"
@@ -53,7 +54,7 @@ func Run(o Options, env Env) error {
 	n := &node{opt: o, env: env, brokers: o.Brokers, died: make(chan error, 1), started: time.Now()}
 	defer n.release()
 	n.setPhase("starting")
-	n.calmSysmon()
+	n.opt.Loops = cmp.Or(n.opt.Loops, runtime.GOMAXPROCS(0)) // before giveProcessors
 	reg := prometheus.NewRegistry()
 	if err := n.prepare(reg); err != nil {
 		return err
@@ -70,17 +71,6 @@ func Run(o Options, env Env) error {
 		return err
 	}
 	return n.stop(err)
-}
-
-// calmSysmon saves CPU: loops and engines have a thread each that is in the kernel or in C
-// most of the time, and one to run what else there is meanwhile.
-func (n *node) calmSysmon() {
-	if n.opt.Loops == 0 {
-		n.opt.Loops = runtime.GOMAXPROCS(0)
-	}
-	if err := timerslack.CalmSysmon(2*(n.opt.Loops+n.opt.Producers) + 8); err != nil {
-		n.env.Log.Debug("more CPU is used than need be", "cause", err)
-	}
 }
 
 var processorsGiven sync.Once // tests have several nodes in a process

@@ -7,8 +7,7 @@
 // a system call or in C, as event loops and engines always are, and each look costs
 // some 25 µs of CPU on a virtual machine: at 20,000 records a second it was a third of all
 // that the server used (docs/PERFORMANCE.md). Nothing in a server needs timers finer than a
-// millisecond: what must be quick is woken by data, and data is not late. Sysmon itself may
-// be later still: see CalmSysmon.
+// millisecond: what must be quick is woken by data, and data is not late.
 //
 // The kernel's default is 50 µs. See prctl(2), PR_SET_TIMERSLACK; systemd's
 // TimerSlackNSec= does the same to a whole unit.
