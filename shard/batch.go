@@ -18,7 +18,7 @@ import "encoding/binary"
 // used is the number of bytes up to the end of the last record. taken is
 // nanoseconds on this process's monotonic clock (Now). value and meta are lengths.
 // crc is there in ring files only: CRC32C of the used bytes behind it, begun with
-// what ties it to this file and this position (ringFile.seed).
+// what ties it to this file and this position (checksum, in storage_file.go).
 // ordinal is the record's number on its connection minus the batch's first ordinal.
 // meta+1 is 0 where there is no meta; in a shard's ring meta is the Kafka key, in the
 // dead-letter ring it is what letter.go encodes.

@@ -20,28 +20,34 @@ import (
 func filled(t *testing.T) (o DirOptions, path string) {
 	t.Helper()
 	o = dirOptions(t.TempDir())
-	d := openDir(t, o)
+	return o, fillFirst(t, o)
+}
+
+// fillFirst is filled with options of one's own.
+func fillFirst(tb testing.TB, o DirOptions) (path string) {
+	tb.Helper()
+	d := openDir(tb, o)
 	if err := d.SetCluster("cluster-1"); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	r := d.set.Rings[0]
 	for i := range 300 {
-		put(t, r, 1000+i, 1, 900)
+		put(tb, r, 1000+i, 1, 900)
 		b, _ := r.Next()
 		r.Free(b.End)
 	}
 	for i := range 20 {
 		if i == 10 {
 			if _, err := r.Claim(1, 500); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 		}
-		put(t, r, 3*i, 3, 250)
+		put(tb, r, 3*i, 3, 250)
 	}
 	b, _ := r.Next()
 	r.Sending(b.End)
 	leave(d)
-	return o, filepath.Join(o.Path, ringFileName(0))
+	return filepath.Join(o.Path, ringFileName(0))
 }
 
 // contents sums up a directory's files.
@@ -58,7 +64,7 @@ func contents(t *testing.T, dir string) string {
 	return out
 }
 
-func read(t *testing.T, path string) []byte {
+func read(t testing.TB, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -67,7 +73,7 @@ func read(t *testing.T, path string) []byte {
 	return b
 }
 
-func write(t *testing.T, path string, b []byte) {
+func write(t testing.TB, path string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
@@ -266,7 +272,7 @@ func TestDamagedIsSetAside(t *testing.T) {
 		"capacity of another size":     withCapacity(good, 1<<17),
 		"capacity too small":           withCapacity(good, 64),
 		"capacity too large":           withCapacity(good, 1<<40),
-		"capacity of half a granule":   withCapacity(good, 1<<16+32),
+		"capacity of half a page":      append(withCapacity(good, 1<<16+2048), make([]byte, 2048)...),
 	}
 	for n := 0; n < len(good); n += 4096 {
 		cases[fmt.Sprintf("cut at %d", n)] = good[:n]

@@ -66,6 +66,7 @@
 //	letter.go   what a dead letter carries beside its record
 //	storage*.go memory, files
 //	survey.go   what a ring file holds
+//	window.go   reading batches from a file, and what makes one whole
 //	open.go     recovery, and what a clean stop leaves
 //	dir.go      a directory of ring files
 //	inspect.go  looking into them from outside

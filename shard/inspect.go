@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -89,7 +90,7 @@ func inspectFile(path string, inUse bool) (FileInfo, error) {
 		return info, err
 	}
 	defer func() { _ = f.Close() }()
-	info.Topic, info.Cluster, info.Capacity, info.Dead = h.topic, h.cluster, int(h.capacity), h.shard == deadShard
+	info.Topic, info.Cluster, info.Capacity, info.Dead = printable(h.topic), printable(h.cluster), int(h.capacity), h.shard == deadShard
 	if err == nil && inUse {
 		info.Held, err = glance(f, h)
 	} else if err == nil {
@@ -102,10 +103,18 @@ func inspectFile(path string, inUse bool) (FileInfo, error) {
 	return info, nil
 }
 
+// printable returns s, quoted where a terminal would obey it.
+func printable(s string) string {
+	if quoted := strconv.Quote(s); quoted != `"`+s+`"` {
+		return quoted
+	}
+	return s
+}
+
 // glance counts what a file holds that a process is working with: batches come and go
 // meanwhile, and what is not whole is being written, or has been freed.
 func glance(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
-	m, err := steadyMarks(file, h.capacity)
+	m, err := steadyMarks(file, &h)
 	if err != nil {
 		return r, err
 	}
@@ -115,7 +124,7 @@ func glance(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
 	}
 	s := &survey{fileHeader: h, claimed: m.claimed, sent: m.sent, words: make([]uint64, len(words))}
 	s.start, s.index = m.begin(h.salt)
-	w := &window{file: file, header: &h, end: m.claimed}
+	w := &window{file: file, header: &h, ahead: windowBytes, end: m.claimed}
 	for pos := s.start; pos < m.claimed; {
 		if n, ok := published(words, h.capacity, pos); ok {
 			if b, err := w.batch(pos, n); err == nil {
@@ -123,7 +132,7 @@ func glance(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
 				pos += n
 				continue
 			}
-			if now, err := steadyMarks(file, h.capacity); err == nil && now.freed > pos {
+			if now, err := steadyMarks(file, &h); err == nil && now.freed > pos {
 				pos = now.freed
 				continue
 			}
@@ -135,12 +144,12 @@ func glance(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
 
 // steadyMarks reads the positions of a file in use: they move between the reads, so
 // that one reading may seem impossible, but not many.
-func steadyMarks(file io.ReaderAt, capacity uint64) (m marks, err error) {
+func steadyMarks(file io.ReaderAt, h *fileHeader) (m marks, err error) {
 	for range 100 {
 		if m, err = readMarks(file); err != nil {
 			return m, err
 		}
-		if err = m.check(capacity); err == nil {
+		if err = m.check(h); err == nil {
 			return m, nil
 		}
 	}
@@ -223,7 +232,7 @@ func salvage(file io.ReaderAt, h fileHeader, f func(Batch)) (wrong []string) {
 	start, index, most := uint64(0), 0, 10
 	m, err := readMarks(file)
 	if err == nil {
-		err = m.check(h.capacity)
+		err = m.check(&h)
 	}
 	if err == nil {
 		start, index = m.begin(h.salt)

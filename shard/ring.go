@@ -112,7 +112,8 @@ func ringOf(name string, st storage) *Ring {
 }
 
 const (
-	bytesMin = 4 * 4096
+	pageMin  = 4096 // no kernel's pages are smaller
+	bytesMin = 4 * pageMin
 	bytesMax = 1 << 30 // half of it fits the 24 bits of a word
 )
 

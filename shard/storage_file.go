@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -85,10 +86,11 @@ var (
 	errNotOurs = errors.New("is no ring file")
 	errVersion = fmt.Errorf("was written by another version of ringtail (this one knows format %d)", fileVersion)
 	errHeader  = errors.New("header's checksum is wrong")
+	errStray   = errors.New("header has bytes set that have no meaning")
 )
 
-// decodeHeader reads what encode made. With errHeader the fields are there all the
-// same, as they stand in the file.
+// decodeHeader reads what encode made, and nothing else. With errHeader and errStray the fields are
+// there all the same, as they stand in the file.
 func decodeHeader(b []byte) (fileHeader, error) {
 	if len(b) < headerBytes || string(b[:len(fileMagic)]) != fileMagic {
 		return fileHeader{}, errNotOurs
@@ -107,6 +109,9 @@ func decodeHeader(b []byte) (fileHeader, error) {
 	}
 	if binary.LittleEndian.Uint32(b[atVersion:]) != fileVersion {
 		return h, errVersion
+	}
+	if !bytes.Equal(h.encode(), b[:headerBytes]) {
+		return h, errStray
 	}
 	return h, nil
 }

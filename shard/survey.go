@@ -65,12 +65,14 @@ func readHeader(f io.ReaderAt, size int64) (fileHeader, error) {
 		return h, err
 	case errors.Is(err, errNotOurs):
 		return h, damagef("it %v", err)
-	case h.capacity < bytesMin || h.capacity > bytesMax || h.capacity%granule != 0:
+	case h.capacity < bytesMin || h.capacity > bytesMax || h.capacity%pageMin != 0:
 		return fileHeader{}, damagef("header gives a capacity of %d bytes", h.capacity)
 	case size != h.size():
 		return h, damagef("it has %d bytes, must have %d", size, h.size())
 	case err != nil:
 		return h, &damage{err.Error()}
+	case h.shard >= h.shards && h.shard != deadShard:
+		return h, damagef("header gives shard %d of %d", h.shard, h.shards)
 	}
 	return h, nil
 }
@@ -97,29 +99,45 @@ func readMarks(f io.ReaderAt) (marks, error) {
 	}
 	at := func(off int) uint64 { return binary.LittleEndian.Uint64(b[off:]) }
 	return marks{
-		claimed: at(0) &^ stateBits, freed: at(64),
+		claimed: at(0) &^ (closedBit | waitingBit), freed: at(64),
 		done: at(128), sent: at(136), keepAt: at(144), keepIndex: at(152), keepSum: at(160),
 	}, nil
 }
 
-// check tells what is impossible about the positions.
-func (m *marks) check(capacity uint64) error {
+// lapsMax is the lap up to which a file is opened: half of those that a word can count. The other
+// half is for what comes while the file is open; of the smallest ring that is 2^53 bytes.
+const lapsMax = 1 << (64 - wordLapShift - 1)
+
+// check tells what is impossible about the positions of a file with header h.
+func (m *marks) check(h *fileHeader) error {
 	switch {
-	case m.freed%granule != 0 || m.done%granule != 0 || m.sent%granule != 0,
+	case (m.claimed|m.freed|m.done|m.sent)%granule != 0,
 		m.freed > m.done || m.done > m.sent || m.sent > m.claimed,
-		m.claimed-m.freed > capacity:
+		m.claimed-m.freed > h.capacity,
+		m.claimed/h.capacity >= lapsMax || m.claimed > 1<<63:
 		return damagef("its positions are impossible: freed %d, done %d, sent %d, claimed %d", m.freed, m.done, m.sent, m.claimed)
+	case !m.kept(h.salt):
+		return nil
+	case m.keepAt%granule != 0 || m.keepAt < m.freed || m.keepAt > m.claimed,
+		m.keepIndex > h.capacity/recordHeader || m.keepIndex > 0 && m.keepAt == m.claimed:
+		return damagef("what its last stop noted is impossible: record %d of the batch at %d; freed %d, claimed %d",
+			m.keepIndex, m.keepAt, m.freed, m.claimed)
 	}
 	return nil
 }
 
-// begin is the first batch that is not done, and the first of its records that is
-// not: what a clean stop noted, if that was the last thing that happened.
+// kept tells whether a clean stop's note is valid: whether it was the last thing that happened.
+func (m *marks) kept(salt uint32) bool {
+	return m.keepSum == keepSum(salt, m.freed, m.keepAt, m.keepIndex)
+}
+
+// begin returns the first batch that is not done, and the first of its records that is not. The
+// marks have been checked.
 func (m *marks) begin(salt uint32) (at uint64, index int) {
-	if m.keepSum != keepSum(salt, m.freed, m.keepAt, m.keepIndex) || m.keepAt < m.freed || m.keepAt > m.claimed {
-		return m.freed, 0
+	if m.kept(salt) {
+		return m.keepAt, int(m.keepIndex)
 	}
-	return m.keepAt, int(m.keepIndex)
+	return m.freed, 0
 }
 
 // keepSum ties keepAt and keepIndex to freed: once freed has moved they count no more.
@@ -139,7 +157,7 @@ func surveyFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*survey, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := m.check(h.capacity); err != nil {
+	if err := m.check(&h); err != nil {
 		return nil, err
 	}
 	s := &survey{fileHeader: h, claimed: m.claimed, sent: m.sent}
@@ -149,7 +167,7 @@ func surveyFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*survey, error) 
 		return nil, err
 	}
 	s.words = make([]uint64, len(old))
-	w := &window{file: file, header: &h, end: s.claimed}
+	w := &window{file: file, header: &h, ahead: windowBytes, end: s.claimed}
 	for pos := s.start; pos < s.claimed; {
 		n, err := s.at(w, old, pos, f)
 		if err != nil {
@@ -257,105 +275,6 @@ func readWords(f io.ReaderAt, h *fileHeader) ([]uint64, error) {
 	}
 	return words, nil
 }
-
-// window reads a file's data by position, a quarter of a megabyte ahead.
-type window struct {
-	file   io.ReaderAt
-	header *fileHeader
-	end    uint64 // nothing is read from here on
-	at     uint64 // buf begins here
-	buf    []byte
-}
-
-const windowBytes = 256 << 10
-
-// bytes answers [pos, pos+n); they are valid until the next call.
-func (w *window) bytes(pos, n uint64) ([]byte, error) {
-	if pos >= w.at && pos+n <= w.at+uint64(len(w.buf)) {
-		return w.buf[pos-w.at : pos-w.at+n : pos-w.at+n], nil
-	}
-	size := min(max(n, windowBytes), w.end-pos)
-	if uint64(cap(w.buf)) < size {
-		w.buf = make([]byte, size)
-	}
-	w.at, w.buf = pos, w.buf[:size]
-	for done := uint64(0); done < size; {
-		off := (pos + done) % w.header.capacity
-		part := min(size-done, w.header.capacity-off)
-		if _, err := w.file.ReadAt(w.buf[done:done+part], w.header.dataAt()+int64(off)); err != nil {
-			w.buf = w.buf[:0]
-			return nil, damagef("batch at %d cannot be read: %v", pos, err)
-		}
-		done += part
-	}
-	return w.buf[:n:n], nil
-}
-
-// batch reads and checks the batch of n bytes at pos, which has a word.
-func (w *window) batch(pos, n uint64) (Batch, error) {
-	if n == 0 || n > w.end-pos {
-		return Batch{}, damagef("batch at %d has %d bytes, %d were claimed", pos, n, w.end-pos)
-	}
-	b, err := w.bytes(pos, n)
-	if err != nil {
-		return Batch{}, err
-	}
-	if why := wrong(w.header.salt, pos, b); why != "" {
-		return Batch{}, damagef("batch at %d: %s", pos, why)
-	}
-	return batchOf(pos, b), nil
-}
-
-// unpublished tells whether a whole batch lies at pos and below limit, although there
-// is no word.
-func (w *window) unpublished(pos, limit uint64) (Batch, bool, error) {
-	h, err := w.bytes(pos, granule)
-	if err != nil {
-		return Batch{}, false, err
-	}
-	count, n := binary.LittleEndian.Uint32(h[atCount:]), wholeGranules(uint64(binary.LittleEndian.Uint32(h[atUsed:])))
-	if count == 0 || n == 0 || n > min(limit-pos, w.header.capacity/2) {
-		return Batch{}, false, nil
-	}
-	b, err := w.bytes(pos, n)
-	if err != nil || wrong(w.header.salt, pos, b) != "" {
-		return Batch{}, false, err
-	}
-	return batchOf(pos, b), true, nil
-}
-
-// wrong tells what is wrong with the bytes of a batch, whole granules; "" if nothing.
-func wrong(salt uint32, pos uint64, b []byte) string {
-	count, used := uint64(binary.LittleEndian.Uint32(b[atCount:])), uint64(binary.LittleEndian.Uint32(b[atUsed:]))
-	headers := batchHeader + count*recordHeader
-	if used < headers || used > uint64(len(b)) {
-		return fmt.Sprintf("%d records in %d of %d bytes", count, used, len(b))
-	}
-	if binary.LittleEndian.Uint32(b[atCRC:]) != checksum(salt, pos, b[:used]) {
-		return "its checksum is wrong"
-	}
-	whole := wholeGranules(used)
-	if count == 0 { // a hole: see emptyBatch
-		whole = binary.LittleEndian.Uint64(b[atFirst:])
-	}
-	if whole != uint64(len(b)) {
-		return fmt.Sprintf("its word says %d bytes, its header %d", len(b), whole)
-	}
-	sum := headers
-	for i := range count {
-		h := b[batchHeader+i*recordHeader:]
-		sum += uint64(binary.LittleEndian.Uint32(h))
-		if m := uint64(binary.LittleEndian.Uint32(h[4:])); m > 0 {
-			sum += m - 1
-		}
-	}
-	if sum != used {
-		return fmt.Sprintf("its records have %d bytes, its header says %d", sum, used)
-	}
-	return ""
-}
-
-func wholeGranules(n uint64) uint64 { return (n + granule - 1) &^ (granule - 1) }
 
 // emptyBatch writes a batch without records over a hole, so that readers need not
 // know of holes. Its first ordinal is its length.

@@ -1,0 +1,137 @@
+package shard
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+)
+
+// window reads a file's data by position.
+type window struct {
+	file   io.ReaderAt
+	header *fileHeader
+	ahead  uint64 // read so many bytes at a time, or more where a batch has more
+	end    uint64 // nothing is read from here on
+	at     uint64 // buf begins here
+	buf    []byte
+
+	checked uint64 // bytes whose checksum was computed
+}
+
+const (
+	windowBytes = 256 << 10
+
+	// checkedMax limits checked, in sizes of the ring. What a server left takes one or two. Bytes
+	// made so that a long batch seems to begin at every granule would take for ever.
+	checkedMax = 32
+)
+
+// bytes returns [pos, pos+n); they are valid until the next call.
+func (w *window) bytes(pos, n uint64) ([]byte, error) {
+	if pos >= w.at && pos+n <= w.at+uint64(len(w.buf)) {
+		return w.buf[pos-w.at : pos-w.at+n : pos-w.at+n], nil
+	}
+	size := min(max(n, w.ahead), w.end-pos)
+	if uint64(cap(w.buf)) < size {
+		w.buf = make([]byte, size)
+	}
+	w.at, w.buf = pos, w.buf[:size]
+	for done := uint64(0); done < size; {
+		off := (pos + done) % w.header.capacity
+		part := min(size-done, w.header.capacity-off)
+		if _, err := w.file.ReadAt(w.buf[done:done+part], w.header.dataAt()+int64(off)); err != nil {
+			w.buf = w.buf[:0]
+			return nil, damagef("batch at %d cannot be read: %v", pos, err)
+		}
+		done += part
+	}
+	return w.buf[:n:n], nil
+}
+
+// batch reads and checks the batch of n bytes at pos, which has a word.
+func (w *window) batch(pos, n uint64) (Batch, error) {
+	if n == 0 || n > min(w.end-pos, w.header.capacity/2) {
+		return Batch{}, damagef("batch at %d has %d bytes, %d were claimed", pos, n, w.end-pos)
+	}
+	head, err := w.bytes(pos, granule)
+	if err != nil {
+		return Batch{}, err
+	}
+	b, why, err := w.check(head, pos, n)
+	if why != "" {
+		err = damagef("batch at %d: %s", pos, why)
+	}
+	return b, err
+}
+
+// unpublished tells whether a whole batch lies at pos and below limit, although there
+// is no word.
+func (w *window) unpublished(pos, limit uint64) (Batch, bool, error) {
+	head, err := w.bytes(pos, granule)
+	if err != nil {
+		return Batch{}, false, err
+	}
+	count, n := binary.LittleEndian.Uint32(head[atCount:]), wholeGranules(uint64(binary.LittleEndian.Uint32(head[atUsed:])))
+	if count == 0 || n == 0 || n > min(limit-pos, w.header.capacity/2) {
+		return Batch{}, false, nil
+	}
+	b, why, err := w.check(head, pos, n)
+	return b, why == "" && err == nil, err
+}
+
+// check reads the batch of n bytes at pos, which begins with head, and tells what is wrong with it;
+// "" if nothing. An error says that it could not be read, or that too much was.
+func (w *window) check(head []byte, pos, n uint64) (b Batch, why string, err error) {
+	if why := misfit(head, n); why != "" {
+		return Batch{}, why, nil
+	}
+	if w.checked += n; w.checked > checkedMax*w.header.capacity {
+		return Batch{}, "", damagef("far more looks like a batch than fits into it, up to %d", pos)
+	}
+	bytes, err := w.bytes(pos, n)
+	if err != nil {
+		return Batch{}, "", err
+	}
+	if why := wrong(w.header.salt, pos, bytes); why != "" {
+		return Batch{}, why, nil
+	}
+	return batchOf(pos, bytes), "", nil
+}
+
+// misfit tells what of a batch's header does not fit the batch's length, n bytes; "" if all does.
+func misfit(head []byte, n uint64) string {
+	count, used := uint64(binary.LittleEndian.Uint32(head[atCount:])), uint64(binary.LittleEndian.Uint32(head[atUsed:]))
+	if used < batchHeader+count*recordHeader || used > n {
+		return fmt.Sprintf("%d records in %d of %d bytes", count, used, n)
+	}
+	whole := wholeGranules(used)
+	if count == 0 { // a hole: see emptyBatch
+		whole = binary.LittleEndian.Uint64(head[atFirst:])
+	}
+	if whole != n {
+		return fmt.Sprintf("its word says %d bytes, its header %d", n, whole)
+	}
+	return ""
+}
+
+// wrong tells what is wrong with the bytes of a batch whose header fits; "" if nothing.
+func wrong(salt uint32, pos uint64, b []byte) string {
+	count, used := uint64(binary.LittleEndian.Uint32(b[atCount:])), uint64(binary.LittleEndian.Uint32(b[atUsed:]))
+	if binary.LittleEndian.Uint32(b[atCRC:]) != checksum(salt, pos, b[:used]) {
+		return "its checksum is wrong"
+	}
+	sum := batchHeader + count*recordHeader
+	for i := range count {
+		h := b[batchHeader+i*recordHeader:]
+		sum += uint64(binary.LittleEndian.Uint32(h))
+		if m := uint64(binary.LittleEndian.Uint32(h[4:])); m > 0 {
+			sum += m - 1
+		}
+	}
+	if sum != used {
+		return fmt.Sprintf("its records have %d bytes, its header says %d", sum, used)
+	}
+	return ""
+}
+
+func wholeGranules(n uint64) uint64 { return (n + granule - 1) &^ (granule - 1) }
