@@ -239,7 +239,7 @@ func patch(path string, to, from int64) {
 // TestRecoveredLargerThanTheFlag: a record that was taken under a higher
 // --max-record-bytes is one that librdkafka takes.
 func TestRecoveredLargerThanTheFlag(t *testing.T) {
-	o := shard.DirOptions{Path: t.TempDir(), Topic: "t", DeadTopic: "d", Shards: 1, Bytes: 4 << 20}
+	o := shard.DirOptions{Path: filepath.Join(t.TempDir(), "rings"), Topic: "t", DeadTopic: "d", Shards: 1, Bytes: 4 << 20}
 	for life := range 2 {
 		d, err := shard.OpenDir(o)
 		if err != nil {

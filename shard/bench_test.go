@@ -53,7 +53,7 @@ func BenchmarkChecksum(b *testing.B) {
 }
 
 func newFileRing(tb testing.TB, n int) *Ring {
-	return openDir(tb, DirOptions{Path: tb.TempDir(), Topic: "t", Shards: 1, Bytes: n}).Set().Rings[0]
+	return openDir(tb, DirOptions{Path: ringDir(tb), Topic: "t", Shards: 1, Bytes: n}).Set().Rings[0]
 }
 
 func benchRing(b *testing.B, r *Ring) {

@@ -77,7 +77,11 @@ func CheckDir(o DirOptions) error {
 	if _, err := os.Stat(o.Path); errors.Is(err, fs.ErrNotExist) {
 		return nil // it will be made
 	}
-	if err := (&Dir{opt: o}).checkAll(); err != nil {
+	err := ownedDir(o.Path)
+	if err == nil {
+		err = (&Dir{opt: o}).checkAll()
+	}
+	if err != nil {
 		return fmt.Errorf("--ring-dir %s: %w", o.Path, err)
 	}
 	return nil
@@ -92,6 +96,9 @@ func (d *Dir) open() error {
 		return fmt.Errorf("a topic's name has at most %d bytes", nameMax)
 	}
 	if err := os.MkdirAll(d.opt.Path, 0o700); err != nil {
+		return err
+	}
+	if err := ownedDir(d.opt.Path); err != nil {
 		return err
 	}
 	if d.lock, err = lockDir(d.opt.Path, unix.LOCK_EX); err != nil {
@@ -125,9 +132,9 @@ func lockDir(path string, how int) (*os.File, error) {
 	if how == unix.LOCK_EX {
 		flags = os.O_RDWR | os.O_CREATE
 	}
-	f, err := os.OpenFile(filepath.Join(path, "lock"), flags, 0o600)
+	f, err := openRegular(filepath.Join(path, "lock"), flags)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock: %w", err)
 	}
 	for deadline := time.Now().Add(lockWait); ; time.Sleep(20 * time.Millisecond) {
 		err = unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
@@ -135,9 +142,10 @@ func lockDir(path string, how int) (*os.File, error) {
 			break
 		}
 		if how != unix.LOCK_EX || time.Now().After(deadline) {
-			pid, _ := os.ReadFile(f.Name())
+			pid := make([]byte, 20)
+			n, _ := f.ReadAt(pid, 0)
 			_ = f.Close()
-			return nil, fmt.Errorf("%w by the process %s; every server needs a directory of its own", errInUse, strings.TrimSpace(string(pid)))
+			return nil, fmt.Errorf("%w by the process %s; every server needs a directory of its own", errInUse, strings.TrimSpace(string(pid[:n])))
 		}
 	}
 	if err == nil && how == unix.LOCK_EX {

@@ -19,7 +19,7 @@ import (
 // handed over, with laps behind it and a hole in it, and lets go of it.
 func filled(t *testing.T) (o DirOptions, path string) {
 	t.Helper()
-	o = dirOptions(t.TempDir())
+	o = dirOptions(ringDir(t))
 	return o, fillFirst(t, o)
 }
 
@@ -85,7 +85,7 @@ func write(t testing.TB, path string, b []byte) {
 func TestDirRefuses(t *testing.T) {
 	o, path := filled(t)
 	version := o
-	version.Path = t.TempDir()
+	version.Path = ringDir(t)
 	h, _ := decodeHeader(read(t, path))
 	if err := createFile(filepath.Join(version.Path, ringFileName(1)), h); err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestDirRefuses(t *testing.T) {
 	sealHeader(newer)
 	write(t, filepath.Join(version.Path, ringFileName(1)), newer)
 
-	letters := dirOptions(t.TempDir())
+	letters := dirOptions(ringDir(t))
 	d := openDir(t, letters)
 	put(t, d.set.Dead, 0, 4, 100)
 	leave(d)
@@ -150,7 +150,7 @@ func sealHeader(b []byte) {
 // TestMissingFileIsTold: a new directory's files are missing as well, but nobody misses
 // them.
 func TestMissingFileIsTold(t *testing.T) {
-	o := dirOptions(t.TempDir())
+	o := dirOptions(ringDir(t))
 	var log bytes.Buffer
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	leave(openDir(t, o))
@@ -176,7 +176,7 @@ func TestMissingFileIsTold(t *testing.T) {
 }
 
 func TestDirInUse(t *testing.T) {
-	d := openDir(t, dirOptions(t.TempDir()))
+	d := openDir(t, dirOptions(ringDir(t)))
 	_, err := OpenDir(d.opt)
 	if want := fmt.Sprintf("is in use by the process %d", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
@@ -230,7 +230,7 @@ func TestDirSize(t *testing.T) {
 // TestUnfinishedFile: a process that died while it made a file leaves nothing that is
 // taken for one.
 func TestUnfinishedFile(t *testing.T) {
-	o := dirOptions(t.TempDir())
+	o := dirOptions(ringDir(t))
 	write(t, filepath.Join(o.Path, ringFileName(0)+".new"), []byte("RINGTAIL"))
 	d := openDir(t, o)
 	if entries, _ := filepath.Glob(filepath.Join(o.Path, "*.new")); len(entries)+len(d.Damaged()) != 0 {
@@ -241,7 +241,7 @@ func TestUnfinishedFile(t *testing.T) {
 
 // TestFailedOpeningLeavesNothing: what an opening that failed has made is gone.
 func TestFailedOpeningLeavesNothing(t *testing.T) {
-	o := dirOptions(t.TempDir())
+	o := dirOptions(ringDir(t))
 	if err := os.Mkdir(filepath.Join(o.Path, ringFileName(1)+".new"), 0o700); err != nil {
 		t.Fatal(err)
 	}

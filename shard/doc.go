@@ -69,5 +69,6 @@
 //	window.go   reading batches from a file, and what makes one whole
 //	open.go     recovery, and what a clean stop leaves
 //	dir.go      a directory of ring files
+//	owner.go    whose it must be, and what is opened in it
 //	inspect.go  looking into them from outside
 package shard

@@ -5,12 +5,23 @@ import (
 	"fmt"
 	"github.com/ringtail/ringtail/internal/invariant"
 	"hash/crc32"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"unsafe"
 )
+
+// ringDir makes a directory that nobody else may write to, whatever the umask is.
+func ringDir(tb testing.TB) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "rings")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
 
 // dirOptions are those of a directory with two small rings and dead letters.
 func dirOptions(path string) DirOptions {
@@ -169,7 +180,7 @@ func TestFileLayout(t *testing.T) {
 // others published behind it is there, and nothing of the hole is.
 func TestHoleIsSkipped(t *testing.T) {
 	for _, holes := range []int{1, 5, 40} { // the last is over half the ring
-		d := openDir(t, dirOptions(t.TempDir()))
+		d := openDir(t, dirOptions(ringDir(t)))
 		r := d.set.Rings[0]
 		put(t, r, 0, 2, 100)
 		for range holes {
@@ -212,7 +223,7 @@ func TestHoleIsSkipped(t *testing.T) {
 // TestChecksumBeforeWord: a writer that died after its checksum and before its word
 // has left a whole batch.
 func TestChecksumBeforeWord(t *testing.T) {
-	d := openDir(t, dirOptions(t.TempDir()))
+	d := openDir(t, dirOptions(ringDir(t)))
 	r := d.set.Rings[0]
 	put(t, r, 0, 2, 100)
 	c := put(t, r, 2, 2, 100)
@@ -227,7 +238,7 @@ func TestChecksumBeforeWord(t *testing.T) {
 
 // TestForgedBatch: a client's bytes that look like a batch, in a hole, are none.
 func TestForgedBatch(t *testing.T) {
-	d := openDir(t, dirOptions(t.TempDir()))
+	d := openDir(t, dirOptions(ringDir(t)))
 	r := d.set.Rings[0]
 	c, err := r.Claim(1, 1000)
 	if err != nil {
@@ -251,7 +262,7 @@ func TestForgedBatch(t *testing.T) {
 // TestRecoveredBatchIsNobodys: what a former process's connection and clock meant is
 // not passed on.
 func TestRecoveredBatchIsNobodys(t *testing.T) {
-	d := openDir(t, dirOptions(t.TempDir()))
+	d := openDir(t, dirOptions(ringDir(t)))
 	put(t, d.set.Rings[0], 0, 2, 100)
 	before := Now()
 	d = reopen(t, d)
@@ -267,7 +278,7 @@ func TestRecoveredBatchIsNobodys(t *testing.T) {
 
 // TestPossibleDuplicates: records of batches that were entered may be in Kafka.
 func TestPossibleDuplicates(t *testing.T) {
-	d := openDir(t, dirOptions(t.TempDir()))
+	d := openDir(t, dirOptions(ringDir(t)))
 	r := d.set.Rings[0]
 	for i := range 10 {
 		put(t, r, 3*i, 3, 100)
@@ -303,7 +314,7 @@ func TestKeep(t *testing.T) {
 		{4, 1, false, Recovered{Records: 11, PossibleDuplicates: 2}},
 		{8, 0, false, Recovered{}},
 	} {
-		d := openDir(t, dirOptions(t.TempDir()))
+		d := openDir(t, dirOptions(ringDir(t)))
 		r := d.set.Rings[0]
 		starts := []uint64{}
 		for i := range 8 {
@@ -353,7 +364,7 @@ func TestKeep(t *testing.T) {
 
 // TestFileAllocatesNothing: as in memory, nothing is allocated for a batch.
 func TestFileAllocatesNothing(t *testing.T) {
-	d := openDir(t, dirOptions(t.TempDir()))
+	d := openDir(t, dirOptions(ringDir(t)))
 	r := d.set.Rings[0]
 	value := numbered(1, 200)
 	n := testing.AllocsPerRun(1000, func() {

@@ -183,7 +183,7 @@ func hostileValues(good []byte) []uint64 {
 // TestHostileFile writes hostile words into every place, alone and, at random but always the same,
 // several at a time.
 func TestHostileFile(t *testing.T) {
-	o := hostileOptions(t.TempDir())
+	o := hostileOptions(ringDir(t))
 	good := read(t, fillFirst(t, o))
 	values := hostileValues(good)
 	suffer(t, o, good)
@@ -210,7 +210,7 @@ func TestHostileFile(t *testing.T) {
 
 // TestHostileWordIsDamage: what no server writes is damage, also where it would do no harm yet.
 func TestHostileWordIsDamage(t *testing.T) {
-	o := hostileOptions(t.TempDir())
+	o := hostileOptions(ringDir(t))
 	path := fillFirst(t, o)
 	good := read(t, path)
 	le := binary.LittleEndian
@@ -255,7 +255,7 @@ func TestHostilePositions(t *testing.T) {
 		at      uint64
 		damaged bool
 	}{{1 << 40, false}, {lapsMax<<16 - 1<<16, false}, {lapsMax << 16, true}, {1<<63 + 1<<62, true}, {math.MaxUint64 - 63, true}} {
-		o := hostileOptions(t.TempDir())
+		o := hostileOptions(ringDir(t))
 		d := openDir(t, o)
 		leave(d)
 		path := filepath.Join(o.Path, ringFileName(0))
@@ -281,7 +281,7 @@ func TestHostilePositions(t *testing.T) {
 // checksums would take for ever, so that is damage.
 func TestManyFalseBatches(t *testing.T) {
 	const capacity = 1 << 20
-	o := hostileOptions(t.TempDir())
+	o := hostileOptions(ringDir(t))
 	o.Bytes = capacity
 	leave(openDir(t, o))
 	path := filepath.Join(o.Path, ringFileName(0))
@@ -310,7 +310,7 @@ func TestManyFalseBatches(t *testing.T) {
 
 // TestInspectQuotesNames: a name is nothing that a terminal obeys.
 func TestInspectQuotesNames(t *testing.T) {
-	o := hostileOptions(t.TempDir())
+	o := hostileOptions(ringDir(t))
 	leave(openDir(t, o))
 	path := filepath.Join(o.Path, ringFileName(0))
 	h, _ := decodeHeader(read(t, path))
@@ -325,13 +325,13 @@ func TestInspectQuotesNames(t *testing.T) {
 }
 
 func FuzzHostileFile(f *testing.F) {
-	o := hostileOptions(f.TempDir())
+	o := hostileOptions(ringDir(f))
 	good := read(f, fillFirst(f, o))
 	for i, v := range hostileValues(good) {
 		f.Add(uint8(i), uint8(2*i), uint8(3*i), v, v+granule, v)
 	}
 	f.Fuzz(func(t *testing.T, p, q, r uint8, u, v, w uint64) {
-		o := hostileOptions(t.TempDir())
+		o := hostileOptions(ringDir(t))
 		at := func(p uint8) place { return places[int(p)%len(places)] }
 		edits := []edit{{at(p), u}, {at(q), v}, {at(r), w}}
 		suffer(t, o, hostile(good, edits...), edits...)

@@ -86,7 +86,10 @@ func ringPaths(dir string) (paths []string, inUse bool, unlock func(), err error
 func inspectFile(path string, inUse bool) (FileInfo, error) {
 	info := FileInfo{Path: path, InUse: inUse}
 	f, h, err := openHeader(path, os.O_RDONLY)
-	if f == nil {
+	if errors.Is(err, errLink) || errors.Is(err, errOther) {
+		info.Damage = err // of one file; the others can be looked at
+		return info, nil
+	} else if f == nil {
 		return info, err
 	}
 	defer func() { _ = f.Close() }()

@@ -8,7 +8,7 @@ import (
 
 // TestInspectWhileInUse looks into files while a writer and a consumer are at work.
 func TestInspectWhileInUse(t *testing.T) {
-	d := openDir(t, dirOptions(t.TempDir()))
+	d := openDir(t, dirOptions(ringDir(t)))
 	r := d.set.Rings[0]
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {

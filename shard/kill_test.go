@@ -31,7 +31,7 @@ func TestKilled(t *testing.T) {
 			rounds = 12
 		}
 	}
-	dir := t.TempDir()
+	dir := ringDir(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 3))

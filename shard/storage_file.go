@@ -190,7 +190,11 @@ func (r *Ring) Stalled() int64 {
 // when it is whole.
 func createFile(path string, h fileHeader) (err error) {
 	unfinished := path + ".new"
-	f, err := os.OpenFile(unfinished, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	// Of a process that died while it made one. os.Remove would also remove a directory.
+	if err := unix.Unlink(unfinished); err != nil && !errors.Is(err, unix.ENOENT) {
+		return &os.PathError{Op: "unlink", Path: unfinished, Err: err}
+	}
+	f, err := openRegular(unfinished, os.O_CREATE|os.O_EXCL|os.O_RDWR)
 	if err != nil {
 		return err
 	}

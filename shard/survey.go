@@ -79,7 +79,7 @@ func readHeader(f io.ReaderAt, size int64) (fileHeader, error) {
 
 // openHeader opens a ring file and reads its header.
 func openHeader(path string, flag int) (*os.File, fileHeader, error) {
-	f, err := os.OpenFile(path, flag, 0)
+	f, err := openRegular(path, flag)
 	if err != nil {
 		return nil, fileHeader{}, err
 	}

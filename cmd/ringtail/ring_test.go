@@ -17,7 +17,7 @@ import (
 // one in shard 1, one dead letter. unlock ends that server.
 func ringDir(t *testing.T, records ...string) (dir string, unlock func()) {
 	t.Helper()
-	dir = t.TempDir()
+	dir = filepath.Join(t.TempDir(), "rings")
 	d, err := shard.OpenDir(shard.DirOptions{Path: dir, Topic: "records", DeadTopic: "dead", Shards: 2, Bytes: 1 << 16})
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestRingUsage(t *testing.T) {
 // TestServeRingDir: records go through files, and what a former process left in them
 // goes first; nobody else may have the directory meanwhile, or use it for other records.
 func TestServeRingDir(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "rings")
 	args := []string{"--ring-dir", dir, "--dead-letter-topic", "dead", "--shards", "2", "--ack", "kafka"}
 	s := embedded(t, args...)
 	if got := send(t, s.listen[0], "{\"number\":1}\n{\"number\":2}\n"); !strings.Contains(got, `{"acked":2}`) {

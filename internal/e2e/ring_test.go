@@ -108,7 +108,7 @@ func testKept(t *testing.T, c *kafkatest.Cluster) {
 	dead := topic + "-dead"
 	c.CreateTopic(dead, 1, 1, nil)
 	args := []string{"--brokers", c.Bootstrap(), "--topic", topic, "--dead-letter-topic", dead,
-		"--ring-dir", t.TempDir(), "--drain-timeout", "2s", "--framing", "newline"}
+		"--ring-dir", filepath.Join(t.TempDir(), "rings"), "--drain-timeout", "2s", "--framing", "newline"}
 	s := Serve(t, args...)
 	o := bench.Defaults()
 	o.Target, o.Records, o.Rate, o.Connections = s.Target, 60_000, 10_000, 8
@@ -155,7 +155,7 @@ func testKept(t *testing.T, c *kafkatest.Cluster) {
 // testKeptAtOnce: a second signal does not wait for anything, and loses nothing either.
 func testKeptAtOnce(t *testing.T, c *kafkatest.Cluster) {
 	topic := newTopic(t, c)
-	args := []string{"--brokers", c.Bootstrap(), "--topic", topic, "--ring-dir", t.TempDir(), "--drain-timeout", "10m"}
+	args := []string{"--brokers", c.Bootstrap(), "--topic", topic, "--ring-dir", filepath.Join(t.TempDir(), "rings"), "--drain-timeout", "10m"}
 	s := Serve(t, args...)
 	c.Freeze(1)
 	o := bench.Defaults()

@@ -237,7 +237,7 @@ func (c *Case) tmpfs(bytes int64) string {
 		c.Fatalf("%v", err)
 	}
 	c.Cleanup(func() { os.RemoveAll(dir) })
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes)); err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)); err != nil {
 		c.Fatalf("mount: %v", err)
 	}
 	c.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }) // it ends with the process in any case
