@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/internal/invariant"
+	_ "github.com/ringtail/ringtail/internal/platform" // or no build
 )
 
 var (

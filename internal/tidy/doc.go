@@ -2,7 +2,7 @@
 // how long files and functions may be, what may not be in them, and that the files
 // and functions that the documents name exist.
 //
-//	codec   shard ── invariant
+//	codec   shard ── invariant, platform
 //	  ▲  ▲   ▲  ▲
 //	  │  └───┤  │
 //	 server  │ producer        never each other

@@ -12,10 +12,11 @@ const module = "github.com/ringtail/ringtail"
 // core says all that the packages of the record's path may import of this module.
 var core = map[string][]string{
 	"internal/invariant": {},
+	"internal/platform":  {},
 	"codec":              {"internal/invariant"},
-	"shard":              {"internal/invariant"},
+	"shard":              {"internal/invariant", "internal/platform"},
 	"internal/franz":     {},
-	"producer/rdk":       {},
+	"producer/rdk":       {"internal/platform"},
 	"producer/native":    {"producer/rdk"},
 	"producer":           {"internal/invariant", "internal/franz", "shard", "producer/rdk", "producer/native"},
 	"server":             {"internal/invariant", "codec", "shard"},

@@ -18,3 +18,5 @@
 // A Client belongs to one goroutine. Only Wake may be called by others, and not
 // during or after Destroy.
 package rdk
+
+import _ "github.com/ringtail/ringtail/internal/platform" // or no build

@@ -15,3 +15,5 @@
 //
 // A Reader belongs to one goroutine. What Fetch returns is valid until the next.
 package rdc
+
+import _ "github.com/ringtail/ringtail/internal/platform" // or no build
