@@ -94,6 +94,9 @@ func (n *node) prepare(reg *prometheus.Registry) error {
 			return err
 		}
 	}
+	if err := n.limitMemory("/"); err != nil {
+		return err
+	}
 	if err = n.openRings(); err != nil {
 		return config.Usagef("%w", err)
 	}

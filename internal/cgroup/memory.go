@@ -1,0 +1,138 @@
+// Package cgroup finds the memory limit that a container, a unit or an orchestrator has set for this
+// process, so that what is too large is refused at the start and not killed later.
+package cgroup
+
+import (
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Limit is a limit of memory.
+type Limit struct {
+	Bytes int64
+	File  string // that says so
+}
+
+// MemoryLimit returns the smallest memory limit of the process's control groups and all those above
+// them, of both versions of cgroups; false if there is none, or /proc does not tell. root is "/", or
+// a test's tree.
+func MemoryLimit(root string) (least Limit, ok bool) {
+	least.Bytes = math.MaxInt64
+	groups := memoryGroups(root)
+	for _, m := range mounts(root) {
+		group, found := groups[m.version]
+		if !found {
+			continue
+		}
+		// A container may see its own group as the mount's root, whatever the path in /proc is.
+		below, inside := strings.CutPrefix(group, strings.TrimSuffix(m.root, "/"))
+		if !inside {
+			below = "/"
+		}
+		for dir := path.Clean("/" + below); ; dir = path.Dir(dir) {
+			file := filepath.Join(m.point, dir, limitFile[m.version])
+			if n, err := readNumber(filepath.Join(root, file)); err == nil && n < least.Bytes {
+				least = Limit{n, file}
+			}
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return least, least.Bytes < unlimited
+}
+
+// unlimited is where a limit is none: version 1 says so by the largest multiple of a page.
+const unlimited = 1 << 62
+
+// limitFile by a cgroup's version.
+var limitFile = map[int]string{1: "memory.limit_in_bytes", 2: "memory.max"}
+
+// memoryGroups reads the process's groups that limit memory, by version: lines of
+// ID:CONTROLLERS:PATH, version 2's is without controllers.
+func memoryGroups(root string) map[int]string {
+	groups := map[int]string{}
+	for line := range lines(root, "proc/self/cgroup") {
+		parts := strings.SplitN(line, ":", 3)
+		switch {
+		case len(parts) != 3:
+		case parts[1] == "":
+			groups[2] = parts[2]
+		case has(parts[1], "memory"):
+			groups[1] = parts[2]
+		}
+	}
+	return groups
+}
+
+type mount struct {
+	version     int
+	root, point string
+}
+
+// mounts reads where groups that limit memory are mounted. See proc_pid_mountinfo(5):
+//
+//	36 35 98:0 /root /point rw,noatime … - cgroup cgroup rw,memory
+func mounts(root string) (all []mount) {
+	for line := range lines(root, "proc/self/mountinfo") {
+		before, after, _ := strings.Cut(line, " - ")
+		at, what := strings.Fields(before), strings.Fields(after)
+		if len(at) < 5 || len(what) < 3 {
+			continue
+		}
+		m := mount{root: unescape(at[3]), point: unescape(at[4])}
+		switch {
+		case what[0] == "cgroup2":
+			m.version = 2
+		case what[0] == "cgroup" && has(what[2], "memory"):
+			m.version = 1
+		default:
+			continue
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// unescape undoes what mountinfo does to white space and backslashes.
+func unescape(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+func has(list, word string) bool {
+	for w := range strings.SplitSeq(list, ",") {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+func lines(root, file string) func(yield func(string) bool) {
+	text, _ := os.ReadFile(filepath.Join(root, file))
+	return strings.SplitSeq(strings.TrimSpace(string(text)), "\n")
+}
+
+func readNumber(file string) (int64, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" is none
+}
+
+// Available returns how many bytes the machine has for a new process without swapping, as the kernel
+// reckons; 0 if it does not tell.
+func Available(root string) int64 {
+	for line := range lines(root, "proc/meminfo") {
+		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+			return n << 10
+		}
+	}
+	return 0
+}

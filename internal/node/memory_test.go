@@ -1,0 +1,116 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/config"
+)
+
+// machine lays the files that tell of a machine with so much available and a group with such a limit.
+func machine(t *testing.T, available int64, limit string) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	for name, text := range map[string]string{
+		"proc/meminfo":                  fmt.Sprintf("MemAvailable: %d kB\n", available>>10),
+		"proc/self/cgroup":              "0::/ringtail\n",
+		"proc/self/mountinfo":           "30 23 0:26 / /cgroup rw - cgroup2 cgroup2 rw\n",
+		"cgroup/ringtail/memory.max":    limit + "\n",
+		"cgroup/ringtail/memory.events": "oom 0\n",
+	} {
+		name = filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// memoryNode is one whose rings take 180 MiB, 160 of them mapped, and all together 500.
+func memoryNode(log *bytes.Buffer) *node {
+	return &node{
+		opt: Options{Codec: codec.Options{Shards: 9}, DeadLetterTopic: "dead", RingBytes: 16 << 20, ClientMemory: 256 << 20},
+		env: Env{Log: slog.New(slog.NewTextHandler(log, nil))},
+	}
+}
+
+// TestMemoryLimit: what does not fit is refused, and says what would; else Go's heap gets what the
+// rings leave.
+func TestMemoryLimit(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	t.Setenv("GOMEMLIMIT", "")
+	for _, c := range []struct {
+		limit   string
+		refused bool
+		heap    int64
+	}{
+		{"max", false, math.MaxInt64},
+		{fmt.Sprint(500 << 20), false, (500 - 160 - 32) << 20},
+		{fmt.Sprint(500<<20 - 1), true, math.MaxInt64},
+		{fmt.Sprint(2 << 30), false, (2048 - 160 - 32) << 20},
+	} {
+		debug.SetMemoryLimit(math.MaxInt64)
+		var log bytes.Buffer
+		err := memoryNode(&log).limitMemory(machine(t, 8<<30, c.limit))
+		var usage *config.UsageError
+		if errors.As(err, &usage) != c.refused || (err != nil) != c.refused {
+			t.Errorf("limit %s: %v", c.limit, err)
+		}
+		if got := debug.SetMemoryLimit(-1); got != c.heap {
+			t.Errorf("limit %s: the heap's is %d, want %d", c.limit, got, c.heap)
+		}
+		if c.refused {
+			for _, want := range []string{"--ring-bytes 16MiB", "take 180MiB", "--client-memory 256MiB", "500MiB together", "limit is 500MiB (/cgroup/ringtail/memory.max)", "lower --ring-bytes"} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v; want %s", err, want)
+				}
+			}
+		}
+		if log.Len() > 0 {
+			t.Errorf("limit %s: logged %s", c.limit, &log)
+		}
+	}
+	t.Setenv("GOMEMLIMIT", "1GiB") // which Go has read at its start
+	debug.SetMemoryLimit(1 << 30)
+	if err := memoryNode(&bytes.Buffer{}).limitMemory(machine(t, 8<<30, fmt.Sprint(2<<30))); err != nil || debug.SetMemoryLimit(-1) != 1<<30 {
+		t.Errorf("%v; GOMEMLIMIT is overruled: %d", err, debug.SetMemoryLimit(-1))
+	}
+}
+
+// TestMemoryAvailable: that others use the machine may change, so it is only told.
+func TestMemoryAvailable(t *testing.T) {
+	for available, told := range map[int64]bool{499 << 20: true, 500 << 20: false} {
+		var log bytes.Buffer
+		if err := memoryNode(&log).limitMemory(machine(t, available, "max")); err != nil || strings.Contains(log.String(), "less memory available") != told {
+			t.Errorf("%d available: %v, %s", available, err, &log)
+		}
+	}
+}
+
+// TestMemoryOfRingFiles: on a disk they are cache, in a file system in memory they are not.
+func TestMemoryOfRingFiles(t *testing.T) {
+	n := memoryNode(nil)
+	for dir, want := range map[string][2]int64{
+		"":                         {160 << 20, 500 << 20},
+		"/proc/missing/rings":      {0, 320 << 20}, // no tmpfs either; the directory is to be made
+		"/dev/shm/ringtail-no/one": {180 << 20, 500 << 20},
+	} {
+		n.opt.RingDir = dir
+		if mapped, need := n.opt.memory(); mapped != want[0] || need != want[1] {
+			t.Errorf("%q: %d mapped, %d needed; want %v", dir, mapped, need, want)
+		}
+	}
+}
