@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +41,7 @@ type node struct {
 	broker  *embedded.Broker              // nil without --embedded
 	started time.Time
 	drained bool // nobody uses the rings any more
+	native  bool // the engines are Go's
 }
 
 // Run runs a node until a signal, or until it cannot go on. Errors are
@@ -59,6 +58,7 @@ func Run(o Options, env Env) error {
 	if err := n.prepare(reg); err != nil {
 		return err
 	}
+	defer n.giveProcessors()()
 	reached, err := n.reach()
 	if err != nil {
 		return err
@@ -71,17 +71,6 @@ func Run(o Options, env Env) error {
 		return err
 	}
 	return n.stop(err)
-}
-
-var processorsGiven sync.Once // tests have several nodes in a process
-
-// giveProcessors gives Go one more (GOMAXPROCS) for each engine that is Go's. A loop keeps its
-// own while it waits in the kernel, until sysmon takes it away, ten milliseconds later.
-// Whoever sets GOMAXPROCS has decided.
-func (n *node) giveProcessors() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		processorsGiven.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n.opt.Producers) })
-	}
 }
 
 func (n *node) setPhase(why string) { n.phase.Store(&why) }

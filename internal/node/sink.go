@@ -49,9 +49,7 @@ func (n *node) newSink(reg prometheus.Registerer) (sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.Native() {
-		n.giveProcessors()
-	}
+	n.native = w.Native()
 	return &kafkaSink{w: w, letters: n.opt.DeadLetterTopic != ""}, nil
 }
 

@@ -98,3 +98,31 @@ func TestAvailable(t *testing.T) {
 		t.Error("this machine does not tell")
 	}
 }
+
+// TestCPULimit: whatever changes in a group or above it is seen.
+func TestCPULimit(t *testing.T) {
+	for mount, files := range map[string][]string{
+		v2:           {"sys/fs/cgroup/a/b/cpu.max", "sys/fs/cgroup/a/cpu.max", "sys/fs/cgroup/cpu.max"},
+		v1Cpu + v1:   {"sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "sys/fs/cgroup/cpu/a/cpu.cfs_period_us"},
+		"no cgroups": nil,
+	} {
+		root := tree(t, map[string]string{"proc/self/mountinfo": mount, "proc/self/cgroup": "5:cpu,cpuacct:/a/b\n0::/a/b\n"})
+		before := CPULimit(root)
+		for _, file := range files {
+			file = filepath.Join(root, file)
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte("200000 100000\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			now := CPULimit(root)
+			if now == before {
+				t.Errorf("%s is not seen", file)
+			}
+			if before = now; CPULimit(root) != before {
+				t.Error("it changes by itself")
+			}
+		}
+	}
+}

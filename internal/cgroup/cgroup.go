@@ -1,8 +1,10 @@
-// Package cgroup finds the memory limit that a container, a unit or an orchestrator has set for this
-// process, so that what is too large is refused at the start and not killed later.
+// Package cgroup reads the limits that a container, a unit or an orchestrator has set for this process:
+// of memory, so that what is too large is refused at the start and not killed later, and of
+// processors.
 package cgroup
 
 import (
+	"iter"
 	"math"
 	"os"
 	"path"
@@ -22,25 +24,14 @@ type Limit struct {
 // a test's tree.
 func MemoryLimit(root string) (least Limit, ok bool) {
 	least.Bytes = math.MaxInt64
-	groups := memoryGroups(root)
-	for _, m := range mounts(root) {
-		group, found := groups[m.version]
-		if !found {
+	for file := range files(root, "memory", map[int][]string{1: {"memory.limit_in_bytes"}, 2: {"memory.max"}}) {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
 			continue
 		}
-		// A container may see its own group as the mount's root, whatever the path in /proc is.
-		below, inside := strings.CutPrefix(group, strings.TrimSuffix(m.root, "/"))
-		if !inside {
-			below = "/"
-		}
-		for dir := path.Clean("/" + below); ; dir = path.Dir(dir) {
-			file := filepath.Join(m.point, dir, limitFile[m.version])
-			if n, err := readNumber(filepath.Join(root, file)); err == nil && n < least.Bytes {
-				least = Limit{n, file}
-			}
-			if dir == "/" {
-				break
-			}
+		n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" is none
+		if err == nil && n < least.Bytes {
+			least = Limit{n, file}
 		}
 	}
 	return least, least.Bytes < unlimited
@@ -49,12 +40,49 @@ func MemoryLimit(root string) (least Limit, ok bool) {
 // unlimited is where a limit is none: version 1 says so by the largest multiple of a page.
 const unlimited = 1 << 62
 
-// limitFile by a cgroup's version.
-var limitFile = map[int]string{1: "memory.limit_in_bytes", 2: "memory.max"}
+// CPULimit returns what the control groups say of the process's share of the processors, as it stands
+// in their files: it is compared with what they said before.
+func CPULimit(root string) string {
+	said := ""
+	for file := range files(root, "cpu", map[int][]string{1: {"cpu.cfs_quota_us", "cpu.cfs_period_us"}, 2: {"cpu.max"}}) {
+		text, _ := os.ReadFile(filepath.Join(root, file))
+		said += file + " " + string(text)
+	}
+	return said
+}
 
-// memoryGroups reads the process's groups that limit memory, by version: lines of
-// ID:CONTROLLERS:PATH, version 2's is without controllers.
-func memoryGroups(root string) map[int]string {
+// files yields the paths that a controller's files of these names, by version, have in the process's
+// group and those above it. They need not exist.
+func files(root, controller string, names map[int][]string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		groups := groups(root, controller)
+		for _, m := range mounts(root, controller) {
+			group, found := groups[m.version]
+			if !found {
+				continue
+			}
+			// A container may see its own group as the mount's root, whatever the path in /proc is.
+			below, inside := strings.CutPrefix(group, strings.TrimSuffix(m.root, "/"))
+			if !inside {
+				below = "/"
+			}
+			for dir := path.Clean("/" + below); ; dir = path.Dir(dir) {
+				for _, name := range names[m.version] {
+					if !yield(filepath.Join(m.point, dir, name)) {
+						return
+					}
+				}
+				if dir == "/" {
+					break
+				}
+			}
+		}
+	}
+}
+
+// groups reads the process's groups with a controller, by version: lines of ID:CONTROLLERS:PATH,
+// version 2's is without controllers.
+func groups(root, controller string) map[int]string {
 	groups := map[int]string{}
 	for line := range lines(root, "proc/self/cgroup") {
 		parts := strings.SplitN(line, ":", 3)
@@ -62,7 +90,7 @@ func memoryGroups(root string) map[int]string {
 		case len(parts) != 3:
 		case parts[1] == "":
 			groups[2] = parts[2]
-		case has(parts[1], "memory"):
+		case has(parts[1], controller):
 			groups[1] = parts[2]
 		}
 	}
@@ -74,10 +102,10 @@ type mount struct {
 	root, point string
 }
 
-// mounts reads where groups that limit memory are mounted. See proc_pid_mountinfo(5):
+// mounts reads where groups with a controller are mounted. See proc_pid_mountinfo(5):
 //
 //	36 35 98:0 /root /point rw,noatime … - cgroup cgroup rw,memory
-func mounts(root string) (all []mount) {
+func mounts(root, controller string) (all []mount) {
 	for line := range lines(root, "proc/self/mountinfo") {
 		before, after, _ := strings.Cut(line, " - ")
 		at, what := strings.Fields(before), strings.Fields(after)
@@ -88,7 +116,7 @@ func mounts(root string) (all []mount) {
 		switch {
 		case what[0] == "cgroup2":
 			m.version = 2
-		case what[0] == "cgroup" && has(what[2], "memory"):
+		case what[0] == "cgroup" && has(what[2], controller):
 			m.version = 1
 		default:
 			continue
@@ -112,17 +140,9 @@ func has(list, word string) bool {
 	return false
 }
 
-func lines(root, file string) func(yield func(string) bool) {
+func lines(root, file string) iter.Seq[string] {
 	text, _ := os.ReadFile(filepath.Join(root, file))
 	return strings.SplitSeq(strings.TrimSpace(string(text)), "\n")
-}
-
-func readNumber(file string) (int64, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" is none
 }
 
 // Available returns how many bytes the machine has for a new process without swapping, as the kernel
