@@ -68,6 +68,7 @@
 //	keep.go        what is left in ring files, and found there
 //	settle.go      failure, settling, destroying, rebuilding
 //	topic.go       what the topic is: partitions, limit, policy
+//	admin.go       whom topic.go asks, and who may still be asking
 //	properties.go  librdkafka's properties, and those that are refused
 //	native.go      which writer, and the properties in its words
 //	metrics.go     counters and the delivery histogram

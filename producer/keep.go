@@ -119,13 +119,20 @@ func recoveredLargest(set shard.Set) (n int) {
 	return n
 }
 
-// ClusterID asks the brokers which cluster they are.
+// ClusterID asks the brokers which cluster they are. As Check, it returns when ctx ends.
 func (w *Writer) ClusterID(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimout)
+	ctx, cancel := context.WithTimeout(ctx, w.admin.limit)
 	defer cancel()
-	id, err := w.admin.ClusterID(ctx)
-	if err == nil && id == "" {
-		err = errors.New("brokers do not tell their cluster's id, which --ring-dir needs")
+	answer := ""
+	err := w.admin.ask(ctx, func() (err error) {
+		answer, err = w.admin.client.ClusterID(ctx)
+		return err
+	})
+	if err != nil {
+		return "", err // and answer may come yet
 	}
-	return id, err
+	if answer == "" {
+		return "", errors.New("brokers do not tell their cluster's id, which --ring-dir needs")
+	}
+	return answer, nil
 }

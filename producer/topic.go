@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,11 +29,10 @@ type topicState struct {
 }
 
 const (
-	limitDefault  = 1048588 // Kafka's own max.message.bytes
-	recordSlack   = 512     // what a batch of one record, its key and headers' framing take beside them
-	lookEvery     = time.Minute
-	lookAgain     = time.Second
-	requestTimout = 5 * time.Second
+	limitDefault = 1048588 // Kafka's own max.message.bytes
+	recordSlack  = 512     // what a batch of one record, its key and headers' framing take beside them
+	lookEvery    = time.Minute
+	lookAgain    = time.Second
 )
 
 // recordMax is the most bytes that a record and its key may have together.
@@ -58,14 +58,15 @@ type watcher struct {
 	name       string
 	partitions atomic.Int32 // at least so many
 	keyed      bool         // records have keys, so it may be compacted
-	admin      *kafka.AdminClient
+	admin      *admin
 	log        *slog.Logger
-	changed    func() // after each look
+	changed    func()     // after each look
+	looking    sync.Mutex // one look at a time: that of a Check that was given up goes on
 	state      atomic.Pointer[topicState]
 	ask        chan struct{} // capacity 1
 }
 
-func newWatcher(name string, partitions int, keyed bool, admin *kafka.AdminClient, log *slog.Logger, changed func()) *watcher {
+func newWatcher(name string, partitions int, keyed bool, admin *admin, log *slog.Logger, changed func()) *watcher {
 	w := &watcher{name: name, keyed: keyed, admin: admin, log: log, changed: changed, ask: make(chan struct{}, 1)}
 	w.partitions.Store(int32(partitions))
 	w.state.Store(&topicState{Name: name, Err: errors.New("topic " + name + ": not looked at yet")})
@@ -82,16 +83,16 @@ func (w *watcher) look() {
 	}
 }
 
-// run looks until ctx ends: every minute, every second while something is wrong,
-// and when asked.
-func (w *watcher) run(ctx context.Context) {
+// run looks until admin is stopped: every minute, every second while something is
+// wrong, and when asked.
+func (w *watcher) run() {
 	for {
 		every := lookEvery
 		if w.topic().Err != nil {
 			every = lookAgain
 		}
 		select {
-		case <-ctx.Done():
+		case <-w.admin.ctx.Done():
 			return
 		case <-w.ask:
 		case <-time.After(every):
@@ -100,10 +101,16 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// once looks and stores what it saw.
+// once looks and stores what it saw. It runs on a goroutine of admin's.
 func (w *watcher) once() topicState {
+	w.looking.Lock()
+	defer w.looking.Unlock()
 	old := w.topic()
 	t := w.see()
+	if w.admin.ctx.Err() != nil { // broken off: it says nothing about the topic
+		t.Err = errClosed
+		return t
+	}
 	t.Look = old.Look + 1
 	if t.Err != nil {
 		t.Limit, t.Compacted, t.Partitions = old.Limit, old.Compacted, old.Partitions
@@ -122,7 +129,10 @@ func (w *watcher) once() topicState {
 
 func (w *watcher) see() topicState {
 	t := topicState{Name: w.name}
-	md, err := w.admin.GetMetadata(&w.name, false, int(requestTimout/time.Millisecond))
+	if w.admin.ctx.Err() != nil {
+		return t
+	}
+	md, err := w.admin.client.GetMetadata(&w.name, false, int(w.admin.limit/time.Millisecond))
 	if err != nil {
 		t.Err = fmt.Errorf("kafka cannot be reached (--brokers): %w", err)
 		return t
@@ -149,10 +159,13 @@ func (w *watcher) see() topicState {
 // not to write: Kafka's defaults are assumed, and said.
 func (w *watcher) settings(t *topicState) {
 	t.Limit = limitDefault
-	ctx, cancel := context.WithTimeout(context.Background(), requestTimout)
+	ctx, cancel := context.WithTimeout(w.admin.ctx, w.admin.limit)
 	defer cancel()
-	res, err := w.admin.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: w.name}},
-		kafka.SetAdminRequestTimeout(requestTimout))
+	res, err := w.admin.client.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: w.name}},
+		kafka.SetAdminRequestTimeout(w.admin.limit))
+	if w.admin.ctx.Err() != nil {
+		return
+	}
 	if err == nil && len(res) == 1 && res[0].Error.Code() != kafka.ErrNoError {
 		err = res[0].Error
 	}

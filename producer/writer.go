@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ringtail/ringtail/producer/native"
@@ -69,12 +68,11 @@ type Writer struct {
 	opts    Options
 	set     shard.Set
 	stats   *stats
-	admin   *kafka.AdminClient
+	admin   *admin
 	topic   *watcher
 	dead    *watcher // nil without dead letters
 	engines []*engine
-	letters *engine // the dead ring's; nil without
-	cancel  context.CancelFunc
+	letters *engine       // the dead ring's; nil without
 	limits  atomic.Uint64 // record<<32 | letter, as last told to OnLimit
 	started atomic.Bool   // engines are there
 }
@@ -89,12 +87,7 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 	if err := o.validate(len(set.Rings)); err != nil {
 		return nil, err
 	}
-	cm := kafka.ConfigMap{}
-	for k, v := range o.common() {
-		cm[k] = v
-	}
-	cm["log_level"] = 0 // what is wrong comes back as an error; its own lines would go to stderr raw
-	admin, err := kafka.NewAdminClient(&cm)
+	admin, err := newAdmin(o.common())
 	if err != nil {
 		return nil, fmt.Errorf("--kafka-property: %w", err)
 	}
@@ -110,6 +103,7 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 	w.stats.possibleDuplicates.Store(recoveredDuplicates(set))
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(&collector{stats: w.stats, set: set}); err != nil {
+			admin.close()
 			return nil, err
 		}
 	}
@@ -145,21 +139,15 @@ func (o *Options) validate(shards int) error {
 }
 
 // Check looks at the topics once. An error that wraps ErrTopic is about them; any
-// other is about reaching Kafka, and trying again may help.
+// other is about reaching Kafka, and trying again may help. It returns when ctx ends; the look,
+// which cannot be broken off, goes on by itself, and Close waits for it.
 func (w *Writer) Check(ctx context.Context) error {
 	for _, t := range []*watcher{w.topic, w.dead} {
 		if t == nil {
 			continue
 		}
-		done := make(chan topicState, 1)
-		go func() { done <- t.once() }()
-		select {
-		case s := <-done:
-			if s.Err != nil {
-				return s.Err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := w.admin.ask(ctx, func() error { return t.once().Err }); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -167,8 +155,6 @@ func (w *Writer) Check(ctx context.Context) error {
 
 // Start begins to write. Call it once, after a Check that succeeded.
 func (w *Writer) Start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	w.cancel = cancel
 	if w.opts.Fold { // shards are given to these partitions for good
 		w.topic.partitions.Store(int32(w.topic.topic().Partitions))
 	}
@@ -189,9 +175,9 @@ func (w *Writer) Start() {
 		w.letters = w.newEngine("dead-letter", w.dead, []*line{{shard: -1, ring: w.set.Dead}})
 	}
 	w.started.Store(true)
-	go w.topic.run(ctx)
+	w.admin.spawn(w.topic.run)
 	if w.dead != nil {
-		go w.dead.run(ctx)
+		w.admin.spawn(w.dead.run)
 	}
 	for _, e := range w.all() {
 		go e.run()
@@ -329,9 +315,7 @@ func (w *Writer) Drain(ctx context.Context) {
 		w.set.Dead.Close()
 		w.await(ctx, []*engine{w.letters})
 	}
-	if w.cancel != nil {
-		w.cancel()
-	}
+	w.admin.stop()
 }
 
 // await waits for engines to end by themselves until ctx ends, then for good.
@@ -349,14 +333,15 @@ func (w *Writer) await(ctx context.Context, engines []*engine) {
 	}
 }
 
-// Close gives up what Drain left; the rings' memory may be released afterwards.
+// Close gives up what Drain left; the rings' memory may be released afterwards. Where brokers do
+// not answer it waits for a look at the topic, five seconds at the longest.
 func (w *Writer) Close() {
 	if w.started.Load() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		w.Drain(ctx)
 	}
-	w.admin.Close()
+	w.admin.close()
 }
 
 // Native tells whether package native writes, so that engines run in Go, not in C.
