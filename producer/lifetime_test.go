@@ -120,6 +120,11 @@ func live(t *testing.T, well string, others []string, rng *rand.Rand, seen *tall
 	}
 	w.Close()
 	closed.Store(true)
+	if w.topic.looking.TryLock() {
+		w.topic.looking.Unlock()
+	} else {
+		t.Error("a look goes on after Close has returned")
+	}
 	asking.Wait()
 	if err := w.Check(context.Background()); !errors.Is(err, errClosed) {
 		t.Errorf("a look after Close: %v", err)
@@ -186,6 +191,22 @@ func write(t *testing.T, w *Writer, rng *rand.Rand, patient bool) {
 	w.topic.look()
 	if rng.IntN(2) == 0 {
 		w.Drain(ctx)
+	}
+}
+
+// TestStoppedLookSaysNothing: what could not be asked any more is no news of the topic.
+func TestStoppedLookSaysNothing(t *testing.T) {
+	w := born(t, kafkatest.Nobody(t), rand.New(rand.NewPCG(1, 1)))
+	defer release(w.set)
+	defer w.Close()
+	w.topic.changed = func() { t.Error("it is told") }
+	before := w.topic.topic()
+	w.admin.stop()
+	if s := w.topic.once(); !errors.Is(s.Err, errClosed) {
+		t.Errorf("the look says %v", s.Err)
+	}
+	if w.topic.topic() != before {
+		t.Errorf("it is %+v now", w.topic.topic())
 	}
 }
 
