@@ -115,7 +115,7 @@ func (c Cluster) unreached(err error) error {
 }
 
 // within runs f, but does not wait for it beyond limit: some of librdkafka's calls
-// wait for brokers that may be gone.
+// wait for brokers that may be gone. Nobody else uses what f closes, before or after.
 func within(limit time.Duration, f func()) bool {
 	done := make(chan struct{})
 	go func() { defer close(done); f() }()
@@ -124,6 +124,17 @@ func within(limit time.Duration, f func()) bool {
 		return true
 	case <-time.After(limit):
 		return false
+	}
+}
+
+// await waits until all that was handed to a producer has been reported, for so long at the most,
+// and returns how much has not. The producer's own Flush may return while a goroutine that it began
+// is still in C, and Close frees under that what it uses.
+func await(p *kafka.Producer, limit time.Duration) (left int) {
+	for deadline := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		if left = p.Len(); left == 0 || time.Now().After(deadline) {
+			return left
+		}
 	}
 }
 

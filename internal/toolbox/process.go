@@ -242,7 +242,7 @@ func (p *processing) try() (written, skipped int64, err error) {
 			Key:            m.Key, Value: value,
 		}
 		for err = p.producer.Produce(out, nil); isCode(err, kafka.ErrQueueFull); err = p.producer.Produce(out, nil) {
-			p.producer.Flush(10)
+			await(p.producer, 10*time.Millisecond)
 		}
 		if err != nil {
 			return 0, 0, err

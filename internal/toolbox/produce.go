@@ -151,12 +151,12 @@ func (r *production) run(src *source) error {
 	go func() { defer close(reported); r.reports(handed) }()
 	err := r.hand(src)
 	// What has been handed over is seen through, whatever ended the handing over.
-	for r.p.Flush(pollMS) > 0 && r.failure.Load() == nil {
+	for await(r.p, pollMS*time.Millisecond) > 0 && r.failure.Load() == nil {
 		r.tell(src.handed)
 	}
 	if err != nil || r.failure.Load() != nil {
 		_ = r.p.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
-		r.p.Flush(int(closeLimit / time.Millisecond))
+		await(r.p, closeLimit)
 	}
 	close(handed)
 	<-reported
@@ -187,7 +187,7 @@ func (r *production) hand(src *source) error {
 			if !isCode(err, kafka.ErrQueueFull) || r.failure.Load() != nil {
 				break
 			}
-			r.p.Flush(10)
+			await(r.p, 10*time.Millisecond)
 			r.tell(src.handed)
 		}
 		if err != nil {
