@@ -3,6 +3,8 @@ package codec
 import (
 	"math/bits"
 	"sync"
+
+	"github.com/ringtail/ringtail/internal/invariant"
 )
 
 // A buffer holds the unfinished record of one connection. Buffers come in
@@ -41,6 +43,12 @@ func newBuffer(n int) *buffer {
 func (buf *buffer) free() {
 	if buf == nil || int(buf.class) >= len(pools) {
 		return
+	}
+	if invariant.Enabled { // who reads it all the same shall see that
+		b := buf.b[:cap(buf.b)]
+		for i := range b {
+			b[i] = '#'
+		}
 	}
 	buf.b = buf.b[:0]
 	pools[buf.class].Put(buf)

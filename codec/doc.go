@@ -53,7 +53,8 @@
 // cannot become a record is one rejected record: in auto from where it began to
 // the LF, judged like any; in json, which ends there, to the byte that showed it,
 // as bad_json or too_deep. In auto, before any record was accepted, it is none:
-// the stream fails as Foreign. So is what follows a BadLength none.
+// the stream fails as Foreign. So it does in newline at an HTTP request's first line,
+// since a page in a browser can send one to any port. What follows a BadLength is none.
 //
 // # Non-obvious
 //

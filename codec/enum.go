@@ -83,7 +83,7 @@ func ParseFraming(s string) (Framing, error) {
 type Failure uint8
 
 const (
-	Foreign   Failure = iota + 1 // auto: an error before any record was accepted; it speaks something else
+	Foreign   Failure = iota + 1 // auto: an error before any record was accepted; newline: an HTTP request before any; it speaks something else
 	BadLength                    // a length over MaxLength
 	BadStream                    // json: text between objects, or nested too deep
 

@@ -1,6 +1,9 @@
 package codec
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // nextLine is Next in newline framing.
 func (d *Decoder) nextLine(r *Router, rec *Record) bool {
@@ -28,12 +31,33 @@ func (d *Decoder) nextLine(r *Router, rec *Record) bool {
 		}
 		line := d.chunk[:end]
 		d.chunk = d.chunk[end+1:]
-		if d.complete(r, rec, line) {
-			return true
+		if !d.complete(r, rec, line) {
+			continue
 		}
+		if rec.Reason != OK && !d.accepted && isRequestLine(rec.Data) {
+			d.chunk = rec.Data // Offending
+			d.fail(Foreign)
+			return false
+		}
+		return true
 	}
 	d.chunk = nil
 	return false
+}
+
+// isRequestLine tells whether a line that is no record begins an HTTP request. A page in a
+// browser can be made to send one, to any port, with lines of its choice behind it.
+func isRequestLine(line []byte) bool {
+	method, rest, ok := bytes.Cut(line, []byte{' '})
+	if !ok || len(method) < 3 || len(method) > 7 || len(rest) == 0 {
+		return false
+	}
+	for _, c := range method {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return rest[0] == '/' || rest[0] == '*' || bytes.Contains(rest, []byte(" HTTP/"))
 }
 
 // blanksEnd returns the index of the first byte from i on that is no white

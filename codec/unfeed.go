@@ -9,6 +9,12 @@ import "encoding/binary"
 // before them, when Next has just yielded a record, ends with that record's frame.
 func (d *Decoder) Rest() int { return len(d.chunk) }
 
+// Owns tells whether the bytes of a record that Next has yielded are the Decoder's own:
+// they stay valid beyond the chunk, until the next Feed or Release.
+func (d *Decoder) Owns(rec *Record) bool {
+	return d.spent != nil && len(d.spent.b) > 0 && len(rec.Data) > 0 && &rec.Data[0] == &d.spent.b[0]
+}
+
 // Drop forgets the unfinished record, as if nothing of it had been fed, and what
 // Next has not looked at. The Decoder stands between two records.
 func (d *Decoder) Drop() {
