@@ -84,7 +84,7 @@ func benchRing(b *testing.B, r *Ring) {
 	}()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			c, err := r.ClaimWait(nil, benchRecords, benchRecords*benchSize)
+			c, err := claimAtLast(r, benchRecords, benchRecords*benchSize)
 			if err != nil {
 				b.Error(err)
 				return

@@ -60,7 +60,7 @@
 // # Files
 //
 //	ring.go     claim, append, publish, close
-//	wait.go     who waits for room, first come first served
+//	promise.go  room for a batch that is still being put together
 //	reader.go   the consumer's side: next batch, its records, free, park
 //	batch.go    the bytes of a batch
 //	letter.go   what a dead letter carries beside its record

@@ -218,7 +218,7 @@ func killWriter(r *Ring, told *announced, w int) {
 	value := make([]byte, 4096)
 	for seq := told.writers[w].published.Load(); ; seq++ {
 		count, size := 1+rng.IntN(16), 16+rng.IntN(len(value)-16)
-		c, err := r.ClaimWait(nil, count, count*size)
+		c, err := claimAtLast(r, count, count*size)
 		if err != nil {
 			return
 		}

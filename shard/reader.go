@@ -81,9 +81,6 @@ func (r *Ring) Free(pos uint64) {
 	r.Sending(pos)
 	r.pos.done.Store(pos) // before freed: see positions
 	r.pos.freed.Store(pos)
-	if r.pos.claimed.Load()&waitingBit != 0 {
-		r.wakeHead()
-	}
 }
 
 // Parker lets one consumer of several rings sleep until any of them has

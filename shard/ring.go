@@ -12,13 +12,11 @@ import (
 )
 
 var (
-	// ErrFull is returned by Claim when there is no room, or when somebody
-	// waits for room: who comes later must not overtake (ClaimWait).
+	// ErrFull is returned by claims and promises when there is no room, or when
+	// somebody waits for room who is to come first (SetWaiting).
 	ErrFull = errors.New("shard: ring is full")
 	// ErrClosed is returned by every claim after Close.
 	ErrClosed = errors.New("shard: ring is closed")
-	// ErrStopped is returned by ClaimWait when its stop channel is closed.
-	ErrStopped = errors.New("shard: wait for room was stopped")
 	// ErrTooLarge is returned for a batch that no ring of this size takes.
 	ErrTooLarge = errors.New("shard: batch is over half the ring; raise --ring-bytes")
 )
@@ -60,9 +58,9 @@ type Options struct {
 	Bytes int    // capacity, rounded up to whole pages
 }
 
-// Ring is one shard's log. See the package comment for its invariants. Claim,
-// ClaimWait, Acked, Used and Close may be called by any goroutine; Next, Free
-// and Attach belong to the one consumer.
+// Ring is one shard's log. See the package comment for its invariants. Claims,
+// promises, Acked, Used and Close may be called by any goroutine; Next, Free and
+// Attach belong to the one consumer, SetWaiting to the one who waits.
 type Ring struct {
 	name     string
 	capacity uint64
@@ -75,9 +73,10 @@ type Ring struct {
 	_    [64]byte
 	read uint64 // consumer only
 
-	_       [64]byte
-	waiters waitQueue
-	storage storage
+	_        [64]byte
+	promised atomic.Int64 // bytes; see promise.go
+	_        [56]byte
+	storage  storage
 }
 
 // MinBytes is the smallest ring that takes records of maxRecord bytes: four
@@ -172,50 +171,29 @@ type Claim struct {
 
 // Claim reserves room for a batch of records whose values and metas are bytes
 // long together. It never blocks. Errors: ErrFull, ErrClosed, ErrTooLarge.
-func (r *Ring) Claim(records, bytes int) (Claim, error) {
-	return r.claim(records, batchBytes(records, bytes), 0)
+func (r *Ring) Claim(records, bytes int) (Claim, error) { return r.claim(records, bytes, false) }
+
+// ClaimFirst is Claim for the writer's own use: it does not stand behind those who wait,
+// or a writer that sets a record aside would wait for itself.
+func (r *Ring) ClaimFirst(records, bytes int) (Claim, error) { return r.claim(records, bytes, true) }
+
+func (r *Ring) claim(records, bytes int, first bool) (Claim, error) {
+	need := int(batchBytes(records, bytes))
+	if err := r.Promise(need, first); err != nil {
+		return Claim{}, err
+	}
+	return r.ClaimPromised(records, bytes, need)
 }
 
-// ClaimFirst is Claim for the writer's own use: it does not queue behind those
-// who wait, or a writer that sets a record aside would wait for itself.
-func (r *Ring) ClaimFirst(records, bytes int) (Claim, error) {
-	return r.claim(records, batchBytes(records, bytes), waitingBit)
-}
-
-// claim is the compare-and-swap. allowed are the state bits that do not refuse
-// it: none for newcomers, waitingBit for the waiter whose turn it is.
-func (r *Ring) claim(records int, need, allowed uint64) (Claim, error) {
-	if need > r.capacity/2 {
-		return Claim{}, ErrTooLarge
+// claimed makes the Claim of [at, at+need), which is nobody else's from here on.
+func (r *Ring) claimed(at uint64, records int, need uint64) Claim {
+	off := at % r.capacity
+	began := int64(0)
+	if r.file != nil {
+		began = Now()
 	}
-	for {
-		c := r.pos.claimed.Load()
-		if refused := c & stateBits &^ allowed; refused != 0 {
-			if refused&closedBit != 0 {
-				return Claim{}, ErrClosed
-			}
-			return Claim{}, ErrFull
-		}
-		// freed is loaded after claimed and only grows: what this sees as room is room.
-		at := c &^ stateBits
-		freed := r.pos.freed.Load()
-		if freed > at {
-			continue // others claimed, and were freed, between the two loads
-		}
-		if at+need-freed > r.capacity {
-			return Claim{}, ErrFull
-		}
-		if r.pos.claimed.CompareAndSwap(c, c+need) {
-			// From here on the bytes [at, at+need) are this claim's alone.
-			off := at % r.capacity
-			began := int64(0)
-			if r.file != nil {
-				began = Now()
-			}
-			return Claim{r: r, start: at, buf: r.data[off : off+need : off+need], began: began,
-				off: batchHeader + records*recordHeader, want: records}, nil
-		}
-	}
+	return Claim{r: r, start: at, buf: r.data[off : off+need : off+need], began: began,
+		off: batchHeader + records*recordHeader, want: records}
 }
 
 // SetOrigin says which connection the records came by, and the ordinal that
@@ -288,7 +266,6 @@ func word(lap, bytes uint64) uint64 { return (lap+1)<<wordLapShift | bytes/granu
 // claim, since closing is part of the same word.
 func (r *Ring) Close() {
 	r.pos.claimed.Or(closedBit)
-	r.waiters.wakeAll()
 	if p := r.parker; p != nil {
 		p.unpark()
 	}

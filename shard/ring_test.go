@@ -3,7 +3,6 @@ package shard
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -24,23 +23,6 @@ func newRing(tb testing.TB, n int) *Ring {
 		}
 	})
 	return r
-}
-
-func push(tb testing.TB, r *Ring, value, meta string) Claim {
-	tb.Helper()
-	c, err := r.Claim(1, len(value)+len(meta))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var m []byte
-	if meta != "" {
-		m = []byte(meta)
-	}
-	c.SetOrigin(7, 40)
-	c.Append([]byte(value), m, 2)
-	end := c
-	c.Publish()
-	return end
 }
 
 // TestLayout asserts what the comments on positions and Ring say of cache lines,
@@ -180,8 +162,8 @@ func TestClose(t *testing.T) {
 	if _, err := r.Claim(1, 1); err != ErrClosed {
 		t.Errorf("claim after close: %v", err)
 	}
-	if _, err := r.ClaimWait(nil, 1, 1); err != ErrClosed {
-		t.Errorf("wait after close: %v", err)
+	if err := r.Promise(1, true); err != ErrClosed {
+		t.Errorf("promise after close: %v", err)
 	}
 	if _, ok := r.Next(); ok || r.Drained() {
 		t.Error("drained while a batch is in copy")
@@ -193,94 +175,8 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestWaitersAreServedInTurn: a large record that waits is not overtaken by
-// small ones that would fit, neither by newcomers nor by later waiters.
-func TestWaitersAreServedInTurn(t *testing.T) {
-	r := newRing(t, 1<<14)
-	push(t, r, string(make([]byte, 8000)), "")
-	push(t, r, string(make([]byte, 6000)), "")
-	var wg sync.WaitGroup
-	for i, size := range []int{7000, 100, 50} {
-		wg.Go(func() {
-			c, err := r.ClaimWait(nil, 1, size)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			c.Append(bytes.Repeat([]byte{byte(i)}, size), nil, 0)
-			c.Publish()
-		})
-		for r.Waiting() != i+1 {
-			runtime.Gosched()
-		}
-	}
-	if _, err := r.Claim(1, 10); err != ErrFull {
-		t.Errorf("a newcomer overtook the waiters: %v", err)
-	}
-	b, _ := r.Next()
-	r.Free(b.End)
-	wg.Wait()
-	r.Next() // what was there before them
-	var order []byte
-	for b, ok := r.Next(); ok; b, ok = r.Next() {
-		var cur Cursor
-		order = append(order, b.Next(&cur).Value[0])
-	}
-	if fmt.Sprint(order) != "[0 1 2]" {
-		t.Errorf("served in order %v", order)
-	}
-	if r.Waiting() != 0 {
-		t.Errorf("%d still wait", r.Waiting())
-	}
-	if _, err := r.Claim(1, 10); err != nil {
-		t.Errorf("claim after the queue emptied: %v", err)
-	}
-}
-
-// TestWaitStopsAndCloses: a stopped waiter lets the next one through, closing
-// wakes all.
-func TestWaitStopsAndCloses(t *testing.T) {
-	r := newRing(t, 1<<14)
-	push(t, r, string(make([]byte, 8000)), "")
-	push(t, r, string(make([]byte, 6000)), "")
-	stop := make(chan struct{})
-	errs := make([]chan error, 3)
-	for i, size := range []int{7000, 500, 7000} {
-		errs[i] = make(chan error, 1)
-		var s chan struct{}
-		if i == 0 {
-			s = stop
-		}
-		go func() {
-			c, err := r.ClaimWait(s, 1, size)
-			if err == nil {
-				c.Append(make([]byte, size), nil, 0)
-				c.Publish()
-			}
-			errs[i] <- err
-		}()
-		for r.Waiting() != i+1 {
-			runtime.Gosched()
-		}
-	}
-	close(stop)
-	if err := <-errs[0]; err != ErrStopped {
-		t.Errorf("stopped: %v", err)
-	}
-	if err := <-errs[1]; err != nil {
-		t.Errorf("the one behind it, which fits: %v", err)
-	}
-	r.Close()
-	if err := <-errs[2]; err != ErrClosed {
-		t.Errorf("closed: %v", err)
-	}
-	if r.Waiting() != 0 {
-		t.Errorf("%d still wait", r.Waiting())
-	}
-}
-
-// TestRandomSchedules runs producers, waiters, a consumer and a close at random
-// against each other. The consumer checks that bytes are whole, that nothing is
+// TestRandomSchedules runs producers that claim at once, or have room promised first,
+// a consumer and a close at random against each other. The consumer checks that bytes are whole, that nothing is
 // missing or double, that each producer's records come in order, and that claim
 // order is read order.
 func TestRandomSchedules(t *testing.T) {
@@ -363,11 +259,9 @@ func (p *pushed) produce(t *testing.T, id int, seed uint64) {
 		var c Claim
 		var err error
 		if rng.IntN(3) == 0 {
-			for c, err = p.r.Claim(count, count*size); err == ErrFull; c, err = p.r.Claim(count, count*size) {
-				runtime.Gosched()
-			}
+			c, err = claimAtLast(p.r, count, count*size)
 		} else {
-			c, err = p.r.ClaimWait(nil, count, count*size)
+			c, err = p.promised(rng, count, count*size)
 		}
 		if err != nil {
 			t.Error(err)
@@ -383,6 +277,39 @@ func (p *pushed) produce(t *testing.T, id int, seed uint64) {
 		seq += uint64(count)
 		p.taken[id].Store(seq)
 		c.Publish()
+	}
+}
+
+// promised has room promised in parts, perhaps too much, and claims it then. What was promised
+// must be there: ClaimPromised checks that under -race.
+func (p *pushed) promised(rng *rand.Rand, records, bytes int) (Claim, error) {
+	need, got := int(batchBytes(records, bytes)), 0
+	for got < need {
+		part := 1 + rng.IntN(need-got+40)
+		switch err := p.r.Promise(part, rng.IntN(2) == 0); {
+		case err == nil:
+			got += part
+		case err != ErrFull:
+			return Claim{}, err
+		case rng.IntN(4) == 0 && got > 0: // or two might wait for each other's
+			p.r.Withdraw(got)
+			got = 0
+			runtime.Gosched()
+		default:
+			runtime.Gosched()
+		}
+	}
+	return p.r.ClaimPromised(records, bytes, got)
+}
+
+// claimAtLast claims as soon as there is room.
+func claimAtLast(r *Ring, records, bytes int) (Claim, error) {
+	for {
+		c, err := r.Claim(records, bytes)
+		if err != ErrFull {
+			return c, err
+		}
+		runtime.Gosched()
 	}
 }
 
@@ -427,5 +354,58 @@ func TestNewRefuses(t *testing.T) {
 		if _, err := New(Options{Name: "0", Bytes: n}); err == nil || !bytes.Contains([]byte(err.Error()), []byte("--ring-bytes")) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
+	}
+}
+
+// What is promised is kept for who was promised it, is there until claimed or withdrawn, and
+// nobody is promised anything while somebody is to come first.
+func TestPromises(t *testing.T) {
+	r := newRing(t, 1<<14)
+	const half = 1 << 13
+	if err := r.Promise(half+1, false); err != ErrTooLarge {
+		t.Errorf("more than half: %v", err)
+	}
+	for range 2 {
+		if err := r.Promise(half, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Promise(1, true); err != ErrFull {
+		t.Errorf("all is promised, and one byte more: %v", err)
+	}
+	if _, err := r.Claim(1, 1); err != ErrFull {
+		t.Errorf("a claim of what is promised to others: %v", err)
+	}
+	r.Withdraw(half)
+	r.SetWaiting(true)
+	if err := r.Promise(1, false); err != ErrFull {
+		t.Errorf("promised although somebody waits: %v", err)
+	}
+	if _, err := r.Claim(1, 1); err != ErrFull {
+		t.Errorf("claimed although somebody waits: %v", err)
+	}
+	if err := r.Promise(half, true); err != nil {
+		t.Errorf("who waits: %v", err)
+	}
+	r.SetWaiting(false)
+	r.Withdraw(half)
+	c, err := r.ClaimPromised(1, 100, half)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Append(make([]byte, 100), nil, 0)
+	c.Publish()
+	if n := r.promised.Load(); n != 0 {
+		t.Errorf("%d bytes are still promised", n)
+	}
+	if err := r.Promise(half, false); err != nil {
+		t.Errorf("room that was given back: %v", err)
+	}
+	r.Close()
+	if _, err := r.ClaimPromised(1, 1, half); err != ErrClosed {
+		t.Errorf("claimed after close: %v", err)
+	}
+	if n := r.promised.Load(); n != 0 {
+		t.Errorf("%d bytes are still promised after close", n)
 	}
 }
