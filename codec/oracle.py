@@ -11,6 +11,7 @@ streams, no chunks, one byte at a time.
                                 (big-endian), data; answers a line of JSON each
 """
 import json
+import re
 import struct
 import sys
 
@@ -113,6 +114,9 @@ def verdict(data):
     return ["ok", *(reason % n for n in SHARDS), key]
 
 
+REQUEST_LINE = re.compile(rb"[A-Z]{3,7} (?:[/*]|.* HTTP/)", re.DOTALL)
+
+
 class Frames:
     """The records of a stream: [digit or reason, offset, length, size]."""
 
@@ -139,9 +143,16 @@ class Frames:
         return what.isdigit()
 
     def newline(self):
-        start = 0
+        start, accepted = 0, False
         while (end := self.data.find(b"\n", start)) >= 0:
-            self.record(start, end)
+            before = len(self.out)
+            accepted |= self.record(start, end)
+            if len(self.out) > before and not accepted:
+                _, at, length, _ = self.out[-1]
+                if REQUEST_LINE.match(self.data[at:at + length]):
+                    self.out.pop()
+                    self.failure = "foreign"
+                    return
             start = end + 1
         self.record(start, len(self.data))
 
