@@ -28,10 +28,6 @@ type listener struct {
 	closed bool
 }
 
-// handoversMax bounds the sockets on their way to an event loop. Each needs two
-// descriptors more for a moment; the reserve has them.
-const handoversMax = 96
-
 func openListener(opt Listener) (*listener, error) {
 	ln, err := net.Listen(opt.Network, opt.Address)
 	if err != nil && opt.Network == "unix" && removeStale(opt.Address, err) {
@@ -170,13 +166,6 @@ func (s *Server) takeBacklog(l *listener) {
 // backlogMax ends the taking where clients arrive as fast as we take them.
 const backlogMax = 1 << 17
 
-// fileConn makes a net.Conn of a descriptor, which it closes in any case.
-func fileConn(fd int) (net.Conn, error) {
-	f := os.NewFile(uintptr(fd), "")
-	defer func() { _ = f.Close() }()
-	return net.FileConn(f)
-}
-
 func (l *listener) close() {
 	_ = l.ln.Close()
 	l.mu.Lock()
@@ -222,28 +211,4 @@ func remoteOf(nc net.Conn) netip.AddrPort {
 	}
 	ap := a.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
-
-var (
-	errNotTaken = errors.New("server: the event loop did not take the connection")
-	errPeerGone = errors.New("server: the client has reset the connection")
-)
-
-// handOver gives a socket to an event loop. nc is closed in any case. After nil the
-// loop has the connection; after an error the caller still has it.
-func (s *Server) handOver(c *conn, nc net.Conn) error {
-	if nc.RemoteAddr() == nil { // a socket that was reset has no peer; gnet would panic
-		_ = nc.Close()
-		return errPeerGone
-	}
-	before := c.opens.Load()
-	l := s.leastLoaded()
-	_, err := l.client.EnrollContext(nc, c)
-	if err == nil && c.opens.Load() == before { // registering with epoll failed; gnet does not say so
-		err = errNotTaken
-	}
-	if err != nil {
-		l.placed.Add(-1)
-	}
-	return err
 }

@@ -156,7 +156,7 @@ func (d *ackDomain) allSaid(a *ackState) {
 
 func (d *ackDomain) block(a *ackState) {
 	a.backoff = int32(min(max(2*int64(a.backoff), backoffMin), backoffMax))
-	a.retryAt = d.opt.clock() + int64(a.backoff)
+	a.retryAt = d.opt.now() + int64(a.backoff)
 	if !a.blocked {
 		a.blocked = true
 		d.blocked = append(d.blocked, a)
@@ -169,7 +169,7 @@ func (d *ackDomain) block(a *ackState) {
 func (d *ackDomain) retryBlocked() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.opt.clock()
+	now, served := d.opt.now(), d.opt.clock()
 	list := d.blocked
 	d.blocked = d.blocked[:0]
 	for _, a := range list {
@@ -182,7 +182,7 @@ func (d *ackDomain) retryBlocked() {
 			continue
 		}
 		a.blocked = false
-		if limit := d.patience(a); limit > 0 && now-a.took > limit {
+		if limit := d.patience(a); limit > 0 && served-a.took > limit {
 			d.disown(a, closedIdle)
 			continue
 		}
@@ -230,9 +230,8 @@ func (d *ackDomain) linger(a *ackState, fd int, why closeReason, farewell bool) 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a.fd, a.conn.gc = -1, nil
-	if fd < 0 || a.broken || (a.open == nil && !a.unsaid() && !farewell) {
-		a.broken = true
-		d.dropCheckpoints(a)
+	if fd < 0 || a.broken || why == closedReset || (a.open == nil && !a.unsaid() && !farewell) {
+		d.giveUp(a)
 		return false
 	}
 	a.fd, a.phase, a.reason = int32(fd), ackLingering, why
@@ -259,20 +258,26 @@ func (d *ackDomain) stall(a *ackState) bool {
 	return a.stalled
 }
 
-// unstall resumes a connection that is not read because it does not read.
+// unstall says that the connection need not be resumed any more.
 func (d *ackDomain) unstall(a *ackState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if a.stalled {
-		a.stalled = false
-		d.opt.resume(a.conn)
-	}
+	a.stalled = false
+}
+
+// abandon takes back the descriptor of a connection that was reset: nothing more is written.
+func (d *ackDomain) abandon(a *ackState) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a.fd, a.conn.gc = -1, nil
+	d.giveUp(a)
 }
 
 // part sends our FIN and waits for the client's.
 func (d *ackDomain) part(a *ackState) {
 	a.phase = ackParting
 	a.broken = true // nothing is written behind the FIN
+	d.dropUnsent(a)
 	d.dropCheckpoints(a)
 	_ = unix.Shutdown(int(a.fd), unix.SHUT_WR)
 	if discard(int(a.fd)) {
@@ -320,6 +325,8 @@ func discard(fd int) bool {
 // bury closes the descriptor of a connection that has ended.
 func (d *ackDomain) bury(a *ackState) {
 	a.broken = true
+	d.dropUnsent(a)
+	d.dropCheckpoints(a)
 	_ = unix.Close(int(a.fd))
 	a.fd = -1
 	delete(d.ended, a)

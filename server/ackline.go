@@ -19,7 +19,7 @@ import (
 const lineMax = 96
 
 // scratchBytes is how much is formatted at a time: one write.
-const scratchBytes = 16 << 10
+const scratchBytes = 4 << 10
 
 func appendAcked(dst []byte, n uint64, length bool) []byte {
 	dst, at := beginLine(dst, length)

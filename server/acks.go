@@ -12,8 +12,8 @@ import (
 // An ack domain answers the connections of one event loop: {"acked":N} once the
 // first N records of a connection are done for good. Two kinds of threads meet
 // here: whoever pushes a connection's records into rings (its event loop, or the
-// goroutine of a parked connection), and the acker, one goroutine a domain,
-// which learns from the rings what is done and writes to the sockets.
+// pauser), and the acker, one goroutine a domain, which learns from the rings what
+// is done and writes to the sockets.
 //
 // A chunk of input becomes one checkpoint: the ordinal of the last record framed
 // in it, and the number of batches it became. A batch that was published leaves
@@ -30,11 +30,10 @@ import (
 //
 // Invariants, all under mu:
 //
-//  1. A checkpoint is opened with the count of all its batches, those that wait
-//     for room included, before N could pass its ordinal: N never covers a record
-//     that is not in its ring yet.
-//  2. Only items in queues and batches still to be published hold a checkpoint
-//     open, each exactly one; so a connection without checkpoints is owed nothing.
+//  1. A checkpoint is opened with the count of all its batches before N could pass its
+//     ordinal. A record that waits for room has no ordinal yet: N never covers it.
+//  2. Only items in queues hold a checkpoint open, each exactly one, and batches that
+//     were lost, for good; so a connection without checkpoints is owed nothing.
 //  3. Whoever adds an item looks at the ring's acked position under mu; the acker
 //     is poked after that position moved, and clears the poke before it takes mu.
 //     One of the two sees the other: no item waits for a move that has been.
@@ -74,13 +73,15 @@ type ackedPosition interface{ Acked() uint64 }
 // ackOptions are the domain's ties to the server; every func is called with the
 // domain's mutex held and must not block or call back.
 type ackOptions struct {
-	clock         func() int64                        // served time, ns
+	clock         func() int64                        // served time, ns: for what clients must do in time
+	now           func() int64                        // ns: for what we do
 	idleTimeout   int64                               // ns; 0: none
 	lingerTimeout int64                               // ns; 0: none
 	resume        func(*conn)                         // a stalled client has taken its lines
 	gone          func(*conn, closeReason)            // a lingering connection has been closed
 	kill          func(*conn, gnet.Conn, closeReason) // close this connection of a loop
 	write         func(int, []byte) (int, error)
+	linesSaid     func() // gives back what was charged for rejected lines
 }
 
 // ackState is one connection's acks. All fields belong to the domain's mutex; so does
@@ -109,6 +110,7 @@ type ackState struct {
 type unsent struct {
 	out     []byte // a line begun, or more: goes out before anything else
 	rejects rejectQueue
+	charged bool
 }
 
 type ackPhase uint8
@@ -121,8 +123,12 @@ const (
 
 const (
 	checkpointsMax = 32
-	freeMax        = 256      // kept for use again, a domain
-	rejectsMax     = 16 << 10 // bytes queued (two or more a record); beyond: stalled
+	freeMax        = 256     // kept for use again, a domain
+	rejectsMax     = 4 << 10 // bytes queued (two or three a record); beyond: stalled
+
+	// unsentMax is the most that an unsent takes: what is queued when rejectsAtOnce come on
+	// top of rejectsMax, in a buffer that may be twice as large, and a write's remainder.
+	unsentMax = 2*(rejectsMax+3*rejectsAtOnce) + scratchBytes
 )
 
 type checkpoint struct {
@@ -182,25 +188,30 @@ func (d *ackDomain) attach(a *ackState, fd int, gc gnet.Conn) {
 type chunk struct {
 	last    uint64    // ordinal of the last record framed
 	ends    []ringEnd // batches published
-	waiting int       // batches still to be published: each ends in a published call
+	lost    int       // batches that are in no ring, and never will be
 	rejects []reject
+	charged bool // the rejects have been, to --client-memory
 	length  bool
 }
 
-// framed opens the checkpoint of a chunk. It answers the checkpoint, for the
-// batches that wait, and whether the client must take its lines before it is read
-// again.
-func (d *ackDomain) framed(a *ackState, ch chunk) (seq uint32, stalled bool) {
+// framed opens the checkpoint of a chunk. It returns whether the client must take
+// its lines before it is read again.
+func (d *ackDomain) framed(a *ackState, ch chunk) (stalled bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if ch.charged && (a.broken || a.unsent != nil && a.unsent.charged) {
+		d.opt.linesSaid() // once is enough
+	} else if ch.charged {
+		d.needUnsent(a).charged = true
+	}
 	if a.broken {
-		return 0, false
+		return false
 	}
 	a.length = ch.length
 	for _, r := range ch.rejects {
 		d.queueReject(a, r)
 	}
-	seq = d.openCheckpoint(a, ch.last, len(ch.ends)+ch.waiting)
+	seq := d.openCheckpoint(a, ch.last, len(ch.ends)+ch.lost)
 	for _, e := range ch.ends {
 		d.await(a, e, seq)
 	}
@@ -208,21 +219,7 @@ func (d *ackDomain) framed(a *ackState, ch chunk) (seq uint32, stalled bool) {
 		d.touch(a)
 		d.wake()
 	}
-	return seq, a.mustStall()
-}
-
-// published says that a batch which had to wait is in its ring.
-func (d *ackDomain) published(a *ackState, e ringEnd, seq uint32) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if a.broken {
-		return
-	}
-	d.await(a, e, seq)
-	if a.unsaid() {
-		d.touch(a)
-		d.wake()
-	}
+	return a.mustStall()
 }
 
 // refused queues the news that a record which was in a ring has been set aside.
@@ -324,7 +321,13 @@ func (d *ackDomain) needUnsent(a *ackState) *unsent {
 func (d *ackDomain) dropUnsent(a *ackState) {
 	u := a.unsent
 	a.unsent = nil
-	if u != nil && len(d.idle) < freeMax && cap(u.out) <= scratchBytes && cap(u.rejects.buf) <= rejectsMax {
+	if u == nil {
+		return
+	}
+	if u.charged {
+		d.opt.linesSaid()
+	}
+	if len(d.idle) < freeMax && cap(u.out) <= scratchBytes && cap(u.rejects.buf) <= rejectsMax {
 		*u = unsent{out: u.out[:0], rejects: rejectQueue{buf: u.rejects.buf[:0]}}
 		d.idle = append(d.idle, u)
 	}

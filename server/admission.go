@@ -12,28 +12,36 @@ import (
 
 // admission decides who may connect, and counts. Its numbers are the metrics'.
 type admission struct {
-	max     int64 // connections in all
-	perIP   int32 // 0: no limit
-	open    atomic.Int64
-	opened  atomic.Uint64
-	refused [refusals]atomic.Uint64
+	max   int64 // connections in all
+	perIP int32 // 0: no limit
+
+	handovers int // sockets on their way to a loop at a time
+	open      atomic.Int64
+	opened    atomic.Uint64
+	refused   [refusals]atomic.Uint64
 
 	mu   sync.Mutex
 	byIP map[netip.Addr]int32 // only with a limit per address
 }
 
-// Descriptors are kept back from clients for everything else: Kafka's sockets, the
-// admin port, files, and the two that a hand-over needs for a moment.
+// Descriptors are kept back from clients for everything else.
 const (
-	reserveMax      = 512
-	reserveFraction = 4 // of the limit, where that is less
+	reserveMax      = 512 // Kafka's sockets, files, and what a hand-over to a loop needs for a moment
+	reserveFraction = 4   // of the limit, where that is less
+	reserveAdmin    = 65  // the admin port's connections (internal/httpd)
+
+	handoversMax = 96 // sockets on their way to a loop at a time: a busy one takes them once a round
+	handoverUses = 3  // descriptors, of which none may be missing
+	handoverPart = 2  // of the reserve, the admin port's apart: half is for hand-overs
 )
+
+// descriptorReserve is how many descriptors are kept back, the admin port's apart.
+func descriptorReserve(limit uint64) int { return int(min(reserveMax, limit/reserveFraction)) }
 
 // descriptorCap is how many connections the process's descriptor limit allows for,
 // given what is open already.
 func descriptorCap(limit uint64, inUse int) int64 {
-	reserve := min(uint64(reserveMax), limit/reserveFraction)
-	return max(1, int64(limit)-int64(reserve)-int64(inUse))
+	return max(1, int64(limit)-int64(descriptorReserve(limit)+reserveAdmin)-int64(inUse))
 }
 
 func descriptorLimit() uint64 {
@@ -55,7 +63,8 @@ func descriptorsInUse() int {
 func newAdmission(maxConnections, perIP int, log *slog.Logger) *admission {
 	limit := descriptorLimit()
 	most := descriptorCap(limit, descriptorsInUse())
-	a := &admission{max: most, perIP: int32(perIP)}
+	handovers := descriptorReserve(limit) / handoverPart / handoverUses
+	a := &admission{max: most, perIP: int32(perIP), handovers: min(max(1, handovers), handoversMax)}
 	if maxConnections > 0 {
 		a.max = min(a.max, int64(maxConnections))
 	}
@@ -88,6 +97,11 @@ func (a *admission) admit(ip netip.Addr) (refusal, bool) {
 	}
 	return 0, true
 }
+
+// crowded tells whether over half of the places are taken: from there on those that never sent a
+// record do not keep theirs for ever. Before, they keep nobody out, and to close them might
+// cost a client that does not look a record.
+func (a *admission) crowded() bool { return 2*a.open.Load() > a.max }
 
 // leave gives the place back.
 func (a *admission) leave(ip netip.Addr) {

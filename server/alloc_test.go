@@ -38,8 +38,8 @@ func bareServer(t testing.TB, f codec.Framing, ack bool) (*Server, *conn) {
 	t.Cleanup(s.closeListeners)
 	c := s.newConn(s.listeners[0], netip.AddrPort{})
 	if ack {
-		c.domain.opt.write = func(_ int, p []byte) (int, error) { return len(p), nil }
-		c.domain.attach(c.acks, 0, nil)
+		c.loop.domain.opt.write = func(_ int, p []byte) (int, error) { return len(p), nil }
+		c.loop.domain.attach(c.acks, 0, nil)
 	}
 	return s, c
 }
@@ -101,7 +101,7 @@ func TestNothingIsAllocatedForARecord(t *testing.T) {
 			}
 			take := func() {
 				for _, part := range [][]byte{chunk[:half], chunk[half:]} {
-					if o := in.take(c, part); o.held != nil || o.failure != 0 {
+					if o := in.take(c, part); o.blocked.on != waitNothing || o.failure != 0 {
 						t.Fatalf("%+v", o)
 					}
 				}

@@ -7,14 +7,14 @@ import (
 	"github.com/ringtail/ringtail/internal/invariant"
 )
 
-// budget is --client-memory: what connections hold of unfinished records and of
-// chunks that wait for room in a ring, all together.
+// budget is --client-memory: what connections hold of unfinished records, overflows, and
+// lines that their clients have not read, all together.
 //
-//	0             large      15/16  usable  closing            limit
-//	├───────────────┼──────────┼──────┼────────┼────────┬────────┤
-//	 large records,  small ones       │ ends   │ one read of     │
-//	 read or waiting     └── spent ───┘        │ each loop,      │
-//	                                           │ and the eldest's record
+//	0             large     15/16   usable     lines             limit
+//	├───────────────┼─────────┼───────┼──────────┼──────────┬───────┤
+//	 large records,    small ones     │ rejected │ one read │ the
+//	 read or waiting     └── spent ───┤ lines    │ of each  │ eldest's
+//	                                  │ only     │ loop     │ record
 //
 // What a read brings is known only when it has been read, and bytes cannot be put
 // back into a socket. To let those wait who have read too much is no limit: each of
@@ -22,64 +22,60 @@ import (
 // have done nothing wrong. So the limit acts before the read:
 //
 //  1. used and what the eldest holds are no more than limit, always.
-//  2. A connection on an event loop whose unfinished record is over carryFree has been
-//     charged ahead for what its next read can add (ahead). One that cannot be (extend)
-//     is not read, and waits. Room for the largest record there may be is set apart for
-//     one of them at a time, the oldest that waits (eldest), until its record has
-//     ended and, if it finds no room in its ring, until it has: whatever the others hold,
-//     it is read. Or else all might stand half-way, each waiting for the others.
-//  3. One read of any other connection adds at most readGrowth. After each read a loop
-//     looks whether more than usable is used (spent). If so, it gives up all its
-//     connections before it reads again (loop.go:giveUpAll), and takes no more (OnOpen). So
-//     each loop passes usable by one read at most.
-//  4. Connections that no loop has are looked after by a frugal reader (frugal.go): it
-//     looks at what the socket holds, takes whole records that find room in their rings, and
-//     leaves the rest where it is, where TCP tells the client. That needs no memory: who
-//     sends records that fit into a read goes on though others hold all there is, for ever.
-//  5. What a client leaves behind without an end needs some (frugal.go:swallow): it is charged
-//     before it is read, up to closing; or it is the eldest; or waits.
+//  2. One read of a connection whose unfinished record is of carryFree or less adds at
+//     most readGrowth. After each read a loop looks whether more than usable is used
+//     (spent). If so, it gives up all its connections before it reads again
+//     (loop.go:giveUpAll), and takes no more (OnOpen). So each loop passes usable by one read
+//     at most.
+//  3. A larger unfinished record has been charged ahead for what the next read can add
+//     (ahead). One that cannot be is not read, and waits (mayRead).
+//  4. Room for the largest record there may be is set apart for one connection at a time,
+//     the oldest that waits (eldest), until its record has ended and is in its ring: whatever
+//     the others hold, it is read. Or else all might stand half-way, each waiting for the others.
+//  5. The pauser reads nothing that has not been charged; where nothing can be charged it
+//     looks (pauser.go), which takes no memory.
+//  6. A connection with rejected lines to be written is charged unsentMax from before the first
+//     is queued until all are said (chargeLines); one that cannot be waits, its record untaken.
 //
 // Nobody is closed because the limit is reached. An unfinished record ages while it
 // waits, and is ended by --frame-timeout.
 type budget struct {
 	limit     int64 // bytes
+	lines     int64
 	usable    int64
-	closing   int64
 	large     int64
 	maxRecord int
 	used      atomic.Int64
 	short     atomic.Bool   // usable was passed, and a sixteenth is not free again
 	eldest    atomic.Uint64 // id of the connection whose record has memory of its own; 0: none
-	apart     atomic.Int64  // what the eldest is charged and holds; used leaves it out
-
-	eldestHolds atomic.Bool // records of it wait for room
+	apart     atomic.Int64  // what the eldest is charged; used leaves it out
 }
 
 // carryFree is an unfinished record that is not charged ahead: an ordinary one, cut
 // by the end of a read.
 const carryFree = 4 << 10
 
-// readGrowth is what a read behind carryFree bytes can add: records of seven bytes
-// cost their length and heldRecBytes while they wait for room, an unfinished one up to
-// twice its length. Where rejected records are held as well, they may be of two bytes.
-const (
-	readGrowth    = 4 * (wholeRead + carryFree)
-	lettersGrowth = (heldRecBytes + 2) / 2 * (wholeRead + carryFree)
-)
+// readGrowth is what a read behind carryFree bytes can add: buffers are powers of two, so what it
+// brought counts twice at most, as an unfinished record or as overflow.
+const readGrowth = 2 * (wholeRead + carryFree)
 
 // init sets the limits. One that the loops' share, or a record, would use up is raised.
-func (b *budget) init(limit int64, loops, maxRecord int, letters bool) {
-	growth := int64(readGrowth)
-	if letters {
-		growth = lettersGrowth
-	}
-	loopsShare, closingShare := int64(loops)*growth, growth+2*wholeRead
-	eldestShare := int64(1)<<bits.Len64(uint64(maxRecord-1)) + growth
-	b.limit = max(limit, 2*(loopsShare+closingShare+eldestShare))
-	b.closing = b.limit - loopsShare - eldestShare
-	b.usable = b.closing - closingShare
+func (b *budget) init(limit int64, loops, maxRecord int) {
+	loopsShare := int64(loops) * readGrowth
+	eldestShare := powerOfTwo(int64(maxRecord)) + readGrowth
+	b.limit = max(limit, 2*(loopsShare+eldestShare+8*unsentMax))
+	b.lines = b.limit - loopsShare - eldestShare
+	b.usable = b.lines - max(b.limit/16, 8*unsentMax)
 	b.large = b.usable / 4 * 3
 	b.maxRecord = maxRecord
+}
+
+// powerOfTwo is the size of the buffer that n bytes are held in.
+func powerOfTwo(n int64) int64 {
+	if n <= 0 {
+		return 0
+	}
+	return 1 << bits.Len64(uint64(n-1))
 }
 
 // add changes what is used by n bytes.
@@ -153,18 +149,26 @@ func (b *budget) extend(c *conn, n, ceiling int64) bool {
 }
 
 // chargeAhead charges what an event loop may make of c's unfinished record, if it is a
-// large one. It answers false if there is not that much.
+// large one. It returns false if there is not that much.
 func (b *budget) chargeAhead(c *conn) bool {
 	return c.carry <= carryFree || b.extend(c, ahead(c.carry, b.maxRecord), b.large)
 }
+
+// mayRead charges what one read by the pauser may make of c, and returns false if there is not
+// that much, and somebody else is the eldest.
+func (b *budget) mayRead(c *conn) bool {
+	n := ahead(max(c.carry, carryFree), b.maxRecord) + readGrowth
+	return !b.spent() && b.extend(c, n, b.large) || b.becomeEldest(c) && b.extend(c, n, b.large)
+}
+
+// chargeLines charges the rejected lines of a connection; linesSaid gives that back.
+func (b *budget) chargeLines() bool { return b.tryAdd(unsentMax, b.lines) }
+func (b *budget) linesSaid()        { b.add(-unsentMax) }
 
 func (b *budget) isEldest(c *conn) bool {
 	id := b.eldest.Load()
 	return id != 0 && id == c.id
 }
-
-// spentFor tells whether c may not be read by a loop.
-func (b *budget) spentFor(c *conn) bool { return b.spent() && !b.isEldest(c) }
 
 // becomeEldest gives c's record the memory that is set apart, if nobody else has it.
 func (b *budget) becomeEldest(c *conn) bool {
@@ -179,35 +183,12 @@ func (b *budget) becomeEldest(c *conn) bool {
 	return true
 }
 
-// recordEnded follows when c has no large record any more, and will not have one now.
+// recordEnded follows when c holds no large record any more, and will not have one now.
 func (b *budget) recordEnded(c *conn) {
-	if b.isEldest(c) && !b.eldestHolds.Load() {
+	if b.isEldest(c) {
 		b.add(c.charged)
 		b.apart.Add(-c.charged)
 		b.eldest.Store(0)
-	}
-}
-
-// hold counts records of c that wait for room, until pushed.
-func (b *budget) hold(c *conn, h *held) {
-	if h.eldest = b.isEldest(c); h.eldest {
-		b.eldestHolds.Store(true)
-		b.apart.Add(h.size)
-	} else {
-		b.add(h.size)
-	}
-}
-
-// pushed follows when they wait no more.
-func (b *budget) pushed(c *conn, h *held) {
-	if !h.eldest {
-		b.add(-h.size)
-		return
-	}
-	b.apart.Add(-h.size)
-	b.eldestHolds.Store(false)
-	if c.charged <= carryFree {
-		b.recordEnded(c)
 	}
 }
 
@@ -217,6 +198,5 @@ func ahead(carry int64, maxRecord int) int64 {
 	if carry >= int64(maxRecord) {
 		return carry
 	}
-	n := max(2*carry, min(carry+wholeRead, int64(maxRecord)))
-	return 1 << bits.Len64(uint64(n-1))
+	return powerOfTwo(max(2*carry, min(carry+wholeRead, int64(maxRecord))))
 }

@@ -12,6 +12,7 @@ const (
 	closedFrame                // an unfinished record older than --frame-timeout
 	closedIdle                 // nothing for --idle-timeout
 	closedAge                  // --max-connection-age
+	closedSilent               // no record for --first-record-timeout
 	closedDrain                // stopping, and the client was silent
 	closedCutOff               // stopping, and the client went on sending
 	closedError                // our own fault: no descriptor, no memory
@@ -20,7 +21,7 @@ const (
 
 var closeReasonNames = [closeReasons]string{
 	"", "client", "reset", "foreign", "bad_stream", "frame_timeout", "idle_timeout",
-	"max_age", "drain", "cut_off", "error",
+	"max_age", "first_record_timeout", "drain", "cut_off", "error",
 }
 
 func (r closeReason) String() string { return closeReasonNames[r] }

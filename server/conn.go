@@ -13,69 +13,56 @@ import (
 //
 //	        accept
 //	          │
-//	          ▼          no room in a ring, lines unread,
-//	┌── an event loop ── no client memory ──────► parked ───┐
-//	│         ▲           (Dup, Close, OnClose)             │
-//	│         └──────────── EnrollContext ──────────────────┤
-//	│                                                       │
-//	└─ FIN, error, deadline, cut-off ─► ended ◄── cut-off ──┘
-//	                                     │
-//	          its last batches wait for room, its acks are said
-//	                                     │
-//	                                     ▼
-//	                                    gone
+//	          ▼         something to wait for
+//	┌── an event loop ──────────────────────► the pauser ──┐
+//	│         ▲          (Dup, Close, OnClose)             │
+//	│         └─────────── EnrollContext ──────────────────┤
+//	│                                                      │
+//	└─ FIN, error, deadline, cut-off ─► ended ◄────────────┘
+//	                                      │ its acks are said
+//	                                      ▼
+//	                                     gone
 //
 // Invariants of the hand-over:
 //
-//  1. Fields without a note belong to the hands. They change hands three times: in
-//     OnClose, which is the loop's last touch and starts what holds it next (a
-//     goroutine, the ack domain, a frugal reader); in EnrollContext, whose OnOpen
-//     is the loop's first; and at accept, likewise.
-//  2. While it is parked nobody reads it but a frugal reader, which holds no batches:
-//     every byte read before has been turned into records, and those that found no
-//     room are in the held batches, in order. They are pushed before anybody reads
-//     again; so nothing overtakes.
-//  3. parkFD is a duplicate made before gnet closes its own descriptor; it is closed
-//     after EnrollContext made another. The socket is never without one.
-//  4. ended is called once, after the last batch was pushed or lost: from then on
-//     the connection pushes nothing. gone is called once, after the descriptor was
-//     closed: its place is free.
+//  1. Fields without a note belong to the hands. They change hands at accept; in
+//     OnClose, which is a loop's last touch; and in EnrollContext, whose OnOpen is its
+//     first.
+//  2. A connection with an overflow is not read, by anybody, and its end waits as well:
+//     what was read goes into rings in the order in which it came.
+//  3. The pauser's descriptor is a duplicate made before gnet closes its own; it is
+//     closed after EnrollContext made another. The socket is never without one, unless
+//     there was none to be had: then the connection is not read any more.
+//  4. ended is called once, when there is no overflow and will be none: from then on
+//     the connection pushes nothing. gone is called once, when its place is free.
 type conn struct {
 	// the machine
-	id     uint64 // never 0
-	dec    codec.Decoder
-	framed uint64    // records framed so far: the ordinal of the last one
-	acks   *ackState // nil without --ack kafka
-	carry  int64     // bytes of memory that its unfinished record has
-
-	charged int64 // by the budget: carry, or what it may become
+	id       uint64 // never 0
+	dec      codec.Decoder
+	framed   uint64    // records framed so far: the ordinal of the last one
+	acks     *ackState // nil without --ack kafka
+	carry    int64     // bytes of memory that its unfinished record has
+	overflow *overflow // nil: nothing
+	charged  int64     // by the budget
 
 	// the socket
 	gc     gnet.Conn      // the loop's handle; nil while no loop has it
-	domain *ackDomain     // for life; nil without acks
+	loop   *loop          // the one that has it, or had it last
+	paused *paused        // how it is to be paused, from detach to OnClose
 	remote netip.AddrPort // zero for unix
-	parkFD int32
-	opens  atomic.Uint32 // times an event loop has got it
-	killed atomic.Uint32 // closeReason asked for by the ack domain
-	why    closeReason
-	state  connState
+	opens  atomic.Uint32  // times an event loop has got it
+	killed atomic.Uint32  // closeReason asked for by the ack domain
+	why    closeReason    // why it ends; closedNot: it does not
+	gone   bool           // its place has been given up already
 
 	// deadlines, in served time
 	openedAt   int64
 	lastRead   int64
 	unfinished int64 // since when; 0: no unfinished record
 	graceAt    int64 // when a deadline was found passed with bytes waiting to be read
+	farewellAt int64 // when we ended our side; 0: we have not
 	links      [lists]link
-	held       *held // on its way from the loop to the goroutine that pushes it
 }
-
-type connState uint8
-
-const (
-	stateOpen    connState = iota
-	stateParking           // OnClose hands it over
-	stateParkingForMemory
-)
 
 // link and connList make intrusive lists: an idle connection costs no element, and
 // leaving a list costs no search.
@@ -86,6 +73,7 @@ type link struct {
 const (
 	listAll        = iota // by last activity, the longest silent first
 	listUnfinished        // by the age of the unfinished record, the oldest first
+	listSilent            // those that have not sent a record yet, the oldest first
 	lists
 )
 

@@ -33,7 +33,7 @@ type Stats struct {
 	Received uint64            `json:"received"` // records framed, routed or not
 	Routed   []uint64          `json:"routed"`   // of these by shard
 	Rejected map[string]uint64 `json:"rejected"` // by reason, those refused after routing included
-	Letters  uint64            `json:"letters"`  // dead letters written to their ring, or waiting for room
+	Letters  uint64            `json:"letters"`  // dead letters written to their ring
 	Lost     uint64            `json:"lost"`     // routed records that found no room before the ring was closed
 	Bytes    uint64            `json:"bytes"`
 
@@ -43,7 +43,7 @@ type Stats struct {
 	Opened       uint64            `json:"opened"`
 	Refused      map[string]uint64 `json:"refused"`
 	Closed       map[string]uint64 `json:"closed"`
-	Waiting      int               `json:"waiting"`       // parked: wait for room, memory or their reader
+	Waiting      int               `json:"waiting"`       // not read: wait for room, memory or their reader
 	ClientMemory int64             `json:"client_memory"` // bytes held of --client-memory
 
 	WaitingForMemory int `json:"waiting_for_memory"` // of Waiting
@@ -58,12 +58,12 @@ func (s *Server) Stats() Stats {
 		Closed:       make(map[string]uint64, closeReasons),
 		Connections:  int(s.admission.open.Load()),
 		Opened:       s.admission.opened.Load(),
-		Waiting:      int(max(s.parked.Load()-s.spared.Load()+s.needy.Load(), 0)),
+		Waiting:      int(s.pauser.waiting()),
 		ClientMemory: s.memory.held(),
 		Lost:         s.lost.Load(),
-		LettersLost:  s.lettersLost.Load(),
+		LettersLost:  s.deadLettersLost.Load(),
 
-		WaitingForMemory: int(s.needy.Load()),
+		WaitingForMemory: int(s.pauser.counts[waitMemory].Load()),
 	}
 	for _, in := range s.intakes {
 		k := in.counts

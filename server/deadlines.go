@@ -1,10 +1,7 @@
 package server
 
 import (
-	"cmp"
 	"context"
-	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -45,7 +42,8 @@ const (
 	tickIntervalDrain = 10 * time.Millisecond
 	tickIntervalQuiet = 500 * time.Millisecond
 	silence           = int64(200 * time.Millisecond) // of a client, when stopping
-	ageGrace          = int64(5 * time.Second)        // to come to a record's end
+	farewellTime      = time.Second                   // of a client's silence, when we have ended our side
+	ageGrace          = int64(5 * time.Second)        // to come to a record's end, and to hear our farewell
 )
 
 // tick is the ticker's goroutine.
@@ -107,8 +105,10 @@ func (s *Server) askToCheck(l *loop) {
 	if el == nil || l.attached.Load() == 0 {
 		return
 	}
-	needed := s.opt.IdleTimeout > 0 || s.opt.MaxConnectionAge > 0 || s.isDraining() ||
-		(s.opt.FrameTimeout > 0 && l.unfinished.Load() > 0)
+	silent := l.silentFrom.Load()
+	needed := s.opt.IdleTimeout > 0 || l.leavers.Load() > 0 || s.opt.MaxConnectionAge > 0 || s.isDraining() ||
+		(s.opt.FrameTimeout > 0 && l.unfinished.Load() > 0) ||
+		(silent != 0 && s.admission.crowded() && s.clock.now()-silent > int64(s.opt.FirstRecordTimeout))
 	if !needed || !l.checking.CompareAndSwap(false, true) {
 		return
 	}
@@ -122,187 +122,138 @@ func (s *Server) askToCheck(l *loop) {
 	}
 }
 
-// check runs on the loop.
+// check runs on the loop. Lists tell whose time may be up; due decides.
 func (l *loop) check() {
 	s := l.srv
 	now := s.clock.now()
-	if limit := int64(s.opt.FrameTimeout); limit > 0 {
-		for c := l.frames.head; c != nil && now-c.unfinished > limit; {
-			next := c.next(listUnfinished)
-			l.expire(c, now, closedFrame)
+	each := func(list *connList, may func(*conn) bool) {
+		for c := list.head; c != nil && may(c); {
+			next := c.next(list.which)
+			l.endIfDue(c, now)
 			c = next
 		}
 	}
-	if limit := int64(s.opt.IdleTimeout); limit > 0 {
-		for c := l.all.head; c != nil && now-c.lastRead > limit; {
-			next := c.next(listAll)
-			l.idle(c, now)
-			c = next
-		}
+	older := func(limit time.Duration, since func(*conn) int64) func(*conn) bool {
+		return func(c *conn) bool { return limit > 0 && now-since(c) > int64(limit) }
+	}
+	anybody := func(*conn) bool { return true }
+	each(&l.frames, older(s.opt.FrameTimeout, func(c *conn) int64 { return c.unfinished }))
+	each(&l.leaving, anybody)
+	if s.admission.crowded() {
+		each(&l.silent, older(s.opt.FirstRecordTimeout, func(c *conn) int64 { return c.openedAt }))
 	}
 	if s.opt.MaxConnectionAge > 0 || s.isDraining() {
-		for c := l.all.head; c != nil; {
-			next := c.next(listAll)
-			l.ripe(c, now)
-			c = next
-		}
+		each(&l.all, anybody)
+	} else {
+		each(&l.all, older(s.opt.IdleTimeout, func(c *conn) int64 { return c.lastRead }))
 	}
 }
 
-// expire closes a connection whose deadline has passed, if we have read all that it
-// sent in time.
-func (l *loop) expire(c *conn, now int64, why closeReason) {
-	if pendingBytes(c.gc.Fd()) && (c.graceAt == 0 || c.lastRead <= c.graceAt) {
-		if c.graceAt == 0 {
-			c.graceAt = l.srv.clock.stamp()
-		}
-		return
+func (l *loop) endIfDue(c *conn, now int64) {
+	lastRead, leaving := c.lastRead, c.farewellAt != 0
+	why := l.srv.due(c, c.gc.Fd(), now, func() bool { return pendingBytes(c.gc.Fd()) })
+	if !leaving && c.farewellAt != 0 {
+		l.silent.remove(c)
+		l.listSilent(c)
 	}
-	l.close(c, why)
-}
-
-// idle closes a connection that has been silent for too long. One that waits for
-// acks is not idle: we owe it something.
-func (l *loop) idle(c *conn, now int64) {
-	if pendingBytes(c.gc.Fd()) {
-		return
-	}
-	if c.acks != nil && c.domain.owes(c.acks) {
-		c.lastRead = now
+	switch {
+	case why != closedNot:
+		c.why = why
+		_ = (*l.events.Load()).Close(c.gc) // at once: OnClose is called
+	case c.lastRead != lastRead:
 		l.all.remove(c)
 		l.all.add(c)
-		return
-	}
-	l.close(c, closedIdle)
-}
-
-// ripe closes a connection that is old enough, or, when stopping, silent enough. An
-// old one is closed between two records, if it comes to that soon.
-func (l *loop) ripe(c *conn, now int64) {
-	s := l.srv
-	switch limit := int64(s.opt.MaxConnectionAge); {
-	case s.isCutOff():
-		l.close(c, closedCutOff)
-	case s.isDraining():
-		if now-max(c.lastRead, s.drainStart.Load()) > silence && !pendingBytes(c.gc.Fd()) {
-			l.close(c, closedDrain)
-		}
-	case limit > 0 && now-c.openedAt > limit:
-		between := !c.dec.Unfinished() && !pendingBytes(c.gc.Fd())
-		if between || now-c.openedAt > limit+ageGrace {
-			l.close(c, closedAge)
-		}
 	}
 }
 
-func (l *loop) close(c *conn, why closeReason) {
-	c.why = why
-	_ = (*l.events.Load()).Close(c.gc) // at once: OnClose is called
-}
-
-// check is what a frugal reader does for its guests at every tick: it ends those
-// whose time is up, and gives back to the loops whom there is memory for. That is a
-// few at a time for those who are silent; the others come with their next event.
-func (f *frugal) check() {
-	s := f.srv
-	s.memory.relax()
-	now := s.clock.now()
-	f.mu.Lock()
-	list := slices.Collect(maps.Values(f.guests))
-	f.mu.Unlock()
-	var waiting []*guest
-	back := handoversMax
-	for _, g := range list {
-		if g.gone {
-			continue
-		}
-		if why := f.expired(g, now); why != closedNot {
-			f.end(g, why)
-		}
-		switch {
-		case g.gone:
-		case g.final != closedNot:
-			f.step(g)
-		case g.needs:
-			waiting = append(waiting, g)
-		case back > 0 && !s.memory.spent():
-			back--
-			f.step(g)
-		}
-	}
-	f.serve(waiting)
-}
-
-// expired tells why a guest is to be ended now, if it is.
-func (f *frugal) expired(g *guest, now int64) closeReason {
-	s, c := f.srv, g.c
-	frame, idle, age := int64(s.opt.FrameTimeout), int64(s.opt.IdleTimeout), int64(s.opt.MaxConnectionAge)
-	late := func() bool { return frame > 0 && c.unfinished != 0 && now-c.unfinished > frame }
+// due tells why c's time is up, closedNot if it is not. fd is its socket's; pending tells whether
+// that holds bytes that we have had no chance to read.
+func (s *Server) due(c *conn, fd int, now int64, pending func() bool) closeReason {
+	age := int64(s.opt.MaxConnectionAge)
+	past := func(limit time.Duration, since int64) bool { return limit > 0 && now-since > int64(limit) }
 	switch {
-	case s.isCutOff() || c.killed.Load() != 0:
-		return closedCutOff
-	case late():
-		if f.fresh(g) {
-			f.step(g)
-		}
-		if !g.gone && late() {
+	case c.unfinished != 0 && past(s.opt.FrameTimeout, c.unfinished):
+		if !pending() || c.graceAt != 0 && c.lastRead > c.graceAt {
 			return closedFrame
 		}
-	case g.needs || g.final != closedNot:
+		if c.graceAt == 0 {
+			c.graceAt = s.clock.stamp()
+		}
+	case s.isCutOff():
+		return closedCutOff
 	case s.isDraining():
-		if now-max(c.lastRead, s.drainStart.Load()) > silence && !f.fresh(g) {
-			g.final = closedDrain // what is left is taken yet
+		if now-max(c.lastRead, s.drainStart.Load()) > silence && !pending() {
+			return closedDrain
 		}
-	case idle > 0 && now-c.lastRead > idle && !f.fresh(g):
-		if c.acks == nil || !c.domain.owes(c.acks) {
-			return closedIdle
+	case c.farewellAt != 0:
+		if past(farewellTime, max(c.lastRead, c.farewellAt)) && !pending() || now-c.farewellAt > ageGrace {
+			return c.why
 		}
-		c.lastRead = now
-	case age > 0 && now-c.openedAt > age:
-		if (g.left == 0 && !c.dec.Unfinished() && !f.fresh(g)) || now-c.openedAt > age+ageGrace {
-			return closedAge
+	case past(s.opt.IdleTimeout, c.lastRead):
+		if c.acks != nil && c.loop.domain.owes(c.acks) {
+			c.lastRead = now // it waits for acks, and is not idle: we owe it something
+		} else if !pending() {
+			return s.farewell(c, fd, closedIdle)
+		}
+	case c.framed == 0 && past(s.opt.FirstRecordTimeout, c.openedAt) && s.admission.crowded():
+		return s.farewell(c, fd, closedSilent)
+	case age > 0 && now-c.openedAt > age: // between two records, if it comes to that soon
+		if !c.dec.Unfinished() && !pending() || now-c.openedAt > age+ageGrace {
+			return s.farewell(c, fd, closedAge)
 		}
 	}
 	return closedNot
 }
 
-// fresh tells whether the socket holds more than the last step has seen, or an end.
-func (f *frugal) fresh(g *guest) bool {
-	n, err := peek(g.fd, f.buf[:wholeRead])
-	return n > g.left || n == 0 || err != nil && err != unix.EAGAIN
+// farewell begins to end a connection that has done nothing wrong. With acks that is at once: they are
+// said yet, and the client sends again what they do not cover. Without, we end our side and read
+// on, so that what is under way to us arrives: until the client has ended its side, or
+// sends nothing for a second, or goes on all the same.
+func (s *Server) farewell(c *conn, fd int, why closeReason) closeReason {
+	if c.acks != nil {
+		return why
+	}
+	c.why, c.farewellAt = why, s.clock.stamp()
+	_ = unix.Shutdown(fd, unix.SHUT_WR)
+	return closedNot
 }
 
-// serve gives those who wait for memory to the loops, as long as there is some, the
-// oldest records first.
-func (f *frugal) serve(waiting []*guest) {
-	if len(waiting) == 0 {
-		return
-	}
-	s := f.srv
-	slices.SortFunc(waiting, func(a, b *guest) int { return cmp.Compare(a.c.unfinished, b.c.unfinished) })
-	for i, g := range waiting {
-		if !s.grant(g.c) {
-			f.complain(len(waiting) - i)
-			return
+// check is what the pauser does for its connections at every tick. Those with an overflow are not
+// looked at: they wait for us.
+func (q *pauser) check() {
+	s := q.srv
+	s.memory.relax()
+	now := s.clock.now()
+	for _, p := range q.all {
+		switch {
+		case p.on == waitNothing, p.c.overflow != nil && p.on != waitLines && !isClosed(s.giveUp):
+		case p.on == waitLines || s.isCutOff() || p.c.killed.Load() != 0:
+			q.rouse(p, p.on)
+		case p.on == waitMemory && p.c.unfinished != 0 && s.opt.FrameTimeout > 0 && now-p.c.unfinished > int64(s.opt.FrameTimeout):
+			p.ending = closedFrame
+			q.rouse(p, p.on)
+		case p.on == waitMemory || p.on == waitInput:
+			q.endIfDue(p, now)
 		}
-		c := f.leave(g)
-		s.spawn(func() { s.unpark(c, true) })
 	}
 }
 
-// grant charges what the next read of c may make. Who has waited longest goes on
-// though there is nothing left for the others.
-func (s *Server) grant(c *conn) bool {
-	n := ahead(c.carry, s.memory.maxRecord)
-	return !s.memory.spent() && s.memory.extend(c, n, s.memory.large) ||
-		s.memory.becomeEldest(c) && s.memory.extend(c, n, s.memory.large)
+// endIfDue is the loop's, for a paused connection that is read, or would be if there were memory.
+func (q *pauser) endIfDue(p *paused, now int64) {
+	fresh := p.on == waitMemory || q.fresh(p, 1)
+	switch why := q.srv.due(p.c, p.fd, now, func() bool { return fresh }); {
+	case why == closedFrame:
+		p.ending = why
+		q.rouse(p, p.on)
+	case why != closedNot:
+		q.ends(p, why) // what the socket holds is taken yet
+	case p.on == waitInput && (fresh || !q.srv.memory.spent() || p.left > 0 && crammed(p.fd)):
+		q.rouse(p, p.on)
+	}
 }
 
-// complain says once in a while that there are connections which cannot go on.
-func (f *frugal) complain(waiting int) {
-	if now := time.Now(); now.After(f.warnAt) {
-		f.warnAt = now.Add(time.Minute)
-		f.srv.opt.Logger.Warn("server: unfinished records wait for memory; raise --client-memory, or lower --frame-timeout",
-			"waiting", waiting, "bytes", f.srv.memory.held(), "limit", f.srv.memory.limit)
-	}
+// fresh tells whether the socket holds so many bytes more than the last look has left.
+func (q *pauser) fresh(p *paused, bytes int) bool {
+	n, err := unix.IoctlGetInt(p.fd, unix.SIOCINQ)
+	return err != nil || n >= p.left+bytes
 }

@@ -8,8 +8,8 @@
 //	             │          │ ▲                                      …    ├─► writer
 //	          refused       │ │ EnrollContext                        9 ─┤
 //	                        ▼ │                                   dead ─┘
-//	              parked connections                                 │ acked
-//	    (room · lines unread) frugal reader                          ▼
+//	                       pauser                                    │ acked
+//	          (room · memory · lines unread)                         ▼
 //	                                        AcksMoved ──► ackers, one a loop
 //	 {"acked":N} ◄──────────────────────────────────────────┘
 //
@@ -17,27 +17,30 @@
 //
 //	a loop        OnOpen, OnTraffic, OnClose, check: everything of the connections it has
 //	accept        one goroutine a listener; one for each socket on its way to a loop
-//	parked        a goroutine while a connection waits for room
-//	frugal        one a loop: reads on for those connections while client memory is short
+//	pauser        one goroutine: every connection that no loop may read for now
 //	acker         one a loop, with --ack kafka: settles checkpoints, writes to sockets
-//	keeper        lets parked connections back when half a ring is free
 //	ticker        served time, deadlines
 //
-// The way of a chunk: loop.go:OnTraffic → intake.go:take (decode, push) → acks.go:framed.
+// The way of a chunk: loop.go:OnTraffic → intake.go:take (admit, push) → acks.go:framed.
 //
-//	accept.go     listeners, welcome, hand-over to a loop
-//	admission.go  limits on connections
-//	loop.go       gnet's callbacks
-//	pace.go       when a loop rests, so that reads bring more
-//	intake.go     the state machine: bytes in, records out, positions to wait for
-//	held.go       batches that found their ring full
-//	park.go       connections that are not read, and how connections end
-//	pressure.go   who comes back when; backpressure_seconds_total
-//	budget.go     --client-memory; frugal.go reading without any
-//	acks.go       checkpoints; ackline.go the wire; acker.go the writing
-//	deadlines.go  served time; frame, idle and age limits
-//	drain.go      stopping
-//	counters.go   Stats; metrics.go Prometheus; warnings.go the log
+//	accept.go       listeners, welcome
+//	admission.go    limits on connections
+//	handover.go     a socket's way to a loop
+//	loop.go         gnet's callbacks; reserve.go a descriptor for when there is no other
+//	pace.go         when a loop rests, so that reads bring more
+//	intake.go       the state machine: bytes in, records out, positions to wait for;
+//	                admit.go whether a record has room
+//	overflow.go     what was read and has to wait
+//	pauser.go       connections that are not read, and the states they wait in
+//	advance.go      what is done for one of them; look.go reading with and without memory
+//	rooms.go        who waits for room, and whose turn it is
+//	backpressure.go backpressure_seconds_total
+//	budget.go       --client-memory
+//	end.go          how a connection ends
+//	acks.go         checkpoints; ackline.go the wire; acker.go the writing
+//	deadlines.go    served time; frame, idle, first-record and age limits
+//	drain.go        stopping
+//	counters.go     Stats; metrics.go Prometheus; warnings.go the log
 //
 // The server never imports the writer, nor the writer the server: they meet in the
 // rings, and cmd ties AcksMoved and Refused to the writer's callbacks.

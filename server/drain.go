@@ -23,10 +23,8 @@ import (
 //     handed to a loop until their last batch is in, or lost. It grows only while
 //     connections are welcomed, which has ended before it is waited for.
 //  2. After cutOff whoever holds a connection ends it: the loops at their next check,
-//     which comes with every tick; the goroutine of a parked one when it is done
-//     pushing; a frugal reader at its next check; the ack domain when told (unstall,
-//     said again until nobody is left, so it does not matter who looked first).
-//  3. After giveUp no claim waits.
+//     which comes with every tick; the pauser at its next tick, when what was read is in.
+//  3. After giveUp nobody waits for room.
 func (s *Server) isDraining() bool { return isClosed(s.draining) }
 func (s *Server) isCutOff() bool   { return isClosed(s.cutOff) }
 
@@ -74,28 +72,7 @@ func (s *Server) Drain(ctx context.Context) error {
 // waitRead waits until nobody may push any more, the deadline, or ctx.
 func (s *Server) waitRead(ctx context.Context, deadline time.Time) {
 	for s.reading.Load() > 0 && time.Now().Before(deadline) && ctx.Err() == nil {
-		if s.isCutOff() {
-			s.unstallAll()
-		}
 		time.Sleep(time.Millisecond)
-	}
-}
-
-// unstallAll ends the waiting of those who are not read because they do not read.
-func (s *Server) unstallAll() {
-	if len(s.domains) == 0 {
-		return
-	}
-	s.connsMu.RLock()
-	list := make([]*conn, 0, len(s.conns))
-	for _, c := range s.conns {
-		if c.acks != nil {
-			list = append(list, c)
-		}
-	}
-	s.connsMu.RUnlock() // the domains' mutexes are taken before connsMu, never after
-	for _, c := range list {
-		c.domain.unstall(c.acks)
 	}
 }
 
@@ -120,6 +97,7 @@ func (s *Server) Finish(ctx context.Context) {
 		s.ackers.Wait()
 		s.finishAcks(ctx)
 		close(s.stopKeep)
+		s.pauser.wake()
 		s.keepers.Wait()
 		for _, l := range s.loops {
 			l.stop()

@@ -8,46 +8,86 @@ import (
 
 // intake is the connection's state machine: bytes in, records out into rings, and
 // the positions to wait for. It knows neither gnet nor sockets. An event loop has
-// one, whose scratch serves all its connections; the goroutines that end parked
-// connections share another.
+// one, whose scratch serves all its connections; the pauser has another.
 //
-// A chunk is taken in three steps. decode cuts it into records that alias it and
-// sorts them by ring into lanes. push claims room once a lane, copies and publishes;
-// a lane that finds no room is copied into held batches, and the connection must not
-// be read until they are in. Then the ack domain is told, if the client wants to know.
+// A chunk is taken record by record. Each is admitted, which means that room in its
+// ring has been promised, and put into its ring's lane, still aliasing the chunk. At
+// the end push claims once a lane, copies, and publishes; then the ack domain is told, if
+// the client wants to know. The first record that cannot be admitted ends the taking:
+// it and the bytes behind it become the connection's overflow, in the order in which they
+// came, and nothing else of the connection is looked at before they are in. So
+// nothing can overtake them, whatever happens to the connection meanwhile.
 //
 // Nothing is allocated for a record: lanes and scratch grow to the largest chunk seen.
 type intake struct {
-	srv    *Server
-	router *codec.Router
-	limit  int64 // the record limit the router has
-	lanes  []lane
-	used   []int // lanes with records
-	rec    codec.Record
-	metas  []byte                   // metas of this chunk's letters
-	meta   [codec.NumReasons][]byte // that of an uncut letter, by reason
-	remote string                   // of this chunk's connection, made for its first letter
-	ends   []ringEnd
-	reject []reject
-	byUs   bool   // the chunk is the end of a connection that we ended
-	untold uint64 // records at its end that the client is told nothing about: 0 or 1
-	counts *counters
+	srv     *Server
+	router  *codec.Router
+	limit   int64 // the record limit the router has
+	lanes   []lane
+	used    []int // lanes with records
+	rec     codec.Record
+	base    uint64                   // ordinals in lanes are relative to this
+	metas   []byte                   // metas of this chunk's dead letters
+	meta    [codec.NumReasons][]byte // that of an uncut one, by reason
+	remote  string                   // of this chunk's connection, made for its first dead letter
+	ends    []ringEnd
+	rejects []reject
+	charged bool // the rejects have been, to --client-memory
+	stalled bool // the client must take its lines first
+	counts  *counters
 
-	sparing bool   // the chunk may leave nothing to be held (sip)
-	rooms   []room // by ring, as seen during this chunk
-	blocked int    // the ring that had no room, −1
-	rest    int    // bytes of the chunk behind the last record taken
+	lost int // batches of this chunk that are in no ring
+
+	byUs    bool // it is we who end the connection: what is unfinished is not the client's fault
+	first   bool // the connection is the first of those who wait for room
+	losing  bool // nobody waits for room any more
+	peeking bool // the chunk was only looked at: leave what needs memory
+	rest    int  // peeking: the bytes behind the last record taken
 }
 
-// lane is one ring's share of a chunk.
+// lane is one ring's share of a chunk: one batch.
 type lane struct {
-	recs  []laneRec
-	bytes int
+	recs     []laneRec
+	bytes    int // of values and metas
+	room     int // what a claim of them takes
+	promised int
 }
 
 type laneRec struct {
 	data, meta []byte
-	ordinal    uint32 // minus the ordinal of the chunk's first record
+	ordinal    uint32 // minus intake.base
+}
+
+// promiseBytes are promised at a time, so that it is not done for each record.
+const promiseBytes = 16 << 10
+
+// rejectsAtOnce bounds the rejected lines that a chunk queues before the client has taken any.
+const rejectsAtOnce = 1024
+
+// wait is what a connection waits for before its next record is taken.
+type wait uint8
+
+const (
+	waitNothing wait = iota
+	waitRoom         // in a ring
+	waitMemory       // --client-memory, for the record under way
+	waitLines        // --client-memory, for a rejected line
+	waitAcks         // the client must take its lines
+	waitInput        // bytes
+	waits
+)
+
+// blocked says why a chunk was not used up.
+type blocked struct {
+	on   wait
+	ring int // waitRoom: whose
+}
+
+// outcome of a chunk.
+type outcome struct {
+	blocked blocked       // else all of it is in
+	stalled bool          // the client must take its lines first
+	failure codec.Failure // the stream cannot be followed any more
 }
 
 func newIntake(s *Server) (*intake, error) {
@@ -55,206 +95,166 @@ func newIntake(s *Server) (*intake, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &intake{
+	return &intake{
 		srv:    s,
 		router: router,
 		limit:  int64(s.opt.Codec.MaxRecordBytes),
 		lanes:  make([]lane, len(s.rings)),
-		rooms:  make([]room, len(s.rings)),
 		counts: newCounters(len(s.rings)),
-	}
-	return in, nil
+	}, nil
 }
 
-// outcome of a chunk.
-type outcome struct {
-	held    *held         // batches that found no room; nil: all are in
-	stalled bool          // the client must take its lines first
-	failure codec.Failure // the stream cannot be followed any more
-}
-
-// take runs a chunk through the machine. It may be called again only when nothing
-// is held.
+// take runs a chunk through the machine. What cannot be admitted becomes c's
+// overflow; take may be called again only when there is none.
 func (in *intake) take(c *conn, chunk []byte) outcome {
 	in.counts.bytes.add(uint64(len(chunk)))
 	c.dec.Feed(chunk)
-	o := in.run(c)
+	return in.finish(c, chunk, in.run(c))
+}
+
+// resume takes what it can of c's overflow, which there must be.
+func (in *intake) resume(c *conn) outcome {
+	over := c.overflow
+	in.byUs = over.byUs
+	defer func() { in.byUs = false }()
+	if !over.done {
+		in.begin(c)
+		if in.rec = over.rec; in.rec.Reason == codec.OK {
+			in.router.Judge(&in.rec, over.rec.Data)
+		}
+		b := in.admit(c)
+		in.push(c) // before Feed, which ends the life of a record from a carry
+		if b.on != waitNothing {
+			return in.outcome(b)
+		}
+		over.done = true
+	}
+	c.dec.Feed(over.rest)
+	return in.finish(c, over.rest, in.run(c))
+}
+
+// end runs what the connection's end makes of an unfinished record. byUs: it is we who
+// ended it; if what there is of the record is no record, that is not the client's
+// fault. It is counted as truncated, but the client is not told it was rejected, and no
+// ack covers it: it will send it again. There must be no overflow before; there may be
+// some behind.
+func (in *intake) end(c *conn, byUs bool) outcome {
+	in.byUs = byUs
+	defer func() { in.byUs = false }()
+	if c.dec.Failure() == 0 {
+		c.dec.End()
+	}
+	return in.finish(c, nil, in.run(c))
+}
+
+// look is take for a chunk that is still in the socket: it takes whole records, up to the
+// first that would have to wait, and leaves nothing of the rest in the connection. It returns
+// how many bytes of the chunk those are. The decoder must stand between two records.
+func (in *intake) look(c *conn, chunk []byte) (o outcome, taken int) {
+	in.peeking, in.rest = true, len(chunk)
+	c.dec.Feed(chunk)
+	o = in.outcome(in.run(c))
+	in.peeking = false
 	if o.failure = c.dec.Failure(); o.failure != 0 {
 		in.srv.samples.stream(c)
 	}
-	c.dec.Feed(nil) // gives back a carry whose record has been copied
-	in.account(c, o.held)
-	return o
-}
-
-// end runs what the connection's end makes of an unfinished record, and lets go
-// of its memory. byUs: it is we who ended it; if what there is of the record is no
-// record, that is not the client's fault. It is counted as truncated, but the client
-// is not told it was rejected, and no ack covers it: it will send it again.
-func (in *intake) end(c *conn, byUs bool) outcome {
-	var o outcome
-	if c.dec.Failure() == 0 {
-		c.dec.End()
-		in.byUs = byUs
-		o = in.run(c)
-		in.byUs = false
+	taken = len(chunk) - in.rest
+	if o.blocked.on == waitNothing && !c.dec.Unfinished() {
+		taken = len(chunk) // what is behind the last record is white space
 	}
-	c.dec.Release()
-	in.account(c, o.held)
-	in.srv.memory.recordEnded(c)
+	c.dec.Drop()
+	c.dec.Feed(nil)
+	return o, taken
+}
+
+// finish keeps what a chunk has left over, and tells the budget what the connection holds.
+func (in *intake) finish(c *conn, chunk []byte, b blocked) outcome {
+	o := in.outcome(b)
+	if b.on != waitNothing {
+		c.overflow = newOverflow(&c.dec, &in.rec, chunk, c.overflow)
+		c.overflow.byUs = in.byUs
+	} else {
+		if o.failure = c.dec.Failure(); o.failure != 0 {
+			in.srv.samples.stream(c)
+		}
+		c.overflow = nil
+		c.dec.Feed(nil) // gives back a carry whose record has been copied
+	}
+	in.account(c)
 	return o
 }
 
-// account tells the budget what a connection holds now, and what it holds besides.
-func (in *intake) account(c *conn, h *held) {
+func (in *intake) outcome(b blocked) outcome {
+	o := outcome{blocked: b, stalled: in.stalled}
+	in.stalled = false
+	return o
+}
+
+// account tells the budget what a connection holds now.
+func (in *intake) account(c *conn) {
 	c.carry = int64(c.dec.Held())
-	large := c.charged > carryFree
-	in.srv.memory.charge(c, c.carry)
-	if h != nil {
-		in.srv.memory.hold(c, h)
+	held := c.carry
+	if c.overflow != nil {
+		held += powerOfTwo(int64(len(c.overflow.buf))) // its rest may become an unfinished record
 	}
-	if large && c.carry <= carryFree {
+	in.srv.memory.charge(c, held)
+	if held <= carryFree {
 		in.srv.memory.recordEnded(c)
 	}
 }
 
-func (in *intake) run(c *conn) outcome {
-	first := c.framed + 1
-	in.decode(c, first)
-	if c.framed < first {
-		return outcome{}
-	}
-	o := outcome{held: in.push(c, first)}
-	c.framed -= in.untold
-	if c.acks != nil {
-		ch := chunk{last: c.framed, ends: in.ends, rejects: in.reject, length: c.dec.Framing() == codec.Length}
-		if o.held != nil {
-			ch.waiting = len(o.held.batches) + o.held.lost
+// run takes records until the chunk is used up, or one of them has to wait: that is
+// in.rec then, not counted yet.
+func (in *intake) run(c *conn) (b blocked) {
+	in.begin(c)
+	for c.dec.Next(in.router, &in.rec) {
+		if b = in.admit(c); b.on != waitNothing {
+			break
 		}
-		var seq uint32
-		seq, o.stalled = c.domain.framed(c.acks, ch)
-		if o.held != nil {
-			o.held.seq = seq
+		if in.peeking {
+			in.rest = c.dec.Rest()
 		}
 	}
-	in.reset()
-	return o
+	in.push(c)
+	return b
 }
 
-// decode cuts the chunk and sorts its records by ring.
-func (in *intake) decode(c *conn, first uint64) {
+func (in *intake) begin(c *conn) {
 	if l := in.srv.recordLimit.Load(); l != in.limit {
 		in.limit = l
 		in.router.SetMaxRecordBytes(int(l))
 	}
-	rec := &in.rec
-	for c.dec.Next(in.router, rec) {
-		if rec.Reason == codec.OK && len(rec.Data)+len(rec.Key) > int(in.limit) {
-			rec.Reason = codec.TooLarge // the limit is the Kafka message's: the key counts
-		}
-		if in.sparing {
-			if !in.hasRoom(rec) {
-				return
-			}
-			in.rest = c.dec.Rest()
-		}
-		c.framed++
-		if rec.Reason != codec.OK {
-			in.rejected(c, first)
-			continue
-		}
-		in.put(rec.Shard, laneRec{rec.Data, rec.Key, uint32(c.framed - first)})
-	}
+	in.base = c.framed + 1
 }
 
-func (in *intake) put(ring int, r laneRec) {
-	l := &in.lanes[ring]
-	if len(l.recs) == 0 {
-		in.used = append(in.used, ring)
-	}
-	l.recs = append(l.recs, r)
-	l.bytes += len(r.data) + len(r.meta)
-}
-
-// rejected counts and samples the record in in.rec, and writes its letter.
-func (in *intake) rejected(c *conn, first uint64) {
-	rec := &in.rec
-	if in.byUs {
-		rec.Reason = codec.Truncated
-		in.untold = 1
-	}
-	in.counts.rejected[rec.Reason].add(1)
-	if c.acks != nil && !in.byUs {
-		in.reject = append(in.reject, reject{ordinal: c.framed, reason: rec.Reason})
-	}
-	if rec.Reason == codec.Unauthorized {
-		return // neither logged nor kept: it may hold a secret
-	}
-	in.srv.samples.record(c, rec)
-	if in.srv.deadLane < 0 {
-		return
-	}
-	if in.remote == "" {
-		in.remote = c.remoteString()
-	}
-	data := rec.Data
-	if most := int(in.srv.letterLimit.Load()); len(data) > most {
-		data = data[:most]
-	}
-	truncated := 0
-	if len(data) < rec.Size {
-		truncated = rec.Size
-	}
-	meta := in.meta[rec.Reason]
-	if meta == nil || truncated > 0 {
-		at := len(in.metas)
-		in.metas = shard.AppendLetterMeta(in.metas, rec.Reason.String(), in.remote, truncated)
-		meta = in.metas[at:len(in.metas):len(in.metas)]
-		if truncated == 0 {
-			in.meta[rec.Reason] = meta
-		}
-	}
-	in.put(in.srv.deadLane, laneRec{data, meta, uint32(c.framed - first)})
-}
-
-// push publishes every lane that finds room and holds the others.
-func (in *intake) push(c *conn, first uint64) (h *held) {
+// push publishes every lane and tells the ack domain.
+func (in *intake) push(c *conn) {
 	now := shard.Now()
 	for _, ring := range in.used {
 		l := &in.lanes[ring]
 		in.counts.lane(ring).add(uint64(len(l.recs)))
-		r := in.srv.rings[ring]
-		recs := l.recs
-		for len(recs) > 0 {
-			n, bytes := batchPrefix(recs, r.MaxBatchBytes())
-			claim, err := r.Claim(n, bytes)
-			switch err {
-			case nil:
-				in.ends = append(in.ends, ringEnd{ring, fill(&claim, c.id, first, now, recs[:n])})
-				recs = recs[n:]
-				continue
-			case shard.ErrFull:
-				if h == nil {
-					h = &held{first: first}
-				}
-				h.keep(ring, recs, r.MaxBatchBytes())
-			default: // closed: reading went on after the cut-off
-				invariant.Check(err == shard.ErrClosed, "claim in ring %d: %v", ring, err)
-				in.srv.lose(ring, len(recs))
-				if c.acks != nil { // never acked: its checkpoint stays open
-					if h == nil {
-						h = &held{first: first}
-					}
-					h.lost++
-				}
-			}
-			break
+		claim, err := in.srv.rings[ring].ClaimPromised(len(l.recs), l.bytes, l.promised)
+		if err == nil {
+			in.ends = append(in.ends, ringEnd{ring, fill(&claim, c.id, in.base, now, l.recs)})
+			continue
 		}
+		invariant.Check(err == shard.ErrClosed, "claim in ring %d: %v", ring, err)
+		in.srv.lose(ring, len(l.recs)) // reading went on after the cut-off
+		in.lost++
 	}
-	return h
+	if c.acks != nil && c.framed >= in.base {
+		in.stalled = c.loop.domain.framed(c.acks, chunk{
+			last: c.framed, ends: in.ends, lost: in.lost, rejects: in.rejects, charged: in.charged,
+			length: c.dec.Framing() == codec.Length,
+		})
+	} else if in.charged {
+		in.srv.memory.linesSaid()
+	}
+	in.reset()
+	in.base = c.framed + 1
 }
 
-// fill copies records into a claim and publishes it. It answers the batch's end.
+// fill copies records into a claim and publishes it. It returns the batch's end.
 // Nothing in here may block, fail or panic.
 func fill(claim *shard.Claim, id, first uint64, now int64, recs []laneRec) uint64 {
 	claim.SetOrigin(id, first)
@@ -267,35 +267,26 @@ func fill(claim *shard.Claim, id, first uint64, now int64, recs []laneRec) uint6
 	return end
 }
 
-// recordOverhead is what a record takes in a ring beside its bytes.
-const recordOverhead = 16
-
-// batchPrefix is the longest prefix of recs that one batch takes.
-func batchPrefix(recs []laneRec, most int) (n, bytes int) {
-	total := 0
-	for i := range recs {
-		size := len(recs[i].data) + len(recs[i].meta)
-		total += size + recordOverhead
-		if total > most && i > 0 {
-			return i, bytes
-		}
-		bytes += size
-	}
-	return len(recs), bytes
-}
-
 func (in *intake) reset() {
 	for _, ring := range in.used {
 		l := &in.lanes[ring]
 		clear(l.recs) // they alias buffers that others own by now
-		l.recs, l.bytes = l.recs[:0], 0
+		*l = lane{recs: l.recs[:0]}
 	}
-	in.used, in.ends, in.reject = in.used[:0], in.ends[:0], in.reject[:0]
+	in.used, in.ends, in.rejects = in.used[:0], in.ends[:0], in.rejects[:0]
 	if in.remote != "" {
 		clear(in.meta[:])
 	}
-	in.metas, in.remote, in.untold = in.metas[:0], "", 0
+	in.metas, in.remote, in.lost, in.charged = in.metas[:0], "", 0, false
 	if cap(in.metas) > 1<<20 {
 		in.metas = nil
+	}
+}
+
+func (s *Server) lose(ring, records int) {
+	if ring == s.deadLane {
+		s.deadLettersLost.Add(uint64(records))
+	} else {
+		s.lost.Add(uint64(records))
 	}
 }

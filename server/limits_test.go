@@ -26,7 +26,7 @@ func (r *rig) dialFrom(ip string) net.Conn {
 	return nc
 }
 
-func closedByServer(t *testing.T, nc net.Conn) {
+func closedByServer(t testing.TB, nc net.Conn) {
 	t.Helper()
 	_ = nc.SetReadDeadline(time.Now().Add(30 * time.Second))
 	n, err := nc.Read(make([]byte, 1))

@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"io"
-	"os"
 	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
@@ -27,23 +26,25 @@ type loop struct {
 	domain *ackDomain
 	pace   pace
 
-	all    connList // every connection, by last activity
-	frames connList // those with an unfinished record, by its age
+	all     connList // every connection, by last activity
+	frames  connList // those with an unfinished record, by its age
+	silent  connList // those that have not sent a record yet, by their age
+	leaving connList // instead: those that we have ended our side of
 
-	kept *os.File // a descriptor for detach, when there is no other
+	reserve reserveDescriptor
 
-	placed     atomic.Int32 // connections, and those on their way; for leastLoaded
-	attached   atomic.Int32 // connections
+	placed     atomic.Int32 // connections whose loop this is, paused ones too; for leastLoaded
+	attached   atomic.Int32 // connections that it has
 	unfinished atomic.Int32 // those of frames, for the ticker
+	silentFrom atomic.Int64 // since when the oldest of silent is there; 0: there is none
+	leavers    atomic.Int32 // those of leaving, for the ticker
 	events     atomic.Pointer[gnet.EventLoop]
 	checking   atomic.Bool
 }
 
 func (l *loop) stop() {
 	_ = l.client.Stop()
-	if l.kept != nil {
-		_ = l.kept.Close()
-	}
+	l.reserve.close()
 }
 
 // OnOpen is the loop's first touch of a connection.
@@ -63,8 +64,9 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	if c.unfinished != 0 {
 		l.enlist(c)
 	}
+	l.listSilent(c)
 	if c.acks != nil {
-		c.domain.attach(c.acks, gc.Fd(), gc)
+		l.domain.attach(c.acks, gc.Fd(), gc)
 	} else {
 		c.gc = gc
 	}
@@ -74,8 +76,8 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	if c.killed.Load() != 0 { // before it had a handle to be closed by
 		return nil, gnet.Close
 	}
-	if l.srv.memory.spentFor(c) {
-		l.detach(c, stateParkingForMemory)
+	if l.srv.memory.spent() {
+		l.detach(c, &paused{})
 		return nil, gnet.Close
 	}
 	return nil, gnet.None
@@ -93,14 +95,14 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	o := l.in.take(c, data)
 	l.seen(c, framed)
 	action := gnet.None
-	if o.held != nil || o.stalled || o.failure != 0 || c.carry > carryFree || l.srv.memory.spent() {
+	if c.overflow != nil || o.stalled || o.failure != 0 || c.carry > carryFree || l.srv.memory.spent() {
 		action = l.unusual(c, o)
 	}
 	littleCame := l.pace.end(len(data), shard.Now())
 	switch {
 	case action != gnet.None:
-	case l.srv.pressure.saturated() && !l.srv.isDraining():
-		l.srv.pressure.during(l.pace.rest)
+	case l.srv.saturated() && !l.srv.isDraining():
+		l.srv.backpressure.during(l.srv.opt.Codec.Shards, l.pace.rest)
 	case littleCame:
 		l.pace.rest()
 	}
@@ -113,8 +115,7 @@ func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 	if s.memory.spent() {
 		l.giveUpAll(c)
 	}
-	c.held = o.held
-	state := stateParking
+	p := &paused{}
 	switch {
 	case o.failure != 0:
 		c.why = closedStream
@@ -122,17 +123,19 @@ func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 			c.why = closedForeign
 		}
 		return gnet.Close
-	case o.held != nil || o.stalled:
-	case s.memory.spentFor(c) || !s.memory.chargeAhead(c):
-		state = stateParkingForMemory
+	case c.overflow != nil:
+		if o.blocked.on == waitRoom {
+			p.on, p.ring = waitRoom, o.blocked.ring
+		}
+	case o.stalled || s.memory.spent() || !s.memory.chargeAhead(c):
 	default:
 		return gnet.None
 	}
-	l.detach(c, state)
+	l.detach(c, p)
 	return gnet.Close
 }
 
-// giveUpAll parks every connection of the loop but the one that it has just read: the
+// giveUpAll pauses every connection of the loop but the one that it has just read: the
 // next read of any of them might bring more than there is memory for.
 func (l *loop) giveUpAll(but *conn) {
 	l.srv.warnings.warn("server: --client-memory is used up; what does not fit into a read waits",
@@ -140,7 +143,7 @@ func (l *loop) giveUpAll(but *conn) {
 	for c := l.all.head; c != nil; {
 		next := c.next(listAll)
 		if c != but {
-			l.detach(c, stateParkingForMemory)
+			l.detach(c, &paused{})
 			_ = (*l.events.Load()).Close(c.gc)
 		}
 		c = next
@@ -149,20 +152,14 @@ func (l *loop) giveUpAll(but *conn) {
 
 // detach makes the duplicate by which a connection lives on when gnet closes its
 // own; the caller has it closed. An event loop never waits: without a descriptor, the
-// kept one included, the connection ends. What it holds is pushed all the same.
-func (l *loop) detach(c *conn, state connState) {
-	fd, err := c.gc.Dup()
-	if err != nil && l.kept != nil {
-		_ = l.kept.Close()
-		fd, err = c.gc.Dup()
-		l.kept = nil
-	}
+// reserve included, the connection ends when its overflow is in.
+func (l *loop) detach(c *conn, p *paused) {
+	fd, err := l.reserve.dup(c.gc.Fd())
 	if err != nil {
-		l.srv.warnings.warn("server: cannot park a connection", "error", err)
-		c.why = closedError
-		return
+		l.srv.warnings.warn("server: a connection ends, there is no descriptor to pause it with", "error", err)
+		p.final = closedError
 	}
-	c.parkFD, c.state = int32(fd), state
+	p.fd, c.paused = fd, p
 }
 
 // OnClose is the loop's last touch of a connection.
@@ -170,21 +167,47 @@ func (l *loop) OnClose(gc gnet.Conn, err error) gnet.Action {
 	c := gc.Context().(*conn)
 	l.all.remove(c)
 	l.delist(c)
+	l.delistSilent(c)
 	l.attached.Add(-1)
-	l.placed.Add(-1)
-	if c.acks == nil {
-		c.gc = nil // else the ack domain does it, under its mutex
+	p := c.paused
+	if p == nil {
+		p = l.end(c, err)
 	}
-	if state := c.state; state != stateOpen {
-		c.state = stateOpen
-		l.srv.park(c, state == stateParkingForMemory)
-		return gnet.None
+	switch {
+	case p == nil:
+	case c.acks != nil:
+		l.domain.attach(c.acks, p.fd, nil)
+		l.srv.pause(c, p)
+	default:
+		c.gc = nil
+		l.srv.pause(c, p)
 	}
+	return gnet.None
+}
+
+// end ends a connection. Where its last record finds no room, it returns how it is to be paused.
+func (l *loop) end(c *conn, err error) *paused {
 	if c.why == closedNot {
 		c.why = whyClosed(c, err)
 	}
-	l.srv.conclude(l.in, c, gc.Dup)
-	return gnet.None
+	byClient := errors.Is(err, io.EOF) || c.why == closedByClient || c.why == closedReset
+	if o := l.in.end(c, !byClient); c.overflow != nil {
+		p := &paused{final: c.why, finished: true}
+		if o.blocked.on == waitRoom {
+			p.on, p.ring = waitRoom, o.blocked.ring
+		}
+		p.fd = -1
+		if c.acks != nil {
+			l.detach(c, p)
+		}
+		return p
+	}
+	fd := -1
+	if c.acks != nil && (c.endedPolitely() || l.domain.owes(c.acks)) {
+		fd, _ = l.reserve.dup(c.gc.Fd())
+	}
+	l.srv.conclude(l.in, c, fd)
+	return nil
 }
 
 func whyClosed(c *conn, err error) closeReason {
@@ -207,6 +230,9 @@ func (l *loop) seen(c *conn, framed uint64) {
 		l.all.remove(c)
 		l.all.add(c)
 	}
+	if framed == 0 && c.framed > 0 && c.farewellAt == 0 {
+		l.delistSilent(c)
+	}
 	if !c.dec.Unfinished() {
 		if c.unfinished != 0 {
 			c.unfinished = 0
@@ -219,6 +245,35 @@ func (l *loop) seen(c *conn, framed uint64) {
 		l.delist(c)
 		l.enlist(c)
 	}
+}
+
+// listSilent and delistSilent keep those that deadlines look for by themselves.
+func (l *loop) listSilent(c *conn) {
+	switch {
+	case c.farewellAt != 0:
+		l.leaving.add(c)
+	case c.framed == 0:
+		l.silent.add(c)
+	}
+	l.noteSilent()
+}
+
+func (l *loop) delistSilent(c *conn) {
+	if c.farewellAt != 0 {
+		l.leaving.remove(c)
+	} else {
+		l.silent.remove(c)
+	}
+	l.noteSilent()
+}
+
+func (l *loop) noteSilent() {
+	since := int64(0)
+	if c := l.silent.head; c != nil {
+		since = c.openedAt
+	}
+	l.silentFrom.Store(since)
+	l.leavers.Store(int32(l.leaving.n))
 }
 
 func (l *loop) delist(c *conn) {
@@ -238,13 +293,14 @@ func (l *loop) enlist(c *conn) {
 }
 
 // pendingBytes tells whether the socket holds something that was not read yet, the
-// client's FIN included.
+// client's FIN or reset included. (To peek would take the reset: the next read would see an
+// ordinary end.)
 func pendingBytes(fd int) bool {
-	var b [1]byte
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
 	for {
-		_, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		n, err := unix.Poll(p, 0)
 		if err != unix.EINTR {
-			return err != unix.EAGAIN
+			return n > 0 || err != nil
 		}
 	}
 }

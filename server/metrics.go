@@ -13,8 +13,8 @@ import (
 type collector struct {
 	s                                                *Server
 	received, rejected, bytes, open, opened, refused *prometheus.Desc
-	closed, backpressure, memory, parked, lost       *prometheus.Desc
-	needy                                            *prometheus.Desc
+	closed, backpressure, memory, waiting, lost      *prometheus.Desc
+	waitingForMemory                                 *prometheus.Desc
 }
 
 func newCollector(s *Server) *collector {
@@ -22,25 +22,25 @@ func newCollector(s *Server) *collector {
 		return prometheus.NewDesc("ringtail_"+name, help, labels, nil)
 	}
 	return &collector{
-		s:            s,
-		received:     desc("records_received_total", "Records taken, by shard.", "shard"),
-		rejected:     desc("records_rejected_total", "Records rejected, by reason.", "reason"),
-		bytes:        desc("bytes_received_total", "Bytes read from clients."),
-		open:         desc("connections", "Connections open, those that wait for their last acks included."),
-		opened:       desc("connections_opened_total", "Connections accepted."),
-		refused:      desc("connections_refused_total", "Connections closed at once, by reason.", "reason"),
-		closed:       desc("connections_closed_total", "Connections ended, by reason.", "reason"),
-		backpressure: desc("backpressure_seconds_total", "Time during which connections waited for room in the shard's ring.", "shard"),
-		memory:       desc("client_memory_bytes", "Memory held of --client-memory."),
-		parked:       desc("connections_waiting", "Connections not read now: they wait for room, memory, or their own reading of acks."),
-		needy:        desc("connections_waiting_for_memory", "Of these, those whose unfinished record does not fit into --client-memory."),
-		lost:         desc("records_lost_total", "Records taken that found no room before the drain time ended."),
+		s:                s,
+		received:         desc("records_received_total", "Records taken, by shard.", "shard"),
+		rejected:         desc("records_rejected_total", "Records rejected, by reason.", "reason"),
+		bytes:            desc("bytes_received_total", "Bytes read from clients."),
+		open:             desc("connections", "Connections open, those that wait for their last acks included."),
+		opened:           desc("connections_opened_total", "Connections accepted."),
+		refused:          desc("connections_refused_total", "Connections closed at once, by reason.", "reason"),
+		closed:           desc("connections_closed_total", "Connections ended, by reason.", "reason"),
+		backpressure:     desc("backpressure_seconds_total", "Time during which connections waited for room in the shard's ring.", "shard"),
+		memory:           desc("client_memory_bytes", "Memory held of --client-memory."),
+		waiting:          desc("connections_waiting", "Connections not read now: they wait for room, memory, or their own reading of acks."),
+		waitingForMemory: desc("connections_waiting_for_memory", "Of these, those whose unfinished record does not fit into --client-memory."),
+		lost:             desc("records_lost_total", "Records taken that found no room before the drain time ended."),
 	}
 }
 
 func (k *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{k.received, k.rejected, k.bytes, k.open, k.opened, k.refused,
-		k.closed, k.backpressure, k.memory, k.parked, k.needy, k.lost} {
+		k.closed, k.backpressure, k.memory, k.waiting, k.waitingForMemory, k.lost} {
 		ch <- d
 	}
 }
@@ -56,7 +56,7 @@ func (k *collector) Collect(ch chan<- prometheus.Metric) {
 	for i, n := range st.Routed {
 		shard := strconv.Itoa(i)
 		counter(k.received, float64(n), shard)
-		counter(k.backpressure, k.s.pressure.seconds(i), shard)
+		counter(k.backpressure, k.s.backpressure.seconds(i), shard)
 	}
 	for r := codec.OK + 1; int(r) < codec.NumReasons; r++ {
 		counter(k.rejected, float64(st.Rejected[r.String()]), r.String())
@@ -72,6 +72,6 @@ func (k *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(k.lost, float64(st.Lost))
 	gauge(k.open, float64(st.Connections))
 	gauge(k.memory, float64(st.ClientMemory))
-	gauge(k.parked, float64(st.Waiting))
-	gauge(k.needy, float64(st.WaitingForMemory))
+	gauge(k.waiting, float64(st.Waiting))
+	gauge(k.waitingForMemory, float64(st.WaitingForMemory))
 }

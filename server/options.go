@@ -32,9 +32,10 @@ type Options struct {
 	MaxConnectionsPerIP int   // --max-connections-per-ip; 0: no limit
 	ClientMemory        int64 // --client-memory, bytes; 0: 256 MiB
 
-	IdleTimeout      time.Duration // --idle-timeout; 0: none
-	FrameTimeout     time.Duration // --frame-timeout; 0: none
-	MaxConnectionAge time.Duration // --max-connection-age; 0: none
+	IdleTimeout        time.Duration // --idle-timeout; 0: none
+	FrameTimeout       time.Duration // --frame-timeout; 0: none
+	FirstRecordTimeout time.Duration // --first-record-timeout, once half of the places are taken; 0: none
+	MaxConnectionAge   time.Duration // --max-connection-age; 0: none
 
 	Logger     *slog.Logger          // nil: discard
 	Registerer prometheus.Registerer // nil: none
@@ -74,6 +75,7 @@ func (o *Options) validate() error {
 		{"--client-memory", o.ClientMemory},
 		{"--idle-timeout", int64(o.IdleTimeout)},
 		{"--frame-timeout", int64(o.FrameTimeout)},
+		{"--first-record-timeout", int64(o.FirstRecordTimeout)},
 		{"--max-connection-age", int64(o.MaxConnectionAge)},
 	} {
 		if f.n < 0 {

@@ -61,37 +61,44 @@ func (w *writer) ring(i int) *shard.Ring {
 
 func (w *writer) run(i int) {
 	defer w.done.Done()
-	r := w.ring(i)
 	for {
-		moved := false
-		for !w.stuck[i].Load() {
-			b, ok := r.Next()
-			if !ok {
-				break
-			}
-			w.keep(i, &b)
-			if w.refuse != nil {
-				b.Records(func(_ int, rec shard.Record) bool { w.refuse(w.srv, b.Conn, rec); return true })
-			}
-			r.Free(b.End)
-			moved = true
-		}
-		if moved {
-			w.srv.AcksMoved()
+		if !w.stuck[i].Load() && w.empty(i) {
 			continue
 		}
 		select {
 		case <-w.stop:
+			w.empty(i)
 			return
 		case <-time.After(time.Millisecond):
 		}
 	}
 }
 
+// empty takes what is in a ring, and tells whether that was something.
+func (w *writer) empty(i int) (moved bool) {
+	r := w.ring(i)
+	for b, ok := r.Next(); ok; b, ok = r.Next() {
+		w.keep(i, &b)
+		if w.refuse != nil {
+			b.Records(func(_ int, rec shard.Record) bool { w.refuse(w.srv, b.Conn, rec); return true })
+		}
+		r.Free(b.End)
+		if moved = true; w.stuck[i].Load() && !isClosed(w.stop) {
+			break
+		}
+	}
+	if moved {
+		w.srv.AcksMoved()
+	}
+	return moved
+}
+
 func (w *writer) keep(i int, b *shard.Batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.counts[i] += b.Count
+	if b.Conn != 0 {
+		w.counts[i] += b.Count
+	}
 	if w.forget.Load() {
 		return
 	}
@@ -120,7 +127,7 @@ func (w *writer) shard(i int) []taken {
 // rig is a server, its rings and a writer.
 type rig struct {
 	*Server
-	t *testing.T
+	t testing.TB
 	w *writer
 }
 
@@ -136,7 +143,7 @@ type rigOptions struct {
 
 const testMaxRecord = 64 << 10
 
-func newRig(t *testing.T, change func(*rigOptions)) *rig {
+func newRig(t testing.TB, change func(*rigOptions)) *rig {
 	t.Helper()
 	o := rigOptions{Options: Options{
 		Codec:  codec.Options{Field: "number", Shards: shards, MaxRecordBytes: testMaxRecord},
@@ -176,7 +183,7 @@ func newRig(t *testing.T, change func(*rigOptions)) *rig {
 	return r
 }
 
-func newRing(t *testing.T, name string, bytes int) *shard.Ring {
+func newRing(t testing.TB, name string, bytes int) *shard.Ring {
 	t.Helper()
 	ring, err := shard.New(shard.Options{Name: name, Bytes: bytes})
 	if err != nil {
@@ -190,14 +197,19 @@ func newRing(t *testing.T, name string, bytes int) *shard.Ring {
 	return ring
 }
 
-// stop ends the server at once, and checks that nothing is left of any connection.
+// stop ends the server at once, and checks that nothing is left of any connection, and that every
+// record is somewhere.
 func (r *rig) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	r.Finish(ctx)
-	close(r.w.stop)
+	for i := range r.w.stuck {
+		r.w.stuck[i].Store(false)
+	}
+	close(r.w.stop) // it empties the rings first
 	r.w.done.Wait()
 	st := r.Stats()
+	r.w.checkBooks(r.t, st)
 	if st.Connections != 0 || st.Waiting != 0 || st.ClientMemory != 0 || r.reading.Load() != 0 || len(r.conns) != 0 {
 		r.t.Errorf("after Finish: %d connections, %d waiting, %d bytes held, %d reading, %d known",
 			st.Connections, st.Waiting, st.ClientMemory, r.reading.Load(), len(r.conns))
@@ -206,6 +218,29 @@ func (r *rig) stop() {
 		if l.placed.Load() != 0 || l.attached.Load() != 0 {
 			r.t.Errorf("after Finish: %d connections placed with loop %d, %d attached", l.placed.Load(), i, l.attached.Load())
 		}
+	}
+}
+
+// checkBooks: received = in rings + rejected + lost, and so for dead letters. What a test has put
+// into a ring itself is of no connection.
+func (w *writer) checkBooks(t testing.TB, st Stats) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	inRings, rejected := uint64(0), uint64(0)
+	for i := range shards {
+		inRings += uint64(w.counts[i])
+	}
+	for reason, n := range st.Rejected {
+		if reason != codec.RefusedByKafka.String() { // those were in a ring
+			rejected += n
+		}
+	}
+	if st.Received != inRings+rejected+st.Lost {
+		t.Errorf("the books do not add up: received %d, in rings %d, rejected %d, lost %d", st.Received, inRings, rejected, st.Lost)
+	}
+	if n := uint64(w.counts[shards]); w.set.Dead != nil && st.Letters != n+st.LettersLost {
+		t.Errorf("the books do not add up: %d dead letters, in their ring %d, lost %d", st.Letters, n, st.LettersLost)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,28 +25,24 @@ type Server struct {
 	loops     []*loop
 	domains   []*ackDomain // a loop each, if any listener acks
 	intakes   []*intake    // everybody's, for counting
-	spareMu   sync.Mutex   // guards spare: it ends connections that no loop has
-	spare     *intake
 
-	frugals   []*frugal // a loop each
-	admission *admission
-	memory    budget
-	pressure  *pressure
-	clock     servedClock
-	warnings  throttle
-	samples   samples
+	pauser       *pauser
+	admission    *admission
+	memory       budget
+	backpressure backpressure
+	clock        servedClock
+	warnings     throttle
+	samples      samples
 
-	recordLimit    atomic.Int64
-	letterLimit    atomic.Int64
-	lost           atomic.Uint64
-	lettersLost    atomic.Uint64
-	refusedByKafka atomic.Uint64
-	closed         [closeReasons]atomic.Uint64
-	parked         atomic.Int64
-	parks          atomic.Uint64 // times a connection was parked
-	spared         atomic.Int64  // of parked, those that a frugal reader has
-	needy          atomic.Int64  // of these, those that wait for memory
-	reading        atomic.Int64  // connections that may still push
+	recordLimit     atomic.Int64
+	letterLimit     atomic.Int64
+	lost            atomic.Uint64
+	deadLettersLost atomic.Uint64
+	refusedByKafka  atomic.Uint64
+	closed          [closeReasons]atomic.Uint64
+	paused          atomic.Int64  // connections that the pauser has, or will have at once
+	pauses          atomic.Uint64 // times a connection was paused
+	reading         atomic.Int64  // connections that may still push
 
 	nextID  atomic.Uint64
 	placing sync.Mutex // leastLoaded
@@ -58,11 +53,11 @@ type Server struct {
 
 	started    bool
 	handovers  chan struct{}
-	goroutines sync.WaitGroup // welcome, park: what ends with the connections
+	goroutines sync.WaitGroup // hand-overs to loops
 	accepting  sync.WaitGroup
 	ackers     sync.WaitGroup
 	stopAckers chan struct{}
-	keepers    sync.WaitGroup // ticker, pressure
+	keepers    sync.WaitGroup // ticker, pauser
 	stopKeep   chan struct{}
 	drainStart atomic.Int64
 	draining   chan struct{}
@@ -90,7 +85,6 @@ func New(o Options) (*Server, error) {
 		rings:      append([]*shard.Ring(nil), o.Rings.Rings...),
 		deadLane:   -1,
 		conns:      make(map[uint64]*conn),
-		handovers:  make(chan struct{}, handoversMax),
 		stopKeep:   make(chan struct{}),
 		stopAckers: make(chan struct{}),
 		draining:   make(chan struct{}),
@@ -102,12 +96,12 @@ func New(o Options) (*Server, error) {
 		s.rings = append(s.rings, o.Rings.Dead)
 		s.recent = make([]recentRemote, recentRemotes)
 	}
-	s.memory.init(o.ClientMemory, o.Loops, o.Codec.MaxRecordBytes, o.Rings.Dead != nil)
+	s.memory.init(o.ClientMemory, o.Loops, o.Codec.MaxRecordBytes)
 	if s.memory.limit > o.ClientMemory {
 		o.Logger.Warn("server: --client-memory is less than the event loops and a record need; raised",
 			"asked", o.ClientMemory, "bytes", s.memory.limit)
 	}
-	s.pressure = newPressure(s.rings, s.opt.Codec.Shards)
+	s.backpressure = make(backpressure, len(s.rings))
 	s.clock.ns.Store(1) // 0 is "never"
 	s.warnings = throttle{log: o.Logger, clock: &s.clock}
 	s.samples = samples{throttle{log: o.Logger, clock: &s.clock}}
@@ -128,6 +122,7 @@ func New(o Options) (*Server, error) {
 		s.listeners = append(s.listeners, lis)
 	}
 	s.admission = newAdmission(o.MaxConnections, o.MaxConnectionsPerIP, o.Logger)
+	s.handovers = make(chan struct{}, s.admission.handovers)
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(newCollector(s)); err != nil {
 			s.closeListeners()
@@ -143,23 +138,21 @@ func (s *Server) makeLoops() error {
 		if err != nil {
 			return err
 		}
-		l := &loop{srv: s, in: in, all: connList{which: listAll}, frames: connList{which: listUnfinished}}
+		l := &loop{srv: s, in: in, all: connList{which: listAll}, frames: connList{which: listUnfinished},
+			silent: connList{which: listSilent}, leaving: connList{which: listSilent}}
 		if s.acks() {
 			l.domain = s.makeDomain()
 			s.domains = append(s.domains, l.domain)
 		}
 		s.loops = append(s.loops, l)
 		s.intakes = append(s.intakes, in)
-		f, err := newFrugal(s)
-		if err != nil {
-			return err
-		}
-		s.frugals = append(s.frugals, f)
 	}
 	var err error
-	s.spare, err = newIntake(s)
-	s.intakes = append(s.intakes, s.spare)
-	return err
+	if s.pauser, err = newPauser(s); err != nil {
+		return err
+	}
+	s.intakes = append(s.intakes, s.pauser.in)
+	return nil
 }
 
 func (s *Server) acks() bool {
@@ -182,12 +175,14 @@ func (s *Server) makeDomain() *ackDomain {
 	}
 	return newAckDomain(rings, ackOptions{
 		clock:         s.clock.now,
+		now:           shard.Now,
 		idleTimeout:   int64(s.opt.IdleTimeout),
 		lingerTimeout: int64(linger),
 		resume:        s.resume,
 		gone:          s.gone,
 		kill:          kill,
 		write:         unix.Write,
+		linesSaid:     s.memory.linesSaid,
 	})
 }
 
@@ -215,26 +210,18 @@ func (s *Server) Start() error {
 			return fmt.Errorf("server: event loop %d: %w", i, err)
 		}
 		l.client = client
-		l.kept, _ = os.Open(os.DevNull)
+		l.reserve.open()
 	}
-	for i, f := range s.frugals {
-		if err := f.open(); err != nil {
-			for _, l := range s.loops {
-				l.stop()
-			}
-			for _, f := range s.frugals[:i] {
-				_ = unix.Close(f.epfd)
-			}
-			s.closeListeners()
-			return fmt.Errorf("server: frugal reader %d: %w", i, err)
+	if err := s.pauser.open(); err != nil {
+		for _, l := range s.loops {
+			l.stop()
 		}
+		s.closeListeners()
+		return fmt.Errorf("server: pauser: %w", err)
 	}
 	s.started = true
 	s.keepers.Go(func() { s.tick(s.stopKeep) })
-	s.keepers.Go(func() { s.pressure.keep(s.stopKeep) })
-	for _, f := range s.frugals {
-		s.keepers.Go(func() { f.run(s.stopKeep) })
-	}
+	s.keepers.Go(func() { s.pauser.run(s.stopKeep) })
 	for _, d := range s.domains {
 		s.ackers.Go(func() { d.run(s.stopAckers) })
 	}
@@ -268,7 +255,7 @@ func (s *Server) AcksMoved() {
 	for _, d := range s.domains {
 		d.wake()
 	}
-	s.pressure.wake()
+	s.pauser.roomMade()
 }
 
 // Refused says that a record which was in a ring already has been set aside: its
@@ -279,7 +266,7 @@ func (s *Server) Refused(connection, ordinal uint64, reason codec.Reason) {
 	c := s.conns[connection]
 	s.connsMu.RUnlock()
 	if c != nil && c.acks != nil {
-		c.domain.refused(c.acks, ordinal, reason)
+		c.loop.domain.refused(c.acks, ordinal, reason)
 	}
 }
 
@@ -306,10 +293,9 @@ func (s *Server) SetMaxRecordBytes(n int) { s.recordLimit.Store(int64(n)) }
 func (s *Server) SetMaxLetterBytes(n int) { s.letterLimit.Store(int64(n)) }
 
 func (s *Server) newConn(l *listener, remote netip.AddrPort) *conn {
-	c := &conn{id: s.nextID.Add(1), remote: remote}
+	c := &conn{id: s.nextID.Add(1), remote: remote, loop: s.leastLoaded()}
 	c.dec.Init(l.opt.Framing)
 	if l.opt.Ack {
-		c.domain = s.domains[c.id%uint64(len(s.domains))]
 		c.acks = &ackState{conn: c, fd: -1}
 	}
 	s.connsMu.Lock()
@@ -326,11 +312,11 @@ func (s *Server) forget(c *conn) {
 	s.connsMu.Lock()
 	delete(s.conns, c.id)
 	s.connsMu.Unlock()
+	c.loop.placed.Add(-1)
 }
 
 // leastLoaded is the event loop with the fewest connections. The next one is counted at
-// once: several are placed at a time, and a loop that is slow to take its first would
-// be given all of them.
+// once, and is that loop's for life.
 func (s *Server) leastLoaded() *loop {
 	s.placing.Lock()
 	defer s.placing.Unlock()

@@ -38,6 +38,7 @@ type serveFlags struct {
 	ClientMemory        config.Size       `default:"256MiB" help:"What all connections together may hold of unfinished records."`
 	IdleTimeout         config.Duration   `default:"0" help:"Close connections that have sent nothing for so long. 0: never."`
 	FrameTimeout        config.Duration   `default:"30s" help:"Close connections whose unfinished record is older. 0: never."`
+	FirstRecordTimeout  config.Duration   `default:"10m" help:"Close connections that have not sent a record by then, once half of the places are taken. 0: never."`
 	MaxConnectionAge    config.Duration   `default:"0" help:"Close connections that are older. 0: never."`
 	RingBytes           config.Size       `default:"16MiB" help:"Memory of each shard for what Kafka does not have yet."`
 	RingDir             string            `placeholder:"DIR" help:"Keep them in files there instead, made if missing: they survive the death of the process, not of the machine. One server a directory."`
@@ -113,8 +114,9 @@ func (c *serveFlags) options() (node.Options, error) {
 		Producers: c.Producers, Writer: c.Writer, Properties: c.KafkaProperty, Unsafe: c.Unsafe,
 		MaxConnections: c.MaxConnections, MaxConnectionsPerIP: c.MaxConnectionsPerIP, ClientMemory: int64(c.ClientMemory),
 		IdleTimeout: time.Duration(c.IdleTimeout), FrameTimeout: time.Duration(c.FrameTimeout),
-		MaxConnectionAge: time.Duration(c.MaxConnectionAge),
-		RingBytes:        int(c.RingBytes), RingDir: c.RingDir, Loops: c.Loops,
+		FirstRecordTimeout: time.Duration(c.FirstRecordTimeout),
+		MaxConnectionAge:   time.Duration(c.MaxConnectionAge),
+		RingBytes:          int(c.RingBytes), RingDir: c.RingDir, Loops: c.Loops,
 		StartTimeout: time.Duration(c.StartTimeout), DrainTimeout: time.Duration(c.DrainTimeout),
 		Admin: c.Admin, Pprof: c.Pprof, Version: ownVersion(),
 	}, nil

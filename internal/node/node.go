@@ -237,6 +237,7 @@ func (n *node) serve(reg prometheus.Registerer) error {
 		ClientMemory:        n.opt.ClientMemory,
 		IdleTimeout:         n.opt.IdleTimeout,
 		FrameTimeout:        n.opt.FrameTimeout,
+		FirstRecordTimeout:  n.opt.FirstRecordTimeout,
 		MaxConnectionAge:    n.opt.MaxConnectionAge,
 		Logger:              n.env.Log,
 		Registerer:          reg,

@@ -47,6 +47,7 @@ type Options struct {
 	ClientMemory        int64
 	IdleTimeout         time.Duration
 	FrameTimeout        time.Duration
+	FirstRecordTimeout  time.Duration
 	MaxConnectionAge    time.Duration
 	RingBytes           int
 	RingDir             string // "": memory
