@@ -29,6 +29,8 @@ type adversary struct {
 	dying  bool // fatal was raised: nothing is taken, nothing new is sent
 	gone   bool // the topic is missing
 	tooOld bool // Destroy was called
+
+	batchMax int // batch.size
 }
 
 type message struct {
@@ -37,6 +39,7 @@ type message struct {
 	id     uint64
 	maybe  bool // was in a request that may have reached the broker
 	poison bool
+	size   int
 }
 
 type request struct {
@@ -58,6 +61,7 @@ type world struct {
 	orphans []*request // requests of dead instances that a broker may still append
 	calm    bool       // no more faults
 	hang    bool       // the next Destroy never returns
+	takes   int        // bytes of the largest batch; 0: any. Nobody tells
 	faults  map[string]int
 }
 
@@ -65,7 +69,7 @@ func (w *world) append(r *request) {
 	if r.appended {
 		return
 	}
-	if slices.ContainsFunc(r.messages, func(m message) bool { return m.poison }) {
+	if w.takes > 0 && sizeOf(r.messages) > w.takes || slices.ContainsFunc(r.messages, func(m message) bool { return m.poison }) {
 		return // refused, whoever sent it
 	}
 	r.appended = true
@@ -116,7 +120,7 @@ func (a *adversary) Produce(line int, partition int32, first uint64, records []r
 	for i := range take {
 		v := records[i].Value
 		a.queue[partition] = append(a.queue[partition], message{
-			line: line, number: first + uint64(i), id: binary.LittleEndian.Uint64(v), poison: v[8] != 0,
+			line: line, number: first + uint64(i), id: binary.LittleEndian.Uint64(v), poison: v[8] != 0, size: len(v),
 		})
 	}
 	return take, code
@@ -193,7 +197,9 @@ func (a *adversary) Fatal() int                         { return a.fatal }
 func (a *adversary) Wake()                              {}
 func (a *adversary) Events() ([]rdk.Event, int)         { return nil, 0 }
 func (a *adversary) Send()                              {}
-func (a *adversary) Named() bool                        { return true }
+func (a *adversary) Ready() error                       { return nil }
+func (a *adversary) Relief()                            {}
+func (a *adversary) Trouble(int) string                 { return "" }
 func (a *adversary) Statistics() (rdk.Statistics, bool) { return rdk.Statistics{}, false }
 
 // Purge reports what is queued, and with inflight what is under way: that may
@@ -270,7 +276,7 @@ func (a *adversary) act() {
 		a.world.faults["connection lost"]++
 	case 2:
 		if !a.dying {
-			a.refuse(p, r)
+			a.refuse(p, r, errTopicAuthorize)
 		}
 	case 3:
 		if !a.dying && a.rng.IntN(4) == 0 {
@@ -292,6 +298,9 @@ func (a *adversary) send(p int) {
 		return
 	}
 	n := 1 + a.rng.IntN(min(len(a.queue[p]), 12))
+	for n > 1 && sizeOf(a.queue[p][:n]) > a.batchMax {
+		n--
+	}
 	r := &request{partition: p, messages: append([]message(nil), a.queue[p][:n]...)}
 	a.queue[p] = a.queue[p][n:]
 	a.flight[p] = r
@@ -316,6 +325,11 @@ func (a *adversary) verdict(p int, r *request) {
 		a.die()
 		return
 	}
+	if takes := a.world.takes; takes > 0 && sizeOf(r.messages) > takes && !r.appended {
+		a.world.faults["too large"]++
+		a.refuse(p, r, errMessageSizeLarge)
+		return
+	}
 	a.world.append(r)
 	a.flight[p] = nil
 	if !a.world.calm && len(a.late) == 0 && a.rng.IntN(30) == 0 {
@@ -332,6 +346,13 @@ func (a *adversary) verdict(p int, r *request) {
 	if a.world.calm || a.rng.IntN(3) == 0 {
 		a.belated()
 	}
+}
+
+func sizeOf(messages []message) (n int) {
+	for _, m := range messages {
+		n += m.size
+	}
+	return n
 }
 
 // belated reports what was overtaken.
@@ -363,11 +384,10 @@ func (a *adversary) retry(p int, r *request) {
 }
 
 // refuse is a permanent error for one batch: the instance is fatal.
-func (a *adversary) refuse(p int, r *request) {
+func (a *adversary) refuse(p int, r *request, code int) {
 	if r.appended {
 		return
 	}
-	code := []int{errTopicAuthorize, errMessageSizeLarge}[a.rng.IntN(2)]
 	a.flight[p] = nil
 	for _, m := range r.messages {
 		m.maybe = false

@@ -24,7 +24,9 @@ type client interface {
 	Fatal() int
 	Events() ([]rdk.Event, int)
 	Statistics() (rdk.Statistics, bool)
-	Named() bool // it has a producer id
+	Ready() error            // nil once it has been seen to be able to write, else what is in the way
+	Relief()                 // gives up memory that a stall took
+	Trouble(line int) string // what the line waits for, "" where that is not known
 	Destroy()
 }
 
@@ -79,7 +81,8 @@ const (
 	destroyTimeout = time.Minute
 	giveUpTimeout  = 10 * time.Second // from purging everything to not waiting for reports
 	purgeEvery     = 100 * time.Millisecond
-	backoffMin     = 100 * time.Millisecond
+	backoffMin     = time.Second
+	healthy        = time.Minute // an instance that has run for so long is not in trouble
 	backoffMax     = 10 * time.Second
 	pollIdle       = time.Second
 	gather         = time.Millisecond
@@ -101,7 +104,8 @@ type engine struct {
 
 	state       state
 	client      client
-	guess       int           // what batch.size is tried where the topic's limit may not be read; 0: its own
+	limits      limits        // what refusals have taught beside the topic's settings
+	able        bool          // running: the client is ready
 	batchMax    int           // batch.size that the client was made with
 	since       time.Duration // when the state was entered
 	retryAt     time.Duration // rebuilding: not before
@@ -120,15 +124,17 @@ type engine struct {
 	records     []rdk.Record    // scratch of feedRecords
 	recordMax   int             // feed: most bytes of a record and its key
 	needKey     bool            // feed: the topic takes no record without key
-	retriesSeen uint64          // txretries in the last statistics
+	retriesSeen uint64          // retries in the last statistics
+	said        string          // the client's last warning
 
 	mu     sync.Mutex // held by wake, and while client changes: Wake must not meet Destroy
 	waking client
 	poke   chan struct{} // capacity 1: wakes an engine without a client
 	abort  atomic.Bool   // give up what is not in Kafka yet
 	health atomic.Pointer[string]
-	oldest atomic.Int64  // when the oldest record not in Kafka came (shard.Now), 0: none
-	named  chan struct{} // closed once the first instance has its producer id
+	oldest atomic.Int64           // when the oldest record not in Kafka came (shard.Now), 0: none
+	cause  atomic.Pointer[string] // what the oldest record waits for, while that is a stall
+	ready  chan struct{}          // closed once the first instance is ready
 	done   chan struct{}
 }
 
@@ -137,7 +143,7 @@ func newEngine(cfg engineConfig, s seams, lines []*line, st *stats) *engine {
 		cfg: cfg, seams: s, lines: lines, stats: st, freed: st.freed,
 		records: make([]rdk.Record, 0, rdk.BatchMax),
 		poke:    make(chan struct{}, 1),
-		named:   make(chan struct{}),
+		ready:   make(chan struct{}),
 		done:    make(chan struct{}),
 	}
 	if lines[0].shard < 0 {
@@ -246,7 +252,7 @@ func (e *engine) pending() bool {
 // collect takes what the reports said since the last time: acked moves, batches
 // are freed, a failure is noted.
 func (e *engine) collect() {
-	freed, oldest := false, int64(0)
+	freed, oldest, stuck := false, int64(0), e.lines[0]
 	letters := uint64(0)
 	if e.cfg.Dead != nil {
 		letters = e.cfg.Dead.Acked()
@@ -259,8 +265,14 @@ func (e *engine) collect() {
 			if t.Acked > l.acked {
 				e.stats.delivered(l, t.Acked-l.acked)
 				l.acked, l.inARow, l.stopped = t.Acked, 0, false
-				e.backoff, e.down = 0, false
-				e.progress()
+				e.down = false
+				if l.trouble > 0 && l.acked >= l.trouble {
+					l.trouble = 0
+					e.calm()
+				}
+				if e.state == running && e.able {
+					e.well()
+				}
 			}
 			if failed == nil {
 				switch {
@@ -275,11 +287,11 @@ func (e *engine) collect() {
 			freed = true
 		}
 		if len(l.held) > 0 && (oldest == 0 || l.held[0].batch.Taken < oldest) {
-			oldest = l.held[0].batch.Taken
+			oldest, stuck = l.held[0].batch.Taken, l
 		}
 	}
 	e.oldest.Store(oldest)
-	e.relief(oldest)
+	e.relief(oldest, stuck)
 	if freed && e.cfg.OnProgress != nil {
 		e.cfg.OnProgress()
 	}
@@ -296,8 +308,8 @@ func (e *engine) collect() {
 }
 
 // relief tells that a stall is over. What it made queues grow to is garbage then, and
-// a process that allocates nothing would collect it minutes later.
-func (e *engine) relief(oldest int64) {
+// a process that allocates nothing would collect it minutes later. l has the oldest record.
+func (e *engine) relief(oldest int64, l *line) {
 	age := time.Duration(0)
 	if oldest != 0 {
 		age = e.seams.now() - time.Duration(oldest)
@@ -305,8 +317,15 @@ func (e *engine) relief(oldest int64) {
 	switch {
 	case age > stalledAfter:
 		e.stalled = true
+		if e.client != nil {
+			e.because(e.client.Trouble(l.id))
+		}
 	case e.stalled && age < relieved:
 		e.stalled = false
+		e.cause.Store(nil)
+		if e.client != nil {
+			e.client.Relief()
+		}
 		if e.cfg.OnRelief != nil {
 			e.cfg.OnRelief()
 		}
@@ -331,7 +350,14 @@ func (e *engine) stepRunning() time.Duration {
 		return 0
 	}
 	e.client.Send()
-	if e.nothingHeld() {
+	if e.backoff > 0 && e.seams.now()-e.since > healthy {
+		for _, l := range e.lines {
+			l.trouble = 0
+		}
+		e.calm()
+	}
+	e.reach()
+	if e.able && e.nothingHeld() {
 		e.well() // what was in the way has been set aside
 	}
 	for _, l := range e.lines {
@@ -396,10 +422,41 @@ func (e *engine) enter(s state) {
 	e.quiet = false
 }
 
-// progress is the first ok report after trouble: the engine is well again.
-func (e *engine) progress() {
-	if e.state == running {
-		e.well()
+// reach notes that the client is ready, or tells readiness why it is not yet.
+func (e *engine) reach() {
+	if e.able {
+		return
+	}
+	if err := e.client.Ready(); err != nil {
+		e.sick(e.writer() + ": " + err.Error())
+		return
+	}
+	e.able = true
+	select {
+	case <-e.ready:
+	default:
+		close(e.ready)
+	}
+}
+
+// calm ends the back-off once every line is past what failed in it. The acks of others say
+// nothing: with one record that is refused for good among them, each would begin a rebuild.
+func (e *engine) calm() {
+	for _, l := range e.lines {
+		if l.trouble > 0 {
+			return
+		}
+	}
+	e.backoff = 0
+}
+
+// because notes what the oldest record waits for.
+func (e *engine) because(why string) {
+	if why == "" {
+		return
+	}
+	if old := e.cause.Load(); old == nil || *old != why {
+		e.cause.Store(&why)
 	}
 }
 

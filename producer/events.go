@@ -27,7 +27,9 @@ func (e *engine) events() {
 		case strings.Contains(ev.Text, "enable.gapless.guarantee is experimental"):
 			// Said at every start; why it is on stands in properties.go.
 		default:
-			e.log().Log(context.Background(), slogLevel(ev.Level), e.writer(), "text", ev.Text)
+			if e.log().Log(context.Background(), slogLevel(ev.Level), e.writer(), "text", ev.Text); slogLevel(ev.Level) >= slog.LevelWarn {
+				e.said = ev.Text
+			}
 		}
 	}
 	if lost > 0 {
@@ -35,9 +37,6 @@ func (e *engine) events() {
 	}
 	if s, ok := e.client.Statistics(); ok {
 		e.statistics(s)
-	}
-	if e.client.Named() {
-		e.hasID()
 	}
 }
 
@@ -47,14 +46,6 @@ func (e *engine) writer() string {
 		return WriterLibrdkafka
 	}
 	return WriterNative + " writer"
-}
-
-func (e *engine) hasID() {
-	select {
-	case <-e.named:
-	default:
-		close(e.named)
-	}
 }
 
 // Error codes that come as events; they are librdkafka's.

@@ -25,7 +25,10 @@ const (
 // itself (the dead ring was full), so that the engine looks again soon.
 func (e *engine) feed() (records int, again bool) {
 	t := e.topic()
-	e.recordMax, e.needKey, e.full = t.recordMax(), t.Compacted && e.cfg.Keyed, false
+	e.recordMax, e.needKey, e.full = min(t.recordMax(), e.limits.record(t)), t.Compacted && e.cfg.Keyed, false
+	if e.lines[0].shard < 0 {
+		e.recordMax = min(e.recordMax, e.limits.letter(t))
+	}
 	for _, l := range e.lines {
 		for e.state == running {
 			n, f := 0, nothing

@@ -38,6 +38,7 @@ type line struct {
 	acked uint64 // every number below is in Kafka
 	bytes int    // bytes of the batches entered and not freed
 
+	trouble uint64   // the number behind the record that an instance failed at; 0: none, or it is in Kafka
 	base    uint64   // sent when the instance began: reports expected are sent − base
 	suspect []uint64 // numbers that the broker marked invalid once, ascending
 	blamed  []uint64 // numbers that it marked twice, ascending: to be set aside
@@ -156,6 +157,33 @@ func (l *line) free(letters uint64, done func(*held)) bool {
 		l.held, l.buf = nil, nil // what a stall needed is not kept for ever
 	}
 	return true
+}
+
+// sizes returns the bytes of record n, which was handed over, and of it and all that were handed
+// over behind it, with their keys.
+func (l *line) sizes(n uint64) (record, all int) {
+	for i := range l.held {
+		h := &l.held[i]
+		if !h.entered || h.walked && h.end <= n {
+			continue
+		}
+		at := shard.Cursor{}
+		for k := h.first; k < l.sent && at.Index < h.batch.Count; {
+			aside := h.isAside(at.Index)
+			rec := h.batch.Next(&at)
+			if aside {
+				continue
+			}
+			if size := len(rec.Value) + len(rec.Meta); k >= n {
+				all += size
+				if k == n {
+					record = size
+				}
+			}
+			k++
+		}
+	}
+	return record, all
 }
 
 // waiting is how many bytes of the ring were not handed over yet, and a few too many: the

@@ -101,7 +101,7 @@ var (
 	descDelivery  = desc("delivery_seconds", "From ring entry to Kafka's ack, over every record.")
 	descRebuilds  = desc("producer_rebuilds_total", "Times the writer was started anew after a failure.")
 	descMaybe     = desc("possible_duplicates_total", "Records sent again although Kafka may have them.")
-	descRetries   = desc("kafka_retries_total", "Requests that librdkafka sent again by its own count (txretries), which leaves out produce requests whose records it queued again.")
+	descRetries   = desc("kafka_retries_total", "Tries after the first: of batches with the native writer; of requests with librdkafka, by its own count (txretries), which leaves out produce requests whose records it queued again.")
 	descRequests  = desc("kafka_request_seconds", "Round trip of requests to brokers, of the writer's last five seconds.")
 )
 

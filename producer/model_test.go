@@ -161,6 +161,9 @@ func newModel(t testing.TB, seed uint64) *model {
 	m.world = &world{rng: rng, log: make([][]uint64, shards+1), faults: map[string]int{}}
 	m.pushed, m.ends, m.done = make([][]uint64, shards), make([][]int, shards), make([]int, shards)
 	m.letters = rng.IntN(2) == 0
+	if rng.IntN(3) == 0 {
+		m.world.takes = 900
+	}
 	return m
 }
 
@@ -187,8 +190,9 @@ func (m *model) boot() {
 
 func (m *model) seams(slot int) seams {
 	return seams{
-		open: func(_ topicState, first []uint64) (client, error) {
+		open: func(t topicState, first []uint64) (client, error) {
 			a := newAdversary(m.world, first)
+			a.batchMax = t.batchMax()
 			m.clients[slot] = a
 			return a, nil
 		},
@@ -330,6 +334,8 @@ func (m *model) push(i int) {
 		n := 16 + m.rng.IntN(80)
 		if m.rng.IntN(300) == 0 {
 			n = 1600 // over the limit of 2000 less the slack
+		} else if m.rng.IntN(300) == 0 {
+			n = 1000 + m.rng.IntN(400) // over what the brokers take in some runs, and nobody tells
 		}
 		values[k] = make([]byte, n)
 		size += n
@@ -346,7 +352,7 @@ func (m *model) push(i int) {
 		if m.rng.IntN(200) == 0 {
 			v[8] = 1
 		}
-		m.poison[id] = v[8] != 0 || len(v) > 2000-recordSlack
+		m.poison[id] = v[8] != 0 || len(v) > 2000-recordSlack || m.world.takes > 0 && len(v) > m.world.takes
 		c.Append(v, nil, uint32(k))
 		m.pushed[i] = append(m.pushed[i], id)
 	}

@@ -56,21 +56,25 @@ func (o *Options) native(t topicState) (native.Options, error) {
 		return n, err
 	}
 	n.TLS, n.SASL = security.TLS, security.SASL
-	n.Compressor, err = compressor(o.property("compression.codec"), int(o.number("compression.level")))
+	n.Compressor, err = compressor(strings.ToLower(o.property("compression.codec")), int(o.number("compression.level")))
 	return n, err
 }
 
+// compressor is franz-go's of librdkafka's name. Only gzip's levels mean the same to both: what
+// librdkafka knows as lz4's and zstd's, the libraries used here number otherwise.
 func compressor(codec string, level int) (kgo.Compressor, error) {
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
 		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	}
-	c, ok := codecs[strings.ToLower(codec)]
-	if !ok {
+	c, ok := codecs[codec]
+	switch {
+	case !ok:
 		return nil, fmt.Errorf("compression.codec=%s is one that only librdkafka understands", codec)
-	}
-	if level >= 0 {
+	case level >= 0 && codec == "gzip":
 		c = c.WithLevel(level)
+	case level >= 0 && (codec == "lz4" || codec == "zstd"):
+		return nil, fmt.Errorf("compression.level=%d of %s is one that only librdkafka understands", level, codec)
 	}
 	return kgo.DefaultCompressor(c)
 }

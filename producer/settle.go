@@ -18,9 +18,12 @@ func (e *engine) fail(code int, l *line) {
 		e.sick(why)
 		e.log().Error("delivery failed, starting the writer anew; nothing is lost, clients wait", "cause", why)
 	}
-	if t := e.topic(); code == errTooLarge && t.Assumed {
-		// The topic's limit may not be read, so it is found by halves.
-		e.guess = max(e.batchMax/2, guessMin)
+	if l != nil && code != 0 {
+		t := e.client.Track(l.id)
+		l.trouble = t.Failed + 1
+		if code == errTooLarge {
+			e.limits.tooLarge(l, t, e.batchMax)
+		}
 	}
 	e.failure = true
 	e.enter(settling)
@@ -28,10 +31,6 @@ func (e *engine) fail(code int, l *line) {
 	e.lookedAt = e.topic().Look
 	e.purge()
 }
-
-// guessMin is the smallest batch size that is tried where the topic's limit may not
-// be read.
-const guessMin = 4096
 
 func (e *engine) purge() {
 	e.client.Purge(e.inflight)
@@ -99,12 +98,16 @@ func (e *engine) settled() {
 		} else {
 			l.acquitAll() // the whole batch was marked: nobody in particular
 		}
+		if l == e.limits.blamed {
+			l.blamed = append(l.blamed[:0], e.limits.number)
+		}
 		l.seek(l.acked)
 	}
 	if maybe > 0 && !e.abort.Load() {
 		e.stats.possibleDuplicates.Add(maybe)
 		e.log().Warn("a request's fate is unknown: its records are sent again and may be in Kafka twice", "records", maybe)
 	}
+	e.limits.blamed = nil
 	e.enter(destroying)
 	e.setWaking(nil)
 	e.gone = e.seams.destroy(e.client)
@@ -146,9 +149,6 @@ func (e *engine) stepRebuilding() time.Duration {
 		return 0
 	}
 	t := e.topic()
-	if e.guess > 0 && t.Assumed {
-		t.Limit = min(t.Limit, e.guess)
-	}
 	if t.Look <= e.lookedAt {
 		e.seams.look()
 		return purgeEvery
@@ -168,18 +168,16 @@ func (e *engine) stepRebuilding() time.Duration {
 		first[l.id] = l.acked
 		l.base = l.acked
 	}
+	t.Limit = e.limits.batch(t)
 	c, err := e.seams.open(t, first)
 	if err != nil {
 		e.sick(err.Error())
 		e.retryAt = e.seams.now() + backoffMax
 		return backoffMax
 	}
-	e.client, e.batchMax, e.retriesSeen = c, t.batchMax(), 0
+	e.client, e.batchMax, e.retriesSeen, e.able = c, t.batchMax(), 0, false
 	e.setWaking(c)
 	e.enter(running)
-	if e.nothingHeld() {
-		e.well()
-	}
 	return 0
 }
 

@@ -26,7 +26,9 @@ func (c *eager) Purge(bool)                         {}
 func (c *eager) Fatal() int                         { return 0 }
 func (c *eager) Events() ([]rdk.Event, int)         { return nil, 0 }
 func (c *eager) Send()                              {}
-func (c *eager) Named() bool                        { return true }
+func (c *eager) Ready() error                       { return nil }
+func (c *eager) Relief()                            {}
+func (c *eager) Trouble(int) string                 { return "" }
 func (c *eager) Statistics() (rdk.Statistics, bool) { return rdk.Statistics{}, false }
 func (c *eager) Destroy()                           {}
 

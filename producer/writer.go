@@ -138,9 +138,11 @@ func (o *Options) validate(shards int) error {
 	return o.chooseWriter()
 }
 
-// Check looks at the topics once. An error that wraps ErrTopic is about them; any
+// Check looks at the topics once, and then asks the writer itself for all that writing to them needs.
+// With WriterAuto it decides who that is. An error that wraps ErrTopic is about the topics; any
 // other is about reaching Kafka, and trying again may help. It returns when ctx ends; the look,
-// which cannot be broken off, goes on by itself, and Close waits for it.
+// which cannot be broken off, goes on by itself, and Close waits for it. Not to be called once
+// Start was.
 func (w *Writer) Check(ctx context.Context) error {
 	for _, t := range []*watcher{w.topic, w.dead} {
 		if t == nil {
@@ -150,7 +152,10 @@ func (w *Writer) Check(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	if !w.opts.isNative {
+		return nil
+	}
+	return w.probe(ctx)
 }
 
 // Start begins to write. Call it once, after a Check that succeeded.
@@ -162,11 +167,7 @@ func (w *Writer) Start() {
 	lines := make([][]*line, n)
 	for i, r := range w.set.Rings {
 		k := i % n
-		p := i
-		if w.opts.Fold {
-			p = i % w.topic.topic().Partitions
-		}
-		lines[k] = append(lines[k], &line{id: len(lines[k]), shard: i, ring: r, partition: int32(p)})
+		lines[k] = append(lines[k], &line{id: len(lines[k]), shard: i, ring: r, partition: w.partition(i)})
 	}
 	for k := range lines {
 		w.engines = append(w.engines, w.newEngine(strconv.Itoa(k), w.topic, lines[k]))
@@ -184,13 +185,21 @@ func (w *Writer) Start() {
 	}
 }
 
-// Await waits until every instance has its producer id, which takes librdkafka half a
-// second and more: its first try comes before its first connection. Records that come
-// earlier wait for that long. It gives up when ctx ends; what is wrong then shows in Ready.
+// partition returns the one that shard i goes to.
+func (w *Writer) partition(i int) int32 {
+	if w.opts.Fold {
+		i %= w.topic.topic().Partitions
+	}
+	return int32(i)
+}
+
+// Await waits until every instance has been seen to be able to write, which takes librdkafka half
+// a second and more: its first try for a producer id comes before its first connection.
+// Records that come earlier wait for that long. It gives up when ctx ends; what is wrong then shows in Ready.
 func (w *Writer) Await(ctx context.Context) {
 	for _, e := range w.all() {
 		select {
-		case <-e.named:
+		case <-e.ready:
 		case <-ctx.Done():
 		}
 	}
@@ -231,6 +240,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 				if err != nil {
 					return nil, err
 				}
+				n.Partitions = partitionsOf(lines)
 				return native.New(n, first)
 			}
 			return rdk.New(w.opts.instance(ts, len(lines)), ts.Name, first)
@@ -246,6 +256,13 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 		die:   w.die,
 	}
 	return newEngine(cfg, s, lines, w.stats)
+}
+
+func partitionsOf(lines []*line) (p []int32) {
+	for _, l := range lines {
+		p = append(p, l.partition)
+	}
+	return p
 }
 
 // settleTimeout is how long a request under way may take to end by itself.
@@ -271,14 +288,8 @@ func (w *Writer) lettersMoved() {
 	}
 }
 
-// giveBackMemory gives to the kernel what a stall took: queues of batches and of acks,
-// librdkafka's messages.
-func giveBackMemory() {
-	go func() {
-		debug.FreeOSMemory()
-		rdk.GiveBackMemory()
-	}()
-}
+// giveBackMemory gives to the kernel what a stall took of Go's memory: queues of batches and of acks.
+func giveBackMemory() { go debug.FreeOSMemory() }
 
 // topicChanged runs on a watcher's goroutine.
 func (w *Writer) topicChanged() {
@@ -344,7 +355,8 @@ func (w *Writer) Close() {
 	w.admin.close()
 }
 
-// Native tells whether package native writes, so that engines run in Go, not in C.
+// Native tells whether package native writes, so that engines run in Go, not in C. With WriterAuto it
+// is known once Check has succeeded.
 func (w *Writer) Native() bool { return w.opts.isNative }
 
 // Stats is a snapshot of the counters.
@@ -371,7 +383,11 @@ func (w *Writer) Ready() (bool, string) {
 		}
 		if since := e.oldest.Load(); since != 0 {
 			if age := time.Duration(shard.Now() - since); age > stalledAfter {
-				return false, fmt.Sprintf("oldest record has waited %v for kafka", age.Round(time.Second))
+				why := fmt.Sprintf("oldest record has waited %v for kafka", age.Round(time.Second))
+				if cause := e.cause.Load(); cause != nil {
+					why += ": " + *cause
+				}
+				return false, why
 			}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/producer"
@@ -13,7 +12,7 @@ import (
 )
 
 // checkLimit is how long `check --connect` waits for the brokers.
-const checkLimit = 20 * time.Second
+const checkLimit = lookLimit
 
 // Check is Run without running: it validates the options and, with connect, asks
 // the brokers about the topics.

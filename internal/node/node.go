@@ -58,12 +58,13 @@ func Run(o Options, env Env) error {
 	if err := n.prepare(reg); err != nil {
 		return err
 	}
-	defer n.giveProcessors()()
 	reached, err := n.reach()
 	if err != nil {
 		return err
 	}
 	if reached {
+		n.native = n.sink.native()
+		defer n.giveProcessors()()
 		err = n.serve(reg)
 	}
 	var usage *config.UsageError
@@ -122,7 +123,7 @@ func (n *node) embed() error {
 const (
 	unfitLooks = 3
 	lookAgain  = 500 * time.Millisecond
-	lookLimit  = 15 * time.Second // one look; librdkafka gives up after 5 s
+	lookLimit  = 30 * time.Second // one look: librdkafka's at the topics, and each writer's way to the leaders
 	warmLimit  = 3 * time.Second  // for the sink's first connections
 )
 

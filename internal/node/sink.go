@@ -13,6 +13,7 @@ import (
 type sink interface {
 	check(ctx context.Context) error // an error that wraps producer.ErrTopic will not go away by itself
 	cluster(ctx context.Context) (id string, err error)
+	native() bool              // engines are Go's; known after check
 	start(ctx context.Context) // returns when records can be written, or ctx has ended
 	drain(ctx context.Context)
 	keep() producer.Kept // after drain
@@ -49,7 +50,6 @@ func (n *node) newSink(reg prometheus.Registerer) (sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.native = w.Native()
 	return &kafkaSink{w: w, letters: n.opt.DeadLetterTopic != ""}, nil
 }
 
@@ -93,6 +93,7 @@ type kafkaSink struct {
 }
 
 func (k *kafkaSink) check(ctx context.Context) error { return k.w.Check(ctx) }
+func (k *kafkaSink) native() bool                    { return k.w.Native() }
 func (k *kafkaSink) start(ctx context.Context)       { k.w.Start(); k.w.Await(ctx) }
 func (k *kafkaSink) drain(ctx context.Context)       { k.w.Drain(ctx) }
 func (k *kafkaSink) keep() producer.Kept             { return k.w.Keep() }
@@ -117,6 +118,7 @@ type discardSink struct {
 }
 
 func (d *discardSink) check(context.Context) error  { return nil }
+func (d *discardSink) native() bool                 { return false }
 func (d *discardSink) start(context.Context)        { d.d.Start() }
 func (d *discardSink) drain(context.Context)        { d.d.Drain() }
 func (d *discardSink) keep() producer.Kept          { return producer.Kept{} }

@@ -1,8 +1,11 @@
 package native
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -16,31 +19,6 @@ const (
 	errPurged  = -152
 	errAllDown = -187
 )
-
-// verdict is what an error code of a partition means for its batch.
-type verdict int
-
-const (
-	written verdict = iota
-	again           // it is not in the log
-	unknown         // it may be in the log
-	refused         // it is not, and never will be
-)
-
-// judge says what a broker's code means. Only what may pass by itself is tried again.
-func judge(code int16) verdict {
-	switch kerr.ErrorForCode(code) {
-	case nil, kerr.DuplicateSequenceNumber: // an earlier try was written, its answer was lost
-		return written
-	case kerr.UnknownTopicID, kerr.InconsistentTopicID, kerr.LeaderNotAvailable, kerr.ReplicaNotAvailable,
-		kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.NotEnoughReplicas, kerr.ThrottlingQuotaExceeded, kerr.CorruptMessage:
-		return again
-	case kerr.NotLeaderForPartition, kerr.UnknownTopicOrPartition, // also of a leader that lost it after it had written
-		kerr.RequestTimedOut, kerr.NetworkException, kerr.NotEnoughReplicasAfterAppend, kerr.KafkaStorageError, kerr.UnknownServerError:
-		return unknown
-	}
-	return refused
-}
 
 // take takes the answers that have come; it tells whether there were any.
 func (c *Client) take() bool {
@@ -63,29 +41,60 @@ func (c *Client) settle(a *answer) {
 		pe.flight = nil
 	}
 	if a.err == nil {
-		pe.failed = 0
-		c.measure.add(a.at - f.begun)
-		pe.notYet = a.at + time.Duration(a.response.ThrottleMillis)*time.Millisecond
-		for i := range a.response.Topics {
-			for j := range a.response.Topics[i].Partitions {
-				r := &a.response.Topics[i].Partitions[j]
-				if p := c.under(f, r.Partition); p != nil {
-					c.settlePart(p, r)
-				}
-			}
+		c.answered(pe, a)
+	} else {
+		if !notSent(a.err) {
+			pe.size.lost(f.bytes, a.at)
 		}
-	}
-	if a.err != nil {
-		pe.failed++
-		c.tell(f, a.err)
+		c.tell(pe, a.err)
 	}
 	for _, p := range f.parts { // what got no answer
-		if p.batch != nil && p.batch.flight == f {
-			p.batch.maybe = p.batch.maybe || !notSent(a.err)
-			c.retry(p)
+		b := p.batch
+		if b == nil {
+			continue
+		}
+		b.earlier = slices.DeleteFunc(b.earlier, func(e *flight) bool { return e == f })
+		if b.flight == f {
+			b.maybe = b.maybe || !notSent(a.err)
+			c.retry(p, fmt.Sprintf("broker %d: %v", f.broker, cmp.Or(a.err, errUnanswered)))
 		}
 	}
 }
+
+// answered takes what the broker says of each partition.
+func (c *Client) answered(pe *peer, a *answer) {
+	f := a.flight
+	if pe.told {
+		pe.told = false
+		c.note(rdk.Event{Level: levelNotice, Text: fmt.Sprintf("broker %d answers again", pe.broker)})
+	}
+	pe.size.answered(f, a.at, c.opts.SocketTimeout)
+	c.measure.add(a.at - f.begun)
+	if a.response.Version >= throttledAtOnce {
+		pe.notYet = a.at + min(max(time.Duration(a.response.ThrottleMillis)*time.Millisecond, 0), throttleMax)
+	}
+	for i := range a.response.Topics {
+		for j := range a.response.Topics[i].Partitions {
+			r := &a.response.Topics[i].Partitions[j]
+			p := c.partOf[r.Partition]
+			switch {
+			case p == nil || p.batch == nil:
+			case p.batch.flight == f:
+				c.settlePart(p, r)
+			case slices.Contains(p.batch.earlier, f) && judge(r.ErrorCode).verdict == written:
+				c.settlePart(p, r) // whatever the request that has it now comes to
+			}
+		}
+	}
+}
+
+// From this version of produce requests on a broker answers at once and wants to be left
+// alone after that; before, it answers late (KIP-219).
+const throttledAtOnce = 6
+
+// throttleMax bounds how long a broker is left alone on its word. It does not read before its
+// time is over in any case.
+const throttleMax = time.Minute
 
 // Levels of syslog.
 const (
@@ -94,46 +103,54 @@ const (
 	levelDebug  = 7
 )
 
-// tell says that a request got no answer: aloud once, if it is more than a connection that
-// the broker had closed for want of use.
-func (c *Client) tell(f *flight, err error) {
-	level, n := levelDebug, c.peers[f.broker].failed
-	if notSent(err) && n == 1 || !notSent(err) && n == 2 {
+// tell says that a request got no answer: aloud once, until there is one.
+func (c *Client) tell(pe *peer, err error) {
+	level := levelDebug
+	if !pe.told {
 		level = levelError
 	}
-	c.note(rdk.Event{Level: level, Text: fmt.Sprintf("broker %d, trying again: %v", f.broker, err)})
-}
-
-// under answers the part of that partition whose batch is under way with f, or nil.
-func (c *Client) under(f *flight, partition int32) *part {
-	if p := c.partOf[partition]; p != nil && p.batch != nil && p.batch.flight == f {
-		return p
+	pe.told = true
+	text := fmt.Sprintf("broker %d, trying again: %v", pe.broker, err)
+	if pe.size.limit > 0 {
+		text += fmt.Sprintf("; requests to it have %d bytes at most now, but for a batch that is larger", pe.size.limit)
 	}
-	return nil
+	c.note(rdk.Event{Level: level, Text: text})
 }
 
 func (c *Client) settlePart(p *part, r *kmsg.ProduceResponseTopicPartition) {
-	b := p.batch
-	switch judge(r.ErrorCode) {
+	b, say := p.batch, judge(r.ErrorCode)
+	switch say.verdict {
 	case written:
 		b.line.Acked += uint64(b.count)
 		b.line.Reports += uint64(b.count)
 		c.drop(p)
-		p.backoff = 0
+		p.backoff, p.trouble = 0, ""
 		return
 	case unknown:
 		b.maybe = true
-	case again:
+	case doubtful:
+		b.maybe = true
+		if b.tries++; b.tries >= triesMax {
+			c.fail(p, int(r.ErrorCode))
+			return
+		}
+	case lost:
+		b.maybe = true
+		c.fail(p, int(r.ErrorCode))
+		return
 	case refused:
 		c.blame(b, r)
 		c.fail(p, int(r.ErrorCode))
 		return
 	}
+	text := fmt.Sprintf("%v (%s)", kerr.ErrorForCode(r.ErrorCode), say.why)
 	if p.backoff == 0 {
-		c.note(rdk.Event{Level: levelNotice, Text: fmt.Sprintf("partition %d, trying again: %v", p.partition, kerr.ErrorForCode(r.ErrorCode))})
+		c.note(rdk.Event{Level: levelNotice, Text: fmt.Sprintf("partition %d, trying again: %s", p.partition, text)})
 	}
-	c.retry(p)
+	c.retry(p, fmt.Sprintf("partition %d: %s", p.partition, text))
 }
+
+var errUnanswered = errors.New("partition without answer")
 
 // blame notes which records of a batch the broker marked.
 func (c *Client) blame(b *batch, r *kmsg.ProduceResponseTopicPartition) {
@@ -155,7 +172,8 @@ func (c *Client) blame(b *batch, r *kmsg.ProduceResponseTopicPartition) {
 }
 
 // retry lets the batch of p wait for its next try.
-func (c *Client) retry(p *part) {
+func (c *Client) retry(p *part, why string) {
+	p.trouble = why
 	c.measure.retries++
 	p.batch.flight = nil
 	p.backoff = min(max(2*p.backoff, c.opts.Backoff), c.opts.BackoffMax)
@@ -167,7 +185,9 @@ func (c *Client) retry(p *part) {
 // under way yet: nothing may overtake it.
 func (c *Client) fail(p *part, code int) {
 	b := p.batch
-	b.line.failed(b.first, uint64(b.count), code)
+	if b.line.failed(b.first, uint64(b.count), code) {
+		b.line.Alone = b.count == 1
+	}
 	if b.maybe {
 		b.line.Maybe += uint64(b.count)
 	}
@@ -175,11 +195,14 @@ func (c *Client) fail(p *part, code int) {
 	c.halted = true
 }
 
-func (l *line) failed(first, n uint64, code int) {
+// failed notes n records that are given up; it tells whether they are the first of the line.
+func (l *line) failed(first, n uint64, code int) bool {
 	l.Reports += n
-	if first < l.Failed {
-		l.Failed, l.Err = first, code
+	if first >= l.Failed {
+		return false
 	}
+	l.Failed, l.Err = first, code
+	return true
 }
 
 // drop takes the batch of p out; its memory is used again where nobody else may read it.
@@ -191,27 +214,20 @@ func (c *Client) drop(p *part) {
 	}
 }
 
-// look goes over to the newest view of the leaders. A batch under way to a broker that
-// leads its partition no more is sent to the one that does: by its sequence it is known
-// should it be there already.
+// look goes over to the newest view of the leaders. What waits for a partition's next try goes
+// to its new leader at once; what is under way, see moved.
 func (c *Client) look() bool {
 	v := c.newest.Load()
 	if v == c.seen {
 		return false
 	}
-	c.seen = v
 	for _, p := range c.parts {
-		b, leader := p.batch, v.leader(p.partition)
-		switch {
-		case b == nil || leader < 0:
-		case b.flight == nil:
-			p.retryAt = 0
-		case b.flight.broker != leader:
-			b.maybe, b.shared = true, true
-			b.flight = nil
+		if l := v.leader(p.partition); l >= 0 && l != c.seen.leader(p.partition) && p.batch != nil && p.batch.flight == nil {
 			p.retryAt = 0
 		}
 	}
+	c.seen = v
+	maps.DeleteFunc(c.peers, func(id int32, pe *peer) bool { return pe.flight == nil && v.brokers[id] == "" })
 	return true
 }
 

@@ -1,5 +1,10 @@
 package native
 
+import (
+	"slices"
+	"time"
+)
+
 // Batches are built in pieces, so that none grows by copying, and the same few are used turn
 // after turn: where little comes they stay in a processor's cache. The first piece of a batch is
 // small: with thousands of shards there are thousands of small batches.
@@ -11,22 +16,50 @@ const (
 // chunks are the pieces of one batch, in order; all but the last are full.
 type chunks [][]byte
 
-// pool keeps pieces that are not in use. The last one given back is the first to go.
-type pool struct{ first, more [][]byte }
+// pool keeps pieces that are not in use. What a stall made it grow to is let go again, see age.
+type pool struct {
+	first, more stock
+	aged        time.Duration
+}
+
+// stock is free pieces of one size. The last one given back is the first to go.
+type stock struct {
+	free [][]byte
+	low  int // the fewest that were free since the last age
+}
+
+// ageEvery is how long a piece lies unused before it is let go.
+const ageEvery = 10 * time.Second
+
+// age lets go of as many pieces as nobody has needed since the last time.
+func (p *pool) age(now time.Duration) {
+	if now-p.aged < ageEvery {
+		return
+	}
+	p.aged = now
+	for _, s := range []*stock{&p.first, &p.more} {
+		s.free = slices.Delete(s.free, 0, s.low)
+		if len(s.free) == 0 {
+			s.free = nil
+		}
+		s.low = len(s.free)
+	}
+}
 
 // get answers an empty piece, a small one for a batch's first.
 func (p *pool) get(first bool) []byte {
-	free, size := &p.more, pieceBytes
+	s, size := &p.more, pieceBytes
 	if first {
-		free, size = &p.first, firstBytes
+		s, size = &p.first, firstBytes
 	}
-	last := len(*free) - 1
+	last := len(s.free) - 1
+	s.low = min(s.low, max(last, 0))
 	if last < 0 {
 		return make([]byte, 0, size)
 	}
-	b := (*free)[last]
-	(*free)[last] = nil
-	*free = (*free)[:last]
+	b := s.free[last]
+	s.free[last] = nil
+	s.free = s.free[:last]
 	return b[:0]
 }
 
@@ -34,9 +67,9 @@ func (p *pool) put(c chunks) {
 	for _, b := range c {
 		switch cap(b) {
 		case firstBytes:
-			p.first = append(p.first, b)
+			p.first.free = append(p.first.free, b)
 		case pieceBytes:
-			p.more = append(p.more, b)
+			p.more.free = append(p.more.free, b)
 		} // what compress made has another size
 	}
 }

@@ -3,6 +3,8 @@ package native
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -18,11 +20,12 @@ import (
 // Options say what to write to, and how. Names in comments are the properties of
 // librdkafka that they come from.
 type Options struct {
-	Brokers  []string // bootstrap.servers
-	Topic    string
-	ClientID string         // client.id
-	TLS      *tls.Config    // security.protocol, ssl.*; nil: none
-	SASL     sasl.Mechanism // sasl.*; nil: none
+	Brokers    []string // bootstrap.servers
+	Topic      string
+	Partitions []int32        // those that will be written: Ready is about their leaders
+	ClientID   string         // client.id
+	TLS        *tls.Config    // security.protocol, ssl.*; nil: none
+	SASL       sasl.Mechanism // sasl.*; nil: none
 
 	BatchBytes     int            // batch.size; a record that is larger goes alone
 	BatchRecords   int            // batch.num.messages
@@ -35,9 +38,10 @@ type Options struct {
 	TellEvery      time.Duration  // statistics.interval.ms; 0: never
 }
 
-// requestBytesMax is the most of one request's batches, unless one batch is larger: what
-// comes last in it must not wait long for what comes first.
-const requestBytesMax = 8 << 20
+// requestBytesMax is the most of one request's batches, unless one batch is larger. There are
+// services that close the connection at 1,046,528 bytes, and what comes last in a request
+// must not wait long for what comes first.
+const requestBytesMax = 1_000_000
 
 // producerID is what brokers know the writer by.
 type producerID struct {
@@ -60,7 +64,7 @@ type Client struct {
 	partOf  map[int32]*part // by partition
 	peers   map[int32]*peer
 	seen    *view // what leaders are by
-	begin   int   // which part Send begins with
+	begin   int   // which part Send begins with: the first that found no room in the last request
 	ready   []*flight
 	halted  bool          // something failed: nothing new is sent
 	retryAt time.Duration // when the next batch is to be tried again; 0: none
@@ -71,6 +75,9 @@ type Client struct {
 	newest atomic.Pointer[view]
 	woken  chan struct{} // capacity 1
 	ask    chan struct{} // capacity 1: a look at the leaders is wanted
+
+	unready atomic.Pointer[string] // why nothing can be written yet; nil: it can
+	rewinds int                    // watch: looks in a row that told older leaders
 
 	fatal   atomic.Int32
 	noted   atomic.Bool // there are events
@@ -98,6 +105,7 @@ type part struct {
 	batch     *batch
 	retryAt   time.Duration
 	backoff   time.Duration
+	trouble   string // why its batch is not written yet; "" where nothing is wrong
 }
 
 // batch is sealed: its bytes, id and sequence do not change until its fate is known.
@@ -109,7 +117,12 @@ type batch struct {
 	bytes  int     // of data
 	flight *flight // the request that it is under way with; nil: waits for one
 	maybe  bool    // a request that held it has no known end
-	shared bool    // a request that was given up may still read data
+	tries  int     // answers that were doubtful
+
+	// Requests that it was taken from, since its leader moved and they were not answered. They
+	// read data still, and may be answered yet.
+	earlier []*flight
+	shared  bool // there was one
 }
 
 // peer is a broker.
@@ -117,7 +130,8 @@ type peer struct {
 	broker int32
 	flight *flight       // the request that is made or under way, at most one
 	notYet time.Duration // it asked for time
-	failed int           // requests without answer in a row
+	told   bool          // that it does not answer
+	size   size          // of requests to it
 }
 
 // flight is one request.
@@ -125,6 +139,7 @@ type flight struct {
 	broker   int32
 	parts    []*part // a batch that was taken out since points elsewhere
 	bytes    int
+	full     bool // something was left out
 	launched bool
 	begun    time.Duration
 	cancel   func()
@@ -151,6 +166,7 @@ func New(o Options, first []uint64) (*Client, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
 	watching.Go(func() { c.watch(ctx, kc) })
+	watching.Go(func() { c.greet(ctx) })
 	c.stop = func() {
 		cancel()
 		kc.Close()
@@ -160,12 +176,15 @@ func New(o Options, first []uint64) (*Client, error) {
 	return c, nil
 }
 
+var errStarting = errors.New("starting")
+
 func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Client {
 	c := &Client{
 		opts: o, wire: w, now: now, stop: func() {}, peers: map[int32]*peer{}, partOf: map[int32]*part{}, measure: newMeasure(),
 		requestBytes: requestBytesMax,
 		woken:        make(chan struct{}, 1), ask: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
 	}
+	c.notReady(errStarting)
 	for _, n := range first {
 		l := &line{Track: rdk.Track{Acked: n, Failed: rdk.None}}
 		l.open.pool = &c.pool
@@ -262,6 +281,7 @@ func (c *Client) Poll(timeout int) {
 
 // serve does what Poll is for, without waiting; it tells whether there was anything.
 func (c *Client) serve() bool {
+	c.pool.age(c.now())
 	some := c.take()
 	some = c.look() || some
 	if some || c.retryAt > 0 && c.retryAt <= c.now() {
@@ -312,8 +332,15 @@ func (c *Client) InjectFatal(code int) {
 	c.Wake()
 }
 
-// Named tells whether the client has its producer id: nothing is written before.
-func (c *Client) Named() bool { return c.id.Load() != nil }
+// Ready returns nil once the client has been seen to be able to write: it has a producer
+// id, knows the leader of each of Options.Partitions, and every one of these brokers has let
+// it in. Until then it returns what is in the way.
+func (c *Client) Ready() error {
+	if why := c.unready.Load(); why != nil {
+		return errors.New(*why)
+	}
+	return nil
+}
 
 // Events takes what was noted since the last call, and how much was dropped for want of
 // room.
@@ -342,6 +369,21 @@ func (c *Client) note(e rdk.Event) {
 	}
 	c.events = append(c.events, e)
 }
+
+// Trouble returns what the records of a line wait for, "" where nothing is wrong.
+func (c *Client) Trouble(line int) string {
+	p := c.lines[line].part
+	switch {
+	case p == nil:
+		return ""
+	case c.seen.leader(p.partition) < 0:
+		return fmt.Sprintf("partition %d has no leader", p.partition)
+	}
+	return p.trouble
+}
+
+// Relief gives up memory that a stall took and nobody uses now.
+func (c *Client) Relief() { c.pool.first, c.pool.more = stock{}, stock{} }
 
 // Destroy ends the client. Requests under way are given up.
 func (c *Client) Destroy() {

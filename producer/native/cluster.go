@@ -38,16 +38,45 @@ func connect(o Options) (*kgo.Client, error) {
 // view is who leads what, as of one look.
 type view struct {
 	brokers map[int32]string // host:port
-	leaders []int32          // by partition; -1: nobody
-	topic   [16]byte         // its id, which a topic of the same name made later has not
+	leaders []leader         // by partition
+	topic   [16]byte         // its id, which a topic of the same name made later has not; zero: not told
 }
+
+// leader of a partition. Its epoch grows with each new one; -1: not told.
+type leader struct{ broker, epoch int32 }
+
+var nobody = leader{-1, -1}
 
 func (v *view) leader(partition int32) int32 {
 	if v == nil || int(partition) >= len(v.leaders) {
 		return -1
 	}
-	return v.leaders[partition]
+	return v.leaders[partition].broker
 }
+
+// partitionsMax bounds what a broker may say of partitions.
+const partitionsMax = 1 << 20
+
+// keepNewer puts old's leaders where v has older ones: a broker that is cut off from the
+// controller tells what was, and every look may ask another broker. A topic that was made again
+// has another id, or, where brokers tell none, is believed after rewindsMax looks.
+func (v *view) keepNewer(old *view) (older bool) {
+	if old == nil || v.topic != old.topic {
+		return false
+	}
+	for i := range min(len(v.leaders), len(old.leaders)) {
+		if was := old.leaders[i]; v.leaders[i].epoch >= 0 && v.leaders[i].epoch < was.epoch {
+			older = true
+			v.leaders[i] = was
+			if v.brokers[was.broker] == "" && old.brokers[was.broker] != "" {
+				v.brokers[was.broker] = old.brokers[was.broker]
+			}
+		}
+	}
+	return older
+}
+
+const rewindsMax = 10
 
 const (
 	lookAgain = 100 * time.Millisecond // at the least between two looks
@@ -78,12 +107,16 @@ func (c *Client) watch(ctx context.Context, kc *kgo.Client) {
 		if err == nil {
 			limit = lookMin
 		} else {
+			if c.newest.Load() == nil { // else greet speaks
+				c.notReady(err)
+			}
 			wait, limit = lookAgain, min(2*limit, lookMax)
 			if !down {
 				c.note(rdk.Event{Code: errAllDown, Text: err.Error()})
 			}
 		}
 		down = err != nil
+		c.wire.tidy()
 		c.Wake()
 		select { // whatever is asked, not at once
 		case <-ctx.Done():
@@ -118,10 +151,83 @@ func (c *Client) once(ctx context.Context, kc *kgo.Client, limit time.Duration) 
 	if err != nil {
 		return err
 	}
-	if old := c.newest.Load(); old == nil || !v.same(old) {
+	old := c.newest.Load()
+	if c.rewinds < rewindsMax && v.keepNewer(old) {
+		c.rewinds++
+	} else {
+		c.rewinds = 0
+	}
+	if old == nil || !v.same(old) {
 		c.newest.Store(v)
 	}
 	return nil
+}
+
+// greet has every leader let us in before there is anything to write, and says in
+// unready what is in the way. It ends once it has succeeded, or with ctx.
+func (c *Client) greet(ctx context.Context) {
+	for {
+		if v := c.newest.Load(); v != nil {
+			err := reachAll(ctx, c.wire, v, c.opts.Partitions)
+			if err == nil {
+				c.unready.Store(nil)
+				c.Wake()
+				return
+			}
+			c.notReady(err)
+			c.wantLook()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
+func (c *Client) notReady(err error) {
+	text := err.Error()
+	c.unready.Store(&text)
+}
+
+// reachAll returns nil if each of these partitions has a leader that takes our produce requests.
+func reachAll(ctx context.Context, w wire, v *view, partitions []int32) error {
+	reached := map[int32]bool{}
+	for _, p := range partitions {
+		broker := v.leader(p)
+		if broker < 0 {
+			return fmt.Errorf("partition %d has no leader", p)
+		}
+		if reached[broker] {
+			continue
+		}
+		reached[broker] = true
+		if err := w.reach(ctx, broker, v.brokers[broker]); err != nil {
+			return fmt.Errorf("broker %d at %s: %w", broker, v.brokers[broker], err)
+		}
+	}
+	return nil
+}
+
+// Probe asks brokers for everything that writing to them needs (a producer id, the
+// leader of each of o.Partitions, and a connection to it that takes produce requests), and
+// leaves nothing behind.
+func Probe(ctx context.Context, o Options) error {
+	kc, err := connect(o)
+	if err != nil {
+		return err
+	}
+	defer kc.Close()
+	w := newNetwork(o)
+	defer w.close()
+	if _, err := identify(ctx, kc); err != nil {
+		return fmt.Errorf("producer id: %w", err)
+	}
+	v, err := look(ctx, kc, o.Topic)
+	if err != nil {
+		return err
+	}
+	return reachAll(ctx, w, v, o.Partitions)
 }
 
 func identify(ctx context.Context, kc *kgo.Client) (*producerID, error) {
@@ -146,21 +252,40 @@ func look(ctx context.Context, kc *kgo.Client, topic string) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newView(r, topic), nil
+}
+
+// newView takes of an answer what can be true.
+func newView(r *kmsg.MetadataResponse, topic string) *view {
 	v := &view{brokers: map[int32]string{}}
 	for _, b := range r.Brokers {
 		v.brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
 	for _, t := range r.Topics {
+		if t.Topic == nil || *t.Topic != topic {
+			continue
+		}
 		v.topic = t.TopicID
 		for _, p := range t.Partitions {
-			for int(p.Partition) >= len(v.leaders) {
-				v.leaders = append(v.leaders, -1)
+			if p.Partition < 0 || p.Partition >= partitionsMax {
+				continue
 			}
-			v.leaders[p.Partition] = p.Leader // -1 with LEADER_NOT_AVAILABLE
+			for int(p.Partition) >= len(v.leaders) {
+				v.leaders = append(v.leaders, nobody)
+			}
+			l := leader{p.Leader, p.LeaderEpoch} // -1 with LEADER_NOT_AVAILABLE
+			if r.Version < epochsTold {
+				l.epoch = -1
+			}
+			v.leaders[p.Partition] = l
 		}
 	}
-	return v, nil
+	return v
 }
+
+// epochsTold is the first version of metadata whose leader epochs can be trusted: older brokers
+// tell wrong ones while a partition is reassigned (KAFKA-9212).
+const epochsTold = 9
 
 func (v *view) same(w *view) bool {
 	return v.topic == w.topic && slices.Equal(v.leaders, w.leaders) && maps.Equal(v.brokers, w.brokers)

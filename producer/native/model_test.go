@@ -14,36 +14,45 @@ import (
 	"github.com/ringtail/ringtail/producer/rdk"
 )
 
-// The model is a client, single-threaded, with a Kafka that does to its requests
-// whatever a Kafka and a network may do: answers get lost, requests arrive after they were
-// given up, leaders move, replicas are missing, records are refused. A broker knows
-// batches by producer id and sequence, as the real one does, and nothing else protects the
-// log. What must hold is said in doc.go.
+// The model is one client after the other, single-threaded, with a Kafka that does to their
+// requests whatever a Kafka and a network may do: answers get lost or late, requests arrive
+// after they were given up or after their client has a successor, leaders move, brokers tell
+// leaders of old, replicas are missing, records are refused, producers are forgotten, requests
+// of some size never pass. A broker knows batches by producer id and sequence, as the real one
+// does, and nothing else protects the log. What must hold is said in doc.go.
 type model struct {
 	t       *testing.T
 	rng     *rand.Rand
 	client  *Client
+	id      int64 // of client
 	clock   time.Duration
+	told    *view    // what the client was shown last
+	limit   int      // the network closes the connection of a larger request; 0: of none
+	maybe   []uint64 // by line: what former clients said may be in the log beyond acked
 	parts   []*modelPart
 	notYet  [modelBrokers]time.Duration // a broker asked for time
 	ops     []*op
 	first   []uint64 // by line: number of its first record
+	from    []uint64 // by line: number of the first record that the client was handed
 	handed  []uint64 // by line: number of the next one
 	calm    bool
 	poison  bool                  // records may be refused in this run
 	failure [modelLines]rdk.Track // by line, when it was first seen to have failed
+	lost    [modelParts]bool      // the client was told something of a partition that leaves its batch in doubt for good
 	faults  map[string]int        // what happened, over all runs
 	refused map[uint64]bool       // by id
 }
 
 // op is a request on its way.
 type op struct {
+	client   *Client
 	broker   int32
 	request  *request
 	answered func(*kmsg.ProduceResponse, error)
 	batches  [][]byte // as the network read them; nil: not yet
 	done     bool     // answered
 	cancel   bool
+	response *kmsg.ProduceResponse // it has arrived, and this is on its way back
 }
 
 type modelPart struct {
@@ -51,12 +60,15 @@ type modelPart struct {
 	view *view         // unless leaders are others than these
 
 	leader int32
-	begin  int32 // the first sequence: a log that knows no producer takes any
+	epoch  int32
+	begin  int32 // the first client's first sequence: a log that knows no producer takes any
 	log    []entry
+	forgot int64 // this producer is unknown to the brokers
 }
 
 // entry is a batch in a log.
 type entry struct {
+	id          int64 // the producer's
 	first, last int32 // sequences
 	ids         []uint64
 	replicated  bool // it stays when the leader changes
@@ -67,13 +79,20 @@ func behind(sequence int32, n int) int32 {
 	return int32((int64(sequence) + int64(n)) % (math.MaxInt32 + 1))
 }
 
-// next is the sequence that is expected.
-func (p *modelPart) next() int32 {
-	if len(p.log) == 0 {
+// next is the sequence that is expected of a producer.
+func (p *modelPart) next(id int64) int32 {
+	for _, e := range slices.Backward(p.log) {
+		if e.id == id {
+			return behind(e.last, 1)
+		}
+	}
+	if id == firstID {
 		return p.begin
 	}
-	return behind(p.log[len(p.log)-1].last, 1)
+	return 0
 }
+
+const firstID = 7
 
 const (
 	modelLines   = 4
@@ -84,19 +103,22 @@ const (
 func idOf(line int, number uint64) uint64 { return uint64(line)<<32 | number }
 
 func newModel(t *testing.T, seed uint64, faults map[string]int) *model {
-	m := &model{t: t, rng: rand.New(rand.NewPCG(seed, 1)), handed: make([]uint64, modelLines), faults: faults, refused: map[uint64]bool{}}
+	m := &model{
+		t: t, rng: rand.New(rand.NewPCG(seed, 1)), handed: make([]uint64, modelLines), maybe: make([]uint64, modelLines),
+		faults: faults, refused: map[uint64]bool{}, id: firstID - 1,
+	}
 	m.poison = m.rng.IntN(3) == 0
+	if m.rng.IntN(3) == 0 {
+		m.limit = 640 // two full batches are more
+	}
 	for range modelParts {
 		m.parts = append(m.parts, &modelPart{leader: int32(m.rng.IntN(modelBrokers))})
 	}
-	o := Options{Topic: "t", BatchBytes: 600, BatchRecords: 1 + m.rng.IntN(8), Backoff: 100 * time.Millisecond, BackoffMax: time.Second}
 	for i := range m.handed {
 		m.handed[i] = uint64(m.rng.IntN(3) * 100)
 	}
 	m.first = slices.Clone(m.handed)
-	m.client = newClient(o, m.first, m, func() time.Duration { return m.clock })
-	m.client.requestBytes = 700
-	m.client.id.Store(&producerID{7, 0})
+	m.begin()
 	if m.rng.IntN(3) == 0 {
 		for i, p := range m.parts {
 			p.begin = math.MaxInt32 - int32(m.rng.IntN(20))
@@ -107,10 +129,43 @@ func newModel(t *testing.T, seed uint64, faults map[string]int) *model {
 	return m
 }
 
+// begin makes a client that goes on from handed.
+func (m *model) begin() {
+	o := Options{
+		Topic: "t", BatchBytes: 600, BatchRecords: 1 + m.rng.IntN(8), Backoff: 100 * time.Millisecond, BackoffMax: time.Second, SocketTimeout: time.Minute,
+	}
+	m.from = slices.Clone(m.handed)
+	clear(m.notYet[:])
+	for _, p := range m.parts {
+		p.rest = 0
+	}
+	m.failure, m.lost = [modelLines]rdk.Track{}, [modelParts]bool{}
+	m.client = newClient(o, m.handed, m, func() time.Duration { return m.clock })
+	m.client.requestBytes = 1400
+	m.id++
+	m.client.id.Store(&producerID{m.id, 0})
+}
+
+// succeed is what the engine does once all is reported: another client sends again what is not
+// acked. What the dead one has on the way may arrive yet.
+func (m *model) succeed() {
+	m.faults["a successor"]++
+	for i := range modelLines {
+		t := m.client.Track(i)
+		m.maybe[i] += t.Maybe
+		m.handed[i] = t.Acked
+	}
+	m.poison = false
+	clear(m.refused)
+	m.told = nil
+	m.begin()
+	m.publish()
+}
+
 // newCalmModel is one in which nothing goes wrong by itself, with one broker that leads all.
 func newCalmModel(t *testing.T) *model {
 	m := newModel(t, 0, map[string]int{})
-	m.calm, m.poison = true, false
+	m.calm, m.poison, m.limit = true, false, 0
 	for _, p := range m.parts {
 		p.leader = 0
 	}
@@ -118,16 +173,31 @@ func newCalmModel(t *testing.T) *model {
 	return m
 }
 
-// publish shows the client who leads what.
+// publish shows the client who leads what, or who did.
 func (m *model) publish() {
 	v := &view{brokers: map[int32]string{0: "a:1", 1: "b:1"}}
 	for _, p := range m.parts {
-		leader := p.leader
-		if !m.calm && m.rng.IntN(10) == 0 {
-			leader = -1
+		l := leader{p.leader, p.epoch}
+		switch {
+		case m.calm:
+		case m.rng.IntN(10) == 0:
+			l.broker = -1
+		case m.rng.IntN(6) == 0 && p.epoch > 0:
+			m.faults["leaders of old"]++
+			l = leader{1 - l.broker, l.epoch - 1}
+		case m.rng.IntN(10) == 0:
+			m.faults["a leader that is none, and no epoch"]++
+			l = leader{1 - l.broker, -1}
 		}
-		v.leaders = append(v.leaders, leader)
+		v.leaders = append(v.leaders, l)
 	}
+	v.keepNewer(m.told)
+	for i, l := range v.leaders {
+		if m.told != nil && l.epoch >= 0 && l.epoch < m.told.leaders[i].epoch {
+			m.t.Fatalf("partition %d: leader of epoch %d after one of %d", i, l.epoch, m.told.leaders[i].epoch)
+		}
+	}
+	m.told = v
 	m.client.newest.Store(v)
 }
 
@@ -158,32 +228,43 @@ func (m *model) hand(line int) {
 	m.handed[line] += uint64(taken)
 }
 
-// inLog answers the numbers of a line's records in its partition's log, in its order.
-func (m *model) inLog(line int) []uint64 {
-	var numbers []uint64
+// inLog returns where a line's log ends (first copies have no gap and are in order), how many
+// second copies are in it, and how many records the client wrote that are not acked.
+func (m *model) inLog(line int) (next uint64, copies, beyond uint64) {
+	next = m.first[line]
+	acked := m.client.Track(line).Acked
 	for _, e := range m.parts[line%modelParts].log {
 		for _, id := range e.ids {
-			if id>>32 == uint64(line) {
-				numbers = append(numbers, id&0xffffffff)
+			n := id & 0xffffffff
+			switch {
+			case id>>32 != uint64(line):
+				continue
+			case n > next:
+				m.t.Fatalf("line %d: record %d in the log where %d is expected", line, n, next)
+			case n == next:
+				next++
+			default:
+				copies++
+			}
+			if e.id == m.id && n >= acked {
+				beyond++
 			}
 		}
 	}
-	return numbers
+	return next, copies, beyond
 }
 
 // check looks at what must hold at any time.
 func (m *model) check() {
 	m.t.Helper()
 	for i := range modelLines {
-		t, next := m.client.Track(i), m.first[i]
-		for _, n := range m.inLog(i) {
-			if n != next {
-				m.t.Fatalf("line %d: record %d in the log where %d is expected", i, n, next)
-			}
-			next++
-		}
+		t := m.client.Track(i)
+		next, copies, beyond := m.inLog(i)
 		if next < t.Acked {
 			m.t.Fatalf("line %d: acked %d, and the log ends before %d", i, t.Acked, next)
+		}
+		if copies > m.maybe[i] {
+			m.t.Fatalf("line %d: %d records are in the log twice, %d were counted", i, copies, m.maybe[i])
 		}
 		switch f := &m.failure[i]; {
 		case t.Failed == rdk.None:
@@ -195,19 +276,20 @@ func (m *model) check() {
 		if t.Failed < t.Acked {
 			m.t.Fatalf("line %d: %d failed, acked %d", i, t.Failed, t.Acked)
 		}
-		if t.Reports > m.handed[i]-m.first[i] {
-			m.t.Fatalf("line %d: %d reports of %d records", i, t.Reports, m.handed[i]-m.first[i])
+		handed := m.handed[i] - m.from[i]
+		if t.Reports > handed {
+			m.t.Fatalf("line %d: %d reports of %d records", i, t.Reports, handed)
 		}
 		// What is reported as failed, and may be in the log, is counted.
-		if all := t.Reports == m.handed[i]-m.first[i]; all && next-t.Acked > t.Maybe {
-			m.t.Fatalf("line %d: %d records in the log beyond acked, %d are said to be", i, next-t.Acked, t.Maybe)
+		if t.Reports == handed && beyond > t.Maybe {
+			m.t.Fatalf("line %d: %d records in the log beyond acked, %d are said to be", i, beyond, t.Maybe)
 		}
 	}
 }
 
 func (m *model) outstanding() (n uint64) {
 	for i := range modelLines {
-		n += m.handed[i] - m.first[i] - m.client.Track(i).Reports
+		n += m.handed[i] - m.from[i] - m.client.Track(i).Reports
 	}
 	return n
 }
@@ -230,6 +312,10 @@ func (m *model) step() {
 		if !m.calm && m.rng.IntN(6) == 0 {
 			m.move(m.parts[m.rng.IntN(modelParts)])
 		}
+		if !m.calm && m.rng.IntN(100) == 0 {
+			m.faults["a producer forgotten"]++
+			m.parts[m.rng.IntN(modelParts)].forgot = m.id
+		}
 		if m.rng.IntN(3) == 0 {
 			m.publish()
 		}
@@ -237,9 +323,33 @@ func (m *model) step() {
 	m.check()
 }
 
-// play hands over under faults, and ends either in a calm in which everything is to be
-// written, or with a purge.
+// play lets a few clients work under faults, each until it fails or is stopped, and ends in a calm
+// in which everything is to be written.
 func (m *model) play() {
+	for range 1 + m.rng.IntN(4) {
+		m.calm = false
+		m.live()
+		if m.outstanding() == 0 {
+			m.succeed()
+		}
+	}
+	m.calm = true
+	for _, p := range m.parts {
+		p.forgot = 0
+	}
+	m.until("all to be written", func() bool {
+		if m.failed() {
+			m.client.Purge(false)
+			if m.outstanding() == 0 {
+				m.succeed()
+			}
+		}
+		return m.outstanding() == 0
+	})
+}
+
+// live is a client's life. It ends with everything acked, or with a purge.
+func (m *model) live() {
 	for range 100 + m.rng.IntN(300) {
 		m.step()
 		if m.failed() {
@@ -276,7 +386,8 @@ func (m *model) settle() {
 			return m.outstanding() == 0
 		})
 		for i := range modelLines {
-			if t := m.client.Track(i); t.Maybe > 0 && !m.poison { // one that is refused may have been in a request that was lost
+			// One that is refused may have been in a request that was lost.
+			if t := m.client.Track(i); t.Maybe > 0 && !m.poison && !m.lost[i%modelParts] {
 				m.t.Fatalf("line %d: fate of %d records is not known, and Kafka was well", i, t.Maybe)
 			}
 		}
@@ -289,8 +400,8 @@ func (m *model) settle() {
 	if n := m.outstanding(); n != 0 {
 		m.t.Fatalf("%d records without report after a purge of everything", n)
 	}
-	m.calm = true
-	for range 200 {
+	m.calm = m.rng.IntN(2) == 0 // else what is under way stays so, until its client is dead
+	for range 200 * m.rng.IntN(2) {
 		m.step()
 	}
 	if taken, _ := m.client.Produce(0, 0, m.handed[0], []rdk.Record{{}}); taken != 0 {
@@ -320,15 +431,17 @@ func (m *model) until(what string, so func() bool) {
 
 func TestModel(t *testing.T) {
 	faults := map[string]int{}
-	for seed := range uint64(3000) {
+	for seed := range uint64(2000) {
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { newModel(t, seed, faults).play() }) {
 			break
 		}
 	}
 	t.Log(faults)
 	for _, f := range []string{
-		"partition unanswered", "throttled", "not leader", "not enough replicas", "refused", "duplicate", "written, and an error", "leader moved",
-		"cut off", "arrives late", "not sent", "answer lost", "cut on the way", "failed", "purged, and waited", "purged at once",
+		"partition unanswered", "throttled", "not leader", "refused", "duplicate", "an error", "written, and an error", "leader moved",
+		"cut off", "arrives late", "not sent", "answer lost", "answer late", "cut on the way", "failed", "purged, and waited", "purged at once",
+		"leaders of old", "a leader that is none, and no epoch", "a successor", "a dead client's request", "a producer forgotten", "unknown producer",
+		"doubtful", "too large",
 	} {
 		if faults[f] == 0 {
 			t.Errorf("never seen: %s", f)

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -14,17 +15,14 @@ import (
 
 func (m *model) produce(broker int32, address string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
 	for _, o := range m.ops {
-		if o.broker == broker && !o.done && !o.cancel {
+		if o.client == m.client && o.broker == broker && !o.done && !o.cancel {
 			m.t.Fatalf("two requests under way to broker %d", broker)
 		}
 	}
 	if m.clock < m.notYet[broker] {
 		m.t.Fatal("a broker asked for time, and gets none")
 	}
-	size := 0
-	for _, p := range q.parts {
-		size += p.bytes
-	}
+	size := sizeOf(q)
 	if size > m.client.requestBytes && len(q.parts) > 1 {
 		m.t.Fatalf("a request of %d bytes", size)
 	}
@@ -33,9 +31,19 @@ func (m *model) produce(broker int32, address string, q *request, answered func(
 			m.t.Fatalf("partition %d is tried again at once", p.partition)
 		}
 	}
-	o := &op{broker: broker, request: q, answered: answered}
+	o := &op{client: m.client, broker: broker, request: q, answered: answered}
 	m.ops = append(m.ops, o)
 	return func() { o.cancel = true }
+}
+
+func (m *model) reach(context.Context, int32, string) error { return nil }
+func (m *model) tidy()                                      {}
+
+func sizeOf(q *request) (n int) {
+	for _, p := range q.parts {
+		n += p.bytes
+	}
+	return n
 }
 
 // read is the network: it takes the bytes of a request, at some time before the answer.
@@ -61,7 +69,11 @@ func (m *model) arrive(o *op) *kmsg.ProduceResponse {
 	for i, p := range o.request.parts {
 		a := kmsg.NewProduceResponseTopicPartition()
 		a.Partition = p.partition
+		if o.client != m.client {
+			m.faults["a dead client's request"]++
+		}
 		m.append(o.broker, m.parts[p.partition], o.batches[i], &a)
+		m.lost[p.partition] = m.lost[p.partition] || o.client == m.client && judge(a.ErrorCode).verdict == lost
 		if !m.calm && m.rng.IntN(30) == 0 {
 			m.faults["partition unanswered"]++
 			continue
@@ -69,6 +81,7 @@ func (m *model) arrive(o *op) *kmsg.ProduceResponse {
 		t.Partitions = append(t.Partitions, a)
 	}
 	r.Topics = append(r.Topics, t)
+	r.Version = throttledAtOnce
 	if !m.calm && m.rng.IntN(20) == 0 {
 		r.ThrottleMillis = 50
 		m.faults["throttled"]++
@@ -83,8 +96,13 @@ func (m *model) append(broker int32, p *modelPart, b []byte, a *kmsg.ProduceResp
 		return
 	}
 	if !m.calm && m.rng.IntN(12) == 0 {
-		a.ErrorCode = kerr.NotEnoughReplicas.Code
-		m.faults["not enough replicas"]++
+		a.ErrorCode = m.retriable()
+		m.faults["an error"]++
+		return
+	}
+	if !m.calm && m.rng.IntN(30) == 0 {
+		a.ErrorCode = kerr.CorruptMessage.Code
+		m.faults["doubtful"]++
 		return
 	}
 	ids := idsOf(m.t, b)
@@ -100,10 +118,16 @@ func (m *model) append(broker int32, p *modelPart, b []byte, a *kmsg.ProduceResp
 		m.faults["refused"]++
 		return
 	}
+	id := int64(binary.BigEndian.Uint64(b[atProducer:]))
+	if p.forgot == id {
+		a.ErrorCode = kerr.UnknownProducerID.Code
+		m.faults["unknown producer"]++
+		return
+	}
 	first := int32(binary.BigEndian.Uint32(b[atSequence:]))
 	last := behind(first, len(ids)-1)
 	for i := range p.log {
-		if e := &p.log[i]; e.first == first && e.last == last {
+		if e := &p.log[i]; e.id == id && e.first == first && e.last == last {
 			m.faults["duplicate"]++
 			if len(p.log)-i > 5 || m.rng.IntN(2) == 0 {
 				a.ErrorCode = kerr.DuplicateSequenceNumber.Code
@@ -112,17 +136,31 @@ func (m *model) append(broker int32, p *modelPart, b []byte, a *kmsg.ProduceResp
 			return
 		}
 	}
-	if first != p.next() {
+	if first != p.next(id) {
 		a.ErrorCode = kerr.OutOfOrderSequenceNumber.Code
-		m.t.Fatalf("sequence %d, %d expected", first, p.next())
+		if id == m.id {
+			m.t.Fatalf("sequence %d, %d expected", first, p.next(id))
+		}
+		return
 	}
-	p.log = append(p.log, entry{first, last, ids, false})
+	p.log = append(p.log, entry{id, first, last, ids, false})
 	if !m.calm && m.rng.IntN(12) == 0 {
-		a.ErrorCode = []int16{kerr.RequestTimedOut.Code, kerr.NotEnoughReplicasAfterAppend.Code, kerr.KafkaStorageError.Code, kerr.NotLeaderForPartition.Code}[m.rng.IntN(4)]
+		if a.ErrorCode = m.retriable(); m.rng.IntN(8) == 0 {
+			a.ErrorCode = kerr.OutOfOrderSequenceNumber.Code // as if it had come twice
+		}
 		m.faults["written, and an error"]++
 		return
 	}
 	p.replicate()
+}
+
+// retriable is any code after which a batch may be in the log, whatever Kafka's own brokers do.
+func (m *model) retriable() int16 {
+	row := codes[m.rng.IntN(len(codes))]
+	for row.verdict != unknown && row.verdict != doubtful {
+		row = codes[m.rng.IntN(len(codes))]
+	}
+	return row.codes[m.rng.IntN(len(row.codes))].Code
 }
 
 func (p *modelPart) replicate() {
@@ -135,6 +173,7 @@ func (p *modelPart) replicate() {
 func (m *model) move(p *modelPart) {
 	m.faults["leader moved"]++
 	p.leader = 1 - p.leader
+	p.epoch++
 	if i := slices.IndexFunc(p.log, func(e entry) bool { return !e.replicated }); i >= 0 {
 		m.faults["cut off"]++
 		p.log = p.log[:i]
@@ -179,6 +218,9 @@ func (m *model) network() {
 	gone := func() { m.ops = slices.Delete(m.ops, i, i+1) }
 	switch {
 	case o.done: // given up by the client, and still on its way
+		if m.rng.IntN(4) > 0 {
+			return
+		}
 		if m.rng.IntN(2) == 0 {
 			m.faults["arrives late"]++
 			m.arrive(o)
@@ -190,13 +232,25 @@ func (m *model) network() {
 		}
 		o.done = true
 		o.answered(nil, errCut)
-		if o.batches == nil {
+		if o.batches == nil || o.response != nil {
 			gone()
 		}
+	case m.limit > 0 && len(o.request.parts) > 1 && sizeOf(o.request) > m.limit:
+		m.faults["too large"]++
+		o.answered(nil, errCut)
+		gone()
+	case o.response != nil:
+		m.faults["answer late"]++
+		o.answered(o.response, nil)
+		gone()
+	case !m.calm && m.rng.IntN(8) == 0:
+		o.response = m.arrive(o)
 	case m.calm || m.rng.IntN(6) > 0:
 		r := m.arrive(o)
-		m.rest(o, r)
-		m.notYet[o.broker] = m.clock + time.Duration(r.ThrottleMillis)*time.Millisecond
+		if o.client == m.client {
+			m.rest(o, r)
+			m.notYet[o.broker] = m.clock + time.Duration(r.ThrottleMillis)*time.Millisecond
+		}
 		o.answered(r, nil)
 		gone()
 	case m.rng.IntN(4) == 0:
@@ -222,7 +276,7 @@ func (m *model) rest(o *op, r *kmsg.ProduceResponse) {
 		b, part := m.client.partOf[a.Partition].batch, m.parts[a.Partition]
 		for i := range o.request.parts {
 			if p := &o.request.parts[i]; p.partition == a.Partition && b != nil && b.flight != nil && b.flight.broker == o.broker &&
-				&b.data[0][0] == &p.data[0][0] && judge(a.ErrorCode) != written {
+				&b.data[0][0] == &p.data[0][0] && judge(a.ErrorCode).verdict != written {
 				part.rest, part.view = m.clock+m.client.opts.Backoff, m.client.seen
 			}
 		}

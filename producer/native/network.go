@@ -10,11 +10,13 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sys/unix"
 )
 
 // wire carries requests to brokers: network, or the model's.
@@ -22,12 +24,17 @@ type wire interface {
 	// produce sends a request; answered is called once, on any goroutine. Cancelling lets
 	// it be answered soon, but not be undone. At most one request of a broker is under way.
 	produce(broker int32, address string, q *request, answered func(*kmsg.ProduceResponse, error)) (cancel func())
+	// reach returns nil once the broker has let us in and takes our produce requests. It
+	// may be called beside a request.
+	reach(ctx context.Context, broker int32, address string) error
+	// tidy closes connections that brokers have closed, or that nobody has used for long.
+	tidy()
 }
 
 const (
-	idleLimit = 9 * time.Minute  // brokers close a connection after ten
+	idleLimit = 3 * time.Minute  // brokers close a connection after ten, some that stand between after four
 	dialLimit = 30 * time.Second // from dialling to being let in
-	answerMax = 64 << 20         // bytes of an answer
+	answerMax = 16 << 20         // bytes of an answer: some 100 a partition, and what is said of marked records
 )
 
 // network has a connection to each broker that was written to.
@@ -38,11 +45,17 @@ type network struct {
 	busy   sync.WaitGroup
 
 	mu    sync.Mutex
-	conns map[int32]*conn
+	slots map[int32]*slot
+}
+
+// slot is the connection to a broker. Who has lock may look for it, dial, and use it.
+type slot struct {
+	lock chan struct{} // capacity 1: full while somebody has it
+	c    *conn         // nil: none
 }
 
 func newNetwork(o Options) *network {
-	n := &network{opts: o, conns: map[int32]*conn{}}
+	n := &network{opts: o, slots: map[int32]*slot{}}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n
 }
@@ -51,14 +64,66 @@ func newNetwork(o Options) *network {
 func (n *network) close() {
 	n.cancel()
 	n.busy.Wait()
-	for _, c := range n.conns {
-		_ = c.nc.Close()
+	for _, s := range n.slots {
+		s.drop()
+	}
+}
+
+// take returns a broker's slot, locked, once nobody else uses it.
+func (n *network) take(ctx context.Context, broker int32) (*slot, error) {
+	n.mu.Lock()
+	s := n.slots[broker]
+	if s == nil {
+		s = &slot{lock: make(chan struct{}, 1)}
+		n.slots[broker] = s
+	}
+	n.mu.Unlock()
+	select {
+	case s.lock <- struct{}{}:
+		return s, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *slot) release() { <-s.lock }
+
+func (s *slot) drop() {
+	if s.c != nil {
+		_ = s.c.nc.Close()
+		s.c = nil
+	}
+}
+
+func (n *network) reach(ctx context.Context, broker int32, address string) error {
+	s, err := n.take(ctx, broker)
+	if err != nil {
+		return err
+	}
+	defer s.release()
+	_, err = n.conn(ctx, s, address)
+	return err
+}
+
+func (n *network) tidy() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range n.slots {
+		select {
+		case s.lock <- struct{}{}:
+			if s.c != nil && !s.c.usable() {
+				s.drop()
+			}
+			s.release()
+		default: // in use
+		}
 	}
 }
 
 // conn is a connection to a broker that has been let in.
 type conn struct {
 	nc      net.Conn
+	raw     syscall.RawConn // of the TCP connection
 	r       *bufio.Reader
 	w       *bufio.Writer // with TLS, which would make a record of each piece; nil without
 	address string
@@ -78,14 +143,19 @@ func (n *network) produce(broker int32, address string, q *request, answered fun
 }
 
 func (n *network) roundTrip(ctx context.Context, broker int32, address string, q *request) (*kmsg.ProduceResponse, error) {
-	c, err := n.conn(ctx, broker, address)
+	s, err := n.take(ctx, broker)
+	if err != nil {
+		return nil, &unsent{err}
+	}
+	defer s.release()
+	c, err := n.conn(ctx, s, address)
 	if err != nil {
 		return nil, &unsent{err}
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) })
 	r, err := c.produce(ctx, q, n.opts)
 	if !stop() || err != nil {
-		n.drop(broker, c)
+		s.drop()
 	}
 	return r, err
 }
@@ -95,36 +165,35 @@ type unsent struct{ error }
 
 func (e *unsent) Unwrap() error { return e.error }
 
-func (n *network) drop(broker int32, c *conn) {
-	_ = c.nc.Close()
-	n.mu.Lock()
-	if n.conns[broker] == c {
-		delete(n.conns, broker)
+// conn returns the connection of a slot, a new one where there is none that may be used.
+func (n *network) conn(ctx context.Context, s *slot, address string) (c *conn, err error) {
+	if s.c != nil && (s.c.address != address || !s.c.usable()) {
+		s.drop()
 	}
-	n.mu.Unlock()
+	if s.c == nil {
+		s.c, err = n.dial(ctx, address)
+	} else {
+		s.c.used = time.Now()
+	}
+	return s.c, err
 }
 
-// conn answers the connection to a broker, a new one where there is none that may be used.
-func (n *network) conn(ctx context.Context, broker int32, address string) (*conn, error) {
-	n.mu.Lock()
-	c := n.conns[broker]
-	n.mu.Unlock()
+// usable tells whether the next request may go over c. What a broker has closed meanwhile
+// would end it without answer, and nobody would know whether it was written.
+func (c *conn) usable() bool {
 	now := time.Now()
-	if c != nil {
-		if c.address == address && now.Sub(c.used) < idleLimit && (c.until.IsZero() || now.Before(c.until)) {
-			c.used = now
-			return c, nil
-		}
-		n.drop(broker, c)
-	}
-	c, err := n.dial(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	n.conns[broker] = c
-	n.mu.Unlock()
-	return c, nil
+	return now.Sub(c.used) < idleLimit && (c.until.IsZero() || now.Before(c.until)) && !c.closed()
+}
+
+// closed tells whether the broker has closed the connection, whatever is still to be read.
+func (c *conn) closed() bool {
+	closed := true
+	err := c.raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(p, 0)
+		closed = n != 0 || err != nil && !errors.Is(err, unix.EINTR)
+	})
+	return closed || err != nil
 }
 
 func (n *network) dial(ctx context.Context, address string) (*conn, error) {
@@ -134,6 +203,11 @@ func (n *network) dial(ctx context.Context, address string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
 	if n.opts.TLS != nil {
 		o := n.opts.TLS.Clone()
 		if o.ServerName == "" {
@@ -141,7 +215,7 @@ func (n *network) dial(ctx context.Context, address string) (*conn, error) {
 		}
 		nc = tls.Client(nc, o)
 	}
-	c := &conn{nc: nc, r: bufio.NewReader(nc), address: address, used: time.Now()}
+	c := &conn{nc: nc, raw: raw, r: bufio.NewReader(nc), address: address, used: time.Now()}
 	if n.opts.TLS != nil {
 		c.w = bufio.NewWriterSize(nc, 16<<10)
 	}
@@ -158,10 +232,11 @@ func (n *network) dial(ctx context.Context, address string) (*conn, error) {
 }
 
 // produceMin and produceMax are the versions of produce requests that are spoken: from
-// record batches (Kafka 0.11) to topic ids.
+// record batches (Kafka 0.11) to topic ids. produceByName is the last that names the topic.
 const (
-	produceMin = 3
-	produceMax = 13
+	produceMin    = 3
+	produceByName = 12
+	produceMax    = 13
 )
 
 // letIn learns what the broker speaks, and shows who we are.
@@ -189,6 +264,8 @@ func (c *conn) letIn(ctx context.Context, o Options) error {
 	}
 	return c.authenticate(ctx, o)
 }
+
+const sessionMax = 365 * 24 * 60 * 60 * 1000 // milliseconds: more is not told from for ever
 
 func (c *conn) authenticate(ctx context.Context, o Options) error {
 	begun := time.Now()
@@ -219,8 +296,8 @@ func (c *conn) authenticate(ctx context.Context, o Options) error {
 			}
 			return err
 		}
-		if life := time.Duration(r.SessionLifetimeMillis) * time.Millisecond; life > 0 {
-			c.until = begun.Add(life * 9 / 10) // then a new connection is made
+		if life := min(r.SessionLifetimeMillis, sessionMax); life > 0 {
+			c.until = begun.Add(time.Duration(life) * time.Millisecond * 9 / 10) // then a new connection is made
 		}
 		say = nil
 		if !done {
@@ -255,8 +332,12 @@ func (c *conn) produce(ctx context.Context, q *request, o Options) (*kmsg.Produc
 	if err := ctx.Err(); err != nil { // whose deadline may just have been replaced
 		return nil, err
 	}
+	version := c.version
+	if q.id == [16]byte{} { // brokers whose metadata is older than their produce requests tell none
+		version = min(version, produceByName)
+	}
 	c.last++
-	c.out, c.pieces = q.encode(c.out[:0], c.pieces[:0], c.version, c.last, o.ClientID)
+	c.out, c.pieces = q.encode(c.out[:0], c.pieces[:0], version, c.last, o.ClientID)
 	err := c.write(c.pieces)
 	clear(c.pieces)
 	if err != nil {
@@ -266,13 +347,13 @@ func (c *conn) produce(ctx context.Context, q *request, o Options) (*kmsg.Produc
 	if err != nil {
 		return nil, err
 	}
-	if flexible(c.version) {
+	if flexible(version) {
 		b := kbin.Reader{Src: body}
 		kmsg.SkipTags(&b)
 		body = b.Src
 	}
 	r := kmsg.NewPtrProduceResponse()
-	r.Version = c.version
+	r.Version = version
 	return r, r.ReadFrom(body)
 }
 

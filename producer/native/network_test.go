@@ -138,8 +138,8 @@ func TestTriedAgain(t *testing.T) {
 			if r.c.measure.retries == 0 {
 				t.Error("nothing was tried again")
 			}
-			if n := r.c.peers[0].failed; n != 0 {
-				t.Errorf("%d requests without answer in a row, and the last was answered", n)
+			if r.c.peers[0].told {
+				t.Error("it counts as silent, and the last request was answered")
 			}
 			r.compare(map[int32][]*kgo.Record{0: values(50)}, nil)
 		})
@@ -155,7 +155,7 @@ func TestRefused(t *testing.T) {
 		want  rdk.Track
 	}{
 		{kerr.TopicAuthorizationFailed, nil, rdk.Track{}},
-		{kerr.OutOfOrderSequenceNumber, nil, rdk.Track{}},
+		{kerr.OutOfOrderSequenceNumber, nil, rdk.Track{Maybe: 50}},
 		{kerr.MessageTooLarge, nil, rdk.Track{}},
 		{kerr.InvalidRecord, []int32{3, 7}, rdk.Track{Invalids: 2, Different: 48, Invalid: []uint64{3, 7}}},
 		{kerr.InvalidRecord, nil, rdk.Track{Invalids: 50}},
@@ -184,7 +184,7 @@ func TestQueueIsFull(t *testing.T) {
 	o := options()
 	o.BatchRecords = 10
 	r := newRig(t, o, 1)
-	r.until("a producer id", func() bool { return r.c.Named() && r.c.newest.Load() != nil })
+	r.until("a producer id", func() bool { return r.c.Ready() == nil })
 	release := make(chan struct{})
 	r.cluster.ControlKey(produceKey, func(kmsg.Request) (kmsg.Response, error, bool) {
 		r.cluster.SleepControl(func() { <-release })
@@ -216,13 +216,13 @@ func TestNewConnection(t *testing.T) {
 			r.hand(0, records(1))
 			r.until("an ack", r.acked(0, 1))
 			n := r.c.wire.(*network)
-			c := n.conns[0]
+			c := n.slots[0].c
 			age(c)
 			before := c.used
 			r.c.Produce(0, 0, 1, records(1))
 			r.c.Send()
 			r.until("an ack", r.acked(0, 2))
-			if other := n.conns[0] != c; other != (name != "control") || r.c.measure.retries > 0 {
+			if other := n.slots[0].c != c; other != (name != "control") || r.c.measure.retries > 0 {
 				t.Errorf("another connection: %v, after %d retries", other, r.c.measure.retries)
 			} else if !other && !c.used.After(before) {
 				t.Error("a connection in use counts as idle")
@@ -235,7 +235,7 @@ func TestNewConnection(t *testing.T) {
 // under way is given up by a purge, and Destroy returns.
 func TestSilentBroker(t *testing.T) {
 	r := newRig(t, options(), 1)
-	r.until("a producer id", func() bool { return r.c.Named() && r.c.newest.Load() != nil })
+	r.until("a producer id", func() bool { return r.c.Ready() == nil })
 	asked, release := make(chan struct{}), make(chan struct{})
 	defer close(release)
 	r.cluster.ControlKey(produceKey, func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -281,8 +281,8 @@ func TestNobodyThere(t *testing.T) {
 	}
 	r.until("to be told", func() bool { count(); return told > 0 })
 	time.Sleep(5 * lookAgain) // more looks
-	if count(); told != 1 || c.Named() {
-		t.Errorf("told %d times; named: %v", told, c.Named())
+	if count(); told != 1 || c.Ready() == nil {
+		t.Errorf("told %d times; ready: %v", told, c.Ready())
 	}
 }
 
@@ -332,7 +332,7 @@ func TestStatistics(t *testing.T) {
 // TestNotSent: what no broker can have got is not said to be possibly written.
 func TestNotSent(t *testing.T) {
 	r := newRig(t, options(), 1)
-	r.until("a producer id", func() bool { return r.c.Named() && r.c.newest.Load() != nil })
+	r.until("a producer id", func() bool { return r.c.Ready() == nil })
 	r.cluster.Close()
 	r.hand(0, records(50))
 	r.until("a try", func() bool { return r.c.measure.retries > 0 })

@@ -16,6 +16,9 @@ type request struct {
 	parts   []requestPart
 }
 
+// partBytes is more than what stands before a batch in a request.
+const partBytes = 24
+
 type requestPart struct {
 	partition int32
 	data      chunks
@@ -29,7 +32,7 @@ func flexible(version int16) bool { return version >= 9 }
 // copied, what stands between them goes to out.
 func (q *request) encode(out []byte, pieces net.Buffers, version int16, correlation int32, clientID string) ([]byte, net.Buffers) {
 	be := binary.BigEndian
-	need := 128 + len(clientID) + len(q.topic) + 24*len(q.parts)
+	need := 128 + len(clientID) + len(q.topic) + partBytes*len(q.parts)
 	if cap(out) < need {
 		out = make([]byte, 0, need) // pieces point into it: it must not move
 	}

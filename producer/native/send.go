@@ -17,9 +17,10 @@ func (c *Client) Send() {
 	}
 	now := c.now()
 	c.retryAt = 0
-	c.begin++ // who was first is last, should requests be full
+	begin, left := c.begin, -1
 	for i := range c.parts {
-		p := c.parts[(c.begin+i)%len(c.parts)]
+		k := (begin + i) % len(c.parts)
+		p := c.parts[k]
 		if !c.mayGo(p, now) {
 			continue
 		}
@@ -31,11 +32,17 @@ func (c *Client) Send() {
 			p.seal(*id, c.opts.Compressor)
 		}
 		if !pe.take(p, c.requestBytes) {
+			if left < 0 {
+				left = k
+			}
 			continue
 		}
 		if len(pe.flight.parts) == 1 {
 			c.ready = append(c.ready, pe.flight)
 		}
+	}
+	if left >= 0 {
+		c.begin = left
 	}
 	for i, f := range c.ready {
 		c.launch(f, now)
@@ -46,10 +53,28 @@ func (c *Client) Send() {
 
 // mayGo tells whether there is something of p to send, leaders and brokers apart.
 func (c *Client) mayGo(p *part, now time.Duration) bool {
-	if p.batch == nil {
+	b := p.batch
+	if b == nil {
 		return !c.halted && p.pending() != nil
 	}
-	return p.batch.flight == nil && c.due(p.retryAt, now)
+	if b.flight != nil && c.moved(p, now) {
+		b.maybe, b.shared = true, true
+		b.earlier = append(b.earlier, b.flight)
+		b.flight = nil
+		p.retryAt = 0
+	}
+	return b.flight == nil && c.due(p.retryAt, now)
+}
+
+// moveAfter is how long a broker that leads a partition no more may take to answer for it. Most
+// do at once, and whoever sends the batch to the next leader before that sends it twice.
+const moveAfter = 5 * time.Second
+
+// moved tells whether the batch of p, which is under way, is to be sent to another broker. By
+// its sequence it is known there should it be in the log already.
+func (c *Client) moved(p *part, now time.Duration) bool {
+	f, leader := p.batch.flight, c.seen.leader(p.partition)
+	return f.launched && leader >= 0 && leader != f.broker && c.due(f.begun+moveAfter, now)
 }
 
 // due tells whether it is time; if not, Poll will not sleep beyond it.
@@ -84,10 +109,12 @@ func (pe *peer) take(p *part, most int) bool {
 		pe.flight = &flight{broker: pe.broker}
 	}
 	f := pe.flight
-	if f.bytes > 0 && f.bytes+p.batch.bytes > most {
+	bytes := p.batch.bytes + partBytes
+	if f.bytes > 0 && f.bytes+bytes > pe.size.most(most) {
+		f.full = true
 		return false
 	}
-	f.bytes += p.batch.bytes
+	f.bytes += bytes
 	f.parts = append(f.parts, p)
 	p.batch.flight = f
 	return true

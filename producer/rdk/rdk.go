@@ -60,6 +60,7 @@ type Track struct {
 	Acked     uint64 // every record below this number is in Kafka
 	Failed    uint64 // lowest number reported failed, None where nothing failed
 	Err       int    // its error code
+	Alone     bool   // the batch that failed is known to have held no other record
 	Reports   uint64 // reports in all, good and bad
 	Maybe     uint64 // failed ones that may be in Kafka all the same
 	Beyond    uint64 // in Kafka, but behind one that is not, or not yet
@@ -238,8 +239,18 @@ func (c *Client) Fatal() int { return int(c.c.fatal) }
 // producer id. Nothing is written before that, and nothing else tells it.
 const idAssigned = "-> Assigned"
 
-// Named tells whether librdkafka has its producer id, as of the last Events.
-func (c *Client) Named() bool { return c.named }
+// Ready returns nil once librdkafka has its producer id, as of the last Events.
+func (c *Client) Ready() error {
+	if c.named {
+		return nil
+	}
+	return errNotNamed
+}
+
+var errNotNamed = errors.New("librdkafka has no producer id yet")
+
+// Trouble returns "": librdkafka tells of brokers, not of partitions.
+func (c *Client) Trouble(int) string { return "" }
 
 // Events takes the log lines and errors noted since the last call, and how many
 // were dropped for want of room.
@@ -285,8 +296,8 @@ func (c *Client) Destroy() {
 	C.free(unsafe.Pointer(c.batch))
 }
 
-// GiveBackMemory gives to the kernel what C's malloc keeps of memory that is free.
-func GiveBackMemory() { C.rdk_give_back_memory() }
+// Relief gives to the kernel what C's malloc keeps of memory that is free.
+func (c *Client) Relief() { C.rdk_give_back_memory() }
 
 // InjectFatal raises a fatal error, as a broker's refusal would. For tests.
 func (c *Client) InjectFatal(code int, text string) {

@@ -1,0 +1,72 @@
+package producer
+
+import (
+	"math"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+)
+
+// limits is what Kafka's refusals have taught of sizes, where the topic's settings may not be
+// read, or where something between takes less than they say. A topic whose limit changes is
+// asked anew.
+type limits struct {
+	of      int   // the topic's limit that they are about
+	refused int   // bytes of the smallest batch that was too large, at most; 0: none was
+	alone   int   // bytes of the smallest record that was too large by itself; 0: none was
+	blamed  *line // until the instance is settled: record number of it was too large by itself
+	number  uint64
+}
+
+// batchFloor is the smallest batch.size that is tried.
+const batchFloor = 512
+
+// tooLarge takes MESSAGE_TOO_LARGE for a line. Where the batch cannot have held another record, the
+// record is at fault. Else batches are to be half as large from now on, until it stands alone.
+func (s *limits) tooLarge(l *line, t rdk.Track, batchMax int) {
+	record, all := l.sizes(t.Failed)
+	switch {
+	case l.shard >= 0 && (t.Alone || record >= batchMax || t.Failed+1 == l.sent):
+		s.blamed, s.number = l, t.Failed
+		if s.alone == 0 || record < s.alone {
+			s.alone = record
+		}
+	default:
+		s.refused = max(min(batchMax, all), 2*batchFloor)
+	}
+}
+
+// heed forgets what is about another limit of the topic.
+func (s *limits) heed(t topicState) {
+	if s.of != t.Limit {
+		*s = limits{of: t.Limit, blamed: s.blamed, number: s.number}
+	}
+}
+
+// batch returns the topic's limit of a batch, or a lower one.
+func (s *limits) batch(t topicState) int {
+	s.heed(t)
+	if s.refused > 0 && t.batchMax() >= s.refused {
+		return s.refused / 2
+	}
+	return t.Limit
+}
+
+// record returns the most bytes of a record and its key.
+func (s *limits) record(t topicState) int {
+	s.heed(t)
+	if s.alone > 0 {
+		return s.alone - 1
+	}
+	return math.MaxInt
+}
+
+// letter returns the most bytes of a dead letter, which is cut rather than refused.
+func (s *limits) letter(t topicState) int {
+	s.heed(t)
+	if s.refused > 0 {
+		return max(s.refused/2-recordSlack, letterFloor)
+	}
+	return math.MaxInt
+}
+
+const letterFloor = 256 // bytes

@@ -1,0 +1,103 @@
+package native
+
+import "github.com/twmb/franz-go/pkg/kerr"
+
+// verdict is what an error code of a partition means for its batch.
+type verdict int
+
+const (
+	written  verdict = iota
+	unknown          // it may be in the log; tried again until that is known
+	doubtful         // it may be in the log; after triesMax of these another instance encodes it anew
+	lost             // it may be in the log, and trying again would not tell; another instance
+	refused          // it is not in the log, and these bytes never will be; another instance
+)
+
+func (v verdict) String() string {
+	return [...]string{"written", "unknown", "doubtful", "lost", "refused"}[v]
+}
+
+// triesMax is how often a batch is tried whose answers are doubtful. Bytes that are bad in our
+// memory stay so; the ring has the records.
+const triesMax = 5
+
+// codes says what Kafka's error codes mean. Trying again is safe at any code, since the broker
+// knows the batch by its sequence; what it must never do is to go on for ever with bytes that will
+// not be taken. A new instance costs a producer id, which brokers remember for a day, and stops
+// every shard, so what may pass by itself does not come to that.
+//
+// Beside each row, what other clients do where it differs: J is Java's producer 4.1 (Sender,
+// TransactionManager), F franz-go 1.22 (sink.go), L librdkafka 2.14 (rd_kafka_handle_Produce_error) with
+// enable.gapless.guarantee.
+var codes = []struct {
+	verdict verdict
+	why     string // and what follows, for the log
+	codes   []*kerr.Error
+}{
+	{written, "an earlier try was written and its answer lost", []*kerr.Error{
+		kerr.DuplicateSequenceNumber,
+	}},
+	{unknown, "the leader moves or does not know yet that it leads; one that lost its partition may have written before", []*kerr.Error{
+		kerr.UnknownTopicOrPartition, // F: a limited number of times; L: refreshes, counts it as not written
+		kerr.NotLeaderForPartition,   // L: counts it as not written
+		kerr.LeaderNotAvailable, kerr.ReplicaNotAvailable,
+		kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, // L: an error
+		kerr.UnknownTopicID, kerr.InconsistentTopicID, // L: an error
+		kerr.ListenerNotFound, kerr.PreferredLeaderNotAvailable, kerr.EligibleLeadersNotAvailable, // L: an error
+		kerr.NotController, // L: an error
+	}},
+	{unknown, "the broker has too few replicas, no time or no disk; Kafka writes nothing at the first two of these, others are not known to", []*kerr.Error{
+		kerr.NotEnoughReplicas,
+		kerr.ThrottlingQuotaExceeded, // L: an error
+		kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend,
+		kerr.KafkaStorageError, // L: counts it as not written
+		kerr.NetworkException,  // L: an error
+	}},
+	{unknown, "passes by itself; brokers do not say it of produce requests, proxies do", []*kerr.Error{
+		kerr.BrokerNotAvailable, // J: an error
+		kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable, kerr.NotCoordinator,
+		kerr.ConcurrentTransactions, // L: an error
+		kerr.FetchSessionIDNotFound, kerr.InvalidFetchSessionEpoch, kerr.FetchSessionTopicIDError, kerr.ShareSessionLimitReached,
+		kerr.OffsetNotAvailable, kerr.ElectionNotNeeded, kerr.UnstableOffsetCommit, kerr.RebalanceInProgress, // J, F, L: an error for some
+	}},
+	{doubtful, "our bytes, or the broker, are not well", []*kerr.Error{
+		kerr.CorruptMessage,     // J, L: retry; F: an error
+		kerr.UnknownServerError, // J, F, L: an error
+	}},
+	{refused, "the topic or the broker does not take such a batch", []*kerr.Error{ // J, F, L: an error
+		kerr.MessageTooLarge, // J: splits the batch
+		kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.PolicyViolation, kerr.InvalidTopicException,
+		kerr.UnsupportedForMessageFormat, kerr.UnsupportedCompressionType, kerr.InvalidRequiredAcks, kerr.InvalidRequest, kerr.UnsupportedVersion,
+	}},
+	{refused, "not permitted", []*kerr.Error{ // J, F, L: an error
+		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed,
+	}},
+	{lost, "the broker does not know our producer id or sequence any more", []*kerr.Error{ // J, F: a new epoch; L: an error, or a new epoch
+		kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerEpoch, kerr.InvalidProducerIDMapping, kerr.ProducerFenced,
+	}},
+}
+
+// ruling is a row of codes for one of them.
+type ruling struct {
+	verdict verdict
+	why     string
+}
+
+var rulings = func() map[int16]ruling {
+	m := map[int16]ruling{0: {written, ""}}
+	for _, row := range codes {
+		for _, c := range row.codes {
+			m[c.Code] = ruling{row.verdict, row.why}
+		}
+	}
+	return m
+}()
+
+// judge returns what a broker's code means. What is not in codes is no answer to a produce
+// request, or younger than this.
+func judge(code int16) ruling {
+	if r, ok := rulings[code]; ok {
+		return r
+	}
+	return ruling{doubtful, "not an answer to produce requests that is known"}
+}
