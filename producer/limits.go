@@ -21,8 +21,9 @@ type limits struct {
 const batchFloor = 512
 
 // tooLarge takes MESSAGE_TOO_LARGE for a line. Where the batch cannot have held another record, the
-// record is at fault. Else batches are to be half as large from now on, until it stands alone.
-func (s *limits) tooLarge(l *line, t rdk.Track, batchMax int) {
+// record is at fault. Else batches are to be half as large from now on, until it stands alone; it
+// tells whether that is to be tried.
+func (s *limits) tooLarge(l *line, t rdk.Track, batchMax int) (smaller bool) {
 	record, all := l.sizes(t.Failed)
 	switch {
 	case l.shard >= 0 && (t.Alone || record >= batchMax || t.Failed+1 == l.sent):
@@ -32,7 +33,9 @@ func (s *limits) tooLarge(l *line, t rdk.Track, batchMax int) {
 		}
 	default:
 		s.refused = max(min(batchMax, all), 2*batchFloor)
+		return batchMax > batchFloor
 	}
+	return false
 }
 
 // heed forgets what is about another limit of the topic.

@@ -1,0 +1,205 @@
+package producer
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+)
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// secretSettings lets nobody read a topic's settings.
+func secretSettings(c *kfake.Cluster) {
+	c.ControlKey(int16(kmsg.DescribeConfigs), func(q kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		p := q.(*kmsg.DescribeConfigsRequest)
+		a := p.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		for _, r := range p.Resources {
+			x := kmsg.NewDescribeConfigsResponseResource()
+			x.ResourceType, x.ResourceName, x.ErrorCode = r.ResourceType, r.ResourceName, kerr.TopicAuthorizationFailed.Code
+			a.Resources = append(a.Resources, x)
+		}
+		return a, nil, true
+	})
+}
+
+// TestLimitThatNobodyTells: the topic takes less than may be known. Records over that are set aside,
+// those beside them go in, and it does not take an instance a record.
+func TestLimitThatNobodyTells(t *testing.T) {
+	for _, writer := range []string{WriterNative, WriterLibrdkafka} {
+		t.Run(writer, func(t *testing.T) {
+			const shards, rounds = 4, 400
+			w, c, rings := fakeWriter(t, Options{Writer: writer}, shards, kfake.BrokerConfigs(map[string]string{"message.max.bytes": "100000"}))
+			secretSettings(c)
+			if err := w.Check(minute(t)); err != nil {
+				t.Fatal(err)
+			}
+			w.Start()
+			large := uint64(0)
+			put(t, rings[0], 1, 200_000, nil)
+			large++
+			for i := range rounds {
+				for k := range shards {
+					put(t, rings[k], 1, 100, nil)
+				}
+				if i%100 == 50 { // of the same size, or larger: nobody has to try those
+					put(t, rings[0], 1, 200_000+i, nil)
+					large++
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			until(t, "everything", func() bool {
+				s := w.Stats()
+				return s.Delivered == shards*rounds && s.Refused == large
+			})
+			if n := w.Stats().Rebuilds; n > 8 {
+				t.Errorf("%d instances were needed", n)
+			}
+			until(t, "readiness", func() bool { ready, _ := w.Ready(); return ready })
+		})
+	}
+}
+
+// refusing takes everything of line 0 until it comes to a record, which it refuses, and acks
+// everything of line 1 at once.
+type refusing struct {
+	eager
+	at    uint64
+	code  int
+	first []uint64
+	sent  [2]uint64
+}
+
+func (c *refusing) Produce(line int, _ int32, first uint64, records []rdk.Record) (int, int) {
+	c.sent[line] = first + uint64(len(records))
+	return len(records), 0
+}
+
+func (c *refusing) Track(line int) rdk.Track {
+	t := rdk.Track{Acked: c.sent[line], Failed: rdk.None, Reports: c.sent[line] - c.first[line]}
+	if line == 0 && c.sent[0] > c.at {
+		t.Acked, t.Failed, t.Err = c.at, c.at, c.code
+	}
+	return t
+}
+
+// TestBackoffIsTheFailedLines: the acks of other shards do not end the back-off of one whose
+// record is refused for good; its own, past that record, do.
+func TestBackoffIsTheFailedLines(t *testing.T) {
+	topic := topicState{Look: 1, Limit: 5000}
+	e, ring := still(t, 0, nil, &topic)
+	_, other := still(t, 0, nil, &topic)
+	e.lines = append(e.lines, &line{id: 1, shard: 0, ring: other, partition: 1})
+	var now time.Duration
+	at := uint64(5)
+	e.seams.now = func() time.Duration { return now }
+	e.seams.look = func() { topic.Look++ }
+	e.seams.open = func(_ topicState, first []uint64) (client, error) {
+		return &refusing{at: at, code: 44, first: first, sent: [2]uint64(first)}, nil
+	}
+	run := func(d time.Duration) (instances uint64) {
+		before := e.stats.rebuilds.Load()
+		for end := now + d; now < end; now += 10 * time.Millisecond {
+			put(t, other, 1, 10, nil)
+			e.step()
+		}
+		return e.stats.rebuilds.Load() - before
+	}
+	put(t, ring, 10, 100, nil)
+	if n := run(time.Minute); n < 5 || n > 11 {
+		t.Errorf("%d instances in a minute", n)
+	}
+	if e.backoff != backoffMax || e.lines[1].acked < 1000 {
+		t.Errorf("back-off %v, and the other shard has %d acks", e.backoff, e.lines[1].acked)
+	}
+	at = 1 << 40
+	until(t, "the record", func() bool { run(time.Second); return e.lines[0].acked == 10 })
+	if e.backoff != 0 {
+		t.Errorf("back-off %v after the record is in", e.backoff)
+	}
+	if n := run(time.Minute); n != 0 {
+		t.Errorf("%d instances with nothing wrong", n)
+	}
+}
+
+// TestTooLargeAlone: who is at fault when a batch is too large.
+func TestTooLargeAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		track   rdk.Track
+		batch   int
+		refused int // of limits
+		blamed  bool
+	}{
+		"among others":             {rdk.Track{Failed: 1}, 1_000_000, 900, false},
+		"among others, of a batch": {rdk.Track{Failed: 1}, 800, 800, false}, // was more than a batch
+		"as large as a batch":      {rdk.Track{Failed: 1}, 100, 0, true},
+		"alone, says the client":   {rdk.Track{Failed: 1, Alone: true}, 1_000_000, 0, true},
+		"the last":                 {rdk.Track{Failed: 9}, 1_000_000, 0, true},
+	} {
+		topic := topicState{Look: 1, Limit: 1_000_000}
+		e, ring := still(t, 0, &silent{}, &topic)
+		put(t, ring, 10, 100, nil)
+		steps(e, 3)
+		var s limits
+		s.heed(topic)
+		s.tooLarge(e.lines[0], c.track, c.batch)
+		refused := max(c.refused, 2*batchFloor)
+		if c.blamed {
+			refused = 0
+		}
+		if (s.blamed != nil) != c.blamed || s.refused != refused || c.blamed && (s.number != c.track.Failed || s.record(topic) != 99) {
+			t.Errorf("%s: %+v", name, s)
+		}
+		if c.blamed {
+			continue
+		}
+		if got := s.batch(topic); got != s.refused/2 {
+			t.Errorf("%s: batches of %d", name, got)
+		}
+		topic.Limit = 700_000
+		if got := s.batch(topic); got != 700_000 || s.record(topic) < 1<<30 {
+			t.Errorf("%s: batches of %d once the topic's limit is another", name, got)
+		}
+	}
+}
+
+// TestStallSaysWhy: a record that waits long for Kafka says what for.
+func TestStallSaysWhy(t *testing.T) {
+	topic := topicState{Look: 1, Limit: 5000}
+	e, ring := still(t, 0, &troubled{}, &topic)
+	steps(e, 2)
+	put(t, ring, 1, 10, nil)
+	e.step()
+	e.seams.now = func() time.Duration { return time.Duration(e.oldest.Load()) + stalledAfter + time.Second }
+	steps(e, 2)
+	if why := e.cause.Load(); why == nil || *why != "partition 0: wait and see" {
+		t.Errorf("%v", why)
+	}
+}
+
+type troubled struct{ silent }
+
+func (*troubled) Trouble(int) string { return "partition 0: wait and see" }
