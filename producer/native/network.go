@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sys/unix"
@@ -347,14 +346,9 @@ func (c *conn) produce(ctx context.Context, q *request, o Options) (*kmsg.Produc
 	if err != nil {
 		return nil, err
 	}
-	if flexible(version) {
-		b := kbin.Reader{Src: body}
-		kmsg.SkipTags(&b)
-		body = b.Src
-	}
 	r := kmsg.NewPtrProduceResponse()
 	r.Version = version
-	return r, r.ReadFrom(body)
+	return r, readResponse(r, body)
 }
 
 func (c *conn) write(pieces net.Buffers) (err error) {
