@@ -71,6 +71,8 @@
 //	admin.go       whom topic.go asks, and who may still be asking
 //	properties.go  librdkafka's properties, and those that are refused
 //	native.go      which writer, and the properties in its words
+//	probe.go       which writer gets through
+//	limits.go      sizes that only refusals tell
 //	metrics.go     counters and the delivery histogram
 //	discard.go     --sink discard
 package producer
