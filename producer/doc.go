@@ -63,6 +63,7 @@
 //
 //	writer.go      all engines of a server: open, start, drain, stats
 //	engine.go      the state machine; linger.ms
+//	health.go      what readiness is told, and when trouble is over
 //	line.go        one shard: batches held, window, cursor
 //	feed.go        handing over, setting aside
 //	keep.go        what is left in ring files, and found there

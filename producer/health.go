@@ -1,0 +1,74 @@
+package producer
+
+import "time"
+
+// reach notes that the client is ready, or tells readiness why it is not yet.
+func (e *engine) reach() {
+	if e.able {
+		return
+	}
+	if err := e.client.Ready(); err != nil {
+		e.sick(e.writer() + ": " + err.Error())
+		return
+	}
+	e.able = true
+	select {
+	case <-e.ready:
+	default:
+		close(e.ready)
+	}
+}
+
+// calm ends the back-off once every line is past what failed in it. The acks of others say
+// nothing: with one record that is refused for good among them, each would begin a rebuild.
+func (e *engine) calm() {
+	for _, l := range e.lines {
+		if l.trouble > 0 {
+			return
+		}
+	}
+	e.backoff = 0
+}
+
+// because notes what the oldest record waits for.
+func (e *engine) because(why string) {
+	if why == "" {
+		return
+	}
+	if old := e.cause.Load(); old == nil || *old != why {
+		e.cause.Store(&why)
+	}
+}
+
+func (e *engine) sick(why string) { e.health.Store(&why) }
+
+func (e *engine) well() {
+	if e.health.Load() != nil {
+		e.health.Store(nil)
+	}
+}
+
+// relief tells that a stall is over. What it made queues grow to is garbage then, and
+// a process that allocates nothing would collect it minutes later. l has the oldest record.
+func (e *engine) relief(oldest int64, l *line) {
+	age := time.Duration(0)
+	if oldest != 0 {
+		age = e.seams.now() - time.Duration(oldest)
+	}
+	switch {
+	case age > stalledAfter:
+		e.stalled = true
+		if e.client != nil {
+			e.because(e.client.Trouble(l.id))
+		}
+	case e.stalled && age < relieved:
+		e.stalled = false
+		e.cause.Store(nil)
+		if e.client != nil {
+			e.client.Relief()
+		}
+		if e.cfg.OnRelief != nil {
+			e.cfg.OnRelief()
+		}
+	}
+}

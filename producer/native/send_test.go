@@ -1,0 +1,71 @@
+package native
+
+import (
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// TestFair: where not everything fits into a request, or partitions are shared, everybody's
+// turn comes.
+func TestFair(t *testing.T) {
+	m := newCalmModel(t)
+	m.client.requestBytes = 1 // one batch each
+	for range 4 * modelLines {
+		for line := range modelLines {
+			m.hand(line)
+		}
+		m.client.Send()
+		for len(m.ops) > 0 {
+			m.network()
+		}
+		m.client.take()
+	}
+	for line := range modelLines {
+		if acked := m.client.Track(line).Acked - m.first[line]; acked == 0 {
+			t.Errorf("line %d has written nothing", line)
+		}
+	}
+}
+
+// TestLeaderOfASilentBroker: a partition whose leader does not answer, and is replaced, goes on
+// with the new one. The old request may do what it likes.
+func TestLeaderOfASilentBroker(t *testing.T) {
+	m := newCalmModel(t)
+	m.hand(0)
+	m.client.Send()
+	silent := m.ops[0]
+	m.ops = nil
+	m.move(m.parts[0])
+	m.publish()
+	m.until("an ack", func() bool { return m.client.Track(0).Acked > m.first[0] })
+	m.hand(1) // led by the silent one still
+	m.client.Send()
+	if len(m.ops) != 0 {
+		t.Error("a second request to a broker that has not answered the first")
+	}
+	silent.answered(nil, errCut)
+	m.client.Poll(0)
+	m.until("all to be written", func() bool { return m.outstanding() == 0 })
+}
+
+// TestLooksAtLeaders: whatever stands in the way of a batch may be a matter of who leads.
+func TestLooksAtLeaders(t *testing.T) {
+	for _, answer := range []func(o *op){
+		func(o *op) { o.answered(nil, errCut) },
+		func(o *op) { o.answered(nil, &unsent{errCut}) },
+		func(o *op) { o.answered(kmsg.NewPtrProduceResponse(), nil) },
+	} {
+		m := newCalmModel(t)
+		m.hand(0)
+		m.client.Send()
+		if len(m.client.ask) > 0 {
+			t.Fatal("asked before anything happened")
+		}
+		answer(m.ops[0])
+		m.client.Poll(0)
+		if len(m.client.ask) == 0 {
+			t.Error("nobody asks who leads")
+		}
+	}
+}
