@@ -11,7 +11,7 @@ import (
 // asked anew.
 type limits struct {
 	of      int   // the topic's limit that they are about
-	refused int   // bytes of the smallest batch that was too large, at most; 0: none was
+	refused int   // bytes of the smallest batch that did not get through, at most; 0: all did
 	alone   int   // bytes of the smallest record that was too large by itself; 0: none was
 	blamed  *line // until the instance is settled: record number of it was too large by itself
 	number  uint64
@@ -32,10 +32,21 @@ func (s *limits) tooLarge(l *line, t rdk.Track, batchMax int) (smaller bool) {
 			s.alone = record
 		}
 	default:
-		s.refused = max(min(batchMax, all), 2*batchFloor)
-		return batchMax > batchFloor
+		return s.halve(all, batchMax)
 	}
 	return false
+}
+
+// tooLong takes it that batches of a line never get an answer, and others do. That says nothing of
+// a record.
+func (s *limits) tooLong(l *line, t rdk.Track, batchMax int) (smaller bool) {
+	_, all := l.sizes(t.Failed)
+	return s.halve(all, batchMax)
+}
+
+func (s *limits) halve(all, batchMax int) bool {
+	s.refused = max(min(batchMax, all), 2*batchFloor)
+	return batchMax > batchFloor
 }
 
 // heed forgets what is about another limit of the topic.

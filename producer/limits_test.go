@@ -1,8 +1,10 @@
 package producer
 
 import (
+	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/producer/rdk"
 )
 
@@ -80,6 +83,27 @@ func TestLimitThatNobodyTells(t *testing.T) {
 			}
 			until(t, "readiness", func() bool { ready, _ := w.Ready(); return ready })
 		})
+	}
+}
+
+// TestBatchThatNeverPasses: something between closes connections at a size below batch.size. Batches
+// become smaller, and nothing is set aside for it.
+func TestBatchThatNeverPasses(t *testing.T) {
+	var closed atomic.Int32
+	w, _, rings := fakeWriter(t, Options{Writer: WriterNative}, 2, kfake.ListenFn(func(network, address string) (net.Listener, error) {
+		l, err := net.Listen(network, address)
+		return kafkatest.Narrow(l, 300_000, &closed), err
+	}))
+	for range 900 { // before there is anybody to take them, so that a batch is full
+		put(t, rings[0], 1, 1000, nil)
+	}
+	if err := w.Check(minute(t)); err != nil {
+		t.Fatal(err)
+	}
+	w.Start()
+	until(t, "everything", func() bool { return w.Stats().Delivered == 900 })
+	if s := w.Stats(); s.Refused > 0 || s.Rebuilds == 0 || s.Rebuilds > 4 || closed.Load() == 0 {
+		t.Errorf("%+v, %d connections closed", s, closed.Load())
 	}
 }
 

@@ -21,7 +21,7 @@ func (e *engine) fail(code int, l *line) {
 	if l != nil && code != 0 {
 		t := e.client.Track(l.id)
 		l.trouble = t.Failed + 1
-		if code == errTooLarge && e.limits.tooLarge(l, t, e.batchMax) {
+		if code == errTooLarge && e.limits.tooLarge(l, t, e.batchMax) || code == errTimedOut && e.limits.tooLong(l, t, e.batchMax) {
 			e.backoff = min(e.backoff, backoffMin) // there are no more than ten of these steps
 		}
 	}

@@ -16,8 +16,9 @@ import (
 
 // Error codes that are not a broker's, with librdkafka's numbers.
 const (
-	errPurged  = -152
-	errAllDown = -187
+	errPurged   = -152
+	errNoAnswer = -185
+	errAllDown  = -187
 )
 
 // take takes the answers that have come; it tells whether there were any.
@@ -43,10 +44,12 @@ func (c *Client) settle(a *answer) {
 	if a.err == nil {
 		c.answered(pe, a)
 	} else {
-		if !notSent(a.err) {
-			pe.size.lost(f.bytes, a.at)
-		}
+		tooLong := !notSent(a.err) && pe.size.lost(f.bytes, len(f.parts), a.at)
 		c.tell(pe, a.err)
+		if p := f.parts[0]; tooLong && p.batch != nil && p.batch.flight == f && p.batch.count > 1 {
+			p.batch.maybe = true
+			c.fail(p, errNoAnswer)
+		}
 	}
 	for _, p := range f.parts { // what got no answer
 		b := p.batch

@@ -1,8 +1,6 @@
 package native
 
 import (
-	"encoding/binary"
-	"io"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -10,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/producer/rdk"
 )
 
@@ -29,11 +28,11 @@ func TestSize(t *testing.T) {
 	}
 	want("at first", all)
 	answer(800_000, true, 0, 0)
-	s.lost(800_000, 0)
+	s.lost(800_000, 2, 0)
 	want("lost at a size that had passed", all)
-	s.lost(800_000, 0)
+	s.lost(800_000, 2, 0)
 	want("lost twice in a row", 400_000)
-	s.lost(400_000, time.Second)
+	s.lost(400_000, 2, time.Second)
 	want("and again", 200_000)
 	answer(200_000, true, time.Second, 2*time.Second)
 	want("passes", 200_000)
@@ -56,65 +55,24 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// narrow is a listener that closes a connection at a request of more than max bytes, as services
-// and proxies do that bound it, and lets rate bytes a second through.
-type narrow struct {
-	net.Listener
-	max, rate int
-	closed    *atomic.Int32
-}
-
-func (l narrow) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &narrowConn{Conn: c, l: l}, nil
-}
-
-type narrowConn struct {
-	net.Conn
-	l    narrow
-	head []byte // of a request
-	left int    // bytes of it still to come
-}
-
-func (c *narrowConn) Read(p []byte) (int, error) {
-	if c.l.rate > 0 {
-		p = p[:min(len(p), c.l.rate/50)]
-	}
-	n, err := c.Conn.Read(p)
-	if c.l.rate > 0 {
-		time.Sleep(time.Duration(n) * time.Second / time.Duration(c.l.rate))
-	}
-	for b := p[:n]; len(b) > 0; {
-		if c.left == 0 {
-			k := min(4-len(c.head), len(b))
-			c.head, b = append(c.head, b[:k]...), b[k:]
-			if len(c.head) < 4 {
-				continue
-			}
-			c.left, c.head = int(binary.BigEndian.Uint32(c.head)), c.head[:0]
-			if c.l.max > 0 && c.left > c.l.max {
-				c.l.closed.Add(1)
-				_ = c.Close()
-				return 0, io.EOF
-			}
-			continue
+// TestOneBatchIsGivenUp: batches cannot be split, so that one which never gets an answer is given up,
+// but neither at once, nor one that is small, nor in favour of one that was answered.
+func TestOneBatchIsGivenUp(t *testing.T) {
+	var s size
+	for i, c := range []struct {
+		bytes, batches int
+		answered, up   bool
+	}{
+		{800_000, 1, false, false}, {800_000, 1, false, false}, {800_000, 1, false, true}, {800_000, 1, true, false},
+		{800_000, 1, false, false}, {800_000, 1, false, false}, {800_000, 2, false, false}, {800_000, 1, false, false},
+		{800_000, 1, false, false}, {10_000, 1, false, false}, {10_000, 1, false, false}, {10_000, 1, false, false}, {10_000, 1, false, false},
+	} {
+		if c.answered {
+			s.answered(&flight{bytes: c.bytes}, 0, time.Minute)
+		} else if up := s.lost(c.bytes, c.batches, 0); up != c.up {
+			t.Errorf("%d: given up %v", i, up)
 		}
-		k := min(c.left, len(b))
-		c.left -= k
-		b = b[k:]
 	}
-	return n, err
-}
-
-func narrowTo(l narrow) kfake.Opt {
-	return kfake.ListenFn(func(network, address string) (net.Listener, error) {
-		var err error
-		l.Listener, err = net.Listen(network, address)
-		return l, err
-	})
 }
 
 // TestRequestLimit: each batch passes by itself, all of them together do not.
@@ -122,17 +80,23 @@ func TestRequestLimit(t *testing.T) {
 	for name, c := range map[string]struct{ max, rate, batch int }{
 		"a service's":         {1_046_528, 0, 700_000},
 		"a tenth of it":       {100_000, 0, 90_000},
-		"a link that is slow": {0, 1_000_000, 90_000},
+		"a link that is slow": {0, 400_000, 90_000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := narrow{max: c.max, rate: c.rate, closed: new(atomic.Int32)}
+			var closed atomic.Int32
 			o := options()
 			o.BatchBytes, o.Topic = c.batch, "u"
 			if c.rate > 0 {
 				o.SocketTimeout = time.Second
 			}
 			const lines, each = 8, 600
-			r := newRig(t, o, lines, kfake.SeedTopics(int32(lines), "u"), narrowTo(l))
+			r := newRig(t, o, lines, kfake.SeedTopics(int32(lines), "u"), kfake.ListenFn(func(network, address string) (net.Listener, error) {
+				l, err := net.Listen(network, address)
+				if c.rate > 0 {
+					return kafkatest.Slow(l, c.rate), err
+				}
+				return kafkatest.Narrow(l, c.max, &closed), err
+			}))
 			recs := make([]rdk.Record, each)
 			for i := range recs {
 				recs[i].Value = make([]byte, 1000)
@@ -149,7 +113,7 @@ func TestRequestLimit(t *testing.T) {
 				r.c.Send()
 				return acked == lines*each
 			})
-			if n := l.closed.Load(); n > 6 {
+			if n := closed.Load(); n > 6 {
 				t.Errorf("%d connections were closed", n)
 			}
 		})
