@@ -42,7 +42,7 @@ func fakeWriter(t *testing.T, o Options, shards int, cluster ...kfake.Opt) (*Wri
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.Brokers, o.Topic, o.Producers, o.MaxRecordBytes = strings.Join(c.ListenAddrs(), ","), "records", 1, 900_000
+	o.Brokers, o.Topic, o.Producers, o.MaxRecordBytes = strings.Join(c.ListenAddrs(), ","), "records", max(o.Producers, 1), 900_000
 	w, err := Open(o, set)
 	if err != nil {
 		t.Fatal(err)

@@ -77,10 +77,10 @@ func TestOneBatchIsGivenUp(t *testing.T) {
 
 // TestRequestLimit: each batch passes by itself, all of them together do not.
 func TestRequestLimit(t *testing.T) {
-	for name, c := range map[string]struct{ max, rate, batch int }{
-		"a service's":         {1_046_528, 0, 700_000},
-		"a tenth of it":       {100_000, 0, 90_000},
-		"a link that is slow": {0, 400_000, 90_000},
+	for name, c := range map[string]struct{ max, rate, batch, each int }{
+		"a service's":         {1_046_528, 0, 700_000, 600},
+		"a tenth of it":       {100_000, 0, 90_000, 600},
+		"a link that is slow": {0, 400_000, 90_000, 180},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var closed atomic.Int32
@@ -89,7 +89,7 @@ func TestRequestLimit(t *testing.T) {
 			if c.rate > 0 {
 				o.SocketTimeout = time.Second
 			}
-			const lines, each = 8, 600
+			const lines = 8
 			r := newRig(t, o, lines, kfake.SeedTopics(int32(lines), "u"), kfake.ListenFn(func(network, address string) (net.Listener, error) {
 				l, err := net.Listen(network, address)
 				if c.rate > 0 {
@@ -97,7 +97,7 @@ func TestRequestLimit(t *testing.T) {
 				}
 				return kafkatest.Narrow(l, c.max, &closed), err
 			}))
-			recs := make([]rdk.Record, each)
+			recs := make([]rdk.Record, c.each)
 			for i := range recs {
 				recs[i].Value = make([]byte, 1000)
 			}
@@ -111,7 +111,7 @@ func TestRequestLimit(t *testing.T) {
 					acked += int(r.c.Track(line).Acked)
 				}
 				r.c.Send()
-				return acked == lines*each
+				return acked == lines*c.each
 			})
 			if n := closed.Load(); n > 6 {
 				t.Errorf("%d connections were closed", n)
