@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -14,8 +13,8 @@ import (
 // miss an offset: a topic that forgets records before they were read, or one
 // whose offsets go back, is an error, not a gap.
 type Reader struct {
-	topic string
-	admin *kadm.Client
+	topic  string
+	client *kgo.Client // for questions
 
 	mu  sync.Mutex
 	at  []int64 // by partition: the next offset
@@ -42,7 +41,7 @@ func Read(ctx context.Context, options []kgo.Opt, topic string, partitions int, 
 		client.Close()
 		return nil, fmt.Errorf("soak: %w", err)
 	}
-	r := &Reader{topic: topic, admin: kadm.NewClient(admin), at: make([]int64, partitions)}
+	r := &Reader{topic: topic, client: admin, at: make([]int64, partitions)}
 	go func() {
 		defer admin.Close()
 		defer client.Close()
@@ -97,24 +96,6 @@ func (r *Reader) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
-}
-
-// Ends asks Kafka for the end of each partition. It fails while one has no
-// leader that answers.
-func (r *Reader) Ends(ctx context.Context) (map[int32]int64, error) {
-	listed, err := r.admin.ListEndOffsets(ctx, r.topic)
-	if err == nil {
-		err = listed.Error()
-	}
-	if err != nil {
-		return nil, err
-	}
-	ends := make(map[int32]int64)
-	listed.Each(func(o kadm.ListedOffset) { ends[o.Partition] = o.Offset })
-	if len(ends) != len(r.at) {
-		return nil, fmt.Errorf("%d partitions of %d have an end", len(ends), len(r.at))
-	}
-	return ends, nil
 }
 
 // Behind is how many records lie between the reader and these ends.
