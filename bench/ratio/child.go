@@ -57,7 +57,7 @@ func runChild(name string) {
 	var err error
 	if name == "ceiling" {
 		co := ceiling.Options{
-			Brokers: o.Brokers, Topic: o.Topic, Partitions: 10, Records: o.Records, Rate: o.Rate,
+			Brokers: o.Brokers, Topic: o.Topic, Records: o.Records, Rate: o.Rate,
 			Linger: o.Linger, ByPartition: records(o), Latency: o.Rate > 0, Begin: begin,
 		}
 		lat, err = ceiling.Run(co)

@@ -69,7 +69,7 @@ func compareReaders(o options, rounds int, only []string, kafka *kafkatest.Clust
 func fill(o options, kafka *kafkatest.Cluster) error {
 	kafka.CreateTopic(o.Topic, 10, 1, nil)
 	_, err := ceiling.Run(ceiling.Options{
-		Brokers: o.Brokers, Topic: o.Topic, Partitions: 10, Records: o.Records, Linger: o.Linger, ByPartition: records(o), Begin: func() {},
+		Brokers: o.Brokers, Topic: o.Topic, Records: o.Records, Linger: o.Linger, ByPartition: records(o),
 	})
 	return err
 }

@@ -99,7 +99,7 @@ func TestForbiddenImports(t *testing.T) {
 		{"internal/node", "producer", false, false},
 		{"bench/ratio", "bench", false, false},
 		{"bench/ratio", "bench/ceiling", false, false},
-		{"internal/toolbox", "internal/toolbox/rdc", false, false},
+		{"internal/faults/cmd/faults", "internal/faults", false, false},
 	} {
 		if got := forbidden(c.dir, c.imported, c.test); got != c.want {
 			t.Errorf("%s imports %s (test %v): forbidden %v, want %v", c.dir, c.imported, c.test, got, c.want)

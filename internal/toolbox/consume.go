@@ -12,7 +12,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/ringtail/ringtail/internal/config"
-	"github.com/ringtail/ringtail/internal/toolbox/rdc"
+	"github.com/ringtail/ringtail/producer/rdk"
 )
 
 // ConsumeOptions say what to read and how to show it.
@@ -51,7 +51,7 @@ type consumption struct {
 	s         Streams
 	out       *bufio.Writer
 	sink      recordSink
-	reader    *rdc.Reader
+	reader    *rdk.Reader
 	standing  *standing
 	progress  *progress
 	start     int64 // --from; negative: one of kafka's offsets
@@ -64,7 +64,7 @@ type consumption struct {
 
 // recordSink shows records.
 type recordSink interface {
-	record(r *rdc.Record) error
+	record(m *rdk.Message) error
 	idle() // nothing more to read right now
 	end() error
 }
@@ -84,8 +84,8 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	if err != nil {
 		return err
 	}
-	if r.reader, err = rdc.Open(properties, o.Format == "json"); err != nil {
-		return config.Usagef("--kafka-property: %w", err)
+	if r.reader, err = rdk.NewReader(properties, o.Topic); err != nil {
+		return config.Usagef("%w", err)
 	}
 	r.standing.ask(r.reader)
 	defer r.close()
@@ -170,7 +170,6 @@ func (r *consumption) properties() map[string]string {
 }
 
 func (r *consumption) close() {
-	r.standing.ask(nil)
 	within(closeLimit, r.reader.Close)
 }
 
@@ -207,13 +206,13 @@ func (r *consumption) findEnds(partitions []int32) error {
 	if !r.o.UntilEnd {
 		return nil
 	}
-	_, next, err := r.reader.Range(r.o.Topic, partitions, requestMS())
+	_, next, err := r.reader.Range(partitions, requestMS())
 	if err != nil {
 		return fmt.Errorf("topic %s: the ends of its partitions are not known: %w", r.o.Topic, err)
 	}
 	r.ends = map[int32]int64{}
-	for i, p := range partitions {
-		r.ends[p] = next[i]
+	for _, end := range next {
+		r.ends[end.Partition] = end.Offset
 	}
 	return nil
 }
@@ -222,11 +221,11 @@ func (r *consumption) findEnds(partitions []int32) error {
 // or one.
 func (r *consumption) join(partitions []int32) error {
 	if r.o.Group != "" {
-		return r.reader.Subscribe(r.o.Topic)
+		return r.reader.Subscribe()
 	}
-	at := make([]rdc.Position, len(partitions))
+	at := make([]rdk.Position, len(partitions))
 	for i, p := range partitions {
-		at[i] = rdc.Position{Partition: p, Offset: noOffset}
+		at[i] = rdk.Position{Partition: p, Offset: noOffset}
 	}
 	return r.take(at)
 }
@@ -236,7 +235,7 @@ const noOffset = int64(kafka.OffsetInvalid)
 
 // take begins to read partitions at these positions; where there is none, --from says
 // where.
-func (r *consumption) take(at []rdc.Position) error {
+func (r *consumption) take(at []rdk.Position) error {
 	r.assigned = true
 	var wanted []int32
 	for _, a := range at {
@@ -247,9 +246,9 @@ func (r *consumption) take(at []rdc.Position) error {
 	// As numbers they can be committed before anything is read: then the group goes on
 	// from there, whatever happens. Where brokers do not tell, librdkafka will find out.
 	begin := map[int32]int64{}
-	if first, next, err := r.reader.Range(r.o.Topic, wanted, rangeMS); err == nil {
+	if first, next, err := r.reader.Range(wanted, rangeMS); err == nil {
 		for i, p := range wanted {
-			begin[p] = startAt(r.start, first[i], next[i])
+			begin[p] = startAt(r.start, first[i].Offset, next[i].Offset)
 		}
 	}
 	for i := range at {
@@ -263,7 +262,7 @@ func (r *consumption) take(at []rdc.Position) error {
 			at[i].Offset = r.start
 		}
 	}
-	return r.reader.Assign(r.o.Topic, at)
+	return r.reader.Assign(at)
 }
 
 // startAt is where --from begins in a partition that has these offsets.
@@ -278,7 +277,7 @@ func startAt(from, first, next int64) int64 {
 }
 
 func (r *consumption) loop(ctx context.Context) error {
-	each := func(rec *rdc.Record) error { return r.record(ctx, rec) }
+	each := func(m *rdk.Message) error { return r.record(ctx, m) }
 	wait := 0
 	for ctx.Err() == nil && !r.enough() {
 		n, err := r.reader.Fetch(wait, each)
@@ -323,32 +322,32 @@ func (r *consumption) share() float64 {
 }
 
 // record takes a record, or what librdkafka says among records.
-func (r *consumption) record(ctx context.Context, rec *rdc.Record) error {
-	switch rec.Err {
+func (r *consumption) record(ctx context.Context, m *rdk.Message) error {
+	switch m.Err {
 	case kafka.ErrNoError, kafka.ErrPartitionEOF:
 	case kafka.ErrAssignPartitions:
-		return r.given(ctx, rec.Partitions)
+		return r.given(ctx, m.Partitions)
 	case kafka.ErrRevokePartitions:
-		return r.taken(rec.Partitions)
+		return r.taken(m.Partitions)
 	default:
-		return r.trouble(kafka.NewError(rec.Err, string(rec.Value), false))
+		return r.trouble(kafka.NewError(m.Err, string(m.Value), false))
 	}
-	p := r.standing.of(rec.Partition)
+	p := r.standing.of(m.Partition)
 	if p == nil || r.enough() {
 		return nil // the rest of a batch
 	}
-	end, bounded := r.ends[rec.Partition], r.o.UntilEnd // a partition that is newer than the run ends at 0
+	end, bounded := r.ends[m.Partition], r.o.UntilEnd // a partition that is newer than the run ends at 0
 	switch {
-	case bounded && rec.Offset >= end: // behind what is wanted, be it record or end
+	case bounded && m.Offset >= end: // behind what is wanted, be it record or end
 		p.next.Store(max(p.next.Load(), end))
-	case rec.Err == kafka.ErrPartitionEOF:
-		p.next.Store(rec.Offset) // behind a transaction's marker, too
+	case m.Err == kafka.ErrPartitionEOF:
+		p.next.Store(m.Offset) // behind a transaction's marker, too
 	default:
-		if err := r.sink.record(rec); err != nil {
+		if err := r.sink.record(m); err != nil {
 			return err
 		}
 		r.read++
-		p.next.Store(rec.Offset + 1)
+		p.next.Store(m.Offset + 1)
 	}
 	if bounded && p.next.Load() >= end {
 		r.standing.finish(p)

@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/ringtail/ringtail/internal/toolbox/rdc"
+	"github.com/ringtail/ringtail/producer/rdk"
 )
 
 // counter is --count-by: how many records have each value of a field. On a terminal
@@ -36,7 +36,7 @@ func newCounter(field string, out *bufio.Writer, s Streams, at *standing) *count
 	return &counter{field: field, out: out, s: s, at: at, counts: map[string]int64{}}
 }
 
-func (c *counter) record(m *rdc.Record) error {
+func (c *counter) record(m *rdk.Message) error {
 	c.dirty = true
 	c.total++
 	value, ok, _ := topLevel(m.Value, c.field)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringtail/ringtail/internal/toolbox/rdc"
+	"github.com/ringtail/ringtail/producer/rdk"
 )
 
 // TestTableOnATerminal: each drawing covers the one before, and what is in the
@@ -16,7 +16,7 @@ func TestTableOnATerminal(t *testing.T) {
 	var screen, said bytes.Buffer
 	c := newCounter("user", bufio.NewWriter(&screen), Streams{Err: &said, OutTerminal: true}, newStanding(ConsumeOptions{}))
 	record := func(value string) {
-		if err := c.record(&rdc.Record{Value: []byte(value)}); err != nil {
+		if err := c.record(&rdk.Message{Value: []byte(value)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,7 +77,7 @@ func TestCountsAreALineEach(t *testing.T) {
 	var out bytes.Buffer
 	c := newCounter("user", bufio.NewWriter(&out), Streams{}, newStanding(ConsumeOptions{}))
 	for _, value := range []string{`"a\tb\nc"`, `"日本"`, `{"x":"\t"}`, `1.50`} {
-		if err := c.record(&rdc.Record{Value: []byte(`{"user":` + value + `}`)}); err != nil {
+		if err := c.record(&rdk.Message{Value: []byte(`{"user":` + value + `}`)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/ringtail/ringtail/internal/config"
-	"github.com/ringtail/ringtail/internal/toolbox/rdc"
+	"github.com/ringtail/ringtail/producer/rdk"
 )
 
 // printer writes one line a record.
 type printer struct {
 	out    *bufio.Writer
 	topic  string
-	format func(dst []byte, topic string, r *rdc.Record) []byte
+	format func(dst []byte, topic string, m *rdk.Message) []byte
 	line   []byte
 }
 
@@ -24,7 +24,7 @@ func newPrinter(format, topic string, out *bufio.Writer) (*printer, error) {
 	case "text":
 		p.format = appendText
 	case "value":
-		p.format = func(dst []byte, _ string, r *rdc.Record) []byte { return append(dst, r.Value...) }
+		p.format = func(dst []byte, _ string, m *rdk.Message) []byte { return append(dst, m.Value...) }
 	case "json":
 		p.format = appendJSON
 	default:
@@ -33,8 +33,8 @@ func newPrinter(format, topic string, out *bufio.Writer) (*printer, error) {
 	return p, nil
 }
 
-func (p *printer) record(r *rdc.Record) error {
-	p.line = append(p.format(p.line[:0], p.topic, r), '\n')
+func (p *printer) record(m *rdk.Message) error {
+	p.line = append(p.format(p.line[:0], p.topic, m), '\n')
 	_, err := p.out.Write(p.line)
 	return err
 }
@@ -43,7 +43,7 @@ func (p *printer) idle()      {}
 func (p *printer) end() error { return nil }
 
 // appendText: topic:partition:offset: key=… value=…
-func appendText(dst []byte, topic string, m *rdc.Record) []byte {
+func appendText(dst []byte, topic string, m *rdk.Message) []byte {
 	dst = append(dst, topic...)
 	dst = append(dst, ':')
 	dst = strconv.AppendInt(dst, int64(m.Partition), 10)
@@ -56,7 +56,7 @@ func appendText(dst []byte, topic string, m *rdc.Record) []byte {
 }
 
 // appendJSON: topic, partition, offset, timestamp (ms), key, value, headers.
-func appendJSON(dst []byte, topic string, m *rdc.Record) []byte {
+func appendJSON(dst []byte, topic string, m *rdk.Message) []byte {
 	dst = append(dst, `{"topic":`...)
 	dst = appendString(dst, []byte(topic))
 	dst = append(dst, `,"partition":`...)
@@ -64,7 +64,7 @@ func appendJSON(dst []byte, topic string, m *rdc.Record) []byte {
 	dst = append(dst, `,"offset":`...)
 	dst = strconv.AppendInt(dst, m.Offset, 10)
 	dst = append(dst, `,"timestamp":`...)
-	dst = strconv.AppendInt(dst, m.Timestamp, 10)
+	dst = strconv.AppendInt(dst, m.Timestamp(), 10)
 	dst = append(dst, `,"key":`...)
 	if m.Key == nil {
 		dst = append(dst, "null"...)
@@ -78,7 +78,7 @@ func appendJSON(dst []byte, topic string, m *rdc.Record) []byte {
 		dst = appendString(dst, m.Value)
 	}
 	dst = append(dst, `,"headers":{`...)
-	for i, h := range m.Headers {
+	for i, h := range m.Headers() {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

@@ -9,12 +9,12 @@ import (
 // given takes the partitions that the group gives. The committed offset wins; where
 // there is none, --from says where to begin.
 func (r *consumption) given(ctx context.Context, partitions []int32) error {
-	at, err := r.reader.Committed(r.o.Topic, partitions, requestMS())
+	at, err := r.reader.Committed(partitions, requestMS())
 	for err != nil {
 		if err := r.trouble(err); err != nil || ctx.Err() != nil {
 			return err
 		}
-		at, err = r.reader.Committed(r.o.Topic, partitions, requestMS())
+		at, err = r.reader.Committed(partitions, requestMS())
 	}
 	return r.take(at)
 }
@@ -28,7 +28,7 @@ func (r *consumption) taken(partitions []int32) error {
 		}
 	}
 	r.standing.drop(partitions)
-	return r.reader.Unassign(r.o.Topic, partitions)
+	return r.reader.Unassign(partitions)
 }
 
 // commit commits what has been shown, in the group's name: with a limit it waits for
@@ -42,7 +42,7 @@ func (r *consumption) commit(limit time.Duration) error {
 	if len(at) == 0 {
 		return nil
 	}
-	if err := r.reader.Commit(r.o.Topic, at, int(limit/time.Millisecond)); err != nil {
+	if err := r.reader.Commit(at, int(limit/time.Millisecond)); err != nil {
 		return fmt.Errorf("offsets of group %s are not committed: %w", r.o.Group, err)
 	}
 	return nil

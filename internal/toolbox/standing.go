@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/ringtail/ringtail/internal/toolbox/rdc"
+	"github.com/ringtail/ringtail/producer/rdk"
 )
 
 // standing is where a reader of a topic stands: which partitions are its own, how far
@@ -18,7 +18,7 @@ type standing struct {
 	uncounted    atomic.Int64 // of these, those that --count-by could not count
 
 	mu     sync.Mutex
-	reader *rdc.Reader // nil before and after it can be asked
+	reader *rdk.Reader // nil before it can be asked
 	parts  map[int32]*part
 
 	last    *part // of the record before; most often the next one's, too
@@ -37,8 +37,8 @@ func newStanding(o ConsumeOptions) *standing {
 	return &standing{topic: o.Topic, group: o.Group, parts: map[int32]*part{}}
 }
 
-// ask lets the reader be asked for the ends of partitions; nil: no more.
-func (s *standing) ask(r *rdc.Reader) {
+// ask lets the reader be asked for the ends of partitions.
+func (s *standing) ask(r *rdk.Reader) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reader = r
@@ -46,7 +46,7 @@ func (s *standing) ask(r *rdc.Reader) {
 
 // take adds partitions that have been read up to these positions; negative: nothing
 // is known of them yet.
-func (s *standing) take(at []rdc.Position) {
+func (s *standing) take(at []rdk.Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range at {
@@ -91,12 +91,12 @@ func (s *standing) of(id int32) *part {
 }
 
 // positions are those that can be committed: all, or those not sent off yet.
-func (s *standing) positions(all bool) []rdc.Position {
-	var at []rdc.Position
+func (s *standing) positions(all bool) []rdk.Position {
+	var at []rdk.Position
 	for id, p := range s.parts {
 		if next := p.next.Load(); next >= 0 && (all || next != p.sent) {
 			p.sent = next
-			at = append(at, rdc.Position{Partition: id, Offset: next})
+			at = append(at, rdk.Position{Partition: id, Offset: next})
 		}
 	}
 	return at
@@ -125,7 +125,7 @@ func (s *standing) lags() map[int32]int64 {
 		return lags
 	}
 	for id, p := range s.parts {
-		first, end := s.reader.Ends(s.topic, id)
+		first, end := s.reader.Ends(id)
 		if next := p.next.Load(); next >= 0 && end >= 0 {
 			lags[id] = max(0, end-max(next, first))
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/embedded"
-	"github.com/ringtail/ringtail/internal/toolbox/rdc"
+	"github.com/ringtail/ringtail/producer/rdk"
 )
 
 // said takes what is said, from any goroutine.
@@ -118,10 +118,10 @@ func TestMetricsAddress(t *testing.T) {
 }
 
 // positions are pairs of partition and offset.
-func positions(pairs ...int64) []rdc.Position {
-	var at []rdc.Position
+func positions(pairs ...int64) []rdk.Position {
+	var at []rdk.Position
 	for i := 0; i < len(pairs); i += 2 {
-		at = append(at, rdc.Position{Partition: int32(pairs[i]), Offset: pairs[i+1]})
+		at = append(at, rdk.Position{Partition: int32(pairs[i]), Offset: pairs[i+1]})
 	}
 	return at
 }

@@ -149,7 +149,7 @@ rdk_client *rdk_new(rd_kafka_conf_t *conf, const char *topic, int lines, char *e
 	rd_kafka_conf_set_error_cb(conf, rdk_error);
 	rd_kafka_conf_set_log_cb(conf, rdk_log);
 	rd_kafka_conf_set_stats_cb(conf, rdk_stats);
-	c->rk = rd_kafka_new(0, conf, err, err_len); // takes conf, but only if it succeeds
+	c->rk = rd_kafka_new(RDK_PRODUCER, conf, err, err_len); // takes conf, but only if it succeeds
 	if (!c->rk) {
 		rd_kafka_conf_destroy(conf);
 		free(c);
@@ -185,21 +185,19 @@ int rdk_produce(rdk_client *c, rd_kafka_message_t *m, int n)
 	return rd_kafka_produce_batch(c->rkt, 0, RDK_F_PARTITION, m, n);
 }
 
-enum { V_END = 0, V_RKT = 2, V_PARTITION = 3, V_VALUE = 4, V_OPAQUE = 6, V_MSGFLAGS = 7, V_HEADER = 9 };
-
 // One dead letter: rd_kafka_produce_batch knows no headers. Headers are copied by
 // librdkafka, the value is not.
 int rdk_produce_letter(rdk_client *c, rd_kafka_message_t *m, const char *reason, size_t reason_len,
 	const char *remote, size_t remote_len, const char *truncated, size_t truncated_len)
 {
 	if (truncated_len)
-		return rd_kafka_producev(c->rk, V_RKT, c->rkt, V_PARTITION, m->partition, V_MSGFLAGS, 0,
-			V_VALUE, m->payload, m->len, V_OPAQUE, m->_private,
-			V_HEADER, "reason", reason, (ssize_t)reason_len,
-			V_HEADER, "remote", remote, (ssize_t)remote_len,
-			V_HEADER, "truncated", truncated, (ssize_t)truncated_len, V_END);
-	return rd_kafka_producev(c->rk, V_RKT, c->rkt, V_PARTITION, m->partition, V_MSGFLAGS, 0,
-		V_VALUE, m->payload, m->len, V_OPAQUE, m->_private,
-		V_HEADER, "reason", reason, (ssize_t)reason_len,
-		V_HEADER, "remote", remote, (ssize_t)remote_len, V_END);
+		return rd_kafka_producev(c->rk, RDK_V_RKT, c->rkt, RDK_V_PARTITION, m->partition, RDK_V_MSGFLAGS, 0,
+			RDK_V_VALUE, m->payload, m->len, RDK_V_OPAQUE, m->_private,
+			RDK_V_HEADER, "reason", reason, (ssize_t)reason_len,
+			RDK_V_HEADER, "remote", remote, (ssize_t)remote_len,
+			RDK_V_HEADER, "truncated", truncated, (ssize_t)truncated_len, RDK_V_END);
+	return rd_kafka_producev(c->rk, RDK_V_RKT, c->rkt, RDK_V_PARTITION, m->partition, RDK_V_MSGFLAGS, 0,
+		RDK_V_VALUE, m->payload, m->len, RDK_V_OPAQUE, m->_private,
+		RDK_V_HEADER, "reason", reason, (ssize_t)reason_len,
+		RDK_V_HEADER, "remote", remote, (ssize_t)remote_len, RDK_V_END);
 }

@@ -224,10 +224,9 @@ func (c *Client) Wake() { C.rd_kafka_queue_yield(c.c.q) }
 // requests under way; each record dropped gets a report. It does not wait for
 // librdkafka's threads: one of them may be looking up a name for a long time.
 func (c *Client) Purge(inflight bool) {
-	const queue, nonBlocking = 1, 4
-	flags := C.int(queue | nonBlocking)
+	flags := C.int(C.RDK_PURGE_QUEUE | C.RDK_PURGE_NON_BLOCKING)
 	if inflight {
-		flags |= 2
+		flags |= C.RDK_PURGE_INFLIGHT
 	}
 	C.rd_kafka_purge(c.c.rk, flags)
 }

@@ -1,7 +1,6 @@
-package rdc
+package rdk
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -33,11 +32,11 @@ func join(t *testing.T, b *embedded.Broker, more map[string]string) *member {
 	for k, v := range more {
 		properties[k] = v
 	}
-	r, err := Open(properties, false)
+	r, err := NewReader(properties, "t")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Subscribe("t"); err != nil {
+	if err := r.Subscribe(); err != nil {
 		t.Fatal(err)
 	}
 	return &member{t: t, r: r, next: map[int32]int64{}}
@@ -47,7 +46,7 @@ func join(t *testing.T, b *embedded.Broker, more map[string]string) *member {
 // answers the group.
 func (m *member) poll() {
 	m.t.Helper()
-	if _, err := m.r.Fetch(50, func(rec *Record) error {
+	if _, err := m.r.Fetch(50, func(rec *Message) error {
 		switch rec.Err {
 		case kafka.ErrNoError:
 			if !slices.Contains(m.mine, rec.Partition) {
@@ -56,7 +55,7 @@ func (m *member) poll() {
 			m.got = append(m.got, string(rec.Value))
 			m.next[rec.Partition] = rec.Offset + 1
 		case kafka.ErrAssignPartitions:
-			at, err := m.r.Committed("t", rec.Partitions, 10_000)
+			at, err := m.r.Committed(rec.Partitions, 10_000)
 			if err != nil {
 				return err
 			}
@@ -66,7 +65,7 @@ func (m *member) poll() {
 				}
 			}
 			m.mine = append(m.mine, rec.Partitions...)
-			return m.r.Assign("t", at)
+			return m.r.Assign(at)
 		case kafka.ErrRevokePartitions:
 			var at []Position
 			for _, p := range rec.Partitions {
@@ -77,11 +76,11 @@ func (m *member) poll() {
 				m.mine = slices.DeleteFunc(m.mine, func(x int32) bool { return x == p })
 			}
 			if !m.r.Lost() && len(at) > 0 {
-				if err := m.r.Commit("t", at, 10_000); err != nil {
+				if err := m.r.Commit(at, 10_000); err != nil {
 					return err
 				}
 			}
-			return m.r.Unassign("t", rec.Partitions)
+			return m.r.Unassign(rec.Partitions)
 		}
 		return nil
 	}); err != nil {
@@ -126,10 +125,10 @@ func TestGroup(t *testing.T) {
 			send()
 			first := join(t, b, more)
 			until(t, "the first has read all", func() bool { first.poll(); return len(first.got) == sent })
-			if low, high := first.r.Ends("t", 1); low != 0 || high != 500 {
+			if low, high := first.r.Ends(1); low != 0 || high != 500 {
 				t.Errorf("partition 1 has offsets %d to %d, want 0 to 500", low, high)
 			}
-			if low, high, err := first.r.Range("t", []int32{1, 0}, 10_000); err != nil || fmt.Sprint(low, high) != "[0 0] [500 500]" {
+			if low, high, err := first.r.Range([]int32{1, 0}, 10_000); err != nil || fmt.Sprint(low, high) != "[{1 0} {0 0}] [{1 500} {0 500}]" {
 				t.Errorf("the partitions have offsets %v to %v, want 0 to 500: %v", low, high, err)
 			}
 			second := join(t, b, more)
@@ -139,7 +138,7 @@ func TestGroup(t *testing.T) {
 			if len(second.got) != 500 {
 				t.Errorf("the second has read %d, want half of the new ones", len(second.got))
 			}
-			if err := second.r.Commit("t", []Position{{second.mine[0], second.next[second.mine[0]]}}, 10_000); err != nil {
+			if err := second.r.Commit([]Position{{second.mine[0], second.next[second.mine[0]]}}, 10_000); err != nil {
 				t.Fatal(err)
 			}
 			second.r.Close()
@@ -156,25 +155,42 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// TestCloseUnanswered: a reader that is closed while the group waits for its answer
-// leaves the group all the same.
+// TestCloseUnanswered: a reader that is closed while the group waits for its answer, be it to what
+// is given or to what is taken, leaves the group all the same.
 func TestCloseUnanswered(t *testing.T) {
-	b := broker(t)
-	m := join(t, b, nil)
-	asked := false
-	until(t, "the group gives partitions", func() bool {
-		if _, err := m.r.Fetch(50, func(rec *Record) error {
-			asked = asked || rec.Err == kafka.ErrAssignPartitions && bytes.Equal(rec.Value, nil) && len(rec.Partitions) == 2
-			return nil
-		}); err != nil {
-			t.Fatal(err)
+	for _, strategy := range []string{"range", "cooperative-sticky"} {
+		for name, change := range map[string]kafka.ErrorCode{"given": kafka.ErrAssignPartitions, "taken": kafka.ErrRevokePartitions} {
+			t.Run(strategy+"/"+name, func(t *testing.T) {
+				b := broker(t)
+				more := map[string]string{"partition.assignment.strategy": strategy}
+				m := join(t, b, more)
+				next := m
+				if change == kafka.ErrRevokePartitions {
+					until(t, "it has both partitions", func() bool { m.poll(); return len(m.mine) == 2 })
+					next = join(t, b, more)
+				}
+				asked := false
+				until(t, "the group asks", func() bool {
+					if next != m {
+						next.poll()
+					}
+					if _, err := m.r.Fetch(50, func(rec *Message) error {
+						asked = asked || rec.Err == change && rec.Value == nil && len(rec.Partitions) > 0
+						return nil
+					}); err != nil {
+						t.Fatal(err)
+					}
+					return asked
+				})
+				m.r.Close()
+				if next == m {
+					next = join(t, b, more)
+				}
+				until(t, "the next member has both partitions", func() bool { next.poll(); return len(next.mine) == 2 })
+				next.r.Close()
+			})
 		}
-		return asked
-	})
-	m.r.Close()
-	next := join(t, b, nil)
-	until(t, "the next member has both partitions", func() bool { next.poll(); return len(next.mine) == 2 })
-	next.r.Close()
+	}
 }
 
 func TestCommitWithoutBroker(t *testing.T) {
@@ -185,13 +201,13 @@ func TestCommitWithoutBroker(t *testing.T) {
 	m := join(t, b, nil)
 	until(t, "the group gives partitions", func() bool { m.poll(); return len(m.mine) == 2 })
 	b.Close()
-	if err := m.r.Commit("t", []Position{{0, 1}}, 100); err == nil {
+	if err := m.r.Commit([]Position{{0, 1}}, 100); err == nil {
 		t.Error("committed, without a broker")
 	}
-	if _, err := m.r.Committed("t", []int32{0}, 100); err == nil {
+	if _, err := m.r.Committed([]int32{0}, 100); err == nil {
 		t.Error("asked, without a broker")
 	}
-	if _, _, err := m.r.Range("t", []int32{0}, 100); err == nil {
+	if _, _, err := m.r.Range([]int32{0}, 100); err == nil {
 		t.Error("asked for the range, without a broker")
 	}
 	// Not closed: that may wait for the group's coordinator, which never comes.

@@ -1,0 +1,147 @@
+// What Ringtail uses of librdkafka, declared by hand (rdkafka.h, version 2.15): its own header comes
+// with confluent-kafka-go, in a directory that cgo cannot name. It is declared nowhere else;
+// testdata/declared.c compares the two.
+#ifndef RINGTAIL_LIBRDKAFKA_H
+#define RINGTAIL_LIBRDKAFKA_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/types.h>
+
+typedef struct rd_kafka_s rd_kafka_t;
+typedef struct rd_kafka_conf_s rd_kafka_conf_t;
+typedef struct rd_kafka_topic_s rd_kafka_topic_t;
+typedef struct rd_kafka_topic_conf_s rd_kafka_topic_conf_t;
+typedef struct rd_kafka_queue_s rd_kafka_queue_t;
+typedef struct rd_kafka_headers_s rd_kafka_headers_t;
+// An event is the library's internal op, and its header says so.
+typedef struct rd_kafka_op_s rd_kafka_event_t;
+typedef struct rd_kafka_error_s rd_kafka_error_t;
+
+#ifndef RD_KAFKA_VERSION // the library's own header has not been read before this one
+typedef struct rd_kafka_message_s {
+	int err;
+	rd_kafka_topic_t *rkt;
+	int32_t partition;
+	void *payload;
+	size_t len;
+	void *key;
+	size_t key_len;
+	int64_t offset;
+	void *_private;
+} rd_kafka_message_t;
+
+typedef struct rd_kafka_topic_partition_s {
+	char *topic;
+	int32_t partition;
+	int64_t offset;
+	void *metadata;
+	size_t metadata_size;
+	void *opaque;
+	int err;
+	void *_private;
+} rd_kafka_topic_partition_t;
+
+typedef struct rd_kafka_topic_partition_list_s {
+	int cnt, size;
+	rd_kafka_topic_partition_t *elems;
+} rd_kafka_topic_partition_list_t;
+#endif
+
+// Its enums are int where they have a negative value, else unsigned.
+rd_kafka_conf_t *rd_kafka_conf_new(void);
+void rd_kafka_conf_destroy(rd_kafka_conf_t *);
+int rd_kafka_conf_set(rd_kafka_conf_t *, const char *, const char *, char *, size_t);
+void rd_kafka_conf_set_opaque(rd_kafka_conf_t *, void *);
+void rd_kafka_conf_set_dr_msg_cb(rd_kafka_conf_t *, void (*)(rd_kafka_t *, const rd_kafka_message_t *, void *));
+void rd_kafka_conf_set_error_cb(rd_kafka_conf_t *, void (*)(rd_kafka_t *, int, const char *, void *));
+void rd_kafka_conf_set_log_cb(rd_kafka_conf_t *, void (*)(const rd_kafka_t *, int, const char *, const char *));
+void rd_kafka_conf_set_stats_cb(rd_kafka_conf_t *, int (*)(rd_kafka_t *, char *, size_t, void *));
+void rd_kafka_conf_set_rebalance_cb(rd_kafka_conf_t *, void (*)(rd_kafka_t *, int, rd_kafka_topic_partition_list_t *, void *));
+rd_kafka_t *rd_kafka_new(unsigned, rd_kafka_conf_t *, char *, size_t);
+void rd_kafka_destroy(rd_kafka_t *);
+void *rd_kafka_opaque(const rd_kafka_t *);
+void rd_kafka_mem_free(rd_kafka_t *, void *);
+int rd_kafka_set_log_queue(rd_kafka_t *, rd_kafka_queue_t *);
+int rd_kafka_fatal_error(rd_kafka_t *, char *, size_t);
+int rd_kafka_test_fatal_error(rd_kafka_t *, int, const char *);
+const char *rd_kafka_err2name(int);
+const char *rd_kafka_err2str(int);
+int rd_kafka_error_code(const rd_kafka_error_t *);
+void rd_kafka_error_destroy(rd_kafka_error_t *);
+
+rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *);
+rd_kafka_queue_t *rd_kafka_queue_get_main(rd_kafka_t *);
+rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *);
+void rd_kafka_queue_destroy(rd_kafka_queue_t *);
+void rd_kafka_queue_yield(rd_kafka_queue_t *);
+rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *, int);
+int rd_kafka_event_error(rd_kafka_event_t *);
+void rd_kafka_event_destroy(rd_kafka_event_t *);
+
+// The producer's.
+rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *, const char *, rd_kafka_topic_conf_t *);
+void rd_kafka_topic_destroy(rd_kafka_topic_t *);
+int rd_kafka_poll(rd_kafka_t *, int);
+int rd_kafka_produce_batch(rd_kafka_topic_t *, int32_t, int, rd_kafka_message_t *, int);
+int rd_kafka_producev(rd_kafka_t *, ...);
+unsigned rd_kafka_message_status(const rd_kafka_message_t *);
+int rd_kafka_purge(rd_kafka_t *, int);
+
+// The consumer's.
+int rd_kafka_poll_set_consumer(rd_kafka_t *);
+int rd_kafka_consumer_close(rd_kafka_t *);
+rd_kafka_topic_partition_list_t *rd_kafka_topic_partition_list_new(int);
+rd_kafka_topic_partition_t *rd_kafka_topic_partition_list_add(rd_kafka_topic_partition_list_t *, const char *, int32_t);
+rd_kafka_topic_partition_list_t *rd_kafka_topic_partition_list_copy(const rd_kafka_topic_partition_list_t *);
+void rd_kafka_topic_partition_list_destroy(rd_kafka_topic_partition_list_t *);
+int rd_kafka_subscribe(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+int rd_kafka_assign(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+rd_kafka_error_t *rd_kafka_incremental_assign(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+const char *rd_kafka_rebalance_protocol(rd_kafka_t *);
+int rd_kafka_assignment_lost(rd_kafka_t *);
+int rd_kafka_committed(rd_kafka_t *, rd_kafka_topic_partition_list_t *, int);
+int rd_kafka_offsets_for_times(rd_kafka_t *, rd_kafka_topic_partition_list_t *, int);
+int rd_kafka_commit(rd_kafka_t *, const rd_kafka_topic_partition_list_t *, int);
+int rd_kafka_commit_queue(rd_kafka_t *, const rd_kafka_topic_partition_list_t *, rd_kafka_queue_t *,
+	void (*)(rd_kafka_t *, int, rd_kafka_topic_partition_list_t *, void *), void *);
+int rd_kafka_get_watermark_offsets(rd_kafka_t *, const char *, int32_t, int64_t *, int64_t *);
+ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *, int, rd_kafka_message_t **, size_t);
+void rd_kafka_message_destroy(rd_kafka_message_t *);
+const char *rd_kafka_message_errstr(const rd_kafka_message_t *);
+int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *, unsigned *);
+int rd_kafka_message_headers(const rd_kafka_message_t *, rd_kafka_headers_t **);
+int rd_kafka_header_get_all(const rd_kafka_headers_t *, size_t, const char **, const void **, size_t *);
+
+enum {
+	RDK_PRODUCER = 0,
+	RDK_CONSUMER = 1,
+
+	RDK_ERR_INVALID_DIFFERENT_RECORD = -138,
+	RDK_ERR_FATAL = -150,
+	RDK_ERR_REVOKE_PARTITIONS = -174,
+	RDK_ERR_ASSIGN_PARTITIONS = -175,
+	RDK_ERR_QUEUE_FULL = -184,
+	RDK_ERR_INVALID_RECORD = 87,
+
+	RDK_F_COPY = 0x2,
+	RDK_F_PARTITION = 0x8,
+	RDK_STATUS_NOT_PERSISTED = 0,
+	RDK_PURGE_QUEUE = 1,
+	RDK_PURGE_INFLIGHT = 2,
+	RDK_PURGE_NON_BLOCKING = 4,
+
+	RDK_V_END = 0,
+	RDK_V_RKT = 2,
+	RDK_V_PARTITION = 3,
+	RDK_V_VALUE = 4,
+	RDK_V_OPAQUE = 6,
+	RDK_V_MSGFLAGS = 7,
+	RDK_V_HEADER = 9,
+
+	RDK_TEXT_MAX = 512, // ours: room for what it says
+};
+
+#endif
