@@ -44,8 +44,8 @@ func runChild(name string) {
 	if err := json.Unmarshal([]byte(os.Getenv(argsEnv)), &o); err != nil {
 		log.Fatal(err)
 	}
-	if name == "loop" {
-		if err := loop(o); err != nil {
+	if name == "library" {
+		if err := library(o); err != nil {
 			log.Fatal(err)
 		}
 		return // measured from outside

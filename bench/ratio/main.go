@@ -1,11 +1,11 @@
 // Command ratio measures what a record costs: librdkafka alone (the ceiling), the
 // whole server, the server without Kafka, and stock confluent-kafka-go, in turn and
-// in one run, against one real Kafka on this machine; then the reading: librdkafka's
-// own consumer loop and `ringtail consume`. What counts are the ratios:
-// absolute numbers drift with the machine.
+// in one run, against one real Kafka on this machine; then the reading: confluent-kafka-go's
+// consumer and `ringtail consume`. What counts are the ratios: absolute numbers drift
+// with the machine.
 //
 //	go run ./bench/ratio -records 1000000 -rounds 3
-//	go run ./bench/ratio -subjects loop,consume,group       reading alone
+//	go run ./bench/ratio -subjects library,consume,group,partition,text,json,count   reading alone
 //	go run ./bench/ratio -rate 20000 -records 400000        paced: cost of small batches, latency
 //	go run ./bench/ratio -idle 20s -connections 10          what a server costs that has nothing to do
 //	go run ./bench/ratio -subjects server,other -other PATH does a change pay? PATH is a ringtail built before it
@@ -43,11 +43,12 @@ type options struct {
 
 // measure is what one subject did once.
 type measure struct {
-	CPUNanos float64 // a record
-	Seconds  float64
-	PeakMiB  float64
-	P50, P99 float64 // ms; with a rate only
-	LoaderNs float64 // CPU a record of the load generator, where there is one
+	CPUNanos  float64 // a record
+	Seconds   float64
+	PerSecond float64 // records, of a reader
+	PeakMiB   float64
+	P50, P99  float64 // ms; with a rate only
+	LoaderNs  float64 // CPU a record of the load generator, where there is one
 
 	CPUMsPerSecond float64 // with Idle only
 }
@@ -80,7 +81,7 @@ func main() {
 	flag.StringVar(&o.Linger, "linger", "5", "linger.ms of every subject")
 	flag.StringVar(&o.Framing, "framing", "newline", "of the server's clients")
 	rounds := flag.Int("rounds", 3, "alternations; medians are printed")
-	only := flag.String("subjects", "ceiling,server,other,digit,discard,confluent,loop,consume,group", "which to measure")
+	only := flag.String("subjects", "ceiling,server,other,digit,discard,confluent,library,consume,group", "which to measure")
 	serveArgs := flag.String("serve-args", "", "more flags for ringtail serve")
 	out := flag.String("o", "", "append the table, as Markdown, to this file")
 	flag.DurationVar(&o.Idle, "idle", 0, "measure a server whose clients are silent, for so long, and nothing else")

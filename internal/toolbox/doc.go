@@ -15,7 +15,7 @@
 //	         count.go    --count-by
 //
 // Everything that talks to Kafka is librdkafka, by confluent-kafka-go and, for
-// consume, by producer/rdk's Reader, which takes records by the batch;
+// consume, by producer/rdk's Reader, which is four times as fast (docs/EXPERIMENTS.md);
 // so -X takes the same properties as serve does. Errors are one line in the words of the flags: a config.UsageError where the flags are wrong or
 // name a topic that is not there.
 package toolbox
