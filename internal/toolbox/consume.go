@@ -159,6 +159,9 @@ func (r *consumption) properties() map[string]string {
 		"enable.partition.eof":     "true",
 		"auto.offset.reset":        "earliest",
 		"allow.auto.create.topics": "false",
+		// Whenever 100,000 records wait to be shown, librdkafka stops fetching, by default for a
+		// second, however soon they are gone.
+		"fetch.queue.backoff.ms": "10",
 	}
 	if r.start == int64(kafka.OffsetEnd) {
 		p["auto.offset.reset"] = "latest"
