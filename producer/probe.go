@@ -4,40 +4,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/ringtail/ringtail/producer/native"
 	"github.com/ringtail/ringtail/producer/rdk"
 )
 
+// ErrLeader is wrapped by an error of Check where Kafka can be reached and the topics fit, but some
+// partition has no leader, or one that is down. The others can be written.
+var ErrLeader = errors.New("not every partition can be written")
+
 // probeLimit bounds how long one writer may take to show that it gets through.
 const probeLimit = 8 * time.Second
 
-// probe asks native for a producer id and a way to every leader. Two libraries differ in what
-// they take of certificates, ciphers, protocols and names; the topics were looked at with
-// librdkafka. Where native does not get through, WriterAuto tries whether librdkafka does, and
-// takes it: no record has been written yet.
+// probe asks the writer for what writing needs: native for a producer id and a way to every leader,
+// librdkafka, which does not tell of ways, for a producer id. Two libraries differ in what they take
+// of certificates, ciphers, protocols and names. Where native does not get through, WriterAuto
+// tries whether librdkafka does, and takes it: no record has been written yet.
 func (w *Writer) probe(ctx context.Context) error {
+	if !w.opts.isNative {
+		if err := w.probeLibrdkafka(ctx); err != nil {
+			return fmt.Errorf("kafka cannot be reached (--brokers) by librdkafka: %v", err)
+		}
+		return nil
+	}
 	err := w.probeNative(ctx)
+	var u *native.Unreachable
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case w.opts.Writer != WriterAuto || !mayDiffer(err) || w.probeLibrdkafka(ctx) != nil:
-		return errors.New(err.Error()) // that the probe's time was over is not that the caller's is
+	case errors.As(err, &u) && u.Down(): // for every library
+		return fmt.Errorf("%w: %v", ErrLeader, u)
+	case w.opts.Writer != WriterAuto || w.probeLibrdkafka(ctx) != nil:
+		return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %v", err)
 	}
 	w.opts.isNative = false
 	w.opts.Logger.Warn("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka+": it gets through where the native writer does not", "because", err)
 	return nil
-}
-
-// mayDiffer tells whether another library may get through where one ended with err. None gets
-// a connection where nobody listens, and a broker that is down is down for all.
-func mayDiffer(err error) bool {
-	var op *net.OpError
-	return !errors.As(err, &op) || op.Op != "dial"
 }
 
 func (w *Writer) probeNative(ctx context.Context) error {
@@ -58,7 +63,7 @@ func (w *Writer) probeNative(ctx context.Context) error {
 			}
 		}
 		if err := native.Probe(ctx, o); err != nil {
-			return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -83,7 +88,7 @@ func (w *Writer) probeLibrdkafka(ctx context.Context) error {
 			return errors.New(rdk.ErrorText(code))
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return c.Ready()
 		}
 	}
 }

@@ -139,8 +139,8 @@ func (o *Options) validate(shards int) error {
 }
 
 // Check looks at the topics once, and then asks the writer itself for all that writing to them needs.
-// With WriterAuto it decides who that is. An error that wraps ErrTopic is about the topics; any
-// other is about reaching Kafka, and trying again may help. It returns when ctx ends; the look,
+// With WriterAuto it decides who that is. An error that wraps ErrTopic is about the topics, and
+// one that wraps ErrLeader about some of their partitions; any other is about reaching Kafka, and trying again may help. It returns when ctx ends; the look,
 // which cannot be broken off, goes on by itself, and Close waits for it. Not to be called once
 // Start was.
 func (w *Writer) Check(ctx context.Context) error {
@@ -151,9 +151,6 @@ func (w *Writer) Check(ctx context.Context) error {
 		if err := w.admin.ask(ctx, func() error { return t.once().Err }); err != nil {
 			return err
 		}
-	}
-	if !w.opts.isNative {
-		return nil
 	}
 	return w.probe(ctx)
 }

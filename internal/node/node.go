@@ -121,10 +121,11 @@ func (n *node) embed() error {
 // Looks that must agree before a topic is called unfit: right after it was made, a
 // broker may not know it yet.
 const (
-	unfitLooks = 3
-	lookAgain  = 500 * time.Millisecond
-	lookLimit  = 30 * time.Second // one look: librdkafka's at the topics, and each writer's way to the leaders
-	warmLimit  = 3 * time.Second  // for the sink's first connections
+	unfitLooks  = 3
+	leaderLooks = 6 // brokers that start together are not there together
+	lookAgain   = 500 * time.Millisecond
+	lookLimit   = 30 * time.Second // one look: librdkafka's at the topics, and each writer's way to the leaders
+	warmLimit   = 3 * time.Second  // for the sink's first connections
 )
 
 // reach waits until Kafka answers and the topics fit. It returns false when a
@@ -136,7 +137,7 @@ func (n *node) reach() (bool, error) {
 		ctx, cancel = context.WithTimeout(ctx, n.opt.StartTimeout)
 		defer cancel()
 	}
-	said, unfit := "", 0
+	said, unfit, leaderless := "", 0, 0
 	var last error
 	for {
 		stopped, err := n.look(ctx)
@@ -149,6 +150,12 @@ func (n *node) reach() (bool, error) {
 		case errors.Is(err, producer.ErrTopic):
 			if unfit++; unfit >= unfitLooks {
 				return false, n.unfit(err)
+			}
+		case errors.Is(err, producer.ErrLeader):
+			// The other partitions' records need not wait; readiness says what is missing.
+			if leaderless++; leaderless >= leaderLooks {
+				n.env.Log.Warn("starting all the same; records for the others are taken", "cause", err)
+				return true, nil
 			}
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil && last != nil:
 			err = last // of a look that was broken off the one before says more
@@ -182,8 +189,10 @@ func (n *node) look(ctx context.Context) (stopped bool, err error) {
 	result := make(chan error, 1)
 	go func() {
 		err := n.sink.check(ctx)
-		if err == nil {
-			err = n.sameCluster(ctx)
+		if err == nil || errors.Is(err, producer.ErrLeader) {
+			if other := n.sameCluster(ctx); other != nil {
+				err = other
+			}
 		}
 		result <- err
 	}()

@@ -1,9 +1,11 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -139,6 +141,44 @@ func TestSignalEndsTheLook(t *testing.T) {
 	}
 	if !ended.Load() {
 		t.Error("the look goes on")
+	}
+}
+
+// looks is a sink with an error for each look, the last for all that follow.
+type looks struct {
+	sink
+	errs []error
+	n    int
+}
+
+func (s *looks) check(context.Context) error {
+	s.n++
+	return s.errs[min(s.n, len(s.errs))-1]
+}
+
+// TestStartsWithoutALeader: a partition that nobody leads, or a broker that is down, keeps its own
+// records waiting, not the start; but brokers that start together are given time, and what is
+// wrong otherwise is no matter of leaders.
+func TestStartsWithoutALeader(t *testing.T) {
+	leaderless, away := fmt.Errorf("%w: partition 3", producer.ErrLeader), errors.New("kafka cannot be reached")
+	for name, c := range map[string]struct {
+		errs  []error
+		looks int
+	}{
+		"at once":          {[]error{nil}, 1},
+		"after all":        {[]error{leaderless}, leaderLooks},
+		"while they start": {[]error{away, leaderless, leaderless, nil}, 4},
+	} {
+		var log bytes.Buffer
+		s := &looks{errs: c.errs}
+		n := &node{env: Env{Signals: make(chan os.Signal), Log: slog.New(slog.NewTextHandler(&log, nil))}, sink: s}
+		reached, err := n.reach()
+		if !reached || err != nil || s.n != c.looks {
+			t.Errorf("%s: %v, %v, after %d looks", name, reached, err, s.n)
+		}
+		if said := strings.Contains(log.String(), "starting all the same"); said != (name == "after all") {
+			t.Errorf("%s: %s", name, log.String())
+		}
 	}
 }
 

@@ -377,7 +377,7 @@ func (c *Client) Trouble(line int) string {
 	case p == nil:
 		return ""
 	case c.seen.leader(p.partition) < 0:
-		return fmt.Sprintf("partition %d has no leader", p.partition)
+		return fmt.Sprintf("partition %d: %v", p.partition, errNobodyLeads)
 	}
 	return p.trouble
 }

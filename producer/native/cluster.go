@@ -190,23 +190,45 @@ func (c *Client) notReady(err error) {
 	c.unready.Store(&text)
 }
 
-// reachAll returns nil if each of these partitions has a leader that takes our produce requests.
+// Unreachable is a partition without leader, or a leader that did not let us in. Others may.
+type Unreachable struct{ error }
+
+func (u *Unreachable) Unwrap() error { return u.error }
+
+// Down tells whether that is because nobody listens, or nobody leads.
+func (u *Unreachable) Down() bool {
+	var op *net.OpError
+	return errors.Is(u.error, errNobodyLeads) || errors.As(u.error, &op) && op.Op == "dial"
+}
+
+var errNobodyLeads = errors.New("nobody leads it")
+
+// reachAll returns nil if each of these partitions has a leader that takes our produce requests, else
+// an *Unreachable: of a leader that is there and does not let us in, if there is one.
 func reachAll(ctx context.Context, w wire, v *view, partitions []int32) error {
-	reached := map[int32]bool{}
+	var worst *Unreachable
+	tried := map[int32]bool{}
 	for _, p := range partitions {
 		broker := v.leader(p)
-		if broker < 0 {
-			return fmt.Errorf("partition %d has no leader", p)
-		}
-		if reached[broker] {
+		if broker >= 0 && tried[broker] {
 			continue
 		}
-		reached[broker] = true
-		if err := w.reach(ctx, broker, v.brokers[broker]); err != nil {
-			return fmt.Errorf("broker %d at %s: %w", broker, v.brokers[broker], err)
+		tried[broker] = true
+		err := fmt.Errorf("partition %d: %w", p, errNobodyLeads)
+		if broker >= 0 {
+			if err = w.reach(ctx, broker, v.brokers[broker]); err == nil {
+				continue
+			}
+			err = fmt.Errorf("broker %d at %s: %w", broker, v.brokers[broker], err)
+		}
+		if u := (&Unreachable{err}); worst == nil || worst.Down() && !u.Down() {
+			worst = u
 		}
 	}
-	return nil
+	if worst == nil {
+		return nil
+	}
+	return worst
 }
 
 // Probe asks brokers for everything that writing to them needs (a producer id, the

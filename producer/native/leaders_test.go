@@ -245,7 +245,7 @@ func TestReady(t *testing.T) {
 			return strings.Contains(err.Error(), what)
 		})
 	}
-	because("partition 1 has no leader")
+	because("partition 1: nobody leads it")
 	leads.Store(3)
 	because("broker 3 at 127.0.0.1:1: ")
 	leads.Store(0)
@@ -262,7 +262,7 @@ func TestProbe(t *testing.T) {
 		t.Error(err)
 	}
 	o.Partitions = []int32{0, 3}
-	if err := Probe(t.Context(), o); err == nil || !strings.Contains(err.Error(), "partition 3 has no leader") {
+	if err := Probe(t.Context(), o); err == nil || !strings.Contains(err.Error(), "partition 3: nobody leads it") {
 		t.Error(err)
 	}
 	if r.c.Track(0).Failed != rdk.None {

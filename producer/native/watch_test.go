@@ -85,7 +85,7 @@ func TestTrouble(t *testing.T) {
 	}
 	r.c.part(9).lines = nil
 	r.c.lines[1].part = r.c.part(9)
-	if got := r.c.Trouble(1); got != "partition 9 has no leader" {
+	if got := r.c.Trouble(1); got != "partition 9: nobody leads it" {
 		t.Errorf("%q", got)
 	}
 }
