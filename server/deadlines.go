@@ -247,7 +247,7 @@ func (q *pauser) endIfDue(p *paused, now int64) {
 		q.rouse(p, p.on)
 	case why != closedNot:
 		q.ends(p, why) // what the socket holds is taken yet
-	case p.on == waitInput && (fresh || !q.srv.memory.spent() || p.left > 0 && crammed(p.fd)):
+	case p.on == waitInput && (fresh || !q.srv.memory.spent()):
 		q.rouse(p, p.on)
 	}
 }

@@ -3,118 +3,65 @@ package server
 import (
 	"cmp"
 	"slices"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// read takes what can be taken of a socket: by looking, where memory is short; else, or where
-// a record does not fit into a look, by reading what has been charged before.
+// lookMax is the largest record, its frame included, that needs no memory to go on: as much as a look
+// sees. What an event loop has gathered of one comes before what is still in the socket.
+const lookMax = wholeRead
+
+// read takes what can be taken of a socket. It looks at it, takes the whole records, and consumes only
+// their bytes; all else only where a record does not fit into a look, or its end will not come, and once
+// it has been charged.
 func (q *pauser) read(p *paused) {
 	s, c := q.srv, p.c
-	buf := q.scratch()
-	if c.carry <= ownMax && !p.long && s.memory.spent() {
-		if own, ok := c.dec.Unfeed(buf[:0]); ok {
-			q.look(p, own)
-			return
-		}
+	own, looks := q.buf[:0], false
+	if c.carry <= lookMax {
+		own, looks = c.dec.Unfeed(own)
 	}
-	if !s.memory.mayRead(c) {
+	if !looks && !s.memory.mayRead(c) {
 		q.waitFor(p, waitMemory)
 		return
-	}
-	p.long = false
-	n, err := read(p.fd, buf[:wholeRead])
-	if n <= 0 {
-		q.in.account(c)
-		q.empty(p, err)
-		return
-	}
-	framed := c.framed
-	o := q.in.take(c, buf[:n])
-	q.seen(p, 0, true, framed)
-	q.follow(p, o)
-}
-
-// scratch is the pauser's buffer, while it has connections.
-func (q *pauser) scratch() []byte {
-	if q.buf == nil {
-		q.buf = make([]byte, frameHeader+ownMax+wholeRead)
-	}
-	return q.buf
-}
-
-// look takes the whole records that a socket holds, behind an unfinished one that has been
-// taken back out of the decoder: own.
-func (q *pauser) look(p *paused, own []byte) {
-	c := p.c
-	if !p.widened {
-		p.widened = true
-		widen(p.fd)
 	}
 	n, err := peek(p.fd, q.buf[len(own):len(own)+wholeRead])
 	if n <= 0 {
 		q.in.refeed(c, own)
+		q.in.account(c)
 		q.empty(p, err)
 		return
 	}
-	framed := c.framed
-	o, taken := q.in.look(c, q.buf[:len(own)+n])
-	if taken == 0 {
-		q.in.refeed(c, own)
-		taken = len(own)
+	framed, seen := c.framed, q.buf[:len(own)+n]
+	taken, needs, o := len(seen), false, outcome{}
+	if looks {
+		o, taken = q.in.look(c, seen)
+		needs = o == (outcome{}) && taken < len(seen) && (n == wholeRead && taken == 0 || n < wholeRead && p.final != closedNot)
+		keep := max(taken, len(own)) // what is not to be in the socket any more
+		if needs && s.memory.mayRead(c) {
+			keep = len(seen)
+		} else if keep < len(seen) && !p.widened {
+			p.widened = true // once: it makes the poll say that there is something
+			widen(p.fd)
+		}
+		q.in.refeed(c, seen[taken:keep])
+		q.in.account(c)
+		q.in.counts.bytes.add(uint64(keep - len(own)))
+		taken = keep
+	} else {
+		o = q.in.take(c, seen)
 	}
-	rest := q.buf[taken : len(own)+n]
-	q.take(p, q.buf[len(own):taken])
-	if o == (outcome{}) && q.keepTail(p, rest) {
-		rest = nil
-	}
-	q.in.account(c)
-	q.seen(p, len(rest), n > p.left, framed)
-	switch more := n == wholeRead; {
+	consume(p.fd, seen[len(own):taken])
+	q.seen(p, len(seen)-taken, n > p.left, framed)
+	switch {
 	case o != (outcome{}):
 		q.follow(p, o)
-	case more && len(rest) < n, p.final != closedNot && p.left == 0:
-		q.ready = append(q.ready, p)
-	case more, p.final != closedNot:
-		p.long = true
+	case needs && p.left > 0:
+		q.waitFor(p, waitMemory)
+	case n == wholeRead, p.final != closedNot:
 		q.ready = append(q.ready, p)
 	default:
 		q.waitFor(p, waitInput)
 	}
-}
-
-// take consumes bytes that have been looked at.
-func (q *pauser) take(p *paused, looked []byte) {
-	consume(p.fd, looked)
-	q.in.counts.bytes.add(uint64(len(looked)))
-}
-
-// keepTail takes the beginning of a record into the connection, though memory is short, where it
-// keeps the window closed: the rest of the record would never come.
-func (q *pauser) keepTail(p *paused, tail []byte) bool {
-	c := p.c
-	held := int64(c.dec.Held() + len(tail))
-	if len(tail) == 0 || powerOfTwo(held) > ownMax || !crammed(p.fd) || !q.srv.memory.extend(c, 2*powerOfTwo(held), q.srv.memory.lines) {
-		return false
-	}
-	q.take(p, tail)
-	q.in.refeed(c, tail)
-	return true
-}
-
-// ownMax is the largest unfinished record that is put in front of what a look sees.
-const ownMax = wholeRead
-
-// crammed tells whether a socket's receive buffer is over half full. The kernel counts packets until their
-// last byte is read, and adds the next ones to a packet that has been read in part: a few
-// bytes that a look leaves can count as all that came before them.
-func crammed(fd int) bool {
-	var info [9]uint32 // the kernel's SK_MEMINFO_VARS: bytes allocated, and those that may be, come first
-	size := uint32(unsafe.Sizeof(info))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
-		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	return errno == 0 && info[0] > info[1]/2
 }
 
 // empty follows when a socket holds nothing, with the error of reading it.
@@ -181,17 +128,16 @@ func (in *intake) refeed(c *conn, part []byte) {
 	}
 }
 
-// socketRoom is what a paused connection's socket is to take. The kernel counts a packet, of up
-// to 64 KiB, until its last byte is read: what a look leaves of one could close the window,
-// and the rest of the record would never come.
-const socketRoom = 4 * wholeRead
-
-// widen makes the kernel take socketRoom bytes at least. (SO_RCVBUF would be the
-// obvious way; but it ends the tuning of the buffer for the connection's life.)
+// widen makes the kernel take socketRoom bytes at least. It counts a packet until its last byte is read, and
+// adds what comes next to it, up to 17 pieces of 32 KiB: what a look leaves could close the
+// window, and the rest of the record would never come. (SO_RCVBUF would be the obvious
+// way; but it ends the tuning of the buffer for the connection's life.)
 func widen(fd int) {
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, socketRoom)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
 }
+
+const socketRoom = 17*32<<10 + lookMax
 
 func peek(fd int, p []byte) (int, error) {
 	for {

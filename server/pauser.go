@@ -39,8 +39,8 @@ import (
 //
 // Looking (MSG_PEEK) takes no memory: up to 64 KiB are looked at, the whole records that find room
 // are taken, and only their bytes are consumed. The rest stays in the socket, where TCP tells the
-// client. So whoever sends records that fit into a look goes on, however long others hold all
-// the memory there is. A record that does not fit waits until it is the oldest of those that
+// client. So whoever sends records of up to lookMax goes on, however long others hold all
+// the memory there is. A larger record waits until it is the oldest of those that
 // wait, and is then read here, charged before it is read (budget.go).
 //
 // Invariants:
@@ -84,7 +84,6 @@ type paused struct {
 	turn     uint64 // waitRoom: which entry of the queue is the one that counts
 	first    bool   // waitRoom: it had its turn, and still found none
 	widened  bool   // its socket takes more than a look
-	long     bool   // the record under way does not fit into a look
 	left     int    // bytes that the last look left in the socket
 	failed   codec.Failure
 	final    closeReason // why nothing comes behind what the socket holds; closedNot: more may come
@@ -105,6 +104,7 @@ func newPauser(s *Server) (*pauser, error) {
 	}
 	return &pauser{
 		srv: s, in: in, epfd: -1, evfd: -1, handBack: s.handBack,
+		buf:   make([]byte, frameHeader+lookMax+wholeRead),
 		all:   make(map[*conn]*paused),
 		byFD:  make(map[int32]*paused),
 		rooms: make([]roomQueue, len(s.rings)),
@@ -215,7 +215,6 @@ func (q *pauser) patience() int {
 	case len(q.ready) > 0:
 		return 0
 	case len(q.all) == 0:
-		q.buf = nil
 		return -1
 	}
 	return int(q.interval() / time.Millisecond)

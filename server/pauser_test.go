@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -200,21 +201,31 @@ func TestPauserGivesConnectionsBack(t *testing.T) {
 	r.eventually("the rest", func() bool { return r.w.count() == 200 })
 }
 
-// Clients that send whole records as fast as they can go on though there is no memory, whatever the kernel
-// makes of packets of which a part has been read.
+// Clients that send whole records as fast as they can go on though there is no memory, not even for a
+// few bytes, whatever the kernel makes of packets of which a part has been read: in every size
+// up to what a look sees.
 func TestWholeRecordsGoOnWithoutMemory(t *testing.T) {
-	for _, size := range []int{180, 3_000, 20_000} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) { wholeRecordsGoOn(t, size) })
+	for _, network := range []string{"tcp", "unix"} {
+		for _, size := range []int{200, 3_000, 20_000, 33 << 10, 48 << 10, 63 << 10, lookMax} {
+			t.Run(fmt.Sprint(network, "/", size), func(t *testing.T) { wholeRecordsGoOn(t, network, size) })
+		}
 	}
 }
 
-func wholeRecordsGoOn(t *testing.T, size int) {
-	r := newRig(t, func(o *rigOptions) { o.framing = codec.Newline })
-	defer r.useUp()()
+// wholeRecordsGoOn is with frames of so many bytes.
+func wholeRecordsGoOn(t *testing.T, network string, size int) {
+	r := newRig(t, func(o *rigOptions) {
+		o.Listeners = []Listener{{Network: network, Address: "127.0.0.1:0", Framing: codec.Newline}}
+		if network == "unix" {
+			o.Listeners[0].Address = filepath.Join(t.TempDir(), "s")
+		}
+	})
+	defer r.useUpAll()()
 	r.w.forget.Store(true)
 	const conns, chunks = 8, 150
-	records := 60_000 / size
-	chunk := strings.Repeat(`{"number":1,"pad":"`+strings.Repeat("p", size)+`"}`+"\n", records)
+	begin, end := `{"number":1,"pad":"`, "\"}\n"
+	records := max(1, 60_000/size)
+	chunk := strings.Repeat(begin+strings.Repeat("p", size-len(begin)-len(end))+end, records)
 	var clients sync.WaitGroup
 	for range conns {
 		nc := r.dial()
@@ -227,7 +238,20 @@ func wholeRecordsGoOn(t *testing.T, size int) {
 	}
 	r.eventually("all records", func() bool { return r.w.count() == conns*chunks*records })
 	clients.Wait()
-	if n := r.memory.used.Load(); n > r.memory.lines {
-		t.Fatalf("%d bytes are held, %d of them by the test", n, r.memory.usable+1)
+	r.eventually("all gone", func() bool { return r.Stats().Connections == 0 })
+	if n := r.memory.used.Load(); n != r.memory.lines {
+		t.Fatalf("%d bytes are held, %d of them by the test", n, r.memory.lines)
+	}
+}
+
+// useUpAll leaves no client memory at all, nor what is set apart for one record, until the answer is
+// called.
+func (r *rig) useUpAll() (giveBack func()) {
+	n := r.memory.lines - r.memory.used.Load()
+	r.memory.add(n)
+	r.memory.eldest.Store(1)
+	return func() {
+		r.memory.eldest.Store(0)
+		r.memory.add(-n)
 	}
 }
