@@ -236,7 +236,7 @@ func (e *engine) letter(dead *shard.Ring, h *held, rec shard.Record) (uint64, bo
 		value, truncated = value[:max(most, 0)], len(value)
 	}
 	meta := shard.AppendLetterMeta(nil, reasonRefused, remote, truncated)
-	c, err := dead.ClaimFirst(1, len(value)+len(meta))
+	c, err := dead.Claim(1, len(value)+len(meta))
 	if err != nil {
 		return 0, false
 	}

@@ -20,7 +20,7 @@ func (in *intake) tryAdmit(c *conn) blocked {
 	if rec.Reason == codec.OK {
 		if len(rec.Data)+len(rec.Key) <= int(in.limit) {
 			if !in.put(rec.Shard, laneRec{rec.Data, rec.Key, uint32(c.framed + 1 - in.base)}) && !in.loses(rec.Shard) {
-				return blocked{waitRoom, rec.Shard}
+				return blocked{waitRoom, &in.srv.pauser.rooms[rec.Shard]}
 			}
 			c.framed++
 			return blocked{}
@@ -34,10 +34,7 @@ func (in *intake) tryAdmit(c *conn) blocked {
 func (in *intake) put(ring int, r laneRec) bool {
 	l := &in.lanes[ring]
 	size := len(r.data) + len(r.meta)
-	room := l.room + size + shard.RecordBytes
-	if len(l.recs) == 0 {
-		room += shard.BatchBytes
-	}
+	room := shard.BatchBytes(len(l.recs)+1, l.bytes+size)
 	if room > l.promised && !in.promise(ring, room) {
 		return false
 	}
@@ -46,18 +43,17 @@ func (in *intake) put(ring int, r laneRec) bool {
 	}
 	l.recs = append(l.recs, r)
 	l.bytes += size
-	l.room = room
 	return true
 }
 
 // promise has room bytes promised to a lane, and more if there is.
 func (in *intake) promise(ring, room int) bool {
 	l, r := &in.lanes[ring], in.srv.rings[ring]
-	if len(l.recs) > 0 && room > r.MaxBatchBytes() {
+	if len(l.recs) > 0 && room > r.MaxBatchBytes() || in.srv.pauser.rooms[ring].shut.Load() && !in.first {
 		return false
 	}
 	for _, n := range [2]int{max(room-l.promised, promiseBytes), room - l.promised} {
-		if r.Promise(n, in.first) == nil {
+		if r.Promise(n) == nil {
 			l.promised += n
 			return true
 		}
@@ -68,7 +64,7 @@ func (in *intake) promise(ring, room int) bool {
 // loses tells whether a record that found no room never will: it is lost, and counted. It
 // is never acked, since its checkpoint stays open.
 func (in *intake) loses(ring int) bool {
-	if len(in.used) > 0 || !in.losing && !in.srv.rings[ring].Closed() {
+	if len(in.used) > 0 || !isClosed(in.srv.giveUp) && !in.srv.rings[ring].Closed() {
 		return false
 	}
 	in.counts.lane(ring).add(1)
@@ -82,13 +78,13 @@ func (in *intake) reject(c *conn) blocked {
 	rec := &in.rec
 	told := c.acks != nil && !in.byUs
 	if told && len(in.rejects) >= rejectsAtOnce {
-		if in.push(c); in.stalled && !in.losing {
+		if in.push(c); in.stalled && !isClosed(in.srv.giveUp) {
 			return blocked{on: waitAcks}
 		}
 	}
 	if told && !in.charged {
-		if in.charged = in.srv.memory.chargeLines(); !in.charged && !in.losing {
-			return blocked{on: waitLines}
+		if in.charged = in.srv.memory.chargeLines(); !in.charged && !isClosed(in.srv.giveUp) {
+			return blocked{waitLines, &in.srv.pauser.lines}
 		} else if !in.charged { // it is not told, so nothing from here on is acked
 			told, in.lost = false, in.lost+1
 		}
@@ -97,7 +93,7 @@ func (in *intake) reject(c *conn) blocked {
 		rec.Reason = codec.Truncated
 	}
 	if dead := in.srv.deadLane; dead >= 0 && rec.Reason != codec.Unauthorized && !in.deadLetter(c) && !in.loses(dead) {
-		return blocked{waitRoom, dead}
+		return blocked{waitRoom, &in.srv.pauser.rooms[dead]}
 	}
 	in.counts.rejected[rec.Reason].add(1)
 	if rec.Reason != codec.Unauthorized { // neither logged nor kept: it may hold a secret

@@ -1,68 +1,61 @@
 package server
 
 import (
-	"golang.org/x/sys/unix"
+	"cmp"
 
-	"github.com/ringtail/ringtail/codec"
+	"golang.org/x/sys/unix"
 )
 
 // advance does the next thing that can be done for p. It ends with p ready again, waiting, or
 // in other hands.
 func (q *pauser) advance(p *paused) {
 	s, c := q.srv, p.c
-	switch killed := closeReason(c.killed.Load()); {
+	why := cmp.Or(p.ending, closeReason(c.killed.Load()))
+	if why == closedNot && s.isCutOff() {
+		why = closedCutOff
+	}
+	switch {
 	case c.overflow != nil:
-		q.follow(p, q.resume(p))
+		framed := c.framed
+		o := q.in.resume(c)
+		c.age(p.left > 0 || c.dec.Unfinished(), framed, s.clock.stamp())
+		q.follow(p, o)
 	case p.finished:
-		q.conclude(p)
-	case p.failed == codec.Foreign:
-		q.end(p, closedForeign)
-	case p.failed != 0:
-		q.end(p, closedStream)
-	case p.fd < 0 || p.final == closedError:
-		q.end(p, p.final)
-	case killed != closedNot:
-		q.end(p, killed)
-	case p.ending != closedNot:
-		q.end(p, p.ending)
-	case s.isCutOff():
-		q.end(p, closedCutOff)
-	case p.final != closedReset && c.acks != nil && c.loop.domain.stall(c.acks):
-		q.waitFor(p, waitAcks) // the domain may have resumed it already
+		s.conclude(q.in, c, q.leave(p))
+	case why != closedNot:
+		q.end(p, why)
+	case q.stalls(p):
 	case p.final == closedNot && c.farewellAt == 0 && !s.memory.spent() && s.memory.chargeAhead(c):
-		q.enroll(p)
+		q.handBack(c, q.leave(p))
 	default:
 		q.read(p)
 	}
 }
 
-// resume takes the overflow up again.
-func (q *pauser) resume(p *paused) outcome {
-	q.in.first, q.in.losing = p.first, isClosed(q.srv.giveUp)
-	o := q.in.resume(p.c)
-	q.in.first, q.in.losing = false, false
-	return o
-}
-
 // follow decides what the outcome of a chunk leads to.
 func (q *pauser) follow(p *paused, o outcome) {
-	if o.failure != 0 {
-		p.failed = o.failure
+	if o.failure != closedNot {
+		p.ending = o.failure
 	}
 	switch o.blocked.on {
-	case waitRoom:
-		q.waitForRoom(p, o.blocked.ring)
+	case waitRoom, waitLines:
+		q.waitFor(p, o.blocked)
+		return
 	case waitAcks:
-		if c := p.c; p.final == closedReset || !c.loop.domain.stall(c.acks) {
-			q.ready = append(q.ready, p)
+		if q.stalls(p) {
 			return
 		}
-		q.waitFor(p, waitAcks)
-	case waitLines:
-		q.waitFor(p, waitLines)
-	default:
-		q.ready = append(q.ready, p)
 	}
+	q.ready = append(q.ready, p)
+}
+
+// stalls lets p wait if its client is to take its lines first. The domain may have resumed it already.
+func (q *pauser) stalls(p *paused) bool {
+	stalls := p.final != closedReset && p.c.acks != nil && p.c.loop.domain.stall(p.c.acks)
+	if stalls {
+		q.waitFor(p, blocked{on: waitAcks})
+	}
+	return stalls
 }
 
 // end runs p's end; what that makes of an unfinished record may have to wait for room.
@@ -71,43 +64,36 @@ func (q *pauser) end(p *paused, why closeReason) {
 	if c.why == closedNot || why == closedReset {
 		c.why = why
 	}
-	p.finished = true
-	q.follow(p, q.in.end(c, why != closedByClient && why != closedReset))
-}
-
-// conclude ends a connection of which everything is in.
-func (q *pauser) conclude(p *paused) {
-	q.leave(p)
-	q.srv.conclude(q.in, p.c, p.fd)
-}
-
-// leave takes p from the pauser.
-func (q *pauser) leave(p *paused) {
-	q.unwatch(p)
-	delete(q.all, p.c)
-	q.srv.paused.Add(-1)
-}
-
-// giveUpSocket closes the socket of a connection that was reset, and frees its place.
-func (q *pauser) giveUpSocket(p *paused) {
-	c := p.c
-	q.unwatch(p)
-	_ = unix.Close(p.fd)
-	p.fd = -1
-	q.freePlace(c, closedReset)
-}
-
-// freePlace lets others have the place of a connection that has no socket any more, though what was
-// read of it is not in yet.
-func (q *pauser) freePlace(c *conn, why closeReason) {
-	if !c.gone {
-		c.why, c.gone = why, true
-		q.srv.gone(c, why)
+	o := q.in.end(c, why != closedByClient && why != closedReset)
+	if p.finished = true; c.overflow != nil {
+		q.follow(p, o)
+	} else {
+		q.srv.conclude(q.in, c, q.leave(p))
 	}
 }
 
-// enroll gives p to its event loop.
-func (q *pauser) enroll(p *paused) {
-	q.leave(p)
-	q.handBack(p.c, p.fd)
+// leave takes p from the pauser. It returns the descriptor.
+func (q *pauser) leave(p *paused) int {
+	if p.fd >= 0 {
+		_ = unix.EpollCtl(q.epfd, unix.EPOLL_CTL_DEL, p.fd, nil)
+	}
+	delete(q.all, p.c.id)
+	p.c.paused = nil
+	q.srv.paused.Add(-1)
+	return p.fd
+}
+
+// giveUpSocket closes the socket of a connection to which nothing can be said any more, if it has one, and
+// lets others have its place, though what was read of it is not in yet.
+func (q *pauser) giveUpSocket(p *paused, why closeReason) {
+	c := p.c
+	if c.acks != nil {
+		c.loop.domain.abandon(c.acks)
+	}
+	if p.fd >= 0 {
+		_ = unix.Close(p.fd)
+	}
+	p.fd, p.ending = -1, why
+	c.why, c.gone = why, true
+	q.srv.gone(c, why)
 }

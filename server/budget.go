@@ -30,7 +30,7 @@ import (
 //  3. A larger unfinished record has been charged ahead for what the next read can add
 //     (ahead). One that cannot be is not read, and waits (mayRead).
 //  4. Room for the largest record there may be is set apart for one connection at a time,
-//     the oldest that waits (eldest), until its record has ended and is in its ring: whatever
+//     the first that waits (eldest), until its record has ended and is in its ring: whatever
 //     the others hold, it is read. Or else all might stand half-way, each waiting for the others.
 //  5. The pauser reads nothing that has not been charged; where nothing can be charged it
 //     looks (pauser.go), which takes no memory.
@@ -164,6 +164,7 @@ func (b *budget) mayRead(c *conn) bool {
 // chargeLines charges the rejected lines of a connection; linesSaid gives that back.
 func (b *budget) chargeLines() bool { return b.tryAdd(unsentMax, b.lines) }
 func (b *budget) linesSaid()        { b.add(-unsentMax) }
+func (b *budget) hasLines() bool    { return b.used.Load()+unsentMax <= b.lines }
 
 func (b *budget) isEldest(c *conn) bool {
 	id := b.eldest.Load()

@@ -48,7 +48,7 @@ type conn struct {
 	// the socket
 	gc     gnet.Conn      // the loop's handle; nil while no loop has it
 	loop   *loop          // the one that has it, or had it last
-	paused *paused        // how it is to be paused, from detach to OnClose
+	paused *paused        // from detach on, until the pauser has it no more
 	remote netip.AddrPort // zero for unix
 	opens  atomic.Uint32  // times an event loop has got it
 	killed atomic.Uint32  // closeReason asked for by the ack domain

@@ -67,6 +67,7 @@ func (s *Server) tick(stop <-chan struct{}) {
 		for _, l := range s.loops {
 			s.askToCheck(l)
 		}
+		s.pauser.ticked.Store(true)
 		if draining != nil {
 			interval = tickInterval
 			if n := s.bytesRead(); n != seen {
@@ -218,37 +219,38 @@ func (s *Server) farewell(c *conn, fd int, why closeReason) closeReason {
 	return closedNot
 }
 
-// check is what the pauser does for its connections at every tick. Those with an overflow are not
-// looked at: they wait for us.
-func (q *pauser) check() {
-	s := q.srv
-	s.memory.relax()
-	now := s.clock.now()
-	for _, p := range q.all {
-		switch {
-		case p.on == waitNothing, p.c.overflow != nil && p.on != waitLines && !isClosed(s.giveUp):
-		case p.on == waitLines || s.isCutOff() || p.c.killed.Load() != 0:
-			q.rouse(p, p.on)
-		case p.on == waitMemory && p.c.unfinished != 0 && s.opt.FrameTimeout > 0 && now-p.c.unfinished > int64(s.opt.FrameTimeout):
-			p.ending = closedFrame
-			q.rouse(p, p.on)
-		case p.on == waitMemory || p.on == waitInput:
-			q.endIfDue(p, now)
-		}
+// age keeps since when c's record is unfinished. framed is what it was before the bytes that came now.
+func (c *conn) age(unfinished bool, framed uint64, now int64) {
+	switch {
+	case !unfinished:
+		c.unfinished, c.graceAt = 0, 0
+	case c.unfinished == 0 || c.framed != framed: // another record than before
+		c.unfinished, c.graceAt = now, 0
 	}
 }
 
-// endIfDue is the loop's, for a paused connection that is read, or would be if there were memory.
-func (q *pauser) endIfDue(p *paused, now int64) {
-	fresh := p.on == waitMemory || q.fresh(p, 1)
-	switch why := q.srv.due(p.c, p.fd, now, func() bool { return fresh }); {
-	case why == closedFrame:
-		p.ending = why
-		q.rouse(p, p.on)
-	case why != closedNot:
-		q.ends(p, why) // what the socket holds is taken yet
-	case p.on == waitInput && (fresh || !q.srv.memory.spent()):
-		q.rouse(p, p.on)
+// check is what the pauser does for its connections at every tick.
+func (q *pauser) check() {
+	s, now := q.srv, q.srv.clock.now()
+	s.memory.relax()
+	for _, p := range q.all {
+		c, needy := p.c, p.on == waitMemory
+		switch {
+		case c.overflow != nil && !isClosed(s.giveUp): // it waits for us
+		case s.isCutOff() || c.killed.Load() != 0:
+			q.rouse(p, p.on)
+		case needy || p.on == waitInput:
+			fresh := q.fresh(p, 1)
+			switch why := s.due(c, p.fd, now, func() bool { return needy || fresh }); {
+			case why == closedFrame, needy && c.graceAt != 0: // grace is for those who could be read meanwhile
+				p.ending = closedFrame
+				q.rouse(p, p.on)
+			case why != closedNot:
+				q.ends(p, why) // what the socket holds is taken yet
+			case fresh || !s.memory.spent():
+				q.rouse(p, waitInput)
+			}
+		}
 	}
 }
 

@@ -25,18 +25,17 @@
 //
 //	accept.go       listeners, welcome
 //	admission.go    limits on connections
-//	handover.go     a socket's way to a loop
-//	loop.go         gnet's callbacks; reserve.go a descriptor for when there is no other
+//	handover.go     a socket's way to a loop, and its end; a descriptor for when there is no other
+//	loop.go         gnet's callbacks
 //	pace.go         when a loop rests, so that reads bring more
 //	intake.go       the state machine: bytes in, records out, positions to wait for;
 //	                admit.go whether a record has room
 //	overflow.go     what was read and has to wait
 //	pauser.go       connections that are not read, and the states they wait in
 //	advance.go      what is done for one of them; look.go reading with and without memory
-//	rooms.go        who waits for room, and whose turn it is
-//	backpressure.go backpressure_seconds_total
+//	rooms.go        who waits for a ring or for memory, and whose turn it is;
+//	                backpressure_seconds_total
 //	budget.go       --client-memory
-//	end.go          how a connection ends
 //	acks.go         checkpoints; ackline.go the wire; acker.go the writing
 //	deadlines.go    served time; frame, idle, first-record and age limits
 //	drain.go        stopping

@@ -97,7 +97,6 @@ func (s *Server) Finish(ctx context.Context) {
 		s.ackers.Wait()
 		s.finishAcks(ctx)
 		close(s.stopKeep)
-		s.pauser.wake()
 		s.keepers.Wait()
 		for _, l := range s.loops {
 			l.stop()

@@ -39,8 +39,7 @@ type intake struct {
 	lost int // batches of this chunk that are in no ring
 
 	byUs    bool // it is we who end the connection: what is unfinished is not the client's fault
-	first   bool // the connection is the first of those who wait for room
-	losing  bool // nobody waits for room any more
+	first   bool // it is the turn of the connection to have room
 	peeking bool // the chunk was only looked at: leave what needs memory
 	rest    int  // peeking: the bytes behind the last record taken
 }
@@ -49,7 +48,6 @@ type intake struct {
 type lane struct {
 	recs     []laneRec
 	bytes    int // of values and metas
-	room     int // what a claim of them takes
 	promised int
 }
 
@@ -79,15 +77,15 @@ const (
 
 // blocked says why a chunk was not used up.
 type blocked struct {
-	on   wait
-	ring int // waitRoom: whose
+	on wait
+	at *room // of waitRoom, waitMemory and waitLines: who has none
 }
 
 // outcome of a chunk.
 type outcome struct {
-	blocked blocked       // else all of it is in
-	stalled bool          // the client must take its lines first
-	failure codec.Failure // the stream cannot be followed any more
+	blocked blocked     // else all of it is in
+	stalled bool        // the client must take its lines first
+	failure closeReason // the stream cannot be followed any more
 }
 
 func newIntake(s *Server) (*intake, error) {
@@ -117,17 +115,14 @@ func (in *intake) resume(c *conn) outcome {
 	over := c.overflow
 	in.byUs = over.byUs
 	defer func() { in.byUs = false }()
-	if !over.done {
-		in.begin(c)
-		if in.rec = over.rec; in.rec.Reason == codec.OK {
-			in.router.Judge(&in.rec, over.rec.Data)
-		}
-		b := in.admit(c)
-		in.push(c) // before Feed, which ends the life of a record from a carry
-		if b.on != waitNothing {
-			return in.outcome(b)
-		}
-		over.done = true
+	in.begin(c)
+	if in.rec = over.rec; in.rec.Reason == codec.OK {
+		in.router.Judge(&in.rec, over.rec.Data)
+	}
+	b := in.admit(c)
+	in.push(c) // before Feed, which ends the life of a record from a carry
+	if b.on != waitNothing {
+		return in.outcome(c, b)
 	}
 	c.dec.Feed(over.rest)
 	return in.finish(c, over.rest, in.run(c))
@@ -153,11 +148,8 @@ func (in *intake) end(c *conn, byUs bool) outcome {
 func (in *intake) look(c *conn, chunk []byte) (o outcome, taken int) {
 	in.peeking, in.rest = true, len(chunk)
 	c.dec.Feed(chunk)
-	o = in.outcome(in.run(c))
+	o = in.outcome(c, in.run(c))
 	in.peeking = false
-	if o.failure = c.dec.Failure(); o.failure != 0 {
-		in.srv.samples.stream(c)
-	}
 	taken = len(chunk) - in.rest
 	if o.blocked.on == waitNothing && !c.dec.Unfinished() {
 		taken = len(chunk) // what is behind the last record is white space
@@ -169,14 +161,11 @@ func (in *intake) look(c *conn, chunk []byte) (o outcome, taken int) {
 
 // finish keeps what a chunk has left over, and tells the budget what the connection holds.
 func (in *intake) finish(c *conn, chunk []byte, b blocked) outcome {
-	o := in.outcome(b)
+	o := in.outcome(c, b)
 	if b.on != waitNothing {
-		c.overflow = newOverflow(&c.dec, &in.rec, chunk, c.overflow)
+		c.overflow = newOverflow(&c.dec, &in.rec, chunk)
 		c.overflow.byUs = in.byUs
 	} else {
-		if o.failure = c.dec.Failure(); o.failure != 0 {
-			in.srv.samples.stream(c)
-		}
 		c.overflow = nil
 		c.dec.Feed(nil) // gives back a carry whose record has been copied
 	}
@@ -184,9 +173,15 @@ func (in *intake) finish(c *conn, chunk []byte, b blocked) outcome {
 	return o
 }
 
-func (in *intake) outcome(b blocked) outcome {
+func (in *intake) outcome(c *conn, b blocked) outcome {
 	o := outcome{blocked: b, stalled: in.stalled}
 	in.stalled = false
+	if b.on == waitNothing && c.dec.Failure() != 0 {
+		in.srv.samples.stream(c)
+		if o.failure = closedStream; c.dec.Failure() == codec.Foreign {
+			o.failure = closedForeign
+		}
+	}
 	return o
 }
 

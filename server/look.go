@@ -1,19 +1,20 @@
 package server
 
-import (
-	"cmp"
-	"slices"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // lookMax is the largest record, its frame included, that needs no memory to go on: as much as a look
 // sees. What an event loop has gathered of one comes before what is still in the socket.
 const lookMax = wholeRead
 
-// read takes what can be taken of a socket. It looks at it, takes the whole records, and consumes only
-// their bytes; all else only where a record does not fit into a look, or its end will not come, and once
-// it has been charged.
+const (
+	wholeRead   = 64 << 10
+	frameHeader = 4 // of a length-prefixed frame, as Unfeed gives it back
+)
+
+// read takes what can be taken of a socket. It looks at it (MSG_PEEK), takes the whole records that find
+// room, and consumes only their bytes: that takes no memory, and what is left in the socket TCP tells the
+// client. So whoever sends records of up to lookMax goes on, however long others hold all the memory there
+// is. Of a larger one, or one whose end will not come, all is consumed, but charged before (budget.go).
 func (q *pauser) read(p *paused) {
 	s, c := q.srv, p.c
 	own, looks := q.buf[:0], false
@@ -21,46 +22,49 @@ func (q *pauser) read(p *paused) {
 		own, looks = c.dec.Unfeed(own)
 	}
 	if !looks && !s.memory.mayRead(c) {
-		q.waitFor(p, waitMemory)
+		q.waitFor(p, blocked{waitMemory, &q.memory})
 		return
 	}
-	n, err := peek(p.fd, q.buf[len(own):len(own)+wholeRead])
-	if n <= 0 {
-		q.in.refeed(c, own)
-		q.in.account(c)
-		q.empty(p, err)
-		return
+	peeked, _, err := unix.Recvfrom(p.fd, q.buf[len(own):len(own)+wholeRead], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	n := max(peeked, 0)
+	if n > p.left {
+		c.lastRead = s.clock.stamp()
 	}
-	framed, seen := c.framed, q.buf[:len(own)+n]
-	taken, needs, o := len(seen), false, outcome{}
+	framed, bytes := c.framed, q.buf[:len(own)+n]
+	var o outcome
+	needs, consumed := false, n
 	if looks {
-		o, taken = q.in.look(c, seen)
-		needs = o == (outcome{}) && taken < len(seen) && (n == wholeRead && taken == 0 || n < wholeRead && p.final != closedNot)
-		keep := max(taken, len(own)) // what is not to be in the socket any more
-		if needs && s.memory.mayRead(c) {
-			keep = len(seen)
-		} else if keep < len(seen) && !p.widened {
-			p.widened = true // once: it makes the poll say that there is something
-			widen(p.fd)
+		var taken int
+		o, taken = q.in.look(c, bytes)
+		large := n == wholeRead && taken == 0
+		endless := n < wholeRead && p.final != closedNot
+		needs = o == (outcome{}) && taken < len(bytes) && (large || endless)
+		if !needs || !s.memory.mayRead(c) {
+			consumed = max(taken-len(own), 0)
 		}
-		q.in.refeed(c, seen[taken:keep])
+		q.in.refeed(c, bytes[taken:len(own)+consumed])
 		q.in.account(c)
-		q.in.counts.bytes.add(uint64(keep - len(own)))
-		taken = keep
+		q.in.counts.bytes.add(uint64(consumed))
 	} else {
-		o = q.in.take(c, seen)
+		o = q.in.take(c, bytes)
 	}
-	consume(p.fd, seen[len(own):taken])
-	q.seen(p, len(seen)-taken, n > p.left, framed)
+	if p.left = n - consumed; p.left > 0 && !p.widened {
+		p.widened = true // once: it makes the poll say that there is something
+		widen(p.fd)
+	}
+	consume(p.fd, bytes[len(own):len(own)+consumed])
+	c.age(p.left > 0 || c.dec.Unfinished(), framed, s.clock.stamp())
 	switch {
+	case n == 0:
+		q.empty(p, err)
 	case o != (outcome{}):
 		q.follow(p, o)
 	case needs && p.left > 0:
-		q.waitFor(p, waitMemory)
+		q.waitFor(p, blocked{waitMemory, &q.memory})
 	case n == wholeRead, p.final != closedNot:
 		q.ready = append(q.ready, p)
 	default:
-		q.waitFor(p, waitInput)
+		q.waitFor(p, blocked{on: waitInput})
 	}
 }
 
@@ -68,7 +72,7 @@ func (q *pauser) read(p *paused) {
 func (q *pauser) empty(p *paused, err error) {
 	switch {
 	case err == unix.EAGAIN && p.final == closedNot:
-		q.waitFor(p, waitInput)
+		q.waitFor(p, blocked{on: waitInput})
 	case err == unix.EAGAIN:
 		q.end(p, p.final)
 	case err != nil || p.final == closedReset:
@@ -76,47 +80,6 @@ func (q *pauser) empty(p *paused, err error) {
 	default:
 		q.end(p, closedByClient)
 	}
-}
-
-// seen keeps what deadlines go by.
-func (q *pauser) seen(p *paused, left int, fresh bool, framed uint64) {
-	c, now := p.c, q.srv.clock.stamp()
-	if fresh {
-		c.lastRead = now
-	}
-	p.left = left
-	switch {
-	case left == 0 && !c.dec.Unfinished():
-		c.unfinished = 0
-	case c.unfinished == 0 || c.framed != framed:
-		c.unfinished = now
-	}
-}
-
-// serveMemory gives those who wait for memory their turns, the oldest records first.
-func (q *pauser) serveMemory() {
-	waiting := q.oldestFirst()
-	for i, p := range waiting {
-		if !q.srv.memory.mayRead(p.c) {
-			q.srv.warnings.warn("server: unfinished records wait for memory; raise --client-memory, or lower --frame-timeout",
-				"waiting", len(waiting)-i, "bytes", q.srv.memory.held(), "limit", q.srv.memory.limit)
-			return
-		}
-		q.rouse(p, waitMemory)
-	}
-}
-
-func (q *pauser) oldestFirst() []*paused {
-	var list []*paused
-	for _, p := range q.all {
-		if p.on == waitMemory {
-			list = append(list, p)
-		}
-	}
-	slices.SortFunc(list, func(a, b *paused) int {
-		return cmp.Or(cmp.Compare(a.c.unfinished, b.c.unfinished), cmp.Compare(a.c.id, b.c.id))
-	})
-	return list
 }
 
 // refeed puts back what Unfeed took, or what a look left.
@@ -139,29 +102,11 @@ func widen(fd int) {
 
 const socketRoom = 17*32<<10 + lookMax
 
-func peek(fd int, p []byte) (int, error) {
-	for {
-		n, _, err := unix.Recvfrom(fd, p, unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-func read(fd int, p []byte) (int, error) {
-	for {
-		n, err := unix.Read(fd, p)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
 // consume reads and drops bytes that have been looked at: they are there.
 func consume(fd int, p []byte) {
 	for len(p) > 0 {
-		n, err := read(fd, p)
-		if n <= 0 || err != nil {
+		n, _ := unix.Read(fd, p)
+		if n <= 0 {
 			return
 		}
 		p = p[n:]

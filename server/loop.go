@@ -8,7 +8,6 @@ import (
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -95,14 +94,13 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	o := l.in.take(c, data)
 	l.seen(c, framed)
 	action := gnet.None
-	if c.overflow != nil || o.stalled || o.failure != 0 || c.carry > carryFree || l.srv.memory.spent() {
+	if c.overflow != nil || o.stalled || o.failure != closedNot || c.carry > carryFree || l.srv.memory.spent() {
 		action = l.unusual(c, o)
 	}
 	littleCame := l.pace.end(len(data), shard.Now())
 	switch {
 	case action != gnet.None:
-	case l.srv.saturated() && !l.srv.isDraining():
-		l.srv.backpressure.during(l.srv.opt.Codec.Shards, l.pace.rest)
+	case !l.srv.isDraining() && l.srv.restSaturated(l.pace.rest):
 	case littleCame:
 		l.pace.rest()
 	}
@@ -115,24 +113,15 @@ func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 	if s.memory.spent() {
 		l.giveUpAll(c)
 	}
-	p := &paused{}
 	switch {
-	case o.failure != 0:
-		c.why = closedStream
-		if o.failure == codec.Foreign {
-			c.why = closedForeign
-		}
+	case o.failure != closedNot:
+		c.why = o.failure
 		return gnet.Close
-	case c.overflow != nil:
-		if o.blocked.on == waitRoom {
-			p.on, p.ring = waitRoom, o.blocked.ring
-		}
-	case o.stalled || s.memory.spent() || !s.memory.chargeAhead(c):
-	default:
-		return gnet.None
+	case c.overflow != nil || o.stalled || s.memory.spent() || !s.memory.chargeAhead(c):
+		l.detach(c, &paused{})
+		return gnet.Close
 	}
-	l.detach(c, p)
-	return gnet.Close
+	return gnet.None
 }
 
 // giveUpAll pauses every connection of the loop but the one that it has just read: the
@@ -154,12 +143,18 @@ func (l *loop) giveUpAll(but *conn) {
 // own; the caller has it closed. An event loop never waits: without a descriptor, the
 // reserve included, the connection ends when its overflow is in.
 func (l *loop) detach(c *conn, p *paused) {
-	fd, err := l.reserve.dup(c.gc.Fd())
-	if err != nil {
-		l.srv.warnings.warn("server: a connection ends, there is no descriptor to pause it with", "error", err)
+	if p.fd, c.paused = l.dup(c), p; p.fd < 0 {
 		p.final = closedError
 	}
-	p.fd, c.paused = fd, p
+}
+
+// dup duplicates c's descriptor. It returns −1 where there is no other.
+func (l *loop) dup(c *conn) int {
+	fd, err := l.reserve.dup(c.gc.Fd())
+	if err != nil {
+		l.srv.warnings.warn("server: a connection ends, there is no descriptor to pause it, or to say its last acks", "error", err)
+	}
+	return fd
 }
 
 // OnClose is the loop's last touch of a connection.
@@ -191,12 +186,8 @@ func (l *loop) end(c *conn, err error) *paused {
 		c.why = whyClosed(c, err)
 	}
 	byClient := errors.Is(err, io.EOF) || c.why == closedByClient || c.why == closedReset
-	if o := l.in.end(c, !byClient); c.overflow != nil {
-		p := &paused{final: c.why, finished: true}
-		if o.blocked.on == waitRoom {
-			p.on, p.ring = waitRoom, o.blocked.ring
-		}
-		p.fd = -1
+	if l.in.end(c, !byClient); c.overflow != nil {
+		p := &paused{fd: -1, final: c.why, finished: true}
 		if c.acks != nil {
 			l.detach(c, p)
 		}
@@ -204,7 +195,7 @@ func (l *loop) end(c *conn, err error) *paused {
 	}
 	fd := -1
 	if c.acks != nil && (c.endedPolitely() || l.domain.owes(c.acks)) {
-		fd, _ = l.reserve.dup(c.gc.Fd())
+		fd = l.dup(c)
 	}
 	l.srv.conclude(l.in, c, fd)
 	return nil
@@ -233,16 +224,12 @@ func (l *loop) seen(c *conn, framed uint64) {
 	if framed == 0 && c.framed > 0 && c.farewellAt == 0 {
 		l.delistSilent(c)
 	}
-	if !c.dec.Unfinished() {
-		if c.unfinished != 0 {
-			c.unfinished = 0
-			l.delist(c)
-		}
+	was := c.unfinished
+	if c.age(c.dec.Unfinished(), framed, c.lastRead); c.unfinished == was {
 		return
 	}
-	if c.unfinished == 0 || framed != c.framed { // another record than before
-		c.unfinished, c.graceAt = c.lastRead, 0
-		l.delist(c)
+	l.delist(c)
+	if c.unfinished != 0 {
 		l.enlist(c)
 	}
 }

@@ -56,7 +56,7 @@ func (k *collector) Collect(ch chan<- prometheus.Metric) {
 	for i, n := range st.Routed {
 		shard := strconv.Itoa(i)
 		counter(k.received, float64(n), shard)
-		counter(k.backpressure, k.s.backpressure.seconds(i), shard)
+		counter(k.backpressure, k.s.pauser.rooms[i].wait(0).Seconds(), shard)
 	}
 	for r := codec.OK + 1; int(r) < codec.NumReasons; r++ {
 		counter(k.rejected, float64(st.Rejected[r.String()]), r.String())

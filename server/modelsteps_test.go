@@ -83,6 +83,7 @@ func (m *model) trouble(k *modelClient) {
 			if m.rng.IntN(4) == 0 {
 				n = m.s.memory.lines - m.s.memory.used.Load()
 			}
+			n = max(n, 0) // lines may take more than is usable
 			m.s.memory.add(n)
 			m.giveMem = func() { m.s.memory.add(-n) }
 			m.faults["no memory"]++
@@ -169,7 +170,7 @@ func (m *model) reset(k *modelClient) {
 		return
 	}
 	m.faults["reset"]++
-	if p := m.s.pauser.all[k.conn]; p != nil && (p.on == waitRoom || p.on == waitAcks) {
+	if p := m.s.pauser.all[k.conn.id]; p != nil && (p.on == waitRoom || p.on == waitAcks) {
 		m.faults["reset while it waits"]++
 	}
 	k.ended, k.isReset = true, true
@@ -210,11 +211,11 @@ func (m *model) pauserRound() {
 	q := m.s.pauser
 	events := make([]unix.EpollEvent, 64)
 	n, _ := unix.EpollWait(q.epfd, events, 0)
-	for i := range max(n, 0) {
-		q.event(events[i].Fd, events[i].Events)
-	}
 	m.time = m.time.Add(time.Duration(m.rng.IntN(20)) * time.Millisecond)
-	q.round(m.time)
+	if m.rng.IntN(10) == 0 {
+		q.ticked.Store(true)
+	}
+	q.round(events[:max(n, 0)])
 }
 
 // tick lets time pass, and deadlines.
@@ -279,10 +280,11 @@ func (m *model) note() {
 			m.faults[name]++
 		}
 	}
-	for c, p := range m.s.pauser.all {
+	for _, p := range m.s.pauser.all {
+		c := p.c
 		if k := m.byID[c.id]; c.overflow != nil && k.broken && len(k.stream) == 0 {
 			m.faults["failure behind an overflow"]++
-		} else if c.overflow != nil && (p.finished || p.final != closedNot) {
+		} else if c.overflow != nil && (p.finished || p.ending != closedNot || p.final != closedNot) {
 			m.faults["end behind an overflow"]++
 		}
 	}
@@ -377,7 +379,7 @@ func (m *model) closeClients() {
 		l.reserve.close()
 	}
 	if m.s.pauser.epfd >= 0 {
-		m.s.pauser.close()
+		_ = unix.Close(m.s.pauser.epfd)
 		m.s.pauser.epfd = -1
 	}
 }

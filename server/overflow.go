@@ -6,27 +6,22 @@ import "github.com/ringtail/ringtail/codec"
 // the bytes behind it as they came. While there is one, the connection is not read. It is
 // bounded by one read; what a record from several reads has gathered stays where it is.
 type overflow struct {
-	rec  codec.Record // the record that waits; its Data is buf's, or the decoder's own
+	rec  codec.Record // its Data is buf's, or the decoder's own
 	byUs bool         // it is what our ending of the connection made of an unfinished one
-	done bool         // it is in: only rest is left
 	rest []byte
 	buf  []byte // what it takes of the heap
 }
 
 // newOverflow keeps rec, and with it what the decoder has not looked at of the chunk, which
-// is borrowed unless it is the rest of old.
-func newOverflow(dec *codec.Decoder, rec *codec.Record, chunk []byte, old *overflow) *overflow {
-	o := &overflow{rec: *rec, rest: chunk[len(chunk)-dec.Rest():]}
+// is borrowed.
+func newOverflow(dec *codec.Decoder, rec *codec.Record, chunk []byte) *overflow {
+	o := &overflow{rec: *rec}
 	o.rec.Key = nil // may be scratch; Judge finds it again
-	if old != nil {
-		o.buf = old.buf
-		return o
-	}
-	data := rec.Data
+	data, rest := rec.Data, chunk[len(chunk)-dec.Rest():]
 	if dec.Owns(rec) {
 		data = nil
 	}
-	o.buf = append(append(make([]byte, 0, len(data)+len(o.rest)), data...), o.rest...)
+	o.buf = append(append(make([]byte, 0, len(data)+len(rest)), data...), rest...)
 	if o.rest = o.buf[len(data):]; data != nil {
 		o.rec.Data = o.buf[:len(data):len(data)]
 	}

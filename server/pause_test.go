@@ -57,7 +57,7 @@ func TestStuckRingStopsOnlyThoseThatNeedIt(t *testing.T) {
 	}
 	r.eventually("all records without the stuck digit", func() bool { return r.w.count() >= 4*n && free() == 4*n })
 	r.eventually("those with it to be parked", func() bool { return r.Stats().Waiting > 0 })
-	r.eventually("backpressure to be metered", func() bool { return r.backpressure.seconds(3) > 0 })
+	r.eventually("backpressure to be metered", func() bool { return r.waited(3) > 0 })
 	r.w.stuck[3].Store(false)
 	wg.Wait()
 	r.eventually("everything", func() bool { return r.w.count() == 8*n })
@@ -276,14 +276,14 @@ func TestLoopsRestWhereAllIsFull(t *testing.T) {
 		fill(digit)
 	}
 	for digit := range shards {
-		if s := r.backpressure.seconds(digit); s != 0 {
+		if s := r.waited(digit); s != 0 {
 			t.Errorf("shard %d: %v s of waiting, and one shard has room", digit, s)
 		}
 	}
 	fill(shards - 1)
 	r.send(nc, record(1)+"\n")
 	for digit := range shards {
-		r.eventually("waiting to be counted", func() bool { return r.backpressure.seconds(digit) > 0 })
+		r.eventually("waiting to be counted", func() bool { return r.waited(digit) > 0 })
 	}
 	if n := r.pauses.Load(); n != 0 {
 		t.Errorf("%d times a connection was parked", n)

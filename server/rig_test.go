@@ -244,6 +244,9 @@ func (w *writer) checkBooks(t testing.TB, st Stats) {
 	}
 }
 
+// waited is how long somebody has waited for room in a ring, in seconds.
+func (r *rig) waited(ring int) float64 { return r.pauser.rooms[ring].wait(0).Seconds() }
+
 func (r *rig) dial() net.Conn {
 	r.t.Helper()
 	a := r.Addrs()[0]

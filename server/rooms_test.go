@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/shard"
 )
@@ -17,6 +19,7 @@ type roomRig struct {
 	q    *pauser
 	ring *shard.Ring
 	ends []uint64 // of the batches in the ring
+	back []*conn  // given to their loops
 }
 
 const roomBatch = 50_000 // a twentieth of the ring
@@ -24,6 +27,7 @@ const roomBatch = 50_000 // a twentieth of the ring
 func newRoomRig(t *testing.T, batches int) *roomRig {
 	s, _ := bareServer(t, codec.Newline, false)
 	r := &roomRig{t: t, s: s, q: s.pauser, ring: s.rings[1]}
+	r.q.handBack = func(c *conn, _ int) { r.back = append(r.back, c) }
 	for range batches {
 		r.put()
 	}
@@ -53,8 +57,9 @@ func (r *roomRig) wait(over *overflow) *paused {
 	c := r.s.newConn(r.s.listeners[0], netip.AddrPort{})
 	c.overflow = over
 	p := &paused{c: c, fd: -1}
-	r.q.all[c] = p
-	r.q.waitForRoom(p, 1)
+	r.q.all[c.id] = p
+	r.s.paused.Add(1)
+	r.q.waitFor(p, blocked{waitRoom, &r.q.rooms[1]})
 	return p
 }
 
@@ -64,15 +69,15 @@ func TestTurnThoughTheRingStaysFull(t *testing.T) {
 	r := newRoomRig(t, 14)
 	p := r.wait(nil)
 	for i := range 14 {
-		r.q.giveTurns(1)
+		r.q.giveTurns(&r.q.rooms[1])
 		if p.on != waitRoom {
 			t.Fatalf("its turn came with %d of 14 batches done, and the ring full", i)
 		}
 		r.free()
 		r.put()
 	}
-	r.q.giveTurns(1)
-	if p.on != waitNothing || r.s.roomy(1) {
+	r.q.giveTurns(&r.q.rooms[1])
+	if p.on != waitNothing || r.q.rooms[1].roomy() {
 		t.Fatalf("it still waits (%d), or the ring has room", p.on)
 	}
 }
@@ -86,16 +91,16 @@ func TestTurnsInOrder(t *testing.T) {
 		list = append(list, r.wait(nil))
 	}
 	r.q.rouse(list[1], waitRoom)
-	r.q.ready = nil
 	for range 3 {
 		r.free()
 	}
 	for _, want := range []string{"[0 2 3 4 5]", "[6 7 8 9 10]", "[11]", "[]"} {
-		r.q.giveTurns(1)
+		r.back = nil
+		r.q.giveTurns(&r.q.rooms[1])
 		got := []int{}
-		for _, p := range r.q.ready {
+		for _, c := range r.back {
 			for i := range list {
-				if list[i] == p {
+				if list[i].c == c {
 					got = append(got, i)
 				}
 			}
@@ -103,37 +108,78 @@ func TestTurnsInOrder(t *testing.T) {
 		if fmt.Sprint(got) != want {
 			t.Fatalf("turns for %v, want %s", got, want)
 		}
-		r.q.ready = nil
 	}
-	if n := r.q.inRooms.Load(); n != 0 || r.q.waiting() != 0 {
-		t.Fatalf("%d wait in rooms, %d in all", n, r.q.waiting())
+	if n := r.q.waiting(); n != 0 || r.q.rooms[1].queue != nil {
+		t.Fatalf("%d wait, %d are queued", n, len(r.q.rooms[1].queue))
 	}
 }
 
-// A large record that finds no room at its turn is not starved by small ones that do.
+// A large record that finds no room at its turn is not starved by small ones that do, whether it has been
+// read or is still in its socket.
 func TestWhoFindsNoRoomIsFirst(t *testing.T) {
+	for _, unread := range []bool{false, true} {
+		r := newRoomRig(t, 19)
+		rec := `{"number":1,"pad":"` + strings.Repeat("l", 60_000) + `"}`
+		p := r.wait(&overflow{rec: codec.Record{Data: []byte(rec), Reason: codec.OK}})
+		if unread {
+			fds, err := tcpPair()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(fds[0])
+			defer unix.Close(fds[1])
+			r.s.memory.add(r.s.memory.usable + 1) // so it is looked at
+			p.c.overflow, p.fd = nil, fds[1]
+			if n, err := unix.Write(fds[0], []byte(rec+"\n")); n != len(rec)+1 {
+				t.Fatal(n, err)
+			}
+		}
+		for range 19 { // all that was there when it came goes, and others take the room
+			r.free()
+			r.put()
+		}
+		r.put()
+		for range 3 {
+			r.q.giveTurns(&r.q.rooms[1])
+		}
+		if r.finds() || p.on != waitRoom || len(r.q.rooms[1].queue) != 1 {
+			t.Fatalf("unread=%v: others find room before it, who waits for %d", unread, p.on)
+		}
+		r.free()
+		r.q.giveTurns(&r.q.rooms[1])
+		if p.on == waitRoom || p.c.overflow != nil || p.c.framed != 1 {
+			t.Fatalf("unread=%v: it still waits, and there is room", unread)
+		}
+		if !r.finds() {
+			t.Fatalf("unread=%v: nobody waits any more, and a loop finds no room", unread)
+		}
+	}
+}
+
+// finds tells whether a small record that an event loop has read finds room.
+func (r *roomRig) finds() bool {
+	o := r.s.loops[0].in.take(r.s.newConn(r.s.listeners[0], netip.AddrPort{}), []byte("{\"number\":1}\n"))
+	return o.blocked.on == waitNothing
+}
+
+// Whoever finds room for a part of what it has goes behind the others then.
+func TestWhoFindsSomeRoomGoesBehind(t *testing.T) {
 	r := newRoomRig(t, 19)
-	rec := `{"number":1,"pad":"` + strings.Repeat("l", 60_000) + `"}`
-	over := &overflow{rec: codec.Record{Data: []byte(rec), Reason: codec.OK}}
-	p := r.wait(over)
-	for range 19 { // all that was there when it came goes, and others take the room
+	rec := `{"number":1,"pad":"` + strings.Repeat("l", 30_000) + `"}`
+	over := func() *overflow {
+		return &overflow{rec: codec.Record{Data: []byte(rec), Reason: codec.OK}, rest: []byte(rec + "\n" + rec + "\n")}
+	}
+	first, second := r.wait(over()), r.wait(over())
+	for range 19 {
 		r.free()
 		r.put()
 	}
-	r.put()
-	r.q.giveTurns(1)
-	if err := r.ring.Promise(1000, false); err != shard.ErrFull || p.on != waitRoom {
-		t.Fatalf("others are promised room before it: %v", err)
+	for range 3 { // the rest of the first's is not in at its next turn
+		r.q.giveTurns(&r.q.rooms[1])
 	}
-	r.free()
-	r.q.giveTurns(1)
-	if p.on != waitNothing || p.c.overflow != nil {
-		t.Fatal("it still waits, and there is room")
+	if first.c.framed == 0 || second.c.framed > 0 || r.q.rooms[1].queue[0] != second {
+		t.Fatalf("%d of the first's are in, %d of the second's", first.c.framed, second.c.framed)
 	}
-	if err := r.ring.Promise(1000, false); err != nil {
-		t.Fatalf("nobody waits any more: %v", err)
-	}
-	r.ring.Withdraw(1000)
 }
 
 // Waiting has ended: what has found no room is lost, and counted, also of a connection whose end has run.

@@ -26,13 +26,12 @@ type Server struct {
 	domains   []*ackDomain // a loop each, if any listener acks
 	intakes   []*intake    // everybody's, for counting
 
-	pauser       *pauser
-	admission    *admission
-	memory       budget
-	backpressure backpressure
-	clock        servedClock
-	warnings     throttle
-	samples      samples
+	pauser    *pauser
+	admission *admission
+	memory    budget
+	clock     servedClock
+	warnings  throttle
+	samples   samples
 
 	recordLimit     atomic.Int64
 	letterLimit     atomic.Int64
@@ -101,7 +100,6 @@ func New(o Options) (*Server, error) {
 		o.Logger.Warn("server: --client-memory is less than the event loops and a record need; raised",
 			"asked", o.ClientMemory, "bytes", s.memory.limit)
 	}
-	s.backpressure = make(backpressure, len(s.rings))
 	s.clock.ns.Store(1) // 0 is "never"
 	s.warnings = throttle{log: o.Logger, clock: &s.clock}
 	s.samples = samples{throttle{log: o.Logger, clock: &s.clock}}
@@ -139,7 +137,7 @@ func (s *Server) makeLoops() error {
 			return err
 		}
 		l := &loop{srv: s, in: in, all: connList{which: listAll}, frames: connList{which: listUnfinished},
-			silent: connList{which: listSilent}, leaving: connList{which: listSilent}}
+			silent: connList{which: listSilent}, leaving: connList{which: listSilent}, reserve: reserveDescriptor{fd: -1}}
 		if s.acks() {
 			l.domain = s.makeDomain()
 			s.domains = append(s.domains, l.domain)
@@ -178,7 +176,7 @@ func (s *Server) makeDomain() *ackDomain {
 		now:           shard.Now,
 		idleTimeout:   int64(s.opt.IdleTimeout),
 		lingerTimeout: int64(linger),
-		resume:        s.resume,
+		resume:        func(c *conn) { s.pauser.post(c.paused) },
 		gone:          s.gone,
 		kill:          kill,
 		write:         unix.Write,
@@ -212,7 +210,8 @@ func (s *Server) Start() error {
 		l.client = client
 		l.reserve.open()
 	}
-	if err := s.pauser.open(); err != nil {
+	var err error
+	if s.pauser.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		for _, l := range s.loops {
 			l.stop()
 		}
@@ -255,7 +254,6 @@ func (s *Server) AcksMoved() {
 	for _, d := range s.domains {
 		d.wake()
 	}
-	s.pauser.roomMade()
 }
 
 // Refused says that a record which was in a ring already has been set aside: its

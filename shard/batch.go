@@ -34,10 +34,10 @@ const (
 	atCRC, atCount, atUsed, atConn, atFirst, atTaken = 0, 4, 8, 12, 20, 28
 )
 
-// batchBytes is the room that a batch takes: whole granules.
-func batchBytes(records, bytes int) uint64 {
+// BatchBytes is the room that a batch takes whose values and metas are bytes long: whole granules.
+func BatchBytes(records, bytes int) int {
 	n := batchHeader + records*recordHeader + bytes
-	return uint64(n+granule-1) &^ (granule - 1)
+	return (n + granule - 1) &^ (granule - 1)
 }
 
 // Batch is the consumer's view of a published batch. Its bytes stay valid until

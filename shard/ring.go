@@ -12,8 +12,7 @@ import (
 )
 
 var (
-	// ErrFull is returned by claims and promises when there is no room, or when
-	// somebody waits for room who is to come first (SetWaiting).
+	// ErrFull is returned by claims and promises when there is no room.
 	ErrFull = errors.New("shard: ring is full")
 	// ErrClosed is returned by every claim after Close.
 	ErrClosed = errors.New("shard: ring is closed")
@@ -25,9 +24,8 @@ var (
 // ring's state there makes it part of every claim's compare-and-swap: a claim
 // that began before the state changed fails.
 const (
-	closedBit  = 1 << 0
-	waitingBit = 1 << 1
-	stateBits  = granule - 1
+	closedBit = 1 << 0
+	stateBits = granule - 1
 )
 
 // positions are the two words that producers and consumer share, a cache line
@@ -60,7 +58,7 @@ type Options struct {
 
 // Ring is one shard's log. See the package comment for its invariants. Claims,
 // promises, Acked, Used and Close may be called by any goroutine; Next, Free and
-// Attach belong to the one consumer, SetWaiting to the one who waits.
+// Attach belong to the one consumer.
 type Ring struct {
 	name     string
 	capacity uint64
@@ -171,15 +169,9 @@ type Claim struct {
 
 // Claim reserves room for a batch of records whose values and metas are bytes
 // long together. It never blocks. Errors: ErrFull, ErrClosed, ErrTooLarge.
-func (r *Ring) Claim(records, bytes int) (Claim, error) { return r.claim(records, bytes, false) }
-
-// ClaimFirst is Claim for the writer's own use: it does not stand behind those who wait,
-// or a writer that sets a record aside would wait for itself.
-func (r *Ring) ClaimFirst(records, bytes int) (Claim, error) { return r.claim(records, bytes, true) }
-
-func (r *Ring) claim(records, bytes int, first bool) (Claim, error) {
-	need := int(batchBytes(records, bytes))
-	if err := r.Promise(need, first); err != nil {
+func (r *Ring) Claim(records, bytes int) (Claim, error) {
+	need := BatchBytes(records, bytes)
+	if err := r.Promise(need); err != nil {
 		return Claim{}, err
 	}
 	return r.ClaimPromised(records, bytes, need)
@@ -233,7 +225,7 @@ func (c *Claim) Publish() {
 	if invariant.Enabled {
 		invariant.Check(r != nil, "batch published twice")
 		invariant.Check(c.count == c.want, "ring %s: %d records claimed, %d appended", r.name, c.want, c.count)
-		invariant.Check(batchBytes(0, c.off-batchHeader) == uint64(len(c.buf)),
+		invariant.Check(BatchBytes(0, c.off-batchHeader) == len(c.buf),
 			"ring %s: batch of %d bytes claimed, %d used", r.name, len(c.buf), c.off)
 		c.r = nil
 	}

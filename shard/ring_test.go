@@ -117,7 +117,7 @@ func TestFullAndFree(t *testing.T) {
 		c.Publish()
 		n++
 	}
-	if want := (1 << 14) / int(batchBytes(1, 1000)); n != want {
+	if want := (1 << 14) / BatchBytes(1, 1000); n != want {
 		t.Errorf("%d batches fit, want %d", n, want)
 	}
 	b, _ := r.Next()
@@ -162,7 +162,7 @@ func TestClose(t *testing.T) {
 	if _, err := r.Claim(1, 1); err != ErrClosed {
 		t.Errorf("claim after close: %v", err)
 	}
-	if err := r.Promise(1, true); err != ErrClosed {
+	if err := r.Promise(1); err != ErrClosed {
 		t.Errorf("promise after close: %v", err)
 	}
 	if _, ok := r.Next(); ok || r.Drained() {
@@ -283,16 +283,16 @@ func (p *pushed) produce(t *testing.T, id int, seed uint64) {
 // promised has room promised in parts, perhaps too much, and claims it then. What was promised
 // must be there: ClaimPromised checks that under -race.
 func (p *pushed) promised(rng *rand.Rand, records, bytes int) (Claim, error) {
-	need, got := int(batchBytes(records, bytes)), 0
+	need, got := BatchBytes(records, bytes), 0
 	for got < need {
 		part := 1 + rng.IntN(need-got+40)
-		switch err := p.r.Promise(part, rng.IntN(2) == 0); {
+		switch err := p.r.Promise(part); {
 		case err == nil:
 			got += part
 		case err != ErrFull:
 			return Claim{}, err
 		case rng.IntN(4) == 0 && got > 0: // or two might wait for each other's
-			p.r.Withdraw(got)
+			p.r.withdraw(got)
 			got = 0
 			runtime.Gosched()
 		default:
@@ -357,38 +357,29 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// What is promised is kept for who was promised it, is there until claimed or withdrawn, and
-// nobody is promised anything while somebody is to come first.
+// What is promised is kept for who was promised it, and is there until claimed or withdrawn.
 func TestPromises(t *testing.T) {
 	r := newRing(t, 1<<14)
 	const half = 1 << 13
-	if err := r.Promise(half+1, false); err != ErrTooLarge {
+	if err := r.Promise(half + 1); err != ErrTooLarge {
 		t.Errorf("more than half: %v", err)
 	}
 	for range 2 {
-		if err := r.Promise(half, false); err != nil {
+		if err := r.Promise(half); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := r.Promise(1, true); err != ErrFull {
+	if err := r.Promise(1); err != ErrFull {
 		t.Errorf("all is promised, and one byte more: %v", err)
 	}
 	if _, err := r.Claim(1, 1); err != ErrFull {
 		t.Errorf("a claim of what is promised to others: %v", err)
 	}
-	r.Withdraw(half)
-	r.SetWaiting(true)
-	if err := r.Promise(1, false); err != ErrFull {
-		t.Errorf("promised although somebody waits: %v", err)
+	r.withdraw(half)
+	if err := r.Promise(half); err != nil {
+		t.Errorf("room that was withdrawn: %v", err)
 	}
-	if _, err := r.Claim(1, 1); err != ErrFull {
-		t.Errorf("claimed although somebody waits: %v", err)
-	}
-	if err := r.Promise(half, true); err != nil {
-		t.Errorf("who waits: %v", err)
-	}
-	r.SetWaiting(false)
-	r.Withdraw(half)
+	r.withdraw(half)
 	c, err := r.ClaimPromised(1, 100, half)
 	if err != nil {
 		t.Fatal(err)
@@ -398,7 +389,7 @@ func TestPromises(t *testing.T) {
 	if n := r.promised.Load(); n != 0 {
 		t.Errorf("%d bytes are still promised", n)
 	}
-	if err := r.Promise(half, false); err != nil {
+	if err := r.Promise(half); err != nil {
 		t.Errorf("room that was given back: %v", err)
 	}
 	r.Close()

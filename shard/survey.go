@@ -99,7 +99,7 @@ func readMarks(f io.ReaderAt) (marks, error) {
 	}
 	at := func(off int) uint64 { return binary.LittleEndian.Uint64(b[off:]) }
 	return marks{
-		claimed: at(0) &^ (closedBit | waitingBit), freed: at(64),
+		claimed: at(0) &^ closedBit, freed: at(64),
 		done: at(128), sent: at(136), keepAt: at(144), keepIndex: at(152), keepSum: at(160),
 	}, nil
 }
