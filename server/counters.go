@@ -58,12 +58,14 @@ func (s *Server) Stats() Stats {
 		Closed:       make(map[string]uint64, closeReasons),
 		Connections:  int(s.admission.open.Load()),
 		Opened:       s.admission.opened.Load(),
-		Waiting:      int(s.pauser.waiting()),
 		ClientMemory: s.memory.held(),
 		Lost:         s.lost.Load(),
 		LettersLost:  s.deadLettersLost.Load(),
 
 		WaitingForMemory: int(s.pauser.counts[waitMemory].Load()),
+	}
+	for on := waitRoom; on < waitInput; on++ {
+		st.Waiting += int(s.pauser.counts[on].Load())
 	}
 	for _, in := range s.intakes {
 		k := in.counts

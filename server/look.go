@@ -55,8 +55,12 @@ func (q *pauser) read(p *paused) {
 	consume(p.fd, bytes[len(own):len(own)+consumed])
 	c.age(p.left > 0 || c.dec.Unfinished(), framed, s.clock.stamp())
 	switch {
-	case n == 0:
-		q.empty(p, err)
+	case err == unix.EAGAIN && p.final != closedNot:
+		q.end(p, p.final)
+	case n == 0 && err == nil && p.final != closedReset:
+		q.end(p, closedByClient)
+	case n == 0 && err != unix.EAGAIN:
+		q.end(p, closedReset)
 	case o != (outcome{}):
 		q.follow(p, o)
 	case needs && p.left > 0:
@@ -65,20 +69,6 @@ func (q *pauser) read(p *paused) {
 		q.ready = append(q.ready, p)
 	default:
 		q.waitFor(p, blocked{on: waitInput})
-	}
-}
-
-// empty follows when a socket holds nothing, with the error of reading it.
-func (q *pauser) empty(p *paused, err error) {
-	switch {
-	case err == unix.EAGAIN && p.final == closedNot:
-		q.waitFor(p, blocked{on: waitInput})
-	case err == unix.EAGAIN:
-		q.end(p, p.final)
-	case err != nil || p.final == closedReset:
-		q.end(p, closedReset)
-	default:
-		q.end(p, closedByClient)
 	}
 }
 

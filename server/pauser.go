@@ -66,8 +66,8 @@ type pauser struct {
 
 // paused is a connection while the pauser has it.
 type paused struct {
-	blocked              // waitNothing: it is ready, or being advanced
-	c        *conn       //
+	blocked  // waitNothing: it is ready, or being advanced
+	c        *conn
 	fd       int         // −1: none could be had, or it was given up
 	known    bool        // the pauser has seen it
 	came     uint64      // waitRoom: the end of the ring's last batch then
@@ -191,9 +191,8 @@ func (q *pauser) event(p *paused, events uint32) {
 		q.ends(p, closedReset)
 	case events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 && p.final == closedNot:
 		q.ends(p, closedByClient)
-	case p.c.carry > lookMax, q.fresh(p, (p.left+int(p.c.carry))/16):
-		q.rouse(p, waitInput)
-	default: // little, beside what a look copies again: the next tick is soon enough
+	case q.fresh(p, min(p.left+int(p.c.carry), lookMax)/16): // it is much beside what a look copies again
+		q.rouse(p, waitInput) // else the next tick is soon enough
 	}
 }
 
@@ -244,12 +243,4 @@ func (q *pauser) waitFor(p *paused, b blocked) {
 	if b.on == waitRoom {
 		p.came = b.at.ring.Claimed()
 	}
-}
-
-// waiting is how many connections are not read.
-func (q *pauser) waiting() (n int64) {
-	for on := waitRoom; on < waitInput; on++ {
-		n += q.counts[on].Load()
-	}
-	return n
 }

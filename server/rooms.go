@@ -11,10 +11,9 @@ import (
 // A room is what is scarce, a ring, client memory for records, or that for rejected lines, and who waits
 // for it, first come, first served.
 //
-// In a ring the first gets its turn when half of it is free. Before that its next read would pause it
-// again, and a hand-over costs more than a small read. Then as many get theirs as would
-// fill a quarter of the ring with a read each. And nobody waits longer than until all is in Kafka that
-// was in the ring when it came: those who never have to wait may keep the ring above half for ever.
+// In a ring the first gets its turn while half of it is free. Before that its next read would pause it
+// again, and a hand-over costs more than a small read. And nobody waits longer than until all is in Kafka
+// that was in the ring when it came: those who never have to wait may keep the ring above half for ever.
 //
 // Whoever finds no room at all at its turn stays the first, and nobody else is promised any until it
 // has. That is a large record among small ones, or the last of many whose turn came at the same time.
@@ -50,37 +49,34 @@ func (r *room) wait(n int) time.Duration {
 // giveTurns lets those go on whose turn it is.
 func (q *pauser) giveTurns(r *room) {
 	stuck := false
-	for turns := 0; len(r.queue) > 0; r.queue = r.queue[1:] {
+	for ; len(r.queue) > 0; r.queue = r.queue[1:] {
 		p := r.queue[0]
 		if p.at != r {
 			continue
 		}
-		if !r.shut.Load() && !q.due(p, turns) {
+		if !r.shut.Load() && !q.due(p) {
 			break
 		}
 		if stuck = !q.goOn(p); stuck {
 			r.queue = r.queue[:len(r.queue)-1] // it came again, behind the others
 			break
 		}
-		turns++
 	}
 	if len(r.queue) == 0 {
 		r.queue = nil
 	}
-	if r.shut.Load() != stuck {
-		r.shut.Store(stuck)
-	}
+	r.shut.Store(stuck)
 }
 
-// due tells whether it is the turn of p, the first in its queue, after so many others.
-func (q *pauser) due(p *paused, turns int) bool {
+// due tells whether it is the turn of p, the first in its queue.
+func (q *pauser) due(p *paused) bool {
 	switch r := p.at; p.on {
 	case waitMemory:
 		return q.srv.memory.mayRead(p.c)
 	case waitLines:
 		return q.srv.memory.hasLines()
 	default:
-		return r.ring.Acked() >= p.came || turns <= r.ring.Capacity()/4/wholeRead && r.roomy()
+		return r.roomy() || r.ring.Acked() >= p.came
 	}
 }
 

@@ -82,35 +82,46 @@ func TestTurnThoughTheRingStaysFull(t *testing.T) {
 	}
 }
 
-// With half the ring free so many get their turn as would fill a quarter, in order; who has left
-// the queue is passed over.
+// While half the ring is free those who wait get their turns, in order; who has left the queue is passed
+// over.
 func TestTurnsInOrder(t *testing.T) {
 	r := newRoomRig(t, 12)
+	rec := `{"number":1,"pad":"` + strings.Repeat("l", roomBatch) + `"}`
 	var list []*paused
-	for range 12 {
+	for i := range 12 {
 		list = append(list, r.wait(nil))
+		if i > 0 {
+			list[i].c.overflow = &overflow{rec: codec.Record{Data: []byte(rec), Reason: codec.OK}}
+		}
 	}
-	r.q.rouse(list[1], waitRoom)
-	for range 3 {
-		r.free()
-	}
-	for _, want := range []string{"[0 2 3 4 5]", "[6 7 8 9 10]", "[11]", "[]"} {
-		r.back = nil
-		r.q.giveTurns(&r.q.rooms[1])
-		got := []int{}
-		for _, c := range r.back {
-			for i := range list {
-				if list[i].c == c {
-					got = append(got, i)
-				}
+	r.q.rouse(list[2], waitRoom)
+	waiting := func() (still []int) {
+		for i, p := range list {
+			if p.on == waitRoom {
+				still = append(still, i)
 			}
 		}
-		if fmt.Sprint(got) != want {
-			t.Fatalf("turns for %v, want %s", got, want)
+		return still
+	}
+	for _, step := range []struct {
+		free int
+		want string
+	}{
+		{1, "[0 1 3 4 5 6 7 8 9 10 11]"},
+		{1, "[3 4 5 6 7 8 9 10 11]"}, // the first of these needs no room
+		{1, "[4 5 6 7 8 9 10 11]"},
+		{2, "[6 7 8 9 10 11]"},
+	} {
+		for range step.free {
+			r.free()
+		}
+		r.q.giveTurns(&r.q.rooms[1])
+		if got := fmt.Sprint(waiting()); got != step.want {
+			t.Fatalf("%s wait, want %s", got, step.want)
 		}
 	}
-	if n := r.q.waiting(); n != 0 || r.q.rooms[1].queue != nil {
-		t.Fatalf("%d wait, %d are queued", n, len(r.q.rooms[1].queue))
+	if n := r.s.Stats().Waiting; n != 6 || len(r.back) != 1 {
+		t.Fatalf("%d wait, %d went back to their loops", n, len(r.back))
 	}
 }
 
