@@ -306,6 +306,11 @@ func (m *model) always() error {
 			}
 		}
 	}
+	for _, p := range m.s.pauser.all {
+		if a := p.c.acks; p.fd < 0 && a != nil && a.fd >= 0 {
+			return fmt.Errorf("connection %d has no socket, and its acks go to descriptor %d", p.c.id, a.fd)
+		}
+	}
 	if m.faults["WRONG"] > 0 {
 		return fmt.Errorf("a record that no client sent, or not as that number")
 	}

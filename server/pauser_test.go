@@ -172,6 +172,32 @@ func TestPauserHasDeadlines(t *testing.T) {
 	}
 }
 
+// A record for which there is no memory ages though it is never read.
+func TestWhoWaitsForMemoryAges(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) {
+		o.FrameTimeout = time.Second
+		o.Codec.MaxRecordBytes = 250_000
+		o.ringBytes = shard.MinBytes(250_000)
+	})
+	defer r.useUpAll()()
+	nc := r.dial()
+	r.send(nc, `{"number":1,"pad":"`+strings.Repeat("l", 2*lookMax))
+	r.eventually("it to wait", func() bool { return r.Stats().WaitingForMemory == 1 })
+	r.eventually("its end", func() bool { return r.Stats().Closed["frame_timeout"] == 1 })
+}
+
+// An ack domain may resume a connection that has left the pauser meanwhile.
+func TestResumedAfterItHasLeft(t *testing.T) {
+	s, c := bareServer(t, codec.Newline, true)
+	q := s.pauser
+	p := &paused{c: c, fd: -1, known: true}
+	q.post(p)
+	q.round(nil)
+	if len(q.all) != 0 || len(q.ready) != 0 || s.admission.open.Load() != 0 {
+		t.Fatalf("it is back: %d paused, %d ready", len(q.all), len(q.ready))
+	}
+}
+
 // Connections come back to the event loops when there is memory again, silent ones
 // too.
 func TestPauserGivesConnectionsBack(t *testing.T) {

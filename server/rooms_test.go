@@ -176,7 +176,7 @@ func (r *roomRig) finds() bool {
 // Whoever finds room for a part of what it has goes behind the others then.
 func TestWhoFindsSomeRoomGoesBehind(t *testing.T) {
 	r := newRoomRig(t, 19)
-	rec := `{"number":1,"pad":"` + strings.Repeat("l", 30_000) + `"}`
+	rec := `{"number":1,"pad":"` + strings.Repeat("l", 40_000) + `"}`
 	over := func() *overflow {
 		return &overflow{rec: codec.Record{Data: []byte(rec), Reason: codec.OK}, rest: []byte(rec + "\n" + rec + "\n")}
 	}
