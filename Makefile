@@ -16,7 +16,7 @@ static   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
 fuzztime ?= 10s
 
-.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults clean need-go need-cc need-tests
+.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas clean need-go need-cc need-tests
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,19 @@ bench-compare: need-go need-cc ## micro-benchmarks of this tree against another 
 
 faults: need-go need-cc need-tests ## break Kafka, the network and Ringtail, and count: ARGS='--row 1,9b --runs 3', '--minutes 60'
 	@go run ./internal/faults/cmd/faults $(ARGS)
+
+# The newest of each line that people run; 2.8 with ZooKeeper.
+versions ?= 2.8.2 3.7.2 3.9.1 4.1.1 4.4.0
+writers  ?= native librdkafka
+kafkas: need-go need-cc need-tests ## the tests against every Kafka, with both writers: make kafkas versions=2.8.2 writers=native
+	@for version in $(versions); do \
+	  echo "== Kafka $$version"; \
+	  KAFKA_VERSION=$$version go test -count=1 -timeout 20m ./internal/kafkatest ./producer; \
+	  for writer in $(writers); do \
+	    echo "== Kafka $$version, writer $$writer"; \
+	    KAFKA_VERSION=$$version RINGTAIL_WRITER=$$writer go test -v -count=1 -timeout 40m ./internal/e2e ./internal/faults; \
+	  done; \
+	done
 
 clean: ## remove what was built
 	@rm -rf bin dist

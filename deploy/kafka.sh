@@ -1,36 +1,39 @@
 #!/usr/bin/env bash
-# A real Apache Kafka on this machine, one broker or three, for tests,
-# benchmarks and a first try. `kafka.sh help` says how to use it.
+# A real Apache Kafka on this machine, of any version, one broker or three, for
+# tests, benchmarks and a first try. `kafka.sh help` says how to use it.
 #
-# Every broker is also a controller (KRaft), so three of them survive the loss
-# of any one. What a cluster is lives in one directory and nowhere else:
+# From 3.7 on every broker is also a controller (KRaft), so three of them survive
+# the loss of any one. Before that there is one ZooKeeper, as process 0. What a
+# cluster is lives in one directory and nowhere else:
 #
 #   DIR/cluster          bootstrap servers, one line
 #   DIR/1 … DIR/N/run    starts that broker in the foreground (exec java …)
 #              /server.properties, /data, /log, /pid
+#   DIR/0/…              the same of ZooKeeper, if there is one
 #
 # internal/kafkatest uses `prepare` and runs the `run` files itself, because it
 # kills, freezes and restarts brokers one by one.
 set -euo pipefail
 
-readonly version=4.1.1
 readonly cache="${XDG_CACHE_HOME:-$HOME/.cache}/ringtail"
-readonly home="$cache/kafka-$version"
-readonly libs="$home/libs"
 
 usage() {
   cat <<'USAGE'
-usage: deploy/kafka.sh fetch                 download Kafka into the cache, print where it is
+usage: deploy/kafka.sh fetch [--version V]   download Kafka into the cache, print where it is
        deploy/kafka.sh start [options]       start a cluster, or what has ended of it, and
                                              print its bootstrap servers
        deploy/kafka.sh status [--dir DIR]    one line a broker; exit 0 if all of them answer
        deploy/kafka.sh stop [--dir DIR]      stop it and remove its data
        deploy/kafka.sh prepare [options]     write the files, start nothing
+       deploy/kafka.sh upgrade --version V [--dir DIR]
+                                             brokers have this version from their next start
 
+  --version V      of Apache Kafka (default: $KAFKA_VERSION, or 4.1.1); before 3.7 with a
+                   ZooKeeper
   --brokers N      1 (default) or 3
   --dir DIR        where it lives (default: $TMPDIR/ringtail-kafka-$UID)
   --port BASE      broker i listens on 127.0.0.1:BASE+i-1, its controller N ports
-                   above (default: 9092)
+                   above (default: 9092); ZooKeeper on BASE+N
   --advertise BASE what clients are told to connect to: 127.0.0.1:BASE+i-1, where
                    something of yours passes it on; default: the listening ports
   --heap SIZE      Java heap of each broker (default: 384m)
@@ -56,6 +59,9 @@ need() {
   die "needs $command: install it first (Debian, Ubuntu: apt-get install $package; Fedora: dnf install ${package/default-jre-headless/java-21-openjdk-headless}; macOS: brew install ${package/default-jre-headless/openjdk})"
 }
 
+# before tells whether Kafka's version is one before this.
+before() { [ "$(printf '%s\n' "$1" "$version" | sort -V | head -n 1)" != "$1" ]; }
+
 # fetch fills the cache once. A download becomes visible by one rename, so an
 # interrupted one leaves nothing that looks whole; the lock makes the second of
 # two callers wait for the first instead of downloading as well.
@@ -67,7 +73,8 @@ fetch() {
   exec 9>"$cache/kafka-$version.lock"
   flock 9
   [ -d "$libs" ] && { exec 9>&-; return; }
-  local work="$home.part"
+  local work="$home.part" logging='<groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.24.3</version>'
+  before 4 && logging='<groupId>org.slf4j</groupId><artifactId>slf4j-reload4j</artifactId><version>1.7.36</version>'
   rm -rf "$work"
   mkdir -p "$work"
   cat >"$work/pom.xml" <<POM
@@ -77,7 +84,7 @@ fetch() {
   <dependencies>
     <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$version</version></dependency>
     <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>$version</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.24.3</version></dependency>
+    <dependency>$logging</dependency>
   </dependencies>
 </project>
 POM
@@ -89,6 +96,12 @@ appender.console.type = Console
 appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %d{HH:mm:ss.SSS} %p %m (%c{1})%n
 LOG
+  cat >"$work/log4j.properties" <<'LOG'
+log4j.rootLogger=INFO, console
+log4j.appender.console=org.apache.log4j.ConsoleAppender
+log4j.appender.console.layout=org.apache.log4j.PatternLayout
+log4j.appender.console.layout.ConversionPattern=%d{HH:mm:ss.SSS} %p %m (%c{1})%n
+LOG
   echo "kafka.sh: fetching Apache Kafka $version" >&2
   (cd "$work" && mvn -q -B "-Dmaven.repo.local=${MAVEN_REPO:-$HOME/.m2/repository}" \
     org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
@@ -99,15 +112,16 @@ LOG
 }
 
 options() {
-  brokers=1 dir="${TMPDIR:-/tmp}/ringtail-kafka-$(id -u)" port=9092 advertise='' heap=384m acl=off
+  version=${KAFKA_VERSION:-4.1.1} brokers=1 dir="${TMPDIR:-/tmp}/ringtail-kafka-$(id -u)" port=9092 advertise='' heap=384m acl=off
   properties=()
   while [ $# -gt 0 ]; do
     case $1 in
       --acl) acl=on; shift; continue ;;
-      --brokers|--dir|--port|--advertise|--heap|--set) [ $# -ge 2 ] || code=2 die "$1 needs a value" ;;
+      --version|--brokers|--dir|--port|--advertise|--heap|--set) [ $# -ge 2 ] || code=2 die "$1 needs a value" ;;
       *) code=2 die "unknown option $1 (kafka.sh help)" ;;
     esac
     case $1 in
+      --version) version=$2 ;;
       --brokers) brokers=$2 ;;
       --dir) dir=$2 ;;
       --port) port=$2 ;;
@@ -118,7 +132,9 @@ options() {
     shift 2
   done
   case $brokers in 1|3) ;; *) code=2 die "--brokers is 1 or 3, not $brokers" ;; esac
+  [[ $version =~ ^[0-9]+(\.[0-9]+)+$ ]] || code=2 die "--version is like 4.1.1, not $version"
   [[ $dir == /* ]] || dir="$PWD/$dir"
+  home="$cache/kafka-$version" libs="$home/libs"
 }
 
 # list prints one item a broker, "a,b,c": the template with ID and PORT filled
@@ -133,14 +149,29 @@ list() {
 }
 
 broker_properties() {
-  local id=$1 replicas=$((brokers == 3 ? 3 : 1)) protocol=PLAINTEXT
+  local id=$1 replicas=$((brokers == 3 ? 3 : 1)) protocol=PLAINTEXT authorizer
+  local client="CLIENT://127.0.0.1:$((port + id - 1))" above=$((port + brokers))
   [ $acl = on ] && protocol=SASL_PLAINTEXT
-  cat <<PROPERTIES
+  if before 3.7; then
+    authorizer=kafka.security.authorizer.AclAuthorizer
+    cat <<PROPERTIES
+broker.id=$id
+zookeeper.connect=127.0.0.1:$above
+zookeeper.session.timeout.ms=9000
+zookeeper.connection.timeout.ms=60000
+listeners=$client
+PROPERTIES
+  else
+    authorizer=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+    cat <<PROPERTIES
 process.roles=broker,controller
 node.id=$id
-controller.quorum.voters=$(list 'ID@127.0.0.1:PORT' $((port + brokers)))
+controller.quorum.voters=$(list 'ID@127.0.0.1:PORT' $above)
 controller.listener.names=CONTROLLER
-listeners=CLIENT://127.0.0.1:$((port + id - 1)),CONTROLLER://127.0.0.1:$((port + brokers + id - 1))
+listeners=$client,CONTROLLER://127.0.0.1:$((above + id - 1))
+PROPERTIES
+  fi
+  cat <<PROPERTIES
 advertised.listeners=CLIENT://127.0.0.1:$((${advertise:-port} + id - 1))
 listener.security.protocol.map=CLIENT:$protocol,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=CLIENT
@@ -170,7 +201,7 @@ PROPERTIES
 sasl.enabled.mechanisms=PLAIN
 sasl.mechanism.inter.broker.protocol=PLAIN
 listener.name.client.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="admin" user_admin="admin" user_ringtail="ringtail";
-authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+authorizer.class.name=$authorizer
 super.users=User:admin;User:ANONYMOUS
 PROPERTIES
   fi
@@ -181,29 +212,64 @@ PROPERTIES
 # Tiered compilation stops at the first tier for the tools: they live a second.
 readonly tool_flags=(-Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC)
 
+# java_process writes the files of process $1, whose main class is $2, with a
+# heap of $3 and the properties on standard input.
+java_process() {
+  mkdir -p "$dir/$1"
+  cat >"$dir/$1/server.properties"
+  cat >"$dir/$1/run" <<RUN
+#!/bin/sh
+exec java -Xms$3 -Xmx$3 -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:TieredStopAtLevel=${RINGTAIL_KAFKA_TIER:-4} -Djava.awt.headless=true \\
+  -Dlog4j.configuration=file:$home/log4j.properties -Dlog4j2.configurationFile=$home/log4j2.properties \\
+  -cp '$libs/*' $2 $dir/$1/server.properties
+RUN
+  chmod +x "$dir/$1/run"
+}
+
 prepare() {
   fetch
   [ -e "$dir/cluster" ] && die "$dir holds a cluster already: kafka.sh stop --dir $dir"
-  mkdir -p "$dir"
+  local id
+  for ((id = 1; id <= brokers; id++)); do
+    broker_properties $id | java_process $id kafka.Kafka "$heap"
+  done
+  if before 3.7; then
+    java_process 0 org.apache.zookeeper.server.quorum.QuorumPeerMain 128m <<PROPERTIES
+dataDir=$dir/0/data
+clientPortAddress=127.0.0.1
+clientPort=$((port + brokers))
+tickTime=1000
+maxClientCnxns=0
+admin.enableServer=false
+PROPERTIES
+  else
+    format
+  fi
+  list 127.0.0.1:PORT "$port" >"$dir/cluster"
+}
+
+# format makes the brokers' storage, as KRaft wants it.
+format() {
   local id formats=() format
   for ((id = 1; id <= brokers; id++)); do
-    mkdir -p "$dir/$id"
-    broker_properties $id >"$dir/$id/server.properties"
-    cat >"$dir/$id/run" <<RUN
-#!/bin/sh
-exec java -Xms$heap -Xmx$heap -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:TieredStopAtLevel=${RINGTAIL_KAFKA_TIER:-4} \\
-  -Djava.awt.headless=true -Dlog4j2.configurationFile=$home/log4j2.properties -cp '$libs/*' kafka.Kafka $dir/$id/server.properties
-RUN
-    chmod +x "$dir/$id/run"
     # 22 characters of base64: any cluster id will do, all brokers share it.
-    java "${tool_flags[@]}" -Dlog4j2.configurationFile="$home/log4j2.properties" -cp "$libs/*" kafka.tools.StorageTool format \
+    java "${tool_flags[@]}" -Dlog4j.configuration="file:$home/log4j.properties" -Dlog4j2.configurationFile="$home/log4j2.properties" \
+      -cp "$libs/*" kafka.tools.StorageTool format \
       --cluster-id cmluZ3RhaWwtdGVzdC0wMQ --config "$dir/$id/server.properties" >"$dir/$id/format.log" 2>&1 &
     formats+=($!)
   done
   for format in "${formats[@]}"; do
     wait "$format" || { cat "$dir"/*/format.log >&2; die "could not format the storage in $dir"; }
   done
-  list 127.0.0.1:PORT "$port" >"$dir/cluster"
+}
+
+# upgrade changes what the run files start, and nothing that runs.
+upgrade() {
+  [ -e "$dir/cluster" ] || die "no cluster in $dir"
+  [ ! -d "$dir/0" ] || die "$dir has a ZooKeeper: the way from there to KRaft is a migration, not an upgrade"
+  before 3.7 && die "$version has no KRaft"
+  fetch
+  sed -i "s|$cache/kafka-[0-9.]*/|$home/|g" "$dir"/*/run
 }
 
 # answers tells whether a broker takes connections. Kafka opens the port of a
@@ -211,7 +277,7 @@ RUN
 answers() {
   local id=$1 address
   address=$(cut -d, -f"$id" "$dir/cluster")
-  alive "$id" && grep -q 'Kafka Server started' "$dir/$id/log" &&
+  alive "$id" && grep -qE 'Kafka Server started|KafkaServer id=.* started' "$dir/$id/log" &&
     (exec 3<>"/dev/tcp/${address%:*}/${address#*:}") 2>/dev/null
 }
 
@@ -221,7 +287,7 @@ alive() {
   pid=$(cat "$dir/$1/pid" 2>/dev/null) && ps -o args= -ww -p "$pid" | grep -qF "$dir/$1/"
 }
 
-ids() { local d; for d in "$dir"/[0-9]*; do [ -d "$d" ] && basename "$d"; done; }
+ids() { local d; for d in "$dir"/[1-9]*; do [ -d "$d" ] && basename "$d"; done; }
 
 launch() {
   setsid "$dir/$1/run" >"$dir/$1/log" 2>&1 </dev/null &
@@ -238,6 +304,7 @@ start() {
     prepare
     made=yes
   fi
+  [ ! -d "$dir/0" ] || alive 0 || launch 0 # brokers wait for it
   for id in $(ids); do alive "$id" || launch "$id"; done
   for id in $(ids); do
     until answers "$id"; do
@@ -272,7 +339,8 @@ status() {
 }
 
 # stop ends the brokers by pid and removes the directory. One controller cannot
-# hand over to others that stop as well, so whoever lingers is killed.
+# hand over to others that stop as well, so whoever lingers is killed. ZooKeeper
+# is last: brokers that stop want it.
 stop() {
   [ -e "$dir/cluster" ] || return 0
   local id tries
@@ -282,6 +350,7 @@ stop() {
     alive "$id" && kill -9 "$(cat "$dir/$id/pid")" 2>/dev/null || true
     while alive "$id"; do sleep 0.05; done
   done
+  if alive 0; then kill -9 "$(cat "$dir/0/pid")"; while alive 0; do sleep 0.05; done; fi
   rm -rf "$dir"
 }
 
@@ -289,8 +358,8 @@ stop() {
 command=$1
 shift
 case $command in
-  fetch) fetch; echo "$home" ;;
-  start|stop|status|prepare) options "$@"; "$command" ;;
+  fetch) options "$@"; fetch; echo "$home" ;;
+  start|stop|status|prepare|upgrade) options "$@"; "$command" ;;
   help|-h|--help) usage ;;
   *) usage >&2; code=2 die "unknown command $command" ;;
 esac

@@ -10,7 +10,7 @@ var (
 	// Back soon after a kill, where the time away is not the point: by default a
 	// controller keeps a killed broker out for nine seconds.
 	soon = kafkatest.Options{Brokers: 1, Properties: map[string]string{
-		"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500",
+		"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500", "zookeeper.session.timeout.ms": "2000",
 	}}
 )
 

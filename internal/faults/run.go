@@ -29,6 +29,7 @@ type Row struct {
 type Report struct {
 	Row                string
 	Seed               uint64
+	Kafka              string // its version
 	Records            int64
 	Verdict            bench.Verdict
 	Proof              []string
@@ -51,10 +52,12 @@ func Exec(tb kafkatest.TB, row Row, seed uint64, report *Report) {
 	*report = Report{Row: row.Name, Seed: seed}
 	begun := time.Now()
 	defer func() { report.Took = time.Since(begun) }()
+	kafka := kafkatest.Start(tb, row.Kafka)
+	report.Kafka = kafka.Version(1)
 	row.Run(&Case{
 		TB:     tb,
 		Rand:   rand.New(rand.NewPCG(seed, 0)),
-		Kafka:  kafkatest.Start(tb, row.Kafka),
+		Kafka:  kafka,
 		ctx:    ctx,
 		begun:  begun,
 		report: report,
@@ -124,7 +127,7 @@ func (r *runner) cleanup() {
 // WriteTable writes the reports for a person.
 func WriteTable(w io.Writer, reports []Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "row\tseed\trecords\tL\tD\tO\tM\tX\tmissing\tstall s\trebuilds\tMiB: ready\tpeak\tend\theld\ttook s\tproof\tresult")
+	fmt.Fprintln(t, "row\tseed\tKafka\trecords\tL\tD\tO\tM\tX\tmissing\tstall s\trebuilds\tMiB: ready\tpeak\tend\theld\ttook s\tproof\tresult")
 	for _, r := range reports {
 		result := "pass"
 		switch {
@@ -134,8 +137,8 @@ func WriteTable(w io.Writer, reports []Report) error {
 			result = "FAIL"
 		}
 		v := r.Verdict
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%d\t%d\t%+d\t%+d\t%+d\t%.0f\t%s\t%s\n",
-			r.Row, r.Seed, r.Records, v.AckedMissing, v.Duplicates, v.Reordered, v.Misrouted, v.Changed, v.Missing,
+		fmt.Fprintf(t, "%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%d\t%d\t%+d\t%+d\t%+d\t%.0f\t%s\t%s\n",
+			r.Row, r.Seed, r.Kafka, r.Records, v.AckedMissing, v.Duplicates, v.Reordered, v.Misrouted, v.Changed, v.Missing,
 			r.Stall.Seconds(), r.Rebuilds, r.Start>>20, r.Peak>>20, r.Growth>>20, r.Held>>20, r.Took.Seconds(), strings.Join(r.Proof, " "), result)
 	}
 	return t.Flush()

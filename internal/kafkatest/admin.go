@@ -135,7 +135,8 @@ func (c *Cluster) awaitTopic(name string, partitions int) {
 	})
 }
 
-// DeleteTopic deletes a topic and returns once no live broker knows it.
+// DeleteTopic deletes a topic and returns once no live broker knows it, and it can be made again:
+// ZooKeeper keeps it for longer than brokers do.
 func (c *Cluster) DeleteTopic(name string) {
 	c.tb.Helper()
 	c.admin("delete "+name, func(ctx context.Context, admin *kadm.Client) error {
@@ -144,6 +145,10 @@ func (c *Cluster) DeleteTopic(name string) {
 			return err
 		}
 		return deleted.Err
+	})
+	c.Wait(name+" can be made again", func(ctx context.Context) bool {
+		made, err := kadm.NewClient(c.client).ValidateCreateTopics(ctx, 1, 1, nil, name)
+		return err == nil && made.Error() == nil
 	})
 	c.Wait("no broker knows "+name, func(ctx context.Context) bool {
 		for _, b := range c.brokers {
@@ -244,6 +249,40 @@ func (c *Cluster) SetProduceQuota(bytesPerSecond int) {
 		}
 		return nil
 	})
+}
+
+// TakeUpFeatures is an upgrade's last step: from here on brokers use among themselves what the
+// new version brought, and none can be of the old one again. It returns the level of their
+// metadata before and after.
+func (c *Cluster) TakeUpFeatures() (from, to int16) {
+	c.tb.Helper()
+	c.admin("take up features", func(ctx context.Context, admin *kadm.Client) error {
+		versions, err := kmsg.NewPtrApiVersionsRequest().RequestWith(ctx, c.client)
+		if err != nil {
+			return err
+		}
+		levels := map[string]int16{}
+		for _, feature := range versions.FinalizedFeatures {
+			levels[feature.Name] = feature.MaxVersionLevel
+		}
+		var updates []kadm.FeatureUpdate
+		for _, feature := range versions.SupportedFeatures {
+			switch level := levels[feature.Name]; {
+			case feature.MaxVersion <= level:
+			case feature.Name == "metadata.version":
+				from, to = level, feature.MaxVersion
+				fallthrough
+			case feature.Name == "transaction.version":
+				updates = append(updates, kadm.FeatureUpdate{Feature: feature.Name, MaxVersionLevel: feature.MaxVersion, UpgradeType: 1})
+			}
+		}
+		answers, err := admin.UpdateFeatures(ctx, false, updates...)
+		if err != nil {
+			return err
+		}
+		return answers.Error()
+	})
+	return from, to
 }
 
 // Grant lets User see the topic and its configs, produce idempotently and,

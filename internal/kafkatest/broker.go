@@ -38,9 +38,12 @@ func (b *broker) alive() bool {
 	}
 }
 
-// start runs the process and waits until it serves. A broker that ends before
-// it serves is started once more and once again: after a kill its port may
-// still be held by connections that the kernel has not given up.
+// starts is how often a broker is started that ends before it serves: after a kill its port may
+// still be held by connections that the kernel has not given up, and ZooKeeper remembers it for
+// as long as its session lasts.
+const starts = 8
+
+// start runs the process and waits until it serves.
 func (b *broker) start() error {
 	if b.alive() {
 		return fmt.Errorf("broker %d runs already", b.id)
@@ -48,7 +51,7 @@ func (b *broker) start() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var err error
-	for range 3 {
+	for range starts {
 		if err = b.spawn(); err != nil {
 			return err
 		}

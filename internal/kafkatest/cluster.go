@@ -23,8 +23,13 @@ type TB interface {
 	Cleanup(func())
 }
 
+// VersionVariable is the environment variable that tells deploy/kafka.sh which version of Apache
+// Kafka clusters are of, where their Options do not: "3.9.1".
+const VersionVariable = "KAFKA_VERSION"
+
 // Options of a cluster. The zero value is one broker without ACLs.
 type Options struct {
+	Version    string            // of Apache Kafka; empty: as VersionVariable says
 	Brokers    int               // 1 (also for 0) or 3
 	Properties map[string]string // server properties more, or instead of deploy/kafka.sh's
 	Heap       string            // Java heap of each broker, as Java writes it; default 384m
@@ -43,6 +48,7 @@ type Cluster struct {
 	tb      TB
 	acl     bool
 	dir     string
+	keeper  *broker // ZooKeeper, before Kafka 3.7; else nil
 	brokers []*broker
 	links   []*Link     // empty without Options.Links
 	client  *kgo.Client // for admin requests; as the super user with ACL
@@ -74,6 +80,12 @@ func Start(tb TB, o Options) *Cluster {
 		})
 	}
 	tb.Cleanup(c.close)
+	if keeper := filepath.Join(dir, "0"); exists(keeper) {
+		c.keeper = &broker{dir: keeper}
+		if err := c.keeper.spawn(); err != nil { // brokers wait until it answers
+			tb.Fatalf("kafkatest: %v", err)
+		}
+	}
 	if o.Links {
 		for i, b := range c.brokers {
 			link, err := newLink(linkAddress(base, o.Brokers, i), b.address)
@@ -102,6 +114,9 @@ func Start(tb TB, o Options) *Cluster {
 func (c *Cluster) close() {
 	for _, b := range c.brokers {
 		b.kill()
+	}
+	if c.keeper != nil {
+		c.keeper.kill()
 	}
 	for _, l := range c.links {
 		l.close()
@@ -180,6 +195,29 @@ func (c *Cluster) Restart(i int) {
 	}
 }
 
+// Upgrade lets brokers be of another version of Kafka from their next Restart on.
+func (c *Cluster) Upgrade(version string) {
+	c.tb.Helper()
+	if err := script("upgrade", "--dir", c.dir, "--version", version); err != nil {
+		c.tb.Fatalf("kafkatest: %v", err)
+	}
+}
+
+// Version is the version of Kafka that broker i says it is, or was when it ran last.
+func (c *Cluster) Version(i int) string {
+	c.tb.Helper()
+	log, err := os.ReadFile(filepath.Join(c.broker(i).dir, "log"))
+	if err != nil {
+		c.tb.Fatalf("kafkatest: %v", err)
+	}
+	const says = "INFO Kafka version: "
+	_, said, found := strings.Cut(string(log[max(0, strings.LastIndex(string(log), says)):]), says)
+	if !found {
+		c.tb.Fatalf("kafkatest: broker %d does not say which version it is", i)
+	}
+	return strings.Fields(said)[0]
+}
+
 // DataBytes is how much the brokers' directories hold on disk. What goes while
 // it is counted may be in the sum or not.
 func (c *Cluster) DataBytes() (sum int64) {
@@ -203,11 +241,10 @@ func (c *Cluster) Alive(i int) bool { return c.broker(i).alive() }
 // prepare has deploy/kafka.sh fetch Kafka (once for all), write the brokers'
 // files and format their storage.
 func prepare(dir string, base int, o Options) error {
-	script, err := scriptPath()
-	if err != nil {
-		return err
-	}
 	args := []string{"prepare", "--dir", dir, "--brokers", fmt.Sprint(o.Brokers), "--port", fmt.Sprint(base)}
+	if o.Version != "" {
+		args = append(args, "--version", o.Version)
+	}
 	if o.Heap != "" {
 		args = append(args, "--heap", o.Heap)
 	}
@@ -220,11 +257,24 @@ func prepare(dir string, base int, o Options) error {
 	for key, value := range o.Properties {
 		args = append(args, "--set", key+"="+value)
 	}
-	out, err := exec.Command(script, args...).CombinedOutput()
+	return script(args...)
+}
+
+// script runs deploy/kafka.sh.
+func script(args ...string) error {
+	path, err := scriptPath()
 	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", script, err, out)
+		return err
+	}
+	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", path, err, out)
 	}
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // scriptPath finds deploy/kafka.sh from wherever inside the module we run.

@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -20,6 +21,9 @@ func produce(t *testing.T, client *kgo.Client, topic string) error {
 
 func TestOneBrokerKeepsItsRecordsThroughEveryEnd(t *testing.T) {
 	c := Start(t, Options{Properties: quick})
+	if asked := os.Getenv(VersionVariable); asked != "" && c.Version(1) != asked {
+		t.Errorf("%s is %s, and the broker is of %s", VersionVariable, asked, c.Version(1))
+	}
 	c.CreateTopic("records", 10, 1, map[string]string{"max.message.bytes": "5000"})
 	client := c.Client(t)
 	steps := []struct {

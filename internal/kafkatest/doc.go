@@ -11,6 +11,9 @@
 // for a length of time: a broker is up when it answers, a topic exists when
 // every live broker names a leader for each of its partitions.
 //
+// Which Kafka it is, KAFKA_VERSION says in the environment: `KAFKA_VERSION=2.8.2 go test ./internal/e2e`.
+// Before 3.7 there is a ZooKeeper too, which nobody kills.
+//
 // A cluster ends with its test, and its brokers end with the test's process,
 // however that ends (Linux: the kernel kills them).
 package kafkatest

@@ -3,6 +3,7 @@
 //
 //	go run ./internal/faults/cmd/faults --row all --runs 3
 //	go run ./internal/faults/cmd/faults --row 1,9b --seed 4711
+//	go run ./internal/faults/cmd/faults --row quick --kafka-version 2.8.2 --writer librdkafka
 //	go run ./internal/faults/cmd/faults --minutes 60
 package main
 
@@ -22,6 +23,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/e2e"
 	"github.com/ringtail/ringtail/internal/faults"
+	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
 // options are the flags.
@@ -31,6 +33,8 @@ type options struct {
 	runs    int
 	minutes float64 // 0: rows
 	rate    float64
+	kafka   string // its version; empty: as the environment says
+	writer  string // likewise
 }
 
 func main() {
@@ -41,6 +45,12 @@ func main() {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		os.Exit(2)
+	}
+	// Kafka's script and the server read the environment, wherever they are started.
+	for variable, value := range map[string]string{kafkatest.VersionVariable: o.kafka, "RINGTAIL_WRITER": o.writer} {
+		if value != "" {
+			os.Setenv(variable, value)
+		}
 	}
 	var code int
 	switch {
@@ -64,6 +74,8 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 	flags.IntVar(&o.runs, "runs", 1, "how often to run each row; each run after the first has the next seed")
 	flags.Float64Var(&o.minutes, "minutes", 0, "soak for so long instead: one load, and random faults one after another")
 	flags.Float64Var(&o.rate, "rate", 10_000, "records a second of the soak")
+	flags.StringVar(&o.kafka, "kafka-version", "", "version of Apache Kafka; default: "+kafkatest.VersionVariable+", or deploy/kafka.sh's")
+	flags.StringVar(&o.writer, "writer", "", "the server's --writer: native, librdkafka or auto; default: RINGTAIL_WRITER, or the server's")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -85,6 +97,8 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 		return o, errors.New("--rate: is a soak's, which needs --minutes")
 	case !(o.rate >= 100 && o.rate <= 1e6):
 		return o, fmt.Errorf("--rate %v: must be 100 to 1000000", o.rate)
+	case !slices.Contains([]string{"", "auto", "native", "librdkafka"}, o.writer):
+		return o, fmt.Errorf("--writer %s: must be native, librdkafka or auto", o.writer)
 	}
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1_000_000) + 1

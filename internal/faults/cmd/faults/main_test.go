@@ -16,19 +16,22 @@ func TestFlags(t *testing.T) {
 		runs    int
 		minutes float64
 		rate    float64
+		kafka   string
+		writer  string
 	}{
-		"":                                     {all, 0, 1, 0, 10_000},
-		"--row 1,9b --runs 3":                  {2, 0, 3, 0, 10_000},
-		"--row 9b --seed 4711":                 {1, 4711, 1, 0, 10_000},
-		"--minutes 60":                         {all, 0, 1, 60, 10_000},
-		"--minutes 0.5 --rate 20000 --seed 12": {all, 12, 1, 0.5, 20_000},
+		"":                                     {all, 0, 1, 0, 10_000, "", ""},
+		"--row 1,9b --runs 3":                  {2, 0, 3, 0, 10_000, "", ""},
+		"--row 9b --seed 4711":                 {1, 4711, 1, 0, 10_000, "", ""},
+		"--kafka-version 2.8.2 --writer auto":  {all, 0, 1, 0, 10_000, "2.8.2", "auto"},
+		"--minutes 60":                         {all, 0, 1, 60, 10_000, "", ""},
+		"--minutes 0.5 --rate 20000 --seed 12": {all, 12, 1, 0.5, 20_000, "", ""},
 	} {
 		o, err := parse(strings.Fields(args), io.Discard)
 		if err != nil {
 			t.Errorf("%q: %v", args, err)
 			continue
 		}
-		if len(o.rows) != want.rows || o.runs != want.runs || o.minutes != want.minutes || o.rate != want.rate ||
+		if len(o.rows) != want.rows || o.runs != want.runs || o.minutes != want.minutes || o.rate != want.rate || o.kafka != want.kafka || o.writer != want.writer ||
 			want.seed == 0 && o.seed == 0 || want.seed > 0 && o.seed != want.seed {
 			t.Errorf("%q: %d rows, %+v", args, len(o.rows), o)
 		}
@@ -50,6 +53,7 @@ func TestFlagsThatAreRefused(t *testing.T) {
 		"--rate 100":           "--minutes",
 		"--minutes 1 --rate 1": "--rate",
 		"--seed -1":            "-seed",
+		"--writer kafka":       "--writer kafka",
 		"9b":                   "9b",
 	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), names) {
