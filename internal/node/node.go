@@ -118,10 +118,10 @@ func (n *node) embed() error {
 	return nil
 }
 
-// Looks that must agree before a topic is called unfit: right after it was made, a
-// broker may not know it yet.
+// Looks that must agree before a topic is called unfit: right after it was made, a broker may
+// not know it yet; and one that has just started, beside a ZooKeeper, knows no topics for seconds.
 const (
-	unfitLooks  = 3
+	unfitLooks  = 10
 	leaderLooks = 6 // brokers that start together are not there together
 	lookAgain   = 500 * time.Millisecond
 	lookLimit   = 30 * time.Second // one look: librdkafka's at the topics, and each writer's way to the leaders
