@@ -3,6 +3,7 @@ package faults
 import (
 	"time"
 
+	"github.com/ringtail/ringtail/bench"
 	"github.com/ringtail/ringtail/internal/e2e"
 )
 
@@ -56,4 +57,19 @@ func oneUnreachable(c *Case) {
 	link.Heal()
 	c.Standard()
 	c.Proved("resets", resets)
+}
+
+// idleEnded: row 11. The broker ends what has been idle for four seconds, and a record comes every
+// ten: each finds a connection that has ended, or is about to.
+func idleEnded(c *Case) {
+	c.Begin()
+	ended := c.Kafka.Link(1).HungUp()
+	c.Send(6, 0.1, func(o *bench.Options) { o.Connections = 1 })
+	c.Load.Wait()
+	ended = c.Kafka.Link(1).HungUp() - ended
+	c.Standard()
+	if ended < 5 {
+		c.Fatalf("the broker has ended %d connections", ended)
+	}
+	c.Proved("ended_by_broker", ended)
 }

@@ -5,6 +5,8 @@ import "github.com/ringtail/ringtail/internal/kafkatest"
 var (
 	one                 = kafkatest.Options{Brokers: 1}
 	three               = kafkatest.Options{Brokers: 3}
+	old                 = kafkatest.Options{Brokers: 3, Version: "3.9.1"}
+	idle                = kafkatest.Options{Brokers: 1, Links: true, Properties: map[string]string{"connections.max.idle.ms": "4000"}}
 	acl                 = kafkatest.Options{Brokers: 1, ACL: true}
 	linked, linkedThree = kafkatest.Options{Brokers: 1, Links: true}, kafkatest.Options{Brokers: 3, Links: true}
 	// Back soon after a kill, where the time away is not the point: by default a
@@ -36,6 +38,7 @@ func Rows() []Row {
 		{"10", "the broker throttles", true, one, throttled, false},
 		{"11", "latency, jitter, loss, a cut and silence on the way to the broker", false, linked, badNetwork, false},
 		{"11-three", "one of three brokers out of reach", false, linkedThree, oneUnreachable, false},
+		{"11-idle", "a trickle of records, and a broker that ends idle connections", false, idle, idleEnded, false},
 		{"11-loss", "5 % of the packets between the broker and everybody lost", false, one, lossyNetwork, true},
 		{"13", "the server killed under load twice, once with its ring files filled", true, one, serverKilled(2), false},
 		{"13-ten", "the server killed under load ten times, every other time with its ring files filled", false, one, serverKilled(10), false},
@@ -50,5 +53,6 @@ func Rows() []Row {
 		{"20", "ring files with flipped bytes and cut short", true, one, ringDamaged, false},
 		{"20-full", "no room in the ring directory", false, one, ringDirFull, true},
 		{"21", "the server frozen for 90 s", false, one, serverFrozen, false},
+		{"27", "a rolling upgrade of three brokers under load", false, old, upgraded("4.1.1"), false},
 	}
 }

@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"testing"
@@ -96,6 +97,7 @@ func TestLinks(t *testing.T) {
 	client := c.Client(t)
 	link := c.Link(1)
 	for _, step := range []func(){
+		func() { link.Refuse(20) },
 		func() { link.Worsen(20*time.Millisecond, 20*time.Millisecond, 50) },
 		link.Silence,
 		link.SilenceRequests,
@@ -112,17 +114,36 @@ func TestLinks(t *testing.T) {
 		go func() { done <- client.ProduceSync(t.Context(), &kgo.Record{Topic: "records"}).FirstErr() }()
 		c.Wait("it arrives or is held up", func(context.Context) bool {
 			w, _ := link.now()
-			return len(done) > 0 || w.cut && link.Resets() > 0 || w.silent != [2]bool{} && link.Stalled() > stalled
+			return len(done) > 0 || w.cut && link.Resets() > 0 || w.requestMax > 0 && link.Refused() > 0 || w.silent != [2]bool{} && link.Stalled() > stalled
 		})
 		link.Heal()
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := c.Ends("records"); got != 10 {
-		t.Errorf("%d records, want 10", got)
+	link.Throttle(1 << 20)
+	if err := produce(t, client, "records"); err != nil {
+		t.Fatal(err)
 	}
-	if link.Resets() == 0 || link.Stalled() == 0 {
-		t.Errorf("%d resets, %d stalls", link.Resets(), link.Stalled())
+	if got := c.Ends("records"); got != 13 {
+		t.Errorf("%d records, want 13", got)
+	}
+	if link.Resets() == 0 || link.Stalled() == 0 || link.Refused() == 0 {
+		t.Errorf("%d resets, %d stalls, %d requests refused", link.Resets(), link.Stalled(), link.Refused())
+	}
+}
+
+// TestLengths: a request is seen wherever reads cut the stream.
+func TestLengths(t *testing.T) {
+	var stream []byte
+	for _, n := range []int{5, 0, 300, 7} {
+		stream = append(binary.BigEndian.AppendUint32(stream, uint32(n)), make([]byte, n)...)
+	}
+	for cut := range stream {
+		var l lengths
+		first, second := l.read(stream[:cut]), l.read(stream[cut:])
+		if max(first, second) != 300 || l.rest != 0 || l.have != 0 {
+			t.Errorf("cut at %d: %d, then %d; %d bytes left", cut, first, second, l.rest)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package kafkatest
 
 import (
+	"encoding/binary"
+	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -23,7 +25,9 @@ type Link struct {
 	sockets map[net.Conn]struct{}
 	dead    bool
 
-	passed, stalled, resets atomic.Int64
+	passed, stalled, resets, refused, hungUp atomic.Int64
+
+	pacing sync.Mutex // held while what one read got goes over a link with a rate
 }
 
 // weather is what the link does to what goes through it.
@@ -32,6 +36,8 @@ type weather struct {
 	silent          [2]bool // connections stay and nothing passes, by direction
 	latency, jitter time.Duration
 	lossPercent     int // of reads that wait as long as a retransmission takes
+	requestMax      int // bytes; a longer request resets its connection; 0: none does
+	rate            int // bytes a second, to the broker, of all connections together; 0: any
 }
 
 // Directions of what passes a link.
@@ -85,6 +91,13 @@ func (l *Link) Worsen(latency, jitter time.Duration, lossPercent int) {
 	l.set(weather{latency: latency, jitter: jitter, lossPercent: lossPercent})
 }
 
+// Refuse resets the connection of every request of over so many bytes, as brokers and what stands
+// before them do; its length is looked at and nothing of it passes.
+func (l *Link) Refuse(bytes int) { l.set(weather{requestMax: bytes}) }
+
+// Throttle lets so many bytes a second pass to the broker.
+func (l *Link) Throttle(bytesPerSecond int) { l.set(weather{rate: bytesPerSecond}) }
+
 // Passed is how many bytes have gone through, both ways.
 func (l *Link) Passed() int64 { return l.passed.Load() }
 
@@ -93,6 +106,12 @@ func (l *Link) Stalled() int64 { return l.stalled.Load() }
 
 // Resets is how many connections were cut.
 func (l *Link) Resets() int64 { return l.resets.Load() }
+
+// Refused is how many requests were too long.
+func (l *Link) Refused() int64 { return l.refused.Load() }
+
+// HungUp is how many connections the broker has ended.
+func (l *Link) HungUp() int64 { return l.hungUp.Load() }
 
 func (l *Link) set(w weather) {
 	l.mu.Lock()
@@ -136,6 +155,11 @@ func (l *Link) join(client net.Conn) {
 		}
 		return
 	}
+	if w, _ := l.now(); w.rate > 0 {
+		// What lies in buffers has left the sender: a slow link with large ones would be a fast one.
+		_ = client.(*net.TCPConn).SetReadBuffer(readMax)
+		_ = broker.(*net.TCPConn).SetWriteBuffer(readMax)
+	}
 	var both sync.WaitGroup
 	both.Go(func() { l.pump(broker, client, requests) })
 	both.Go(func() { l.pump(client, broker, answers) })
@@ -170,13 +194,27 @@ func (l *Link) pump(to, from net.Conn, direction int) {
 	queue := make(chan parcel, 256)
 	go func() {
 		defer close(queue)
+		var passing lengths
 		for {
-			buffer := make([]byte, 32<<10)
+			buffer := make([]byte, readMax)
 			n, err := from.Read(buffer)
+			if direction == requests {
+				longest := passing.read(buffer[:n])
+				if w, _ := l.now(); w.requestMax > 0 && longest > w.requestMax {
+					l.refused.Add(1)
+					reset(from)
+					reset(to)
+					return
+				}
+				l.pace(n)
+			}
 			if n > 0 {
 				queue <- parcel{buffer[:n], l.due()}
 			}
 			if err != nil {
+				if direction == answers && err == io.EOF {
+					l.hungUp.Add(1)
+				}
 				return
 			}
 		}
@@ -194,6 +232,45 @@ func (l *Link) pump(to, from net.Conn, direction int) {
 	from.Close()
 	for range queue { // so that the reader ends
 	}
+}
+
+// readMax is how much one read takes.
+const readMax = 32 << 10
+
+// lengths follows a stream of requests, each with its length before it in four bytes.
+type lengths struct {
+	head [4]byte
+	have int // bytes of head
+	rest int // of the request that is being passed
+}
+
+// read returns the longest request that begins in what comes next; 0 where none does.
+func (l *lengths) read(stream []byte) (longest int) {
+	for len(stream) > 0 {
+		if l.rest > 0 {
+			n := min(l.rest, len(stream))
+			l.rest, stream = l.rest-n, stream[n:]
+			continue
+		}
+		n := copy(l.head[l.have:], stream)
+		l.have, stream = l.have+n, stream[n:]
+		if l.have == len(l.head) {
+			l.have, l.rest = 0, int(binary.BigEndian.Uint32(l.head[:]))
+			longest = max(longest, l.rest)
+		}
+	}
+	return longest
+}
+
+// pace returns when so many bytes have gone over a link with a rate.
+func (l *Link) pace(bytes int) {
+	w, _ := l.now()
+	if w.rate == 0 {
+		return
+	}
+	l.pacing.Lock()
+	defer l.pacing.Unlock()
+	time.Sleep(time.Duration(bytes) * time.Second / time.Duration(w.rate))
 }
 
 func (l *Link) due() time.Time {
