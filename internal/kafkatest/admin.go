@@ -3,6 +3,8 @@ package kafkatest
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -133,6 +135,19 @@ func (c *Cluster) awaitTopic(name string, partitions int) {
 		}
 		return true
 	})
+}
+
+// awaitTopics waits until broker i knows the topics of which it has partitions.
+func (c *Cluster) awaitTopics(i int) {
+	c.tb.Helper()
+	partitions, err := filepath.Glob(filepath.Join(c.broker(i).dir, "data", "*-0"))
+	if err != nil {
+		c.tb.Fatalf("kafkatest: %v", err)
+	}
+	for _, partition := range partitions {
+		name := strings.TrimSuffix(filepath.Base(partition), "-0")
+		c.Wait(fmt.Sprintf("broker %d knows %s", i, name), func(ctx context.Context) bool { return c.leaders(ctx, i, name) > 0 })
+	}
 }
 
 // DeleteTopic deletes a topic and returns once no live broker knows it, and it can be made again:

@@ -39,7 +39,7 @@ type Options struct {
 
 // patience is how long a broker may take to do what it was asked to. It only
 // ends tests that would otherwise hang; a loaded machine gets nowhere near it.
-const patience = 2 * time.Minute
+const patience = 6 * time.Minute
 
 // Cluster is a running Kafka. Its methods fail the test rather than return
 // errors. They may be called from several goroutines, but one broker is to be
@@ -192,6 +192,9 @@ func (c *Cluster) Restart(i int) {
 	c.tb.Helper()
 	if err := c.broker(i).start(); err != nil {
 		c.tb.Fatalf("kafkatest: %v", err)
+	}
+	if c.keeper != nil { // brokers beside a ZooKeeper serve before they know their topics
+		c.awaitTopics(i)
 	}
 }
 
