@@ -38,6 +38,8 @@ usage: deploy/kafka.sh fetch [--version V]   download Kafka into the cache, prin
                    something of yours passes it on; default: the listening ports
   --heap SIZE      Java heap of each broker (default: 384m)
   --set KEY=VALUE  a server property more, or instead of ours; repeatable
+  --tls PEM        clients come by TLS, to localhost; PEM has the brokers' key and
+                   certificate
   --acl            SASL/PLAIN and ACLs: users admin (super user) and ringtail
                    (may do what ACLs allow), each with its name as the password
 USAGE
@@ -112,12 +114,12 @@ LOG
 }
 
 options() {
-  version=${KAFKA_VERSION:-4.1.1} brokers=1 dir="${TMPDIR:-/tmp}/ringtail-kafka-$(id -u)" port=9092 advertise='' heap=384m acl=off
+  version=${KAFKA_VERSION:-4.1.1} brokers=1 dir="${TMPDIR:-/tmp}/ringtail-kafka-$(id -u)" port=9092 advertise='' heap=384m acl=off tls=''
   properties=()
   while [ $# -gt 0 ]; do
     case $1 in
       --acl) acl=on; shift; continue ;;
-      --version|--brokers|--dir|--port|--advertise|--heap|--set) [ $# -ge 2 ] || code=2 die "$1 needs a value" ;;
+      --version|--brokers|--dir|--port|--advertise|--heap|--tls|--set) [ $# -ge 2 ] || code=2 die "$1 needs a value" ;;
       *) code=2 die "unknown option $1 (kafka.sh help)" ;;
     esac
     case $1 in
@@ -127,10 +129,12 @@ options() {
       --port) port=$2 ;;
       --advertise) advertise=$2 ;;
       --heap) heap=$2 ;;
+      --tls) tls=$2 ;;
       --set) [[ $2 == *=* ]] || code=2 die "--set takes KEY=VALUE, not $2"; properties+=("$2") ;;
     esac
     shift 2
   done
+  [ -z "$tls" ] || [ $acl = off ] || code=2 die "--tls and --acl: give one of them"
   case $brokers in 1|3) ;; *) code=2 die "--brokers is 1 or 3, not $brokers" ;; esac
   [[ $version =~ ^[0-9]+(\.[0-9]+)+$ ]] || code=2 die "--version is like 4.1.1, not $version"
   [[ $dir == /* ]] || dir="$PWD/$dir"
@@ -149,8 +153,9 @@ list() {
 }
 
 broker_properties() {
-  local id=$1 replicas=$((brokers == 3 ? 3 : 1)) protocol=PLAINTEXT authorizer
+  local id=$1 replicas=$((brokers == 3 ? 3 : 1)) protocol=PLAINTEXT host=127.0.0.1 authorizer
   local client="CLIENT://127.0.0.1:$((port + id - 1))" above=$((port + brokers))
+  [ -n "$tls" ] && protocol=SSL host=localhost
   [ $acl = on ] && protocol=SASL_PLAINTEXT
   if before 3.7; then
     authorizer=kafka.security.authorizer.AclAuthorizer
@@ -172,7 +177,7 @@ listeners=$client,CONTROLLER://127.0.0.1:$((above + id - 1))
 PROPERTIES
   fi
   cat <<PROPERTIES
-advertised.listeners=CLIENT://127.0.0.1:$((${advertise:-port} + id - 1))
+advertised.listeners=CLIENT://$host:$((${advertise:-port} + id - 1))
 listener.security.protocol.map=CLIENT:$protocol,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=CLIENT
 log.dirs=$dir/$id/data
@@ -196,6 +201,14 @@ queued.max.requests=100
 log.cleaner.dedupe.buffer.size=16777216
 controlled.shutdown.enable=true
 PROPERTIES
+  if [ -n "$tls" ]; then
+    cat <<PROPERTIES
+ssl.keystore.type=PEM
+ssl.keystore.location=$tls
+ssl.truststore.type=PEM
+ssl.truststore.location=$tls
+PROPERTIES
+  fi
   if [ $acl = on ]; then
     cat <<PROPERTIES
 sasl.enabled.mechanisms=PLAIN

@@ -7,6 +7,7 @@ var (
 	three               = kafkatest.Options{Brokers: 3}
 	old                 = kafkatest.Options{Brokers: 3, Version: "3.9.1"}
 	idle                = kafkatest.Options{Brokers: 1, Links: true, Properties: map[string]string{"connections.max.idle.ms": "4000"}}
+	lowRequest          = kafkatest.Options{Brokers: 1, Links: true, Properties: map[string]string{"socket.request.max.bytes": "524288"}}
 	acl                 = kafkatest.Options{Brokers: 1, ACL: true}
 	linked, linkedThree = kafkatest.Options{Brokers: 1, Links: true}, kafkatest.Options{Brokers: 3, Links: true}
 	// Back soon after a kill, where the time away is not the point: by default a
@@ -53,6 +54,10 @@ func Rows() []Row {
 		{"20", "ring files with flipped bytes and cut short", true, one, ringDamaged, false},
 		{"20-full", "no room in the ring directory", false, one, ringDirFull, true},
 		{"21", "the server frozen for 90 s", false, one, serverFrozen, false},
+		{"23", "requests over 1,046,528 bytes end their connection, with a backlog", false, linked, requestsRefused, false},
+		{"23-broker", "requests over the broker's socket.request.max.bytes, with a backlog", false, lowRequest, brokerRefuses, false},
+		{"23-slow", "a link of 250 KB/s, and socket.timeout.ms of 10 s, with a backlog", false, linked, slowUplink, false},
+		{"24", "a record over the topic's limit, which may not be read, while other shards are busy", false, acl, blindLimit, false},
 		{"27", "a rolling upgrade of three brokers under load", false, old, upgraded("4.1.1"), false},
 	}
 }

@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -20,39 +21,66 @@ import (
 // it is, as ssl.ca.location wants it.
 func Certificate(t *testing.T, hosts ...string) (tls.Certificate, string) {
 	t.Helper()
-	return certificate(t, func(c *x509.Certificate) {
-		if c.DNSNames = hosts; len(hosts) == 0 {
-			c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-		}
-	})
+	template := &x509.Certificate{Subject: pkix.Name{CommonName: "test"}, DNSNames: hosts}
+	if len(hosts) == 0 {
+		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	}
+	return pair(t, template)
 }
 
-// CommonName is Certificate for a host that is told in the common name only, as keytool does unless
-// it is asked for more. OpenSSL takes that, Go does not.
+// CommonName is Certificate for a host that is told in the common name only. OpenSSL takes that, Go
+// does not.
 func CommonName(t *testing.T, host string) (tls.Certificate, string) {
 	t.Helper()
-	return certificate(t, func(c *x509.Certificate) { c.Subject.CommonName = host })
+	return pair(t, &x509.Certificate{Subject: pkix.Name{CommonName: host}})
 }
 
-func certificate(t *testing.T, name func(*x509.Certificate)) (tls.Certificate, string) {
+func pair(t *testing.T, template *x509.Certificate) (tls.Certificate, string) {
 	t.Helper()
+	key, der := selfSigned(t, template)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	writePEM(t, file, pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
+}
+
+// CommonNameOnly makes a self-signed certificate that has no names but a common one, as keytool
+// makes them, and a file with its key and it, as Options.TLS wants it.
+func CommonNameOnly(t *testing.T, name string) string {
+	t.Helper()
+	key, der := selfSigned(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}})
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "broker.pem")
+	writePEM(t, file, pem.Block{Type: "PRIVATE KEY", Bytes: secret}, pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return file
+}
+
+func selfSigned(t *testing.T, template *x509.Certificate) (key *ecdsa.PrivateKey, der []byte) {
+	t.Helper()
+	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(1), time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+	template.IsCA, template.BasicConstraintsValid = true, true
+	template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	name(template)
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
+	if der, err = x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+	return key, der
+}
+
+func writePEM(t *testing.T, file string, blocks ...pem.Block) {
+	t.Helper()
+	var text bytes.Buffer
+	for _, b := range blocks {
+		if err := pem.Encode(&text, &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
 }

@@ -33,6 +33,7 @@ type Options struct {
 	Brokers    int               // 1 (also for 0) or 3
 	Properties map[string]string // server properties more, or instead of deploy/kafka.sh's
 	Heap       string            // Java heap of each broker, as Java writes it; default 384m
+	TLS        string            // PEM file with the brokers' key and certificate, for "localhost"
 	ACL        bool              // SASL/PLAIN and ACLs: see Cluster.Grant
 	Links      bool              // everybody reaches the brokers through Links: see Cluster.Link
 }
@@ -47,6 +48,7 @@ const patience = 6 * time.Minute
 type Cluster struct {
 	tb      TB
 	acl     bool
+	tls     bool
 	dir     string
 	keeper  *broker // ZooKeeper, before Kafka 3.7; else nil
 	brokers []*broker
@@ -70,7 +72,7 @@ func Start(tb TB, o Options) *Cluster {
 	if err := prepare(dir, base, o); err != nil {
 		tb.Fatalf("kafkatest: %v", err)
 	}
-	c := &Cluster{tb: tb, acl: o.ACL, dir: dir}
+	c := &Cluster{tb: tb, acl: o.ACL, tls: o.TLS != "", dir: dir}
 	for id := 1; id <= o.Brokers; id++ {
 		c.brokers = append(c.brokers, &broker{
 			id:      id,
@@ -250,6 +252,9 @@ func prepare(dir string, base int, o Options) error {
 	}
 	if o.Heap != "" {
 		args = append(args, "--heap", o.Heap)
+	}
+	if o.TLS != "" {
+		args = append(args, "--tls", o.TLS)
 	}
 	if o.ACL {
 		args = append(args, "--acl")
