@@ -1,0 +1,161 @@
+package producer
+
+import (
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// told is a writer's instance that reports what a test tells it to.
+type told struct {
+	eager
+	tracks []rdk.Track // by line
+	first  []uint64    // by line: number of the first record handed over
+	next   []uint64    // and of the next one
+	most   int         // records that it takes at a time
+	code   int         // why it takes no more
+	fatal  int
+	purges []bool // with inflight or without
+	polls  []int  // timeouts
+	sends  int
+	wakes  int
+	values [][]byte   // of all that it took
+	letter rdk.Letter // the newest
+}
+
+func (c *told) Produce(line int, _ int32, first uint64, records []rdk.Record) (taken, code int) {
+	n := min(len(records), c.most)
+	for _, r := range records[:n] {
+		c.values = append(c.values, r.Value)
+	}
+	if c.next[line] = first + uint64(n); n < len(records) {
+		code = c.code
+	}
+	return n, code
+}
+
+func (c *told) ProduceLetter(line int, partition int32, number uint64, value []byte, l rdk.Letter) int {
+	c.letter = l
+	_, code := c.Produce(line, partition, number, []rdk.Record{{Value: value}})
+	return code
+}
+
+func (c *told) Send()                    { c.sends++ }
+func (c *told) Poll(timeout int)         { c.polls = append(c.polls, timeout) }
+func (c *told) Wake()                    { c.wakes++ }
+func (c *told) Fatal() int               { return c.fatal }
+func (c *told) Purge(inflight bool)      { c.purges = append(c.purges, inflight) }
+func (c *told) Track(line int) rdk.Track { return c.tracks[line] }
+
+// fails reports that all of a line's records failed.
+func (c *told) fails(line, code int, more rdk.Track) {
+	more.Acked, more.Failed, more.Err = c.first[line], c.first[line], code
+	more.Reports = c.next[line] - c.first[line]
+	c.tracks[line] = more
+}
+
+// hands is an engine in a test's hands: its clock, its topic, its instances.
+type hands struct {
+	t       *testing.T
+	e       *engine
+	rings   []*shard.Ring
+	clock   time.Duration
+	topic   topicState
+	c       *told        // the newest instance
+	opened  []topicState // for which instances were made
+	looks   int
+	gone    chan struct{} // of the instance that is being destroyed
+	refused []uint64      // ordinals
+}
+
+// newHands makes an engine of some shards, all in partition 0, that is running. Where there are none,
+// it is that of the dead letters.
+func newHands(t *testing.T, shards int) *hands {
+	t.Helper()
+	h := &hands{t: t, topic: topicState{Look: 1, Limit: 100_000}, gone: make(chan struct{})}
+	close(h.gone)
+	var lines []*line
+	for i := range max(shards, 1) {
+		h.rings = append(h.rings, anyRing(t, 1<<20))
+		lines = append(lines, &line{id: i, shard: min(i, shards-1), ring: h.rings[i]})
+	}
+	h.e = newEngine(engineConfig{WindowRecords: 10_000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
+		OnRefused: func(_, ordinal uint64) { h.refused = append(h.refused, ordinal) },
+		Logger:    slog.New(slog.DiscardHandler)}, seams{
+		open: func(s topicState, first []uint64) (client, error) {
+			h.opened = append(h.opened, s)
+			h.c = &told{first: first, next: slices.Clone(first), most: 1 << 20}
+			for _, n := range first {
+				h.c.tracks = append(h.c.tracks, rdk.Track{Acked: n, Failed: rdk.None})
+			}
+			return h.c, nil
+		},
+		destroy: func(client) <-chan struct{} { return h.gone },
+		topic:   func() topicState { return h.topic },
+		look:    func() { h.looks++ },
+		now:     func() time.Duration { return h.clock },
+		die:     func(err error) { t.Error(err) },
+	}, lines, newStats(max(shards, 1)))
+	h.until(running)
+	return h
+}
+
+func anyRing(t *testing.T, bytes int) *shard.Ring {
+	t.Helper()
+	ring, err := shard.New(shard.Options{Name: "0", Bytes: bytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ring.Release() })
+	return ring
+}
+
+// until steps, and looks at the topic, until the engine is in that state.
+func (h *hands) until(s state) {
+	h.t.Helper()
+	for range 1000 {
+		if h.e.state == s {
+			return
+		}
+		h.e.step()
+		h.topic.Look++
+		h.clock += 10 * time.Millisecond
+	}
+	h.t.Fatalf("%v, want %v", h.e.state, s)
+}
+
+// renewed steps until another instance runs, and has what was not acked.
+func (h *hands) renewed() {
+	h.t.Helper()
+	n := len(h.opened)
+	for range 1000 {
+		if h.e.step(); len(h.opened) > n {
+			h.e.step()
+			return
+		}
+		h.topic.Look++
+		h.clock += 10 * time.Millisecond
+	}
+	h.t.Fatalf("%v, and no other instance", h.e.state)
+}
+
+// push puts records into a shard and has them handed over.
+func (h *hands) push(i, count int) {
+	h.t.Helper()
+	put(h.t, h.rings[i], count, 100, nil)
+	before := h.c.next[i]
+	if h.e.step(); h.c.next[i] != before+uint64(count) {
+		h.t.Fatalf("%d of %d records handed over", h.c.next[i]-before, count)
+	}
+}
+
+func (h *hands) stats() Stats { return h.e.stats.snapshot() }
+
+// acks reports that all of a line's records are in Kafka.
+func (c *told) acks(line int) {
+	c.tracks[line].Acked, c.tracks[line].Reports = c.next[line], c.next[line]-c.first[line]
+}
