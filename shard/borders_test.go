@@ -1,0 +1,437 @@
+package shard
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// TestLargestBatch: what MaxBatchBytes says is taken, and a ring as small as MinBytes says takes the
+// largest record together with a read's others, four times.
+func TestLargestBatch(t *testing.T) {
+	for _, bytes := range []int{bytesMin, 1 << 16, 5<<16 + 1} {
+		r := newRing(t, bytes)
+		if r.Capacity() < bytes || r.Capacity() >= bytes+pageSize() {
+			t.Errorf("%d bytes are asked for, and the ring has %d", bytes, r.Capacity())
+		}
+		c, err := r.Claim(1, r.MaxBatchBytes())
+		if err != nil {
+			t.Errorf("a ring of %d bytes: %v", bytes, err)
+			continue
+		}
+		c.Append(make([]byte, r.MaxBatchBytes()), nil, 0)
+		c.Publish()
+		if b, ok := r.Next(); !ok || b.Count != 1 {
+			t.Errorf("a ring of %d bytes: it does not come out", bytes)
+		}
+		if _, err := r.Claim(1, r.MaxBatchBytes()+2*granule); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("a ring of %d bytes: more than the most: %v", bytes, err)
+		}
+	}
+	const record = 1000
+	r := newRing(t, MinBytes(record))
+	for i := range 3 { // the fourth has no room for its headers
+		if _, err := r.Claim(1, record+64<<10); err != nil {
+			t.Errorf("batch %d: %v", i, err)
+		}
+	}
+}
+
+// TestBatchBytes: what is promised for a batch's records is enough for the batch, which takes no
+// granule that it does not need.
+func TestBatchBytes(t *testing.T) {
+	for records := range 9 {
+		for bytes := range 300 {
+			n := batchBytes(records, bytes)
+			least := batchHeader + records*recordHeader + bytes
+			if n%granule != 0 || int(n) < least || int(n) >= least+granule || int(n) > BatchBytes+records*RecordBytes+bytes {
+				t.Fatalf("%d records with %d bytes take %d", records, bytes, n)
+			}
+		}
+	}
+}
+
+// TestRecordsAreApart: who appends to what was read changes no other record.
+func TestRecordsAreApart(t *testing.T) {
+	r := newRing(t, 1<<16)
+	c, err := r.Claim(3, 12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Append([]byte("abc"), []byte("k"), 0)
+	c.Append([]byte("def"), nil, 1)
+	c.Append([]byte("ghi"), []byte("kl"), 2)
+	c.Publish()
+	b, _ := r.Next()
+	for range 2 {
+		var got []string
+		b.Records(func(_ int, rec Record) bool {
+			got = append(got, string(rec.Value)+"/"+string(rec.Meta))
+			_ = append(rec.Value, '#')
+			_ = append(rec.Meta, '#')
+			return true
+		})
+		if want := []string{"abc/k", "def/", "ghi/kl"}; !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+}
+
+// TestStateIsNoPosition: that a ring is closed, or waited for, changes no position.
+func TestStateIsNoPosition(t *testing.T) {
+	r := newRing(t, 1<<16)
+	put(t, r, 0, 1, 100)
+	claimed, used := r.Claimed(), r.Used()
+	r.SetWaiting(true)
+	r.Close()
+	if r.Claimed() != claimed || r.Used() != used {
+		t.Errorf("claimed %d, used %d; before %d, %d", r.Claimed(), r.Used(), claimed, used)
+	}
+	if r.Drained() {
+		t.Error("drained, and a batch is unread")
+	}
+	if r.Next(); !r.Drained() {
+		t.Error("not drained")
+	}
+}
+
+// TestWakes: who parks is woken by the first that comes, once; who does not, never.
+func TestWakes(t *testing.T) {
+	r := newRing(t, 1<<16)
+	wakes := 0
+	p := NewParker(func() { wakes++ })
+	r.Attach(p)
+	for _, want := range []int{1, 1, 2} { // in the second round it has unparked
+		if p.Park(); want == 1 && wakes == 1 {
+			p.Unpark()
+		}
+		put(t, r, 0, 1, 100)
+		put(t, r, 1, 1, 100)
+		if wakes != want {
+			t.Errorf("woken %d times, want %d", wakes, want)
+		}
+	}
+	p.Park()
+	if r.Close(); wakes != 3 {
+		t.Errorf("woken %d times, want once more for the end", wakes)
+	}
+}
+
+// TestSealedFirst: a batch in a file is not there before its checksum is. A process that dies between
+// the two must leave none.
+func TestSealedFirst(t *testing.T) {
+	d := openDir(t, dirOptions(ringDir(t)))
+	defer leave(d)
+	r := d.set.Rings[0]
+	c, err := r.Claim(1, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(&c, 0, 1, 100)
+	c.off = cap(c.buf) + 1 // sealing it panics, which is like dying
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("sealed")
+			}
+		}()
+		c.Publish()
+	}()
+	if r.Pending() {
+		t.Error("a batch without checksum is published")
+	}
+}
+
+// TestStalledIsNoLongerThanItTook: what was held up is a part of the time that went by.
+func TestStalledIsNoLongerThanItTook(t *testing.T) {
+	d := openDir(t, dirOptions(ringDir(t)))
+	defer leave(d)
+	r, begun := d.set.Rings[0], Now()
+	for i := range 100 {
+		put(t, r, i, 1, 100)
+	}
+	if s, most := r.Stalled(), Now()-begun; s > most {
+		t.Errorf("stalled for %d ns of %d", s, most)
+	}
+	c, err := r.Claim(1, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(&c, 0, 1, 100)
+	before := r.Stalled()
+	c.began -= 2 * stallAfter
+	if c.Publish(); r.Stalled() < before+2*stallAfter {
+		t.Errorf("a copy of %d ns counts as %d", 2*stallAfter, r.Stalled()-before)
+	}
+}
+
+// TestChecksumTies: a batch's checksum is that of its bytes, its place, its lap and its file.
+func TestChecksumTies(t *testing.T) {
+	b := make([]byte, 2*granule)
+	sum := checksum(1, 0, b)
+	for what, other := range map[string]uint32{
+		"another file":        checksum(2, 0, b),
+		"the next place":      checksum(1, granule, b),
+		"a lap of 64 KiB":     checksum(1, 1<<16, b),
+		"2^32 granules later": checksum(1, granule<<32, b),
+		"other bytes":         checksum(1, 0, append(slices.Clone(b[:2*granule-1]), 1)),
+	} {
+		if other == sum {
+			t.Errorf("%s: the same checksum", what)
+		}
+	}
+}
+
+// TestMarks: which positions can be.
+func TestMarks(t *testing.T) {
+	h := &fileHeader{capacity: 1 << 16, salt: 7}
+	good := marks{claimed: 3 * granule, sent: 2 * granule, done: granule, freed: granule}
+	kept := func(m marks, at, index uint64) marks {
+		m.keepAt, m.keepIndex, m.keepSum = at, index, keepSum(h.salt, m.freed, at, index)
+		return m
+	}
+	of := func(change func(*marks)) marks {
+		m := good
+		change(&m)
+		return m
+	}
+	for _, c := range []struct {
+		name string
+		m    marks
+		ok   bool
+	}{
+		{"good", good, true},
+		{"new", marks{}, true},
+		{"full", marks{claimed: 1 << 16}, true},
+		{"over full", marks{claimed: 1<<16 + granule}, false},
+		{"died between done and freed", of(func(m *marks) { m.freed = 0 }), true},
+		{"freed above done", of(func(m *marks) { m.done = 0 }), false},
+		{"done above sent", of(func(m *marks) { m.done = 3 * granule }), false},
+		{"sent above claimed", of(func(m *marks) { m.sent = 4 * granule }), false},
+		{"claimed is part of a granule", of(func(m *marks) { m.claimed++ }), false},
+		{"sent is part of a granule", of(func(m *marks) { m.sent++ }), false},
+		{"done is part of a granule", of(func(m *marks) { m.done++ }), false},
+		{"freed is part of a granule", of(func(m *marks) { m.freed-- }), false},
+		{"kept", kept(good, 2*granule, 5), true},
+		{"kept, and nothing left", kept(good, 3*granule, 0), true},
+		{"kept below freed", kept(good, 0, 0), false},
+		{"kept above claimed", kept(good, 4*granule, 0), false},
+		{"kept in a granule", kept(good, 2*granule+1, 0), false},
+		{"kept in a batch that is none", kept(good, 3*granule, 1), false},
+		{"kept in a batch of too many", kept(good, 2*granule, 1<<16/recordHeader+1), false},
+		{"not kept, so what it says is nothing", of(func(m *marks) { m.keepAt, m.keepIndex = 1, 1<<40 }), true},
+	} {
+		if err := c.m.check(h); (err == nil) != c.ok || err != nil && !isDamage(err) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if m := (marks{}); m.kept(0) {
+		t.Error("zeros are taken for what a stop noted")
+	}
+	if m := kept(good, 2*granule, 5); m.kept(h.salt + 1) {
+		t.Error("another file's note is taken")
+	}
+	m := kept(good, 2*granule, 5)
+	if at, index := m.begin(h.salt); at != 2*granule || index != 5 {
+		t.Errorf("goes on at record %d of %d", index, at)
+	}
+	m.freed = 2 * granule
+	if at, index := m.begin(h.salt); at != 2*granule || index != 0 {
+		t.Errorf("once more was freed, goes on at record %d of %d", index, at)
+	}
+}
+
+// TestClosedRingOpens: a process that died while it stopped, with somebody waiting, leaves a file like
+// any other.
+func TestClosedRingOpens(t *testing.T) {
+	for _, state := range []func(*Ring){(*Ring).Close, func(r *Ring) { r.SetWaiting(true) }} {
+		d := openDir(t, dirOptions(ringDir(t)))
+		put(t, d.set.Rings[0], 0, 3, 100)
+		state(d.set.Rings[0])
+		d = reopen(t, d)
+		r := d.set.Rings[0]
+		if got := take(t, r); len(d.Damaged()) > 0 || !slices.Equal(got, run(0, 3)) || r.Closed() {
+			t.Errorf("damaged %v, found %v, closed %v", d.Damaged(), got, r.Closed())
+		}
+		put(t, r, 3, 1, 100)
+		if b, ok := r.Next(); !ok || b.Conn != 99 {
+			t.Errorf("its own batch is of connection %d, want 99", b.Conn)
+		}
+		leave(d)
+	}
+}
+
+// TestCreateFile: what could not be made leaves nothing behind, and what is made is for nobody else.
+func TestCreateFile(t *testing.T) {
+	dir := ringDir(t)
+	h := fileHeader{capacity: bytesMin, shards: 1, topic: "records"}
+	path := filepath.Join(dir, "ring")
+	if err := os.MkdirAll(filepath.Join(path, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := createFile(path, h); err == nil {
+		t.Error("a directory was replaced")
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
+		t.Errorf("%v, %v", names, err)
+	}
+	path = filepath.Join(dir, "other")
+	if err := createFile(path, h); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 || info.Size() != h.size() {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// TestSendingOnlyGrows: what may be in Kafka stays so, also where the cursor went back.
+func TestSendingOnlyGrows(t *testing.T) {
+	d := openDir(t, dirOptions(ringDir(t)))
+	r := d.set.Rings[0]
+	for i := range 3 {
+		put(t, r, i, 1, 100)
+	}
+	var ends []uint64
+	for range 3 {
+		b, _ := r.Next()
+		ends = append(ends, b.End)
+	}
+	r.Sending(ends[1])
+	r.Sending(ends[0])
+	if got := r.pos.sent.Load(); got != ends[1] {
+		t.Errorf("sent %d, want %d", got, ends[1])
+	}
+	r.Free(ends[2])
+	if p := r.pos; p.sent.Load() != ends[2] || p.done.Load() != ends[2] || p.freed.Load() != ends[2] {
+		t.Errorf("freed: sent %d, done %d, freed %d; want %d", p.sent.Load(), p.done.Load(), p.freed.Load(), ends[2])
+	}
+	leave(d)
+}
+
+// TestLargestFound: a record counts with its meta.
+func TestLargestFound(t *testing.T) {
+	d := openDir(t, dirOptions(ringDir(t)))
+	c, err := d.set.Rings[0].Claim(2, 100+50+120)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Append(make([]byte, 100), make([]byte, 50), 0)
+	c.Append(make([]byte, 120), nil, 1)
+	c.Publish()
+	d = reopen(t, d)
+	if got := d.set.Rings[0].Recovered(); got.Largest != 150 || got.Bytes != 270 || got.Records != 2 {
+		t.Errorf("%+v", got)
+	}
+	leave(d)
+}
+
+// TestWordWins: what has a word is a batch, and what seems to be one around it, and has none, is not.
+func TestWordWins(t *testing.T) {
+	d := openDir(t, dirOptions(ringDir(t)))
+	r := d.set.Rings[0]
+	value := make([]byte, 200)
+	c, err := r.Claim(1, len(value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := value[granule-batchHeader-recordHeader:][:granule] // it begins where a granule does
+	small := Claim{r: r, start: c.start + granule, buf: inner, off: batchHeader + recordHeader, want: 1}
+	small.Append([]byte("inside"), nil, 0)
+	le := binary.LittleEndian
+	le.PutUint32(inner[atCount:], 1)
+	le.PutUint32(inner[atUsed:], uint32(small.off))
+	r.file.seal(&small)
+	c.Append(value, nil, 0)
+	c.Publish()
+	r.words[c.start/granule].Store(0)
+	r.words[small.start/granule].Store(word(0, granule))
+	d = reopen(t, d)
+	r = d.set.Rings[0]
+	if len(d.Damaged()) > 0 || r.Recovered().Records != 1 {
+		t.Fatalf("damaged %v, %+v", d.Damaged(), r.Recovered())
+	}
+	for b, ok := r.Next(); ok; b, ok = r.Next() {
+		b.Records(func(_ int, rec Record) bool {
+			if string(rec.Value) != "inside" {
+				t.Errorf("found %q", rec.Value)
+			}
+			return true
+		})
+	}
+	leave(d)
+}
+
+// TestNoteAtAHole: a stop that noted the second record of a batch which is none is damage.
+func TestNoteAtAHole(t *testing.T) {
+	for _, index := range []int{0, 1} {
+		d := openDir(t, dirOptions(ringDir(t)))
+		r := d.set.Rings[0]
+		c := put(t, r, 0, 3, 100)
+		r.Keep(c.start, index, true)
+		r.words[c.start/granule].Store(0)
+		r.data[c.start+batchHeader+3*recordHeader] ^= 1
+		if d = reopen(t, d); (len(d.Damaged()) == 1) != (index > 0) {
+			t.Errorf("record %d: damaged %v", index, d.Damaged())
+		}
+		leave(d)
+	}
+}
+
+// TestNothingAboveClaimed: a batch that begins or ends there says that the position is wrong.
+func TestNothingAboveClaimed(t *testing.T) {
+	for _, inside := range []uint64{0, granule} {
+		d := openDir(t, dirOptions(ringDir(t)))
+		r := d.set.Rings[0]
+		put(t, r, 0, 1, 100)
+		r.pos.claimed.Store(put(t, r, 1, 1, 100).start + inside)
+		if d = reopen(t, d); len(d.Damaged()) != 1 {
+			t.Errorf("damaged %v", d.Damaged())
+		}
+		leave(d)
+	}
+}
+
+// TestBatchThatCannotBe: what passes its checksum, and cannot be all the same.
+func TestBatchThatCannotBe(t *testing.T) {
+	le := binary.LittleEndian
+	const salt, pos = 7, 3 * granule
+	batch := func(count, used, value, meta int) []byte {
+		b := make([]byte, 2*granule)
+		le.PutUint32(b[atCount:], uint32(count))
+		le.PutUint32(b[atUsed:], uint32(used))
+		le.PutUint32(b[batchHeader:], uint32(value))
+		le.PutUint32(b[batchHeader+4:], uint32(meta))
+		le.PutUint32(b[atCRC:], checksum(salt, pos, b[:min(used, len(b))]))
+		return b
+	}
+	const empty = batchHeader + recordHeader // a batch of one record of nothing
+	for _, c := range []struct {
+		name string
+		b    []byte
+		fits bool
+		ok   bool
+	}{
+		{"good", batch(1, empty+30, 30, 0), true, true},
+		{"good, with a meta", batch(1, empty+30, 20, 11), true, true},
+		{"an empty meta", batch(1, empty+30, 30, 1), true, true},
+		{"records are shorter", batch(1, empty+30, 29, 0), true, false},
+		{"records are longer", batch(1, empty+30, 31, 0), true, false},
+		{"a meta is longer", batch(1, empty+30, 20, 12), true, false},
+		{"no room for its headers", batch(9, empty+30, 30, 0), false, false},
+		{"more than there is", batch(1, 2*granule+1, 2*granule+1-empty, 0), false, false},
+		{"a granule less", batch(1, empty+10, 10, 0), false, false},
+	} {
+		if fits := misfit(c.b[:granule], uint64(len(c.b))) == ""; fits != c.fits {
+			t.Errorf("%s: fits %v", c.name, fits)
+		} else if ok := fits && wrong(salt, pos, c.b) == ""; ok != c.ok {
+			t.Errorf("%s: right %v", c.name, ok)
+		}
+	}
+	b := batch(1, empty+30, 30, 0)
+	if b[empty+3]++; wrong(salt, pos, b) == "" {
+		t.Error("a record was changed, and the batch is right")
+	}
+}
