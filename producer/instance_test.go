@@ -1,0 +1,93 @@
+package producer
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/ringtail/ringtail/producer/rdk"
+)
+
+// TestWhatNobodyMayChange: the values that promises rest on, which only --unsafe changes, by whatever
+// name or spelling; and those that follow from flags, which it does not either.
+func TestWhatNobodyMayChange(t *testing.T) {
+	o := Options{Brokers: "h:1", MaxRecordBytes: 1000}
+	p := o.properties(topicState{}, 1)
+	for name, want := range map[string]string{
+		"acks": "all", "enable.idempotence": "true", "max.in.flight": "1", "enable.gapless.guarantee": "true", "message.timeout.ms": "0",
+		"retries": "2147483647", "allow.auto.create.topics": "false", "log.queue": "true",
+	} {
+		if p[name] != want {
+			t.Errorf("%s is %q, want %q", name, p[name], want)
+		}
+		if err := CheckProperties(map[string]string{name: want}, false); err != nil {
+			t.Errorf("%s=%s: %v", name, want, err)
+		}
+		other := "7"
+		if want == "false" {
+			other = "true"
+		}
+		if err := CheckProperties(map[string]string{name: other}, false); err == nil {
+			t.Errorf("%s=%s is taken", name, other)
+		}
+	}
+	for value, ok := range map[string]bool{"false": true, "f": true, "0": true, "FALSE": true, "true": false, "1": false, "T": false} {
+		for _, name := range []string{"allow.auto.create.topics", "delivery.report.only.error", "topic.allow.auto.create.topics"} {
+			if err := CheckProperties(map[string]string{name: value}, false); (err == nil) != ok {
+				t.Errorf("%s=%s: %v", name, value, err)
+			}
+		}
+	}
+	for name := range derived {
+		for _, unsafe := range []bool{false, true} {
+			if err := CheckProperties(map[string]string{name: "1"}, unsafe); err == nil {
+				t.Errorf("%s is taken, unsafe: %v", name, unsafe)
+			}
+		}
+	}
+	for _, name := range []string{"bootstrap.servers", "metadata.broker.list", "message.max.bytes", "queue.buffering.max.messages", "queue.buffering.max.kbytes"} {
+		if derived[name] == "" {
+			t.Errorf("%s does not follow from a flag", name)
+		}
+	}
+}
+
+// TestRoomInLibrdkafka: it takes the largest record with its key, whether it comes or was found, and
+// each line's window.
+func TestRoomInLibrdkafka(t *testing.T) {
+	number := func(o Options, lines int, name string) int {
+		n, err := strconv.Atoi(o.properties(topicState{}, lines)[name])
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		return n
+	}
+	o := Options{Brokers: "h:1", MaxRecordBytes: 100_000}
+	keyed, found := o, o
+	keyed.KeyField, found.largest = "k", 300_000
+	for _, c := range []struct {
+		o    Options
+		most int
+	}{{o, 100_000}, {keyed, 200_000}, {found, 300_000}} {
+		if n := number(c.o, 1, "message.max.bytes"); n < c.most+recordSlack || n > c.most+4096 {
+			t.Errorf("message.max.bytes %d, the largest record has %d", n, c.most)
+		}
+		for _, lines := range []int{1, 20} {
+			if n, least := number(c.o, lines, "queue.buffering.max.messages"), lines*c.o.windowRecords(); n < least+rdk.BatchMax*lines {
+				t.Errorf("room for %d records in %d lines", n, lines)
+			}
+			if n, least := number(c.o, lines, "queue.buffering.max.kbytes"), lines*(c.o.windowBytes()+c.most); n*1024 < least {
+				t.Errorf("room for %d KiB in %d lines", n, lines)
+			}
+		}
+	}
+}
+
+// TestDebugIsAddedTo: without ours nobody learns when there is a producer id.
+func TestDebugIsAddedTo(t *testing.T) {
+	for user, want := range map[string]string{"broker": debugIDs + ",broker", "": ""} {
+		o := Options{Brokers: "h:1", MaxRecordBytes: 1000, Properties: map[string]string{"debug": user}}
+		if got := o.properties(topicState{}, 1)["debug"]; got != want {
+			t.Errorf("debug=%q is %q, want %q", user, got, want)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package producer
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/ringtail/ringtail/shard"
+)
+
+// TestAcquit: a record that is set aside leaves its number to the next, so those behind it that are
+// blamed or suspected move up, and those before it do not.
+func TestAcquit(t *testing.T) {
+	for _, c := range []struct {
+		n                                  uint64
+		blamed, suspect, blames, suspicion []uint64
+	}{
+		{2, []uint64{2, 5, 9}, []uint64{1, 2, 3, 9}, []uint64{4, 8}, []uint64{1, 2, 2, 8}},
+		{1, []uint64{3}, []uint64{0, 5}, []uint64{2}, []uint64{0, 4}},
+		{7, nil, []uint64{6, 8}, nil, []uint64{6, 7}},
+	} {
+		l := &line{blamed: slices.Clone(c.blamed), suspect: slices.Clone(c.suspect)}
+		l.acquit(c.n)
+		if !slices.Equal(l.blamed, c.blames) || !slices.Equal(l.suspect, c.suspicion) {
+			t.Errorf("without %d: %v and %v become %v and %v, want %v and %v", c.n, c.blamed, c.suspect, l.blamed, l.suspect, c.blames, c.suspicion)
+		}
+	}
+	l := &line{blamed: []uint64{1}, suspect: []uint64{1, 2}}
+	l.acquitAll()
+	if l.isBlamed(1) || len(l.suspect) > 0 {
+		t.Error("the topic is at fault, and its records are not acquitted")
+	}
+}
+
+// TestJudge: marked by two instances in a row is blamed, in the order of numbers.
+func TestJudge(t *testing.T) {
+	l := &line{}
+	for _, c := range []struct{ marked, blamed []uint64 }{
+		{[]uint64{7, 3, 5}, nil},
+		{[]uint64{5, 8, 3}, []uint64{3, 5}},
+		{[]uint64{9, 8}, []uint64{8}},
+		{nil, nil},
+		{[]uint64{9}, nil},
+	} {
+		l.judge(c.marked)
+		if !slices.Equal(l.blamed, c.blamed) || !slices.IsSorted(l.suspect) || len(l.suspect) != len(c.marked) {
+			t.Errorf("marked %v: blamed %v, want %v; suspected %v", c.marked, l.blamed, c.blamed, l.suspect)
+		}
+	}
+}
+
+// TestStallIsForgotten: the room that a long list of batches took is given back, and an ordinary one's
+// is not.
+func TestStallIsForgotten(t *testing.T) {
+	for batches, kept := range map[int]bool{3000: false, 100: true} {
+		l := &line{ring: anyRing(t, 1<<20)}
+		for range batches {
+			put(t, l.ring, 1, 10, nil)
+			h := l.current()
+			l.enter(h, l.sent)
+			l.sent++
+			l.leave(h, l.sent)
+		}
+		l.acked = l.sent
+		freed := 0
+		if !l.free(0, func(*held) { freed++ }) || freed != batches || l.bytes != 0 || !l.idle() {
+			t.Errorf("%d batches: %d freed, %d bytes under way", batches, freed, l.bytes)
+		}
+		if room := cap(l.buf); (room > 0) != kept || room > 8*heldKept {
+			t.Errorf("%d batches: room for %d is kept", batches, room)
+		}
+	}
+}
+
+// TestSeekCountsBytesAnew: what is under way after the cursor went back is what lies behind it.
+func TestSeekCountsBytesAnew(t *testing.T) {
+	l := &line{ring: anyRing(t, 1<<20)}
+	for range 3 {
+		put(t, l.ring, 2, 100, nil)
+		h := l.current()
+		l.enter(h, l.sent)
+		l.sent += 2
+		l.leave(h, l.sent)
+	}
+	one := l.held[0].batch.Bytes()
+	for range 3 {
+		if l.seek(3); l.cur != 1 || l.at.Index != 1 || l.bytes != 2*one {
+			t.Errorf("stands at record %d of batch %d, %d bytes under way; want record 1 of batch 1, %d", l.at.Index, l.cur, l.bytes, 2*one)
+		}
+	}
+	if l.held[2].entered || l.held[2].walked {
+		t.Error("a batch behind the cursor counts as handed over")
+	}
+}
+
+// TestFoundInFiles: records, possible duplicates and the largest record are those of all rings in
+// files; letters count apart where records are counted.
+func TestFoundInFiles(t *testing.T) {
+	o := shard.DirOptions{Path: filepath.Join(t.TempDir(), "rings"), Topic: "t", DeadTopic: "dead", Shards: 2, Bytes: 1 << 16}
+	open := func() (*shard.Dir, shard.Set) {
+		d, err := shard.OpenDir(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d, d.Set()
+	}
+	closeAll := func(d *shard.Dir, set shard.Set) {
+		for _, r := range append(set.Rings, set.Dead) {
+			_ = r.Release()
+		}
+		_ = d.Close()
+	}
+	d, set := open()
+	for i, r := range append(slices.Clone(set.Rings), set.Dead) {
+		put(t, r, 2+i, []int{300, 200, 500}[i], nil)
+		b, _ := r.Next()
+		r.Sending(b.End)
+		put(t, r, 1, 100, nil)
+	}
+	closeAll(d, set)
+	d, set = open()
+	defer func() { closeAll(d, set) }()
+	if n := recoveredDuplicates(set); n != 2+3+4 {
+		t.Errorf("%d possible duplicates, want 9", n)
+	}
+	if n := recoveredLargest(set); n != 500 {
+		t.Errorf("the largest has %d bytes, want 500", n)
+	}
+	if n := recoveredLargest(shard.Set{Rings: set.Rings}); n != 300 {
+		t.Errorf("the largest record has %d bytes, want 300", n)
+	}
+	w := &Writer{set: set}
+	if k, want := w.Keep(), (Kept{Records: 3 + 4, Letters: 5}); k != want {
+		t.Errorf("never started: %+v, want %+v", k, want)
+	}
+	engines := []*engine{{lines: []*line{{ring: set.Rings[0]}, {shard: 1, ring: set.Rings[1]}}}, {lines: []*line{{shard: -1, ring: set.Dead}}}}
+	if k, want := keep(engines), (Kept{Records: 3 + 4, Letters: 5}); k != want {
+		t.Errorf("%+v, want %+v", k, want)
+	}
+}
+
+// TestLettersGivenUp: in memory, they count apart too.
+func TestLettersGivenUp(t *testing.T) {
+	record, letter := anyRing(t, 1<<16), anyRing(t, 1<<16)
+	put(t, record, 2, 10, nil)
+	put(t, record, 1, 10, nil)
+	put(t, letter, 4, 10, nil)
+	put(t, letter, 1, 10, nil)
+	if k, want := keep([]*engine{{lines: []*line{{ring: record}, {shard: -1, ring: letter}}}}), (Kept{GivenUp: 3, LettersGivenUp: 5}); k != want {
+		t.Errorf("%+v, want %+v", k, want)
+	}
+}
