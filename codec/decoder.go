@@ -53,7 +53,8 @@ const (
 //
 // The carry holds the first `seen` bytes, but never more than the limit: what
 // is beyond is white space that will be trimmed, or the record is over the
-// limit (`over`) and the carry is cut to MaxPrefix bytes.
+// limit (`over`) and the carry is cut to MaxPrefix bytes. Where it holds less than
+// was seen, nothing is added to it any more.
 type Decoder struct {
 	chunk []byte     // borrowed: what Next has not looked at yet
 	ahead *lookahead // what was found in the chunk ahead of Next, while its owner is this Decoder
@@ -214,12 +215,14 @@ func (d *Decoder) absorb(r *Router, p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	if n := len(trimRight(p)); n > 0 {
+	gone := d.carry != nil && len(d.carry.b) < d.seen // some of it is, also where the limit was raised since
+	n := len(trimRight(p))
+	if n > 0 {
 		d.size = d.seen + n
 	}
 	d.seen += len(p)
 	limit := r.max
-	if d.size > r.max {
+	if d.size > r.max || gone && n > 0 {
 		limit = min(r.max, MaxPrefix)
 		if !d.over {
 			d.over = true
@@ -227,8 +230,9 @@ func (d *Decoder) absorb(r *Router, p []byte) {
 				d.carry = d.carry.resize(limit)
 			}
 		}
-	} else if d.over { // the limit was raised meanwhile; what is gone is gone
-		limit = MaxPrefix
+	}
+	if gone {
+		return
 	}
 	if d.carry == nil {
 		p = p[:min(len(p), limit)]
