@@ -16,7 +16,7 @@ static   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
 fuzztime ?= 10s
 
-.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas clean need-go need-cc need-tests
+.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas mutants clean need-go need-cc need-tests
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ kafkas: need-go need-cc need-tests ## the tests against every Kafka, with both w
 	    KAFKA_VERSION=$$version RINGTAIL_WRITER=$$writer go test -v -count=1 -timeout 40m ./internal/e2e ./internal/faults; \
 	  done; \
 	done
+
+mutants: need-go need-cc ## break the code's rules one by one, and see whether a test dies: ARGS='-only native'
+	@nice go run ./internal/mutants $(ARGS)
 
 clean: ## remove what was built
 	@rm -rf bin dist

@@ -150,8 +150,7 @@ func TestLetterThatFindsNoRoom(t *testing.T) {
 }
 
 // TestLetterOfARefusedRecord: says whose record it was, why it was refused, and how long it was; it is
-// cut to what its topic takes and its ring has room for, and goes in before those who wait for room:
-// they wait for the engine.
+// cut to what its topic takes and its ring has room for.
 func TestLetterOfARefusedRecord(t *testing.T) {
 	for _, c := range []struct{ bytes, limit, cut int }{
 		{64 << 10, 1 << 20, 64<<10/2 - 1024}, // the ring is what is small
@@ -161,7 +160,6 @@ func TestLetterOfARefusedRecord(t *testing.T) {
 		h := newHands(t, 1)
 		h.topic.Limit = 100_000
 		dead := h.withDead(c.bytes, c.limit)
-		dead.SetWaiting(true)
 		h.e.cfg.RemoteOf = func(conn uint64) string {
 			if conn == 77 {
 				return "remote"
