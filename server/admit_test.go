@@ -36,14 +36,12 @@ func TestPromisesAreGivenBack(t *testing.T) {
 		if o := in.take(c, []byte(chunk)); o.blocked.on != waitNothing {
 			t.Fatalf("%+v", o)
 		}
-		half := ring.Capacity() / 2
-		for i, n := range []int{half, half - ring.Used()} {
-			if err := ring.Promise(n, false); err != nil {
-				t.Errorf("half %d of the room is promised to nobody, and cannot be had: %v", i, err)
-			}
+	}
+	half := ring.Capacity() / 2
+	for i, n := range []int{half, half - ring.Used()} {
+		if err := ring.Promise(n); err != nil {
+			t.Errorf("half %d of the room is promised to nobody, and cannot be had: %v", i, err)
 		}
-		ring.Withdraw(half)
-		ring.Withdraw(half - ring.Used())
 	}
 }
 

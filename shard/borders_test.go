@@ -80,12 +80,11 @@ func TestRecordsAreApart(t *testing.T) {
 	}
 }
 
-// TestStateIsNoPosition: that a ring is closed, or waited for, changes no position.
+// TestStateIsNoPosition: that a ring is closed changes no position.
 func TestStateIsNoPosition(t *testing.T) {
 	r := newRing(t, 1<<16)
 	put(t, r, 0, 1, 100)
 	claimed, used := r.Claimed(), r.Used()
-	r.SetWaiting(true)
 	r.Close()
 	if r.Claimed() != claimed || r.Used() != used {
 		t.Errorf("claimed %d, used %d; before %d, %d", r.Claimed(), r.Used(), claimed, used)
@@ -244,10 +243,9 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// TestClosedRingOpens: a process that died while it stopped, with somebody waiting, leaves a file like
-// any other.
+// TestClosedRingOpens: a process that died while it stopped leaves a file like any other.
 func TestClosedRingOpens(t *testing.T) {
-	for _, state := range []func(*Ring){(*Ring).Close, func(r *Ring) { r.SetWaiting(true) }} {
+	for _, state := range []func(*Ring){func(*Ring) {}, (*Ring).Close} {
 		d := openDir(t, dirOptions(ringDir(t)))
 		put(t, d.set.Rings[0], 0, 3, 100)
 		state(d.set.Rings[0])
