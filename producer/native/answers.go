@@ -46,9 +46,8 @@ func (c *Client) settle(a *answer) {
 	} else {
 		tooLong := !notSent(a.err) && pe.size.lost(f.bytes, len(f.parts), a.at)
 		c.tell(pe, a.err)
-		if p := f.parts[0]; tooLong && p.batch != nil && p.batch.flight == f && p.batch.count > 1 {
-			p.batch.maybe = true
-			c.fail(p, errNoAnswer)
+		if tooLong {
+			c.giveUp(f)
 		}
 	}
 	for _, p := range f.parts { // what got no answer
@@ -61,6 +60,15 @@ func (c *Client) settle(a *answer) {
 			b.maybe = b.maybe || !notSent(a.err)
 			c.retry(p, fmt.Sprintf("broker %d: %v", f.broker, cmp.Or(a.err, errUnanswered)))
 		}
+	}
+}
+
+// giveUp gives the only batch of a request up, so that the next instance makes smaller ones. A record
+// alone is as small as it can be.
+func (c *Client) giveUp(f *flight) {
+	if p := f.parts[0]; p.batch != nil && p.batch.flight == f && p.batch.count > 1 {
+		p.batch.maybe = true
+		c.fail(p, errNoAnswer)
 	}
 }
 
