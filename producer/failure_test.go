@@ -244,6 +244,28 @@ func TestTroubleIsOverBehindIt(t *testing.T) {
 	}
 }
 
+// TestTroubleInTwoShards: the back-off is over when both are past it.
+func TestTroubleInTwoShards(t *testing.T) {
+	h := newHands(t, 2)
+	h.push(0, 1)
+	h.push(1, 1)
+	for _, line := range []int{0, 1} { // one after the other
+		h.c.fails(line, errInvalidRecord, rdk.Track{})
+		h.c.tracks[1-line].Reports = 1
+		h.renewed()
+	}
+	for _, line := range []int{1, 0} {
+		if h.e.backoff == 0 {
+			t.Errorf("over before shard %d is", line)
+		}
+		h.c.acks(line)
+		h.e.step()
+	}
+	if h.e.backoff != 0 {
+		t.Errorf("back-off %v, and both are past it", h.e.backoff)
+	}
+}
+
 // TestBadTopicGetsNoInstance: and an order to stop is obeyed meanwhile.
 func TestBadTopicGetsNoInstance(t *testing.T) {
 	h := newHands(t, 1)
