@@ -152,3 +152,73 @@ func TestCutOff(t *testing.T) {
 		}
 	}
 }
+
+// TestNoMoreThanTheRoom: a record is not taken where its batch would have a granule more than there is.
+func TestNoMoreThanTheRoom(t *testing.T) {
+	in, c := admitting(t)
+	ring := in.srv.rings[1]
+	rec := `{"number":1,"pad":"` + strings.Repeat("x", 583) + `"}`
+	room := shard.BatchBytes(1, len(rec))
+	if short := shard.BatchBytes(0, len(rec)); short != room-shard.BatchBytes(0, 0) {
+		t.Fatalf("a batch of %d bytes has %d without its record's header: this proves nothing", room, short)
+	}
+	for _, left := range []int{room - shard.BatchBytes(0, 0), room} {
+		for free := ring.Capacity() - ring.Used() - left; free > 0; free = ring.Capacity() - ring.Used() - left {
+			n := min(free, ring.Capacity()/4) - shard.BatchBytes(1, 0)
+			claim, err := ring.Claim(1, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			claim.Append(make([]byte, n), nil, 0)
+			claim.Publish()
+		}
+		o := in.take(c, []byte(rec+"\n"))
+		if wants := left < room; (o.blocked.on == waitRoom) != wants || ring.Used() > ring.Capacity() {
+			t.Errorf("%d bytes free, %d needed: %+v, %d of %d used", left, room, o, ring.Used(), ring.Capacity())
+		}
+		for b, ok := ring.Next(); ok; b, ok = ring.Next() {
+			ring.Free(b.End)
+		}
+		c.overflow = nil
+	}
+}
+
+// TestLastRecordsAreNotLostForABatch: where nobody waits any more, what finds no room in a batch that is
+// full is lost only if its ring has none either.
+func TestLastRecordsAreNotLostForABatch(t *testing.T) {
+	in, c := admitting(t)
+	close(in.srv.giveUp)
+	ring := in.srv.rings[1]
+	chunk, n := lines(700_000)
+	in.take(c, []byte(chunk))
+	for b, ok := ring.Next(); ok; b, ok = ring.Next() {
+		n -= b.Count
+	}
+	if n != 0 || in.srv.lost.Load() != 0 {
+		t.Errorf("%d records missing, %d lost, and there was room", n, in.srv.lost.Load())
+	}
+}
+
+// TestLostIsNeverAcked: nor is anything behind it on its connection.
+func TestLostIsNeverAcked(t *testing.T) {
+	s, c := bareServer(t, codec.Newline, true)
+	in, err := newIntake(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(s.giveUp)
+	full := s.rings[1]
+	for free := full.Capacity(); free > 0; free = full.Capacity() - full.Used() {
+		if _, err := full.Claim(1, min(free, full.Capacity()/4)-shard.BatchBytes(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in.take(c, []byte(record(2)+"\n"+record(1)+"\n"+record(2)+"\n"))
+	for b, ok := s.rings[2].Next(); ok; b, ok = s.rings[2].Next() {
+		s.rings[2].Free(b.End)
+	}
+	c.loop.domain.pass()
+	if c.framed != 3 || s.lost.Load() != 1 || c.acks.done > 1 || !c.loop.domain.owes(c.acks) {
+		t.Errorf("%d records, %d lost, %d acked", c.framed, s.lost.Load(), c.acks.done)
+	}
+}
