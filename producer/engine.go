@@ -54,6 +54,7 @@ type engineConfig struct {
 	Dead          *shard.Ring   // where letters of records set aside go
 	DeadLimit     func() int    // most bytes of a letter
 	Keyed         bool          // records have keys (--key-field)
+	Compressed    bool          // compression.type: a record's size is not what Kafka sees
 	OnProgress    func()        // room was freed
 	OnRelief      func()        // a stall is over, and what had queued up is in Kafka
 	OnRefused     func(conn, ordinal uint64)
@@ -109,6 +110,7 @@ type engine struct {
 	batchMax    int           // batch.size that the client was made with
 	since       time.Duration // when the state was entered
 	retryAt     time.Duration // rebuilding: not before
+	opened      time.Duration // when the last instance was made
 	backoff     time.Duration
 	lookedAt    uint64 // rebuilding: a look at the topic newer than this one is needed
 	failure     bool   // settling: something failed, so queues are purged

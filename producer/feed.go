@@ -25,7 +25,7 @@ const (
 // itself (the dead ring was full), so that the engine looks again soon.
 func (e *engine) feed() (records int, again bool) {
 	t := e.topic()
-	e.recordMax, e.needKey, e.full = min(t.recordMax(), e.limits.record(t)), t.Compacted && e.cfg.Keyed, false
+	e.recordMax, e.needKey, e.full = min(t.recordMax(), e.limits.record(t, e.seams.now())), t.Compacted && e.cfg.Keyed, false
 	if e.lines[0].shard < 0 {
 		e.recordMax = min(e.recordMax, e.limits.letter(t))
 	}

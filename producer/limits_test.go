@@ -183,18 +183,18 @@ func TestTooLargeAlone(t *testing.T) {
 		"alone, says the client":   {rdk.Track{Failed: 1, Alone: true}, 1_000_000, 0, true},
 		"the last":                 {rdk.Track{Failed: 9}, 1_000_000, 0, true},
 	} {
-		topic := topicState{Look: 1, Limit: 1_000_000}
+		topic := topicState{Look: 1, Limit: 1_000_000, Assumed: true}
 		e, ring := still(t, 0, &silent{}, &topic)
 		put(t, ring, 10, 100, nil)
 		steps(e, 3)
 		var s limits
 		s.heed(topic)
-		s.tooLarge(e.lines[0], c.track, c.batch)
+		s.tooLarge(topic, e.lines[0], c.track, c.batch, false, 0)
 		refused := max(c.refused, 2*batchFloor)
 		if c.blamed {
 			refused = 0
 		}
-		if (s.blamed != nil) != c.blamed || s.refused != refused || c.blamed && (s.number != c.track.Failed || s.record(topic) != 99) {
+		if (s.blamed != nil) != c.blamed || s.refused != refused || c.blamed && (s.number != c.track.Failed || s.record(topic, aloneFor-1) != 99 || s.record(topic, aloneFor) < 1<<30) {
 			t.Errorf("%s: %+v", name, s)
 		}
 		if c.blamed {
@@ -204,9 +204,45 @@ func TestTooLargeAlone(t *testing.T) {
 			t.Errorf("%s: batches of %d", name, got)
 		}
 		topic.Limit = 700_000
-		if got := s.batch(topic); got != 700_000 || s.record(topic) < 1<<30 {
+		if got := s.batch(topic); got != 700_000 || s.record(topic, 0) < 1<<30 {
 			t.Errorf("%s: batches of %d once the topic's limit is another", name, got)
 		}
+	}
+}
+
+// TestOneWordIsNotEnough: of a topic whose limit is known nobody is blamed on a broker's word, and
+// what is compressed teaches nothing of others.
+func TestOneWordIsNotEnough(t *testing.T) {
+	for _, c := range []struct{ assumed, compressed, blamed bool }{{false, false, false}, {true, true, true}} {
+		topic := topicState{Look: 1, Limit: 1_000_000, Assumed: c.assumed}
+		e, ring := still(t, 0, &silent{}, &topic)
+		put(t, ring, 10, 100, nil)
+		steps(e, 3)
+		var s limits
+		s.heed(topic)
+		if s.tooLarge(topic, e.lines[0], rdk.Track{Failed: 1, Alone: true}, 1_000_000, c.compressed, 0); (s.blamed != nil) != c.blamed || s.record(topic, 0) < 1<<30 {
+			t.Errorf("%+v: %+v", c, s)
+		}
+	}
+}
+
+// TestInstancesAreApart: whatever fails, and whatever comes between, there is no more than an
+// instance a second.
+func TestInstancesAreApart(t *testing.T) {
+	topic := topicState{Look: 1, Limit: 5000}
+	e, ring := still(t, 0, nil, &topic)
+	var now time.Duration
+	e.seams.now = func() time.Duration { return now }
+	e.seams.look = func() { topic.Look++ }
+	e.seams.open = func(_ topicState, first []uint64) (client, error) { // each writes one record, and fails at the next
+		return &refusing{at: first[0] + 1, code: 44, first: []uint64{first[0], 0}, sent: [2]uint64{first[0], 0}}, nil
+	}
+	put(t, ring, 100, 10, nil)
+	for ; now < 20*time.Second; now += 10 * time.Millisecond {
+		e.step()
+	}
+	if n := e.stats.rebuilds.Load(); n < 15 || n > 20 {
+		t.Errorf("%d instances in 20 seconds", n)
 	}
 }
 

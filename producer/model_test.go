@@ -208,10 +208,12 @@ func (m *model) seams(slot int) seams {
 			close(gone)
 			return gone
 		},
-		topic: func() topicState { return topicState{Look: m.look, Name: "t", Err: m.err, Limit: m.limit} },
-		look:  func() {},
-		now:   func() time.Duration { return m.clock },
-		die:   func(error) { m.crashed = true },
+		topic: func() topicState {
+			return topicState{Look: m.look, Name: "t", Err: m.err, Limit: m.limit, Assumed: m.world.takes > 0}
+		},
+		look: func() {},
+		now:  func() time.Duration { return m.clock },
+		die:  func(error) { m.crashed = true },
 	}
 }
 

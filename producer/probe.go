@@ -35,9 +35,9 @@ func (w *Writer) probe(ctx context.Context) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.As(err, &u) && u.Down(): // for every library
+	case errors.As(err, &u) && native.Passes(err): // for every library
 		return fmt.Errorf("%w: %v", ErrLeader, u)
-	case w.opts.Writer != WriterAuto || w.probeLibrdkafka(ctx) != nil:
+	case w.opts.Writer != WriterAuto || native.Passes(err) || w.probeLibrdkafka(ctx) != nil:
 		return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %v", err)
 	}
 	w.opts.isNative = false

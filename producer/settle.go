@@ -21,7 +21,7 @@ func (e *engine) fail(code int, l *line) {
 	if l != nil && code != 0 {
 		t := e.client.Track(l.id)
 		l.trouble = t.Failed + 1
-		if code == errTooLarge && e.limits.tooLarge(l, t, e.batchMax) || code == errTimedOut && e.limits.tooLong(l, t, e.batchMax) {
+		if code == errTooLarge && e.limits.tooLarge(e.topic(), l, t, e.batchMax, e.cfg.Compressed, e.seams.now()) || code == errTimedOut && e.limits.tooLong(l, t, e.batchMax) {
 			e.backoff = min(e.backoff, backoffMin) // there are no more than ten of these steps
 		}
 	}
@@ -133,7 +133,8 @@ func (e *engine) stepDestroying() time.Duration {
 	}
 	if e.failure {
 		e.stats.rebuilds.Add(1)
-		e.retryAt = e.seams.now() + e.backoff
+		// Brokers remember each instance's id for a day, whatever it was that ended it.
+		e.retryAt = max(e.seams.now()+e.backoff, e.opened+backoffMin)
 		e.backoff = min(max(2*e.backoff, backoffMin), backoffMax)
 	}
 	e.failure, e.inflight = false, false
@@ -175,6 +176,7 @@ func (e *engine) stepRebuilding() time.Duration {
 		e.retryAt = e.seams.now() + backoffMax
 		return backoffMax
 	}
+	e.opened = e.seams.now()
 	e.client, e.batchMax, e.retriesSeen, e.able = c, t.batchMax(), 0, false
 	e.setWaking(c)
 	e.enter(running)

@@ -219,6 +219,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 		Linger:        w.opts.milliseconds("linger.ms"),
 		BatchSize:     int(w.opts.number("batch.size")),
 		Keyed:         w.opts.KeyField != "",
+		Compressed:    !strings.EqualFold(w.opts.property("compression.codec"), "none"),
 		OnProgress:    w.opts.OnProgress,
 		OnRelief:      giveBackMemory,
 		OnRefused:     w.opts.OnRefused,

@@ -44,11 +44,11 @@ func (c *Client) settle(a *answer) {
 	if a.err == nil {
 		c.answered(pe, a)
 	} else {
-		tooLong := !notSent(a.err) && pe.size.lost(f.bytes, len(f.parts), a.at)
-		c.tell(pe, a.err)
-		if tooLong {
-			c.giveUp(f)
+		if !notSent(a.err) {
+			pe.size.lost(f.bytes, c.requestLeast, a.at)
+			c.lostAlone(f)
 		}
+		c.tell(pe, a.err)
 	}
 	for _, p := range f.parts { // what got no answer
 		b := p.batch
@@ -63,12 +63,21 @@ func (c *Client) settle(a *answer) {
 	}
 }
 
-// giveUp gives the only batch of a request up, so that the next instance makes smaller ones. A record
-// alone is as small as it can be.
-func (c *Client) giveUp(f *flight) {
-	if p := f.parts[0]; p.batch != nil && p.batch.flight == f && p.batch.count > 1 {
-		p.batch.maybe = true
-		c.fail(p, errNoAnswer)
+// lostAlone gives a batch up that never gets an answer by itself, so that the next instance makes
+// smaller ones. A record alone is as small as it can be.
+func (c *Client) lostAlone(f *flight) {
+	for _, p := range f.parts {
+		b := p.batch
+		switch {
+		case b == nil || b.flight != f:
+		case len(f.parts) > 1 || b.count == 1 || b.bytes < c.requestLeast:
+			b.alone = 0
+		default:
+			if b.alone++; b.alone >= aloneMax {
+				b.maybe = true
+				c.fail(p, errNoAnswer)
+			}
+		}
 	}
 }
 

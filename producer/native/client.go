@@ -56,15 +56,17 @@ type Client struct {
 	now  func() time.Duration // monotonic
 	stop context.CancelFunc
 
-	requestBytes int // requestBytesMax
+	requestBytes int           // requestBytesMax
+	requestLeast int           // requestBytesMin
+	moveAfter    time.Duration // see moved
 
 	pool    pool
 	lines   []*line
 	parts   []*part
 	partOf  map[int32]*part // by partition
 	peers   map[int32]*peer
-	seen    *view // what leaders are by
-	begin   int   // which part Send begins with: the first that found no room in the last request
+	seen    *view   // what leaders are by
+	last    []*part // scratch of Send
 	ready   []*flight
 	halted  bool          // something failed: nothing new is sent
 	retryAt time.Duration // when the next batch is to be tried again; 0: none
@@ -118,6 +120,7 @@ type batch struct {
 	flight *flight // the request that it is under way with; nil: waits for one
 	maybe  bool    // a request that held it has no known end
 	tries  int     // answers that were doubtful
+	alone  int     // requests without answer, in a row, that held nothing else
 
 	// Requests that it was taken from, since its leader moved and they were not answered. They
 	// read data still, and may be answered yet.
@@ -170,8 +173,8 @@ func New(o Options, first []uint64) (*Client, error) {
 	c.stop = func() {
 		cancel()
 		kc.Close()
+		watching.Wait() // they use the network
 		w.close()
-		watching.Wait()
 	}
 	return c, nil
 }
@@ -181,8 +184,8 @@ var errStarting = errors.New("starting")
 func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Client {
 	c := &Client{
 		opts: o, wire: w, now: now, stop: func() {}, peers: map[int32]*peer{}, partOf: map[int32]*part{}, measure: newMeasure(),
-		requestBytes: requestBytesMax,
-		woken:        make(chan struct{}, 1), ask: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
+		requestBytes: requestBytesMax, requestLeast: requestBytesMin, moveAfter: moveAfter,
+		woken: make(chan struct{}, 1), ask: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
 	}
 	c.notReady(errStarting)
 	for _, n := range first {

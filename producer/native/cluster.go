@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -166,7 +169,7 @@ func (c *Client) once(ctx context.Context, kc *kgo.Client, limit time.Duration) 
 // greet has every leader let us in before there is anything to write, and says in
 // unready what is in the way. It ends once it has succeeded, or with ctx.
 func (c *Client) greet(ctx context.Context) {
-	for {
+	for wait := lookAgain; ; wait = min(2*wait, greetMax) {
 		if v := c.newest.Load(); v != nil {
 			err := reachAll(ctx, c.wire, v, c.opts.Partitions)
 			if err == nil {
@@ -176,14 +179,20 @@ func (c *Client) greet(ctx context.Context) {
 			}
 			c.notReady(err)
 			c.wantLook()
+		} else {
+			wait = lookAgain
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(lookAgain):
+		case <-time.After(wait):
 		}
 	}
 }
+
+// greetMax is how long at most nobody tries a leader that does not let us in: each try may be a
+// login that fails.
+const greetMax = 5 * time.Second
 
 func (c *Client) notReady(err error) {
 	text := err.Error()
@@ -195,10 +204,14 @@ type Unreachable struct{ error }
 
 func (u *Unreachable) Unwrap() error { return u.error }
 
-// Down tells whether that is because nobody listens, or nobody leads.
-func (u *Unreachable) Down() bool {
+// Passes tells whether it is as one may expect of a broker that is down, frozen or starting, or of a
+// network: not a matter of certificates, passwords or versions.
+func Passes(err error) bool {
 	var op *net.OpError
-	return errors.Is(u.error, errNobodyLeads) || errors.As(u.error, &op) && op.Op == "dial"
+	var dns *net.DNSError
+	return errors.Is(err, errNobodyLeads) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.As(err, &op) && !errors.As(err, &dns) && (op.Op == "dial" || op.Op == "read" || op.Op == "write")
 }
 
 var errNobodyLeads = errors.New("nobody leads it")
@@ -206,29 +219,34 @@ var errNobodyLeads = errors.New("nobody leads it")
 // reachAll returns nil if each of these partitions has a leader that takes our produce requests, else
 // an *Unreachable: of a leader that is there and does not let us in, if there is one.
 func reachAll(ctx context.Context, w wire, v *view, partitions []int32) error {
-	var worst *Unreachable
-	tried := map[int32]bool{}
+	leaders := map[int32]bool{}
+	var worst error
 	for _, p := range partitions {
-		broker := v.leader(p)
-		if broker >= 0 && tried[broker] {
-			continue
-		}
-		tried[broker] = true
-		err := fmt.Errorf("partition %d: %w", p, errNobodyLeads)
-		if broker >= 0 {
-			if err = w.reach(ctx, broker, v.brokers[broker]); err == nil {
-				continue
-			}
-			err = fmt.Errorf("broker %d at %s: %w", broker, v.brokers[broker], err)
-		}
-		if u := (&Unreachable{err}); worst == nil || worst.Down() && !u.Down() {
-			worst = u
+		if broker := v.leader(p); broker >= 0 {
+			leaders[broker] = true
+		} else if worst == nil {
+			worst = fmt.Errorf("partition %d: %w", p, errNobodyLeads)
 		}
 	}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for broker := range leaders {
+		all.Go(func() {
+			if err := w.reach(ctx, broker, v.brokers[broker]); err != nil {
+				err = fmt.Errorf("broker %d at %s: %w", broker, v.brokers[broker], err)
+				mu.Lock()
+				defer mu.Unlock()
+				if worst == nil || Passes(worst) && !Passes(err) {
+					worst = err
+				}
+			}
+		})
+	}
+	all.Wait()
 	if worst == nil {
 		return nil
 	}
-	return worst
+	return &Unreachable{worst}
 }
 
 // Probe asks brokers for everything that writing to them needs (a producer id, the

@@ -58,6 +58,7 @@ type op struct {
 type modelPart struct {
 	rest time.Duration // until then what was refused for the time being is not tried again
 	view *view         // unless leaders are others than these
+	of   *byte         // the batch that was refused
 
 	leader int32
 	epoch  int32
@@ -141,7 +142,8 @@ func (m *model) begin() {
 	}
 	m.failure, m.lost = [modelLines]rdk.Track{}, [modelParts]bool{}
 	m.client = newClient(o, m.handed, m, func() time.Duration { return m.clock })
-	m.client.requestBytes = 1400
+	m.client.requestBytes, m.client.requestLeast = 1400, 1
+	m.client.moveAfter = time.Duration(m.rng.IntN(300)) * time.Millisecond
 	m.id++
 	m.client.id.Store(&producerID{m.id, 0})
 }
@@ -387,7 +389,7 @@ func (m *model) settle() {
 		})
 		for i := range modelLines {
 			// One that is refused may have been in a request that was lost.
-			if t := m.client.Track(i); t.Maybe > 0 && !m.poison && !m.lost[i%modelParts] {
+			if t := m.client.Track(i); t.Maybe > 0 && !m.poison && !m.lost[i%modelParts] && t.Err != errNoAnswer {
 				m.t.Fatalf("line %d: fate of %d records is not known, and Kafka was well", i, t.Maybe)
 			}
 		}
@@ -441,7 +443,7 @@ func TestModel(t *testing.T) {
 		"partition unanswered", "throttled", "not leader", "refused", "duplicate", "an error", "written, and an error", "leader moved",
 		"cut off", "arrives late", "not sent", "answer lost", "answer late", "cut on the way", "failed", "purged, and waited", "purged at once",
 		"leaders of old", "a leader that is none, and no epoch", "a successor", "a dead client's request", "a producer forgotten", "unknown producer",
-		"doubtful", "too large",
+		"doubtful", "too large", "moved", "acked by an earlier request",
 	} {
 		if faults[f] == 0 {
 			t.Errorf("never seen: %s", f)

@@ -27,7 +27,12 @@ func (m *model) produce(broker int32, address string, q *request, answered func(
 		m.t.Fatalf("a request of %d bytes", size)
 	}
 	for _, p := range q.parts {
-		if part := m.parts[p.partition]; m.clock < part.rest && m.client.seen == part.view {
+		b := m.client.partOf[p.partition].batch
+		if b.shared {
+			m.faults["moved"]++
+			continue // at once
+		}
+		if part := m.parts[p.partition]; m.clock < part.rest && m.client.seen == part.view && &p.data[0][0] == part.of {
 			m.t.Fatalf("partition %d is tried again at once", p.partition)
 		}
 	}
@@ -73,7 +78,7 @@ func (m *model) arrive(o *op) *kmsg.ProduceResponse {
 			m.faults["a dead client's request"]++
 		}
 		m.append(o.broker, m.parts[p.partition], o.batches[i], &a)
-		m.lost[p.partition] = m.lost[p.partition] || o.client == m.client && judge(a.ErrorCode).verdict == lost
+		m.lost[p.partition] = m.lost[p.partition] || o.client == m.client && slices.Contains([]verdict{lost, doubtful}, judge(a.ErrorCode).verdict)
 		if !m.calm && m.rng.IntN(30) == 0 {
 			m.faults["partition unanswered"]++
 			continue
@@ -241,6 +246,12 @@ func (m *model) network() {
 		gone()
 	case o.response != nil:
 		m.faults["answer late"]++
+		for _, a := range o.response.Topics[0].Partitions {
+			if p := m.client.partOf[a.Partition]; o.client == m.client && judge(a.ErrorCode).verdict == written && p.batch != nil && p.batch.flight != nil &&
+				slices.ContainsFunc(p.batch.earlier, func(f *flight) bool { return f.broker == o.broker }) && p.batch.flight.broker != o.broker {
+				m.faults["acked by an earlier request"]++
+			}
+		}
 		o.answered(o.response, nil)
 		gone()
 	case !m.calm && m.rng.IntN(8) == 0:
@@ -277,7 +288,7 @@ func (m *model) rest(o *op, r *kmsg.ProduceResponse) {
 		for i := range o.request.parts {
 			if p := &o.request.parts[i]; p.partition == a.Partition && b != nil && b.flight != nil && b.flight.broker == o.broker &&
 				&b.data[0][0] == &p.data[0][0] && judge(a.ErrorCode).verdict != written {
-				part.rest, part.view = m.clock+m.client.opts.Backoff, m.client.seen
+				part.rest, part.view, part.of = m.clock+m.client.opts.Backoff, m.client.seen, &p.data[0][0]
 			}
 		}
 	}

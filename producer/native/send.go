@@ -17,10 +17,8 @@ func (c *Client) Send() {
 	}
 	now := c.now()
 	c.retryAt = 0
-	begin, left := c.begin, -1
-	for i := range c.parts {
-		k := (begin + i) % len(c.parts)
-		p := c.parts[k]
+	left := false
+	for _, p := range c.parts {
 		if !c.mayGo(p, now) {
 			continue
 		}
@@ -32,23 +30,37 @@ func (c *Client) Send() {
 			p.seal(*id, c.opts.Compressor)
 		}
 		if !pe.take(p, c.requestBytes) {
-			if left < 0 {
-				left = k
-			}
+			left = true
 			continue
 		}
 		if len(pe.flight.parts) == 1 {
 			c.ready = append(c.ready, pe.flight)
 		}
 	}
-	if left >= 0 {
-		c.begin = left
+	if left {
+		c.takeTurns()
 	}
 	for i, f := range c.ready {
 		c.launch(f, now)
 		c.ready[i] = nil
 	}
 	c.ready = c.ready[:0]
+}
+
+// takeTurns puts what goes now behind what found no room, so that this is first the next time,
+// whichever broker that is.
+func (c *Client) takeTurns() {
+	rest := c.parts[:0]
+	for _, p := range c.parts {
+		if p.batch != nil && p.batch.flight != nil && !p.batch.flight.launched {
+			c.last = append(c.last, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	c.parts = append(rest, c.last...)
+	clear(c.last)
+	c.last = c.last[:0]
 }
 
 // mayGo tells whether there is something of p to send, leaders and brokers apart.
@@ -74,7 +86,7 @@ const moveAfter = 5 * time.Second
 // its sequence it is known there should it be in the log already.
 func (c *Client) moved(p *part, now time.Duration) bool {
 	f, leader := p.batch.flight, c.seen.leader(p.partition)
-	return f.launched && leader >= 0 && leader != f.broker && c.due(f.begun+moveAfter, now)
+	return f.launched && leader >= 0 && leader != f.broker && c.due(f.begun+c.moveAfter, now)
 }
 
 // due tells whether it is time; if not, Poll will not sleep beyond it.

@@ -9,23 +9,23 @@ import "time"
 //   - a request without answer that is larger than any that was answered since the last such loss
 //     halves the limit. One that is not larger does so the second time: brokers also die, and
 //     then its size was no matter;
-//   - a request of one batch is always let through: batches cannot be split. One that was lost
-//     aloneMax times in a row is given up, and the next instance makes smaller ones;
+//   - a request of one batch is always let through: batches cannot be split. A batch that was lost
+//     aloneMax times in a row in requests of its own is given up, and the next instance makes
+//     smaller ones;
 //   - the limit doubles at most every growAfter, when a request was full and took less than a
 //     quarter of socket.timeout.ms.
 type size struct {
 	limit  int           // bytes of a request; 0: no other than Client.requestBytes
 	proven int           // bytes of the largest request answered since one was lost
 	growAt time.Duration // not before
-	alone  int           // requests of one batch that were lost, in a row
 }
 
 // aloneMax is more than one, since brokers also die, and little, since it is a multiple of
 // socket.timeout.ms where the link is slow.
 const aloneMax = 3
 
-// aloneBytes is what passes everywhere: smaller batches are never given up for their size.
-const aloneBytes = 32 << 10
+// requestBytesMin is what passes everywhere: nothing is made smaller than that.
+const requestBytesMin = 32 << 10
 
 const growAfter = 10 * time.Minute
 
@@ -37,24 +37,18 @@ func (s *size) most(all int) int {
 	return min(s.limit, all)
 }
 
-// lost notes that a request of so many bytes and batches may have been sent and got no answer. It
-// tells whether its only batch is to be given up.
-func (s *size) lost(bytes, batches int, now time.Duration) bool {
+// lost notes that a request of so many bytes may have been sent and got no answer. The limit does not
+// fall below least.
+func (s *size) lost(bytes, least int, now time.Duration) {
 	if bytes > s.proven {
-		s.limit, s.growAt = max(bytes/2, 1), now+growAfter
+		s.limit, s.growAt = max(bytes/2, least), now+growAfter
 	}
 	s.proven = 0
-	if batches > 1 || bytes < aloneBytes {
-		s.alone = 0
-		return false
-	}
-	s.alone++
-	return s.alone >= aloneMax
 }
 
 // answered notes that a request was.
 func (s *size) answered(f *flight, now, socketTimeout time.Duration) {
-	s.proven, s.alone = max(s.proven, f.bytes), 0
+	s.proven = max(s.proven, f.bytes)
 	if s.limit > 0 && f.full && now >= s.growAt && now-f.begun < socketTimeout/4 {
 		if s.limit, s.growAt = 2*s.limit, now+growAfter; s.limit >= requestBytesMax {
 			s.limit = 0

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/producer/rdk"
@@ -28,11 +29,11 @@ func TestSize(t *testing.T) {
 	}
 	want("at first", all)
 	answer(800_000, true, 0, 0)
-	s.lost(800_000, 2, 0)
+	s.lost(800_000, requestBytesMin, 0)
 	want("lost at a size that had passed", all)
-	s.lost(800_000, 2, 0)
+	s.lost(800_000, requestBytesMin, 0)
 	want("lost twice in a row", 400_000)
-	s.lost(400_000, 2, time.Second)
+	s.lost(400_000, requestBytesMin, time.Second)
 	want("and again", 200_000)
 	answer(200_000, true, time.Second, 2*time.Second)
 	want("passes", 200_000)
@@ -55,23 +56,40 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// TestOneBatchIsGivenUp: batches cannot be split, so that one which never gets an answer is given up,
-// but neither at once, nor one that is small, nor in favour of one that was answered.
+// TestOneBatchIsGivenUp: batches cannot be split, so that one which never gets an answer by itself is
+// given up, whatever the broker answers others meanwhile.
 func TestOneBatchIsGivenUp(t *testing.T) {
-	var s size
-	for i, c := range []struct {
-		bytes, batches int
-		answered, up   bool
+	for name, c := range map[string]struct {
+		bytes, count, parts int
+		up                  bool
 	}{
-		{800_000, 1, false, false}, {800_000, 1, false, false}, {800_000, 1, false, true}, {800_000, 1, true, false},
-		{800_000, 1, false, false}, {800_000, 1, false, false}, {800_000, 2, false, false}, {800_000, 1, false, false},
-		{800_000, 1, false, false}, {10_000, 1, false, false}, {10_000, 1, false, false}, {10_000, 1, false, false}, {10_000, 1, false, false},
+		"large": {requestBytesMin, 2, 1, true}, "small": {requestBytesMin - 1, 2, 1, false}, "one record": {800_000, 1, 1, false}, "beside another": {800_000, 2, 2, false},
 	} {
-		if c.answered {
-			s.answered(&flight{bytes: c.bytes}, 0, time.Minute)
-		} else if up := s.lost(c.bytes, c.batches, 0); up != c.up {
-			t.Errorf("%d: given up %v", i, up)
+		client := newClient(options(), []uint64{0, 0}, nil, func() time.Duration { return 0 })
+		client.peers[0] = &peer{}
+		for try := range aloneMax {
+			f := &flight{cancel: func() {}, bytes: c.bytes}
+			for i := range c.parts {
+				p := client.part(int32(i))
+				if p.batch == nil && try == 0 {
+					p.batch = &batch{line: client.lines[i], count: c.count, bytes: c.bytes}
+				}
+				p.batch.flight = f
+				f.parts = append(f.parts, p)
+			}
+			client.settle(&answer{flight: f, err: errCut})
+			client.settle(&answer{flight: &flight{cancel: func() {}}, response: kmsg.NewPtrProduceResponse()}) // somebody else's
+			if track := client.Track(0); (track.Failed != rdk.None) != (c.up && try == aloneMax-1) {
+				t.Errorf("%s, try %d: %+v", name, try, track)
+			}
 		}
+	}
+	var s size
+	for range 30 {
+		s.lost(requestBytesMin, requestBytesMin, 0)
+	}
+	if got := s.most(requestBytesMax); got != requestBytesMin {
+		t.Errorf("%d bytes at most, want %d", got, requestBytesMin)
 	}
 }
 
