@@ -75,11 +75,6 @@ type entry struct {
 	replicated  bool // it stays when the leader changes
 }
 
-// behind is n sequences further; the largest is followed by 0.
-func behind(sequence int32, n int) int32 {
-	return int32((int64(sequence) + int64(n)) % (math.MaxInt32 + 1))
-}
-
 // next is the sequence that is expected of a producer.
 func (p *modelPart) next(id int64) int32 {
 	for _, e := range slices.Backward(p.log) {

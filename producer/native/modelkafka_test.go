@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -92,6 +93,11 @@ func (m *model) arrive(o *op) *kmsg.ProduceResponse {
 		m.faults["throttled"]++
 	}
 	return r
+}
+
+// behind is n sequences further; the largest is followed by 0.
+func behind(sequence int32, n int) int32 {
+	return int32((int64(sequence) + int64(n)) % (math.MaxInt32 + 1))
 }
 
 func (m *model) append(broker int32, p *modelPart, b []byte, a *kmsg.ProduceResponseTopicPartition) {
