@@ -428,7 +428,7 @@ func (m *model) until(what string, so func() bool) {
 
 func TestModel(t *testing.T) {
 	faults := map[string]int{}
-	for seed := range uint64(2000) {
+	for seed := range seeds() {
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { newModel(t, seed, faults).play() }) {
 			break
 		}

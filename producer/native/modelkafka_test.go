@@ -95,6 +95,14 @@ func (m *model) arrive(o *op) *kmsg.ProduceResponse {
 	return r
 }
 
+// seeds is how many runs there are: fewer with -short, which is for the race detector.
+func seeds() uint64 {
+	if testing.Short() {
+		return 600
+	}
+	return 2000
+}
+
 // behind is n sequences further; the largest is followed by 0.
 func behind(sequence int32, n int) int32 {
 	return int32((int64(sequence) + int64(n)) % (math.MaxInt32 + 1))
