@@ -217,6 +217,10 @@ func (m *model) seams(slot int) seams {
 	}
 }
 
+// patienceSteps are an hour of the model's time: each instance takes seconds, and a record that is set
+// aside several of them.
+const patienceSteps = 150_000
+
 func (m *model) run() {
 	m.boot()
 	defer m.release()
@@ -236,7 +240,7 @@ func (m *model) run() {
 	for _, r := range m.rings {
 		r.Close()
 	}
-	for range 20_000 {
+	for range patienceSteps {
 		m.step()
 		if m.crashed && m.files {
 			m.kill()
@@ -255,7 +259,7 @@ func (m *model) run() {
 			return
 		}
 	}
-	m.t.Errorf("faults have ended, and after 20,000 steps the shards are still at it: %v, %d of %d freed", m.engine.state, m.done, len(m.pushed[0]))
+	m.t.Errorf("faults have ended, and after %d steps the shards are still at it: %v, %d of %d freed", patienceSteps, m.engine.state, m.done, len(m.pushed[0]))
 }
 
 // stopNow orders the engines to stop while the faults go on: they must end, in
@@ -266,13 +270,13 @@ func (m *model) stopNow() {
 	if m.tail != nil {
 		m.tail.abort.Store(true)
 	}
-	for range 20_000 {
+	for range patienceSteps {
 		m.step()
 		if m.t.Failed() || m.crashed || m.engine.state == ended && (m.tail == nil || m.tail.state == ended) {
 			return
 		}
 	}
-	m.t.Errorf("ordered to stop, and after 20,000 steps still %v", m.engine.state)
+	m.t.Errorf("ordered to stop, and after %d steps still %v", patienceSteps, m.engine.state)
 }
 
 // step is one move of somebody.
