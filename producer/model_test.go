@@ -217,9 +217,7 @@ func (m *model) seams(slot int) seams {
 	}
 }
 
-// patienceSteps are an hour of the model's time: each instance takes seconds, and a record that is set
-// aside several of them.
-const patienceSteps = 150_000
+const patienceSteps = 150_000 // an hour of the model's time: a record that is set aside takes instances, these take seconds
 
 func (m *model) run() {
 	m.boot()
