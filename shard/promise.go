@@ -51,7 +51,8 @@ func (r *Ring) ClaimPromised(records, bytes, promised int) (Claim, error) {
 		}
 		if r.pos.claimed.CompareAndSwap(c, c+need) {
 			if invariant.Enabled {
-				invariant.Check(r.Used() <= int(r.capacity), "ring %s: %d bytes used of %d", r.name, r.Used(), r.capacity)
+				used := c + need - r.pos.freed.Load() // not Used: others claim and free between its loads
+				invariant.Check(used <= r.capacity, "ring %s: %d bytes used of %d", r.name, used, r.capacity)
 			}
 			return r.claimed(c, records, need), nil
 		}
