@@ -45,7 +45,7 @@ func (c *Client) settle(a *answer) {
 		c.answered(pe, a)
 	} else {
 		if !notSent(a.err) {
-			pe.size.lost(f.bytes, c.requestLeast, a.at)
+			pe.size.lost(f.bytes, c.sizes, a.at)
 			c.lostAlone(f)
 		}
 		c.tell(pe, a.err)
@@ -70,7 +70,7 @@ func (c *Client) lostAlone(f *flight) {
 		b := p.batch
 		switch {
 		case b == nil || b.flight != f:
-		case len(f.parts) > 1 || b.count == 1 || b.bytes < c.requestLeast:
+		case len(f.parts) > 1 || b.count == 1 || b.bytes < c.sizes.least:
 			b.alone = 0
 		default:
 			if b.alone++; b.alone >= aloneMax {
@@ -88,7 +88,7 @@ func (c *Client) answered(pe *peer, a *answer) {
 		pe.told = false
 		c.note(rdk.Event{Level: levelNotice, Text: fmt.Sprintf("broker %d answers again", pe.broker)})
 	}
-	pe.size.answered(f, a.at, c.opts.SocketTimeout)
+	pe.size.answered(f, c.sizes, a.at, c.opts.SocketTimeout)
 	c.measure.add(a.at - f.begun)
 	if a.response.Version >= throttledAtOnce {
 		pe.notYet = a.at + min(max(time.Duration(a.response.ThrottleMillis)*time.Millisecond, 0), throttleMax)
@@ -131,7 +131,7 @@ func (c *Client) tell(pe *peer, err error) {
 	}
 	pe.told = true
 	text := fmt.Sprintf("broker %d, trying again: %v", pe.broker, err)
-	if pe.size.limit > 0 {
+	if pe.size.failed > 0 {
 		text += fmt.Sprintf("; requests to it have %d bytes at most now, but for a batch that is larger", pe.size.limit)
 	}
 	c.note(rdk.Event{Level: level, Text: text})

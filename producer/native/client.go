@@ -38,11 +38,6 @@ type Options struct {
 	TellEvery      time.Duration  // statistics.interval.ms; 0: never
 }
 
-// requestBytesMax is the most of one request's batches, unless one batch is larger. There are
-// services that close the connection at 1,046,528 bytes, and what comes last in a request
-// must not wait long for what comes first.
-const requestBytesMax = 1_000_000
-
 // producerID is what brokers know the writer by.
 type producerID struct {
 	id    int64
@@ -56,9 +51,8 @@ type Client struct {
 	now  func() time.Duration // monotonic
 	stop context.CancelFunc
 
-	requestBytes int           // requestBytesMax
-	requestLeast int           // requestBytesMin
-	moveAfter    time.Duration // see moved
+	sizes     sizes         // requestSizes
+	moveAfter time.Duration // see moved
 
 	pool    pool
 	lines   []*line
@@ -184,7 +178,7 @@ var errStarting = errors.New("starting")
 func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Client {
 	c := &Client{
 		opts: o, wire: w, now: now, stop: func() {}, peers: map[int32]*peer{}, partOf: map[int32]*part{}, measure: newMeasure(),
-		requestBytes: requestBytesMax, requestLeast: requestBytesMin, moveAfter: moveAfter,
+		sizes: requestSizes, moveAfter: moveAfter,
 		woken: make(chan struct{}, 1), ask: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
 	}
 	c.notReady(errStarting)

@@ -137,7 +137,7 @@ func (m *model) begin() {
 	}
 	m.failure, m.lost = [modelLines]rdk.Track{}, [modelParts]bool{}
 	m.client = newClient(o, m.handed, m, func() time.Duration { return m.clock })
-	m.client.requestBytes, m.client.requestLeast = 1400, 1
+	m.client.sizes = sizes{1, 700 + m.rng.IntN(700), 1400}
 	m.client.moveAfter = time.Duration(m.rng.IntN(300)) * time.Millisecond
 	m.id++
 	m.client.id.Store(&producerID{m.id, 0})

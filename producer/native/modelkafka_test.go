@@ -24,7 +24,7 @@ func (m *model) produce(broker int32, address string, q *request, answered func(
 		m.t.Fatal("a broker asked for time, and gets none")
 	}
 	size := sizeOf(q)
-	if size > m.client.requestBytes && len(q.parts) > 1 {
+	if size > m.client.sizes.most && len(q.parts) > 1 {
 		m.t.Fatalf("a request of %d bytes", size)
 	}
 	for _, p := range q.parts {

@@ -26,13 +26,14 @@ func (c *Client) Send() {
 		if pe == nil {
 			continue
 		}
-		if p.batch == nil {
-			p.seal(*id, c.opts.Compressor)
-		}
-		if !pe.take(p, c.requestBytes) {
+		if !pe.fits(p, c.sizes) {
 			left = true
 			continue
 		}
+		if p.batch == nil { // not before: what finds no room goes on filling
+			p.seal(*id, c.opts.Compressor)
+		}
+		pe.take(p)
 		if len(pe.flight.parts) == 1 {
 			c.ready = append(c.ready, pe.flight)
 		}
@@ -115,21 +116,32 @@ func (c *Client) peer(p *part, now time.Duration) *peer {
 	return pe
 }
 
+// fits tells whether the batch of p, or the one to come, goes into the request that is being made
+// for a broker. A request takes at least one.
+func (pe *peer) fits(p *part, z sizes) bool {
+	if pe.flight == nil {
+		return true
+	}
+	bytes := partBytes
+	if p.batch != nil {
+		bytes += p.batch.bytes
+	} else {
+		bytes += p.pending().open.size() // at most: compression comes later
+	}
+	fits := pe.flight.bytes+bytes <= pe.size.most(z)
+	pe.flight.full = pe.flight.full || !fits
+	return fits
+}
+
 // take puts the batch of p into the request that is being made for a broker.
-func (pe *peer) take(p *part, most int) bool {
+func (pe *peer) take(p *part) {
 	if pe.flight == nil {
 		pe.flight = &flight{broker: pe.broker}
 	}
 	f := pe.flight
-	bytes := p.batch.bytes + partBytes
-	if f.bytes > 0 && f.bytes+bytes > pe.size.most(most) {
-		f.full = true
-		return false
-	}
-	f.bytes += bytes
+	f.bytes += p.batch.bytes + partBytes
 	f.parts = append(f.parts, p)
 	p.batch.flight = f
-	return true
 }
 
 // pending answers the line whose records go next, nil if none has any.

@@ -10,7 +10,7 @@ import (
 // turn comes.
 func TestFair(t *testing.T) {
 	m := newCalmModel(t)
-	m.client.requestBytes = 1 // one batch each
+	m.client.sizes = sizes{1, 1, 1} // one batch each
 	for range 4 * modelLines {
 		for line := range modelLines {
 			m.hand(line)
@@ -67,5 +67,18 @@ func TestLooksAtLeaders(t *testing.T) {
 		if len(m.client.ask) == 0 {
 			t.Error("nobody asks who leads")
 		}
+	}
+}
+
+// TestNoRoomGoesOnFilling: what found no room in a request is not sealed for it, and goes with what has
+// come since.
+func TestNoRoomGoesOnFilling(t *testing.T) {
+	m := newCalmModel(t)
+	m.client.sizes = sizes{1, 1, 1} // one batch each
+	m.hand(0)
+	m.hand(1)
+	m.client.Send()
+	if first, second := m.client.part(0).batch, m.client.part(1).batch; first == nil || second != nil {
+		t.Errorf("sealed: %v, %v", first, second)
 	}
 }

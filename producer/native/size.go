@@ -2,56 +2,69 @@ package native
 
 import "time"
 
-// size is how large requests to a broker may be. Some close the connection at a size that they
-// do not tell, and over a slow link a large one takes longer than socket.timeout.ms: what was
+// sizes bound requests, in bytes. The first is what services take that close the connection of a
+// larger one (1,046,528 bytes at Event Hubs). Over the least everything passes. The most is where a
+// request's last batch would wait long for its first.
+type sizes struct{ least, first, most int }
+
+var requestSizes = sizes{32 << 10, 1_000_000, 8 << 20}
+
+// size is how large requests to a broker may be. Since a broker has one request under way, this is what
+// goes in a round trip; but some brokers, or what stands before them, close the connection at a size
+// that they do not tell, and over a slow link a large one takes longer than socket.timeout.ms. What was
 // sent once so would be sent so for ever. So
 //
+//   - the limit doubles with each request that was full and took less than a quarter of
+//     socket.timeout.ms;
 //   - a request without answer that is larger than any that was answered since the last such loss
-//     halves the limit. One that is not larger does so the second time: brokers also die, and
-//     then its size was no matter;
+//     halves it, and growAfter passes before it grows again, twice as long each time until what was
+//     lost has passed. One that is not larger halves it the second time: brokers also die, and then
+//     its size was no matter;
 //   - a request of one batch is always let through: batches cannot be split. A batch that was lost
 //     aloneMax times in a row in requests of its own is given up, and the next instance makes
-//     smaller ones;
-//   - the limit doubles at most every growAfter, when a request was full and took less than a
-//     quarter of socket.timeout.ms.
+//     smaller ones.
 type size struct {
-	limit  int           // bytes of a request; 0: no other than Client.requestBytes
-	proven int           // bytes of the largest request answered since one was lost
-	growAt time.Duration // not before
+	limit    int // bytes of a request; 0: the first
+	proven   int // bytes of the largest request answered since one was lost
+	failed   int // bytes of the request that halved the limit last; 0: nothing did, or as much has passed
+	growAt   time.Duration
+	patience time.Duration // from failed to growAt
 }
+
+const (
+	growAfter    = 10 * time.Minute
+	growAfterMax = 24 * time.Hour
+)
 
 // aloneMax is more than one, since brokers also die, and little, since it is a multiple of
 // socket.timeout.ms where the link is slow.
 const aloneMax = 3
 
-// requestBytesMin is what passes everywhere: nothing is made smaller than that.
-const requestBytesMin = 32 << 10
-
-const growAfter = 10 * time.Minute
-
-// most returns the limit, given the one for all brokers.
-func (s *size) most(all int) int {
+// most returns the limit.
+func (s *size) most(z sizes) int {
 	if s.limit == 0 {
-		return all
+		return z.first
 	}
-	return min(s.limit, all)
+	return s.limit
 }
 
-// lost notes that a request of so many bytes may have been sent and got no answer. The limit does not
-// fall below least.
-func (s *size) lost(bytes, least int, now time.Duration) {
+// lost notes that a request of so many bytes may have been sent and got no answer.
+func (s *size) lost(bytes int, z sizes, now time.Duration) {
 	if bytes > s.proven {
-		s.limit, s.growAt = max(bytes/2, least), now+growAfter
+		s.limit, s.failed = max(bytes/2, z.least), bytes
+		s.patience = min(max(2*s.patience, growAfter), growAfterMax)
+		s.growAt = now + s.patience
 	}
 	s.proven = 0
 }
 
 // answered notes that a request was.
-func (s *size) answered(f *flight, now, socketTimeout time.Duration) {
+func (s *size) answered(f *flight, z sizes, now, socketTimeout time.Duration) {
 	s.proven = max(s.proven, f.bytes)
-	if s.limit > 0 && f.full && now >= s.growAt && now-f.begun < socketTimeout/4 {
-		if s.limit, s.growAt = 2*s.limit, now+growAfter; s.limit >= requestBytesMax {
-			s.limit = 0
-		}
+	if f.bytes >= s.failed {
+		s.failed, s.patience = 0, 0
+	}
+	if f.full && now >= s.growAt && now-f.begun < socketTimeout/4 {
+		s.limit = min(2*s.most(z), z.most)
 	}
 }

@@ -13,57 +13,64 @@ import (
 	"github.com/ringtail/ringtail/producer/rdk"
 )
 
-// TestSize: a limit that nobody tells is found by halves, a broker that dies is none, and the way
-// back is slow.
+// TestSize: requests grow while they are answered, a limit that nobody tells is found by halves, a
+// broker that dies is none, and the way back is slow.
 func TestSize(t *testing.T) {
-	const all = requestBytesMax
+	z := sizes{1000, 100_000, 800_000}
 	var s size
 	answer := func(bytes int, full bool, took, now time.Duration) {
-		s.answered(&flight{bytes: bytes, full: full, begun: now - took}, now, time.Minute)
+		s.answered(&flight{bytes: bytes, full: full, begun: now - took}, z, now, time.Minute)
 	}
 	want := func(what string, most int) {
 		t.Helper()
-		if got := s.most(all); got != most {
+		if got := s.most(z); got != most {
 			t.Errorf("%s: %d bytes at most, want %d", what, got, most)
 		}
 	}
-	want("at first", all)
-	answer(800_000, true, 0, 0)
-	s.lost(800_000, requestBytesMin, 0)
-	want("lost at a size that had passed", all)
-	s.lost(800_000, requestBytesMin, 0)
-	want("lost twice in a row", 400_000)
-	s.lost(400_000, requestBytesMin, time.Second)
-	want("and again", 200_000)
-	answer(200_000, true, time.Second, 2*time.Second)
-	want("passes", 200_000)
-	now := time.Second + growAfter
-	answer(200_000, false, time.Second, now)
-	want("nothing was left out", 200_000)
-	answer(200_000, true, 16*time.Second, now)
-	want("a slow link", 200_000)
-	answer(200_000, true, time.Second, now)
-	want("after a while", 400_000)
-	answer(200_000, true, time.Second, now+time.Second)
-	want("not at once again", 400_000)
-	for range 4 {
-		now += growAfter
-		answer(400_000, true, time.Second, now)
+	want("at first", 100_000)
+	answer(90_000, false, 0, 0)
+	want("nothing was left out", 100_000)
+	answer(90_000, true, 16*time.Second, 0)
+	want("a slow link", 100_000)
+	answer(90_000, true, 0, 0)
+	want("full", 200_000)
+	answer(190_000, true, 0, 0)
+	answer(390_000, true, 0, 0)
+	answer(790_000, true, 0, 0)
+	want("in the end", 800_000)
+	s.lost(790_000, z, 0)
+	want("lost at a size that had passed", 800_000)
+	s.lost(790_000, z, 0)
+	want("lost twice in a row", 395_000)
+	answer(390_000, true, 0, growAfter-1)
+	want("before the time", 395_000)
+	answer(390_000, true, 0, growAfter)
+	want("after it", 790_000)
+	s.lost(700_000, z, growAfter)
+	want("too large again", 350_000)
+	answer(340_000, true, 0, 3*growAfter-1)
+	want("before twice the time", 350_000)
+	answer(340_000, true, 0, 3*growAfter)
+	want("after twice the time", 700_000)
+	answer(700_000, true, 0, 3*growAfter)
+	s.lost(800_000, z, 4*growAfter)
+	answer(390_000, true, 0, 5*growAfter)
+	want("after once the time, since as much had passed", 800_000)
+	for range 30 {
+		s.lost(1000, z, 0)
 	}
-	want("in the end", all)
-	if s.limit != 0 {
-		t.Errorf("a limit of %d remains", s.limit)
-	}
+	want("not below what passes everywhere", 1000)
 }
 
 // TestOneBatchIsGivenUp: batches cannot be split, so that one which never gets an answer by itself is
 // given up, whatever the broker answers others meanwhile.
 func TestOneBatchIsGivenUp(t *testing.T) {
+	least := requestSizes.least
 	for name, c := range map[string]struct {
 		bytes, count, parts int
 		up                  bool
 	}{
-		"large": {requestBytesMin, 2, 1, true}, "small": {requestBytesMin - 1, 2, 1, false}, "one record": {800_000, 1, 1, false}, "beside another": {800_000, 2, 2, false},
+		"large": {least, 2, 1, true}, "small": {least - 1, 2, 1, false}, "one record": {800_000, 1, 1, false}, "beside another": {800_000, 2, 2, false},
 	} {
 		client := newClient(options(), []uint64{0, 0}, nil, func() time.Duration { return 0 })
 		client.peers[0] = &peer{}
@@ -83,13 +90,6 @@ func TestOneBatchIsGivenUp(t *testing.T) {
 				t.Errorf("%s, try %d: %+v", name, try, track)
 			}
 		}
-	}
-	var s size
-	for range 30 {
-		s.lost(requestBytesMin, requestBytesMin, 0)
-	}
-	if got := s.most(requestBytesMax); got != requestBytesMin {
-		t.Errorf("%d bytes at most, want %d", got, requestBytesMin)
 	}
 }
 
