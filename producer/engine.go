@@ -128,6 +128,7 @@ type engine struct {
 	needKey     bool            // feed: the topic takes no record without key
 	retriesSeen uint64          // retries in the last statistics
 	said        string          // the client's last warning
+	saidAt      time.Duration
 
 	mu     sync.Mutex // held by wake, and while client changes: Wake must not meet Destroy
 	waking client

@@ -28,7 +28,7 @@ func (e *engine) events() {
 			// Said at every start; why it is on stands in properties.go.
 		default:
 			if e.log().Log(context.Background(), slogLevel(ev.Level), e.writer(), "text", ev.Text); slogLevel(ev.Level) >= slog.LevelWarn {
-				e.said = ev.Text
+				e.said, e.saidAt = ev.Text, e.seams.now()
 			}
 		}
 	}

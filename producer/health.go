@@ -30,10 +30,15 @@ func (e *engine) calm() {
 	e.backoff = 0
 }
 
-// because notes what the oldest record waits for.
-func (e *engine) because(why string) {
-	if why == "" {
-		return
+// because notes what the oldest record waits for: what the client knows of its line, else the last
+// warning that came while it waited.
+func (e *engine) because(l *line, oldest int64) {
+	why := ""
+	if e.client != nil {
+		why = e.client.Trouble(l.id)
+	}
+	if why == "" && e.saidAt >= time.Duration(oldest) {
+		why = e.said
 	}
 	if old := e.cause.Load(); old == nil || *old != why {
 		e.cause.Store(&why)
@@ -58,9 +63,7 @@ func (e *engine) relief(oldest int64, l *line) {
 	switch {
 	case age > stalledAfter:
 		e.stalled = true
-		if e.client != nil {
-			e.because(e.client.Trouble(l.id))
-		}
+		e.because(l, oldest)
 	case e.stalled && age < relieved:
 		e.stalled = false
 		e.cause.Store(nil)

@@ -1,10 +1,8 @@
 package producer
 
 import (
-	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,11 +87,9 @@ func TestLimitThatNobodyTells(t *testing.T) {
 // TestBatchThatNeverPasses: something between closes connections at a size below batch.size. Batches
 // become smaller, and nothing is set aside for it.
 func TestBatchThatNeverPasses(t *testing.T) {
-	var closed atomic.Int32
-	w, _, rings := fakeWriter(t, Options{Writer: WriterNative}, 2, kfake.ListenFn(func(network, address string) (net.Listener, error) {
-		l, err := net.Listen(network, address)
-		return kafkatest.Narrow(l, 300_000, &closed), err
-	}))
+	link, listen := kafkatest.Front(t)
+	link.Refuse(300_000)
+	w, _, rings := fakeWriter(t, Options{Writer: WriterNative}, 2, kfake.ListenFn(listen))
 	for range 900 { // before there is anybody to take them, so that a batch is full
 		put(t, rings[0], 1, 1000, nil)
 	}
@@ -102,8 +98,8 @@ func TestBatchThatNeverPasses(t *testing.T) {
 	}
 	w.Start()
 	until(t, "everything", func() bool { return w.Stats().Delivered == 900 })
-	if s := w.Stats(); s.Refused > 0 || s.Rebuilds == 0 || s.Rebuilds > 4 || closed.Load() == 0 {
-		t.Errorf("%+v, %d connections closed", s, closed.Load())
+	if s := w.Stats(); s.Refused > 0 || s.Rebuilds == 0 || s.Rebuilds > 4 || link.Refused() == 0 {
+		t.Errorf("%+v, %d connections closed", s, link.Refused())
 	}
 }
 
@@ -249,17 +245,32 @@ func TestInstancesAreApart(t *testing.T) {
 // TestStallSaysWhy: a record that waits long for Kafka says what for.
 func TestStallSaysWhy(t *testing.T) {
 	topic := topicState{Look: 1, Limit: 5000}
-	e, ring := still(t, 0, &troubled{}, &topic)
+	c := &troubled{trouble: "partition 0: wait and see"}
+	e, ring := still(t, 0, c, &topic)
 	steps(e, 2)
 	put(t, ring, 1, 10, nil)
 	e.step()
 	e.seams.now = func() time.Duration { return time.Duration(e.oldest.Load()) + stalledAfter + time.Second }
 	steps(e, 2)
-	if why := e.cause.Load(); why == nil || *why != "partition 0: wait and see" {
-		t.Errorf("%v", why)
+	want := func(what string) {
+		t.Helper()
+		if why := e.cause.Load(); why == nil || *why != what {
+			t.Errorf("%v, want %q", why, what)
+		}
 	}
+	want("partition 0: wait and see")
+	c.trouble = ""
+	e.said, e.saidAt = "broker is down", time.Duration(e.oldest.Load())-1
+	e.step()
+	want("") // that was before
+	e.saidAt++
+	e.step()
+	want("broker is down")
 }
 
-type troubled struct{ silent }
+type troubled struct {
+	silent
+	trouble string
+}
 
-func (*troubled) Trouble(int) string { return "partition 0: wait and see" }
+func (c *troubled) Trouble(int) string { return c.trouble }

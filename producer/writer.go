@@ -382,7 +382,7 @@ func (w *Writer) Ready() (bool, string) {
 		if since := e.oldest.Load(); since != 0 {
 			if age := time.Duration(shard.Now() - since); age > stalledAfter {
 				why := fmt.Sprintf("oldest record has waited %v for kafka", age.Round(time.Second))
-				if cause := e.cause.Load(); cause != nil {
+				if cause := e.cause.Load(); cause != nil && *cause != "" {
 					why += ": " + *cause
 				}
 				return false, why

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"context"
 	"encoding/binary"
 	"math"
 	"net"
@@ -21,6 +20,7 @@ import (
 
 // late is a wire whose brokers have written whatever they are asked to, and say so after a while.
 type late struct {
+	reached
 	clock *time.Duration
 	after time.Duration
 	under []lateRequest
@@ -32,9 +32,6 @@ type lateRequest struct {
 	request  *request
 	answered func(*kmsg.ProduceResponse, error)
 }
-
-func (w *late) reach(context.Context, int32, string) error { return nil }
-func (w *late) tidy()                                      {}
 
 func (w *late) produce(_ int32, _ string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
 	for _, p := range q.parts {

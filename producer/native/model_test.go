@@ -21,6 +21,7 @@ import (
 // of some size never pass. A broker knows batches by producer id and sequence, as the real one
 // does, and nothing else protects the log. What must hold is said in doc.go.
 type model struct {
+	reached
 	t       *testing.T
 	rng     *rand.Rand
 	client  *Client

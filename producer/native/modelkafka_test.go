@@ -1,7 +1,6 @@
 package native
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -41,9 +40,6 @@ func (m *model) produce(broker int32, address string, q *request, answered func(
 	m.ops = append(m.ops, o)
 	return func() { o.cancel = true }
 }
-
-func (m *model) reach(context.Context, int32, string) error { return nil }
-func (m *model) tidy()                                      {}
 
 func sizeOf(q *request) (n int) {
 	for _, p := range q.parts {

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/internal/leaktest"
 	"github.com/ringtail/ringtail/producer/rdk"
 )
@@ -100,28 +101,6 @@ func values(n int) (out []*kgo.Record) {
 	return out
 }
 
-// refuse lets the broker answer the next produce request with a code for its partition.
-func (r *rig) refuse(code int16, marks ...int32) {
-	r.cluster.ControlKey(produceKey, func(q kmsg.Request) (kmsg.Response, error, bool) {
-		p := q.(*kmsg.ProduceRequest)
-		a := p.ResponseKind().(*kmsg.ProduceResponse)
-		t := kmsg.NewProduceResponseTopic()
-		t.Topic, t.TopicID = p.Topics[0].Topic, p.Topics[0].TopicID
-		for i := range p.Topics[0].Partitions {
-			x := kmsg.NewProduceResponseTopicPartition()
-			x.Partition, x.ErrorCode = p.Topics[0].Partitions[i].Partition, code
-			for _, m := range marks {
-				e := kmsg.NewProduceResponseTopicPartitionErrorRecord()
-				e.RelativeOffset = m
-				x.ErrorRecords = append(x.ErrorRecords, e)
-			}
-			t.Partitions = append(t.Partitions, x)
-		}
-		a.Topics = append(a.Topics, t)
-		return a, nil, true
-	})
-}
-
 // TestTriedAgain: an error that passes, or a connection that is cut, costs nothing but
 // time.
 func TestTriedAgain(t *testing.T) {
@@ -129,7 +108,7 @@ func TestTriedAgain(t *testing.T) {
 		t.Run(fmt.Sprint(err), func(t *testing.T) {
 			r := newRig(t, options(), 1)
 			if err != nil {
-				r.refuse(err.Code)
+				kafkatest.Refuse(r.cluster, err.Code)
 			} else {
 				r.cluster.ControlKey(produceKey, func(kmsg.Request) (kmsg.Response, error, bool) { return nil, errors.New("cut"), true })
 			}
@@ -162,7 +141,7 @@ func TestRefused(t *testing.T) {
 	} {
 		t.Run(c.err.Message, func(t *testing.T) {
 			r := newRig(t, options(), 2)
-			r.refuse(c.err.Code, c.marks...)
+			kafkatest.Refuse(r.cluster, c.err.Code, c.marks...)
 			r.hand(0, records(50))
 			r.until("the refusal", func() bool { return r.c.Track(0).Failed != rdk.None })
 			want := c.want

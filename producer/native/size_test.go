@@ -1,8 +1,6 @@
 package native
 
 import (
-	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,20 +99,18 @@ func TestRequestLimit(t *testing.T) {
 		"a link that is slow": {0, 400_000, 90_000, 180},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var closed atomic.Int32
+			link, listen := kafkatest.Front(t)
+			link.Refuse(c.max)
+			if c.rate > 0 {
+				link.Throttle(c.rate)
+			}
 			o := options()
 			o.BatchBytes, o.Topic = c.batch, "u"
 			if c.rate > 0 {
 				o.SocketTimeout = time.Second
 			}
 			const lines = 8
-			r := newRig(t, o, lines, kfake.SeedTopics(int32(lines), "u"), kfake.ListenFn(func(network, address string) (net.Listener, error) {
-				l, err := net.Listen(network, address)
-				if c.rate > 0 {
-					return kafkatest.Slow(l, c.rate), err
-				}
-				return kafkatest.Narrow(l, c.max, &closed), err
-			}))
+			r := newRig(t, o, lines, kfake.SeedTopics(int32(lines), "u"), kfake.ListenFn(listen))
 			recs := make([]rdk.Record, c.each)
 			for i := range recs {
 				recs[i].Value = make([]byte, 1000)
@@ -131,7 +127,7 @@ func TestRequestLimit(t *testing.T) {
 				r.c.Send()
 				return acked == lines*c.each
 			})
-			if n := closed.Load(); n > 6 {
+			if n := link.Refused(); n > 6 {
 				t.Errorf("%d connections were closed", n)
 			}
 		})

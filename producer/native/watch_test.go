@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
 // TestDoubtful: bytes that a broker calls corrupt are not sent for ever. The ring has the
@@ -18,7 +20,7 @@ func TestDoubtful(t *testing.T) {
 	for _, code := range []int16{kerr.CorruptMessage.Code, kerr.UnknownServerError.Code, 999} {
 		r := newRig(t, options(), 1)
 		for range triesMax {
-			r.refuse(code)
+			kafkatest.Refuse(r.cluster, code)
 		}
 		r.hand(0, records(5))
 		r.until("the end", func() bool { return r.c.Track(0).Failed == 0 })
@@ -28,7 +30,7 @@ func TestDoubtful(t *testing.T) {
 	}
 	r := newRig(t, options(), 1)
 	for range triesMax - 1 {
-		r.refuse(kerr.CorruptMessage.Code)
+		kafkatest.Refuse(r.cluster, kerr.CorruptMessage.Code)
 	}
 	r.hand(0, records(5))
 	r.until("acks", r.acked(0, 5))
@@ -71,7 +73,7 @@ func TestTrouble(t *testing.T) {
 	o := options()
 	o.Backoff, o.BackoffMax = time.Hour, time.Hour
 	r := newRig(t, o, 2)
-	r.refuse(kerr.NotEnoughReplicas.Code)
+	kafkatest.Refuse(r.cluster, kerr.NotEnoughReplicas.Code)
 	r.hand(0, records(1))
 	r.until("the answer", func() bool { return strings.HasPrefix(r.c.Trouble(0), "partition 0: NOT_ENOUGH_REPLICAS: ") })
 	if got := r.c.Trouble(1); got != "" {

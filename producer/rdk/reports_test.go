@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
 const patience = time.Minute
@@ -108,26 +110,6 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// refuse lets the broker mark records of the next batch as invalid.
-func (r *reports) refuse(marks ...int32) {
-	r.cluster.ControlKey(0, func(q kmsg.Request) (kmsg.Response, error, bool) {
-		p := q.(*kmsg.ProduceRequest)
-		a := p.ResponseKind().(*kmsg.ProduceResponse)
-		t := kmsg.NewProduceResponseTopic()
-		t.Topic = p.Topics[0].Topic
-		x := kmsg.NewProduceResponseTopicPartition()
-		x.Partition, x.ErrorCode = p.Topics[0].Partitions[0].Partition, kerr.InvalidRecord.Code
-		for _, m := range marks {
-			e := kmsg.NewProduceResponseTopicPartitionErrorRecord()
-			e.RelativeOffset = m
-			x.ErrorRecords = append(x.ErrorRecords, e)
-		}
-		t.Partitions = append(t.Partitions, x)
-		a.Topics = append(a.Topics, t)
-		return a, nil, true
-	})
-}
-
 // TestMarkedRecords: which records a broker marked, that it cleared the others, and how many it were
 // where there is no room for all. Other lines' tracks lie behind. Of a single mark librdkafka 2.15
 // makes one of every record of the batch.
@@ -150,7 +132,7 @@ func TestMarkedRecords(t *testing.T) {
 		{all[3:4], Track{Invalids: batch, Invalid: first}},
 	} {
 		r := newReports(t, []uint64{5, 11}, nil)
-		r.refuse(c.marks...)
+		kafkatest.Refuse(r.cluster, kerr.InvalidRecord.Code, c.marks...)
 		records := values(batch, 10)
 		r.c.Produce(0, 0, 5, records)
 		r.until("the refusal", func() bool { return r.c.Track(0).Reports == batch })
