@@ -37,16 +37,13 @@ func (q *pauser) follow(p *paused, o outcome) {
 	if o.failure != closedNot {
 		p.ending = o.failure
 	}
-	switch o.blocked.on {
-	case waitRoom, waitLines:
+	switch {
+	case o.blocked.at != nil:
 		q.waitFor(p, o.blocked)
-		return
-	case waitAcks:
-		if q.stalls(p) {
-			return
-		}
+	case o.blocked.on == waitAcks && q.stalls(p):
+	default:
+		q.ready = append(q.ready, p)
 	}
-	q.ready = append(q.ready, p)
 }
 
 // stalls lets p wait if its client is to take its lines first. The domain may have resumed it already.
@@ -65,11 +62,8 @@ func (q *pauser) end(p *paused, why closeReason) {
 		c.why = why
 	}
 	o := q.in.end(c, why != closedByClient && why != closedReset)
-	if p.finished = true; c.overflow != nil {
-		q.follow(p, o)
-	} else {
-		q.srv.conclude(q.in, c, q.leave(p))
-	}
+	p.finished = true
+	q.follow(p, o)
 }
 
 // leave takes p from the pauser. It returns the descriptor.

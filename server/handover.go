@@ -11,10 +11,7 @@ import (
 	"github.com/ringtail/ringtail/internal/invariant"
 )
 
-var (
-	errNotTaken = errors.New("server: the event loop did not take the connection")
-	errPeerGone = errors.New("server: the client has reset the connection")
-)
+var errPeerGone = errors.New("server: the client has reset the connection")
 
 // handOver gives a socket to an event loop. nc is closed in any case. After nil the
 // loop has the connection; after an error the caller still has it.
@@ -26,7 +23,7 @@ func (s *Server) handOver(c *conn, nc net.Conn) error {
 	before := c.opens.Load()
 	_, err := c.loop.client.EnrollContext(nc, c)
 	if err == nil && c.opens.Load() == before { // registering with epoll failed; gnet does not say so
-		err = errNotTaken
+		err = errors.New("server: the event loop did not take the connection")
 	}
 	return err
 }

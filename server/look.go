@@ -42,7 +42,11 @@ func (q *pauser) read(p *paused) {
 		if !needs || !s.memory.mayRead(c) {
 			consumed = max(taken-len(own), 0)
 		}
-		q.in.refeed(c, bytes[taken:len(own)+consumed])
+		if part := bytes[taken : len(own)+consumed]; len(part) > 0 {
+			c.dec.Feed(part)
+			q.in.run(c) // yields nothing: it is part of a record
+			c.dec.Feed(nil)
+		}
 		q.in.account(c)
 		q.in.counts.bytes.add(uint64(consumed))
 	} else {
@@ -72,15 +76,6 @@ func (q *pauser) read(p *paused) {
 	}
 }
 
-// refeed puts back what Unfeed took, or what a look left.
-func (in *intake) refeed(c *conn, part []byte) {
-	if len(part) > 0 {
-		c.dec.Feed(part)
-		in.run(c) // yields nothing: it is part of a record
-		c.dec.Feed(nil)
-	}
-}
-
 // widen makes the kernel take socketRoom bytes at least. It counts a packet until its last byte is read, and
 // adds what comes next to it, up to 17 pieces of 32 KiB: what a look leaves could close the
 // window, and the rest of the record would never come. (SO_RCVBUF would be the obvious
@@ -94,11 +89,7 @@ const socketRoom = 17*32<<10 + lookMax
 
 // consume reads and drops bytes that have been looked at: they are there.
 func consume(fd int, p []byte) {
-	for len(p) > 0 {
-		n, _ := unix.Read(fd, p)
-		if n <= 0 {
-			return
-		}
-		p = p[n:]
+	for n := 1; n > 0 && len(p) > 0; p = p[max(n, 0):] {
+		n, _ = unix.Read(fd, p)
 	}
 }

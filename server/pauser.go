@@ -167,18 +167,14 @@ func (q *pauser) arrivals() {
 		p.known, q.all[p.c.id] = true, p
 		if p.fd < 0 { // gnet has closed the only one
 			q.giveUpSocket(p, cmp.Or(p.c.why, p.final))
-		} else if err := q.watch(p); err != nil { // the kernel's memory, or its limit of watches
+		} else if err := unix.EpollCtl(q.epfd, unix.EPOLL_CTL_ADD, p.fd, &unix.EpollEvent{
+			Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET, // what is left does not come again, more of it does
+			Fd:     int32(p.c.id), Pad: int32(p.c.id >> 32),
+		}); err != nil { // the kernel's memory, or its limit of watches
 			q.srv.warnings.warn("server: cannot watch a connection", "error", err) // only ticks look at it
 		}
 		q.ready = append(q.ready, p)
 	}
-}
-
-// watch polls p's socket, edge-triggered: what is left in it does not come again, more of it does.
-func (q *pauser) watch(p *paused) error {
-	return unix.EpollCtl(q.epfd, unix.EPOLL_CTL_ADD, p.fd, &unix.EpollEvent{
-		Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(p.c.id), Pad: int32(p.c.id >> 32),
-	})
 }
 
 // event notes what the poll says of a socket.
