@@ -118,5 +118,7 @@ need-tests:
 	@$(call need,java,default-jre-headless,java-21-openjdk-headless,openjdk)
 	@$(call need,mvn,maven,maven,maven)
 	@$(call need,python3,python3,python3,python3)
+	@python3 -m pip --version >/dev/null 2>&1 || $(call need,pip3,python3-pip,python3-pip,python3)
+	@$(call need,rsyslogd,rsyslog,rsyslog,rsyslog)
 	@command -v promtool >/dev/null || { $(call need,promtool,prometheus,golang-github-prometheus,prometheus); \
 	  [ ! -d /run/systemd/system ] || systemctl disable -q prometheus; } # nor at the next boot

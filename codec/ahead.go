@@ -224,7 +224,7 @@ func (d *Decoder) nextAhead(r *Router, rec *Record) bool {
 	switch {
 	case n > 0 && behind < len(b) && b[behind] == '\n':
 		behind++
-	case n == 0 || d.mode == modeNewline:
+	case n == 0 || d.mode == modeLine:
 		l.missed()
 		return false
 	}

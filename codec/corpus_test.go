@@ -51,12 +51,13 @@ func (p *piece) UnmarshalJSON(data []byte) error {
 
 // pieces is what becomes of a stream.
 type pieces struct {
-	Records []piece
-	Failure string
+	Records    []piece
+	Failure    string
+	Separators int
 }
 
 func (p *pieces) UnmarshalJSON(data []byte) error {
-	return json.Unmarshal(data, &[]any{&p.Records, &p.Failure})
+	return json.Unmarshal(data, &[]any{&p.Records, &p.Failure, &p.Separators})
 }
 
 // lines writes pieces down for comparison with decode's.
@@ -70,6 +71,9 @@ func (p pieces) lines(stream string) (out []string) {
 	}
 	if p.Failure != "" {
 		out = append(out, p.Failure)
+	}
+	if p.Separators > 0 {
+		out = append(out, fmt.Sprintf("%d separators", p.Separators))
 	}
 	return out
 }

@@ -25,11 +25,11 @@ type Record struct {
 type mode uint8
 
 const (
-	modeAuto    mode = iota // nothing seen yet
-	modeText                // auto, text: an error goes on behind the next LF
-	modeNewline             //
-	modeLength              //
-	modeJSON                // text, an error is the end
+	modeAuto   mode = iota // nothing seen yet
+	modeText               // auto, text: an error goes on at the next object, or behind the next LF
+	modeLine               // newline, nul
+	modeLength             // each frame has its length before it, in one of several ways
+	modeJSON               // text, an error is the end
 )
 
 // A Decoder cuts the stream of one connection into records. It knows nothing
@@ -65,22 +65,46 @@ type Decoder struct {
 	size int
 
 	need   uint32 // length: bytes of the frame still to come
-	header uint32 // length: the bytes of the header so far
+	header uint32 // length: the header so far
 
-	text object // text: where the framer stands in the object
+	text  object // text: where the framer stands in the object
+	opens uint16 // text: opening brackets, all that the carry holds but white space: an array, if an object follows
 
-	mode      mode
-	headerLen uint8 // length: bytes of the header so far; 4 inside a frame
+	mode    mode
+	framing Framing // as which answers are written
+
+	at, marked position
+
+	headerLen uint8 // length: bytes of the header so far; inFrame: all
 	failure   Failure
-	region    bool // text: in an error that ends at the next LF
+	region    bool // text: in an error
+	unsure    bool // auto: it looks like length or octet so far
 	over      bool
 	accepted  bool // a record was accepted: from here on errors do not close
 	ended     bool
 }
 
+// position is where a Decoder stands between two records.
+type position struct {
+	separators uint32 // skipped since somebody asked
+	arrays     uint16 // text: open around the next object
+	bom        uint8  // bytes of a byte order mark at the stream's start
+	begun      bool   // the start is behind
+}
+
 // Init makes the Decoder ready for a new stream.
 func (d *Decoder) Init(f Framing) {
-	*d = Decoder{mode: [...]mode{Auto: modeAuto, Newline: modeNewline, Length: modeLength, JSON: modeJSON}[f]}
+	*d = Decoder{framing: f, mode: modeLength}
+	switch f {
+	case Auto:
+		d.mode = modeAuto
+	case Newline, NUL:
+		d.mode = modeLine
+	case JSON:
+		d.mode = modeJSON
+	default:
+		d.at.begun = true
+	}
 }
 
 // Feed lends the next bytes of the stream, after Next has returned false for
@@ -92,7 +116,7 @@ func (d *Decoder) Feed(chunk []byte) {
 		d.spent.free()
 		d.spent = nil
 	}
-	d.ahead = nil
+	d.ahead, d.marked = nil, d.at
 	if d.failure == 0 {
 		d.chunk = chunk
 	}
@@ -104,8 +128,8 @@ func (d *Decoder) End() { d.ended = true }
 // Next finds the next record and its verdict. It returns false when the chunk
 // is used up, or when the stream has failed.
 func (d *Decoder) Next(r *Router, rec *Record) bool {
-	if d.mode == modeAuto {
-		d.decide()
+	if !d.at.begun {
+		d.begin(r)
 	}
 	if d.failure != 0 {
 		return false
@@ -115,7 +139,7 @@ func (d *Decoder) Next(r *Router, rec *Record) bool {
 	}
 	found := false
 	switch d.mode {
-	case modeNewline:
+	case modeLine:
 		found = d.nextLine(r, rec)
 	case modeLength:
 		found = d.nextFrame(r, rec)
@@ -128,21 +152,6 @@ func (d *Decoder) Next(r *Router, rec *Record) bool {
 	return found
 }
 
-// decide looks at the first byte of an auto stream.
-func (d *Decoder) decide() {
-	if len(d.chunk) == 0 {
-		return
-	}
-	switch c := d.chunk[0]; {
-	case c == 0:
-		d.mode = modeLength
-	case c == '{' || isSpace(c):
-		d.mode = modeText
-	default:
-		d.fail(Foreign)
-	}
-}
-
 func (d *Decoder) fail(f Failure) {
 	d.failure = f
 	d.region = false
@@ -151,10 +160,10 @@ func (d *Decoder) fail(f Failure) {
 // last yields what the end of the stream leaves unfinished: a line, or what
 // was to be skipped to the end of a line, is whole; anything else is Truncated.
 func (d *Decoder) last(r *Router, rec *Record) bool {
-	if !d.Unfinished() {
+	if !d.Unfinished() || d.unsure && d.headerLen == inFrame && d.need == 0 { // an empty frame
 		return false
 	}
-	if d.mode == modeNewline || d.region {
+	if d.mode == modeLine || d.region {
 		return d.finish(r, rec)
 	}
 	d.finish(nil, rec)
@@ -164,7 +173,7 @@ func (d *Decoder) last(r *Router, rec *Record) bool {
 // Failure tells why the stream cannot be followed any more, 0 while it can.
 func (d *Decoder) Failure() Failure { return d.failure }
 
-// Offending returns the bytes at which a Foreign stream was given up, as far as
+// Offending returns the bytes at which the stream was given up, as far as
 // they are at hand, for a log line. They are the chunk's, or the Decoder's.
 func (d *Decoder) Offending() []byte {
 	if d.failure == 0 {
@@ -177,10 +186,8 @@ func (d *Decoder) Offending() []byte {
 }
 
 // Framing tells in which framing answers are to be written: Auto while it is
-// undecided, JSON for all text that is not Newline.
-func (d *Decoder) Framing() Framing {
-	return [...]Framing{modeAuto: Auto, modeText: JSON, modeNewline: Newline, modeLength: Length, modeJSON: JSON}[d.mode]
-}
+// undecided, JSON for text in auto.
+func (d *Decoder) Framing() Framing { return d.framing }
 
 // Held returns the bytes of memory this stream holds beside the Decoder.
 func (d *Decoder) Held() int {
@@ -288,7 +295,7 @@ func (d *Decoder) finish(r *Router, rec *Record) bool {
 func (d *Decoder) reset() {
 	d.seen, d.size = 0, 0
 	d.need, d.header, d.headerLen = 0, 0, 0
-	d.text = object{}
+	d.text, d.opens = object{}, 0
 	d.region, d.over = false, false
 }
 

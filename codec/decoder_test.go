@@ -108,6 +108,9 @@ func decodeOnce(r *Router, f Framing, chunks ...string) []string {
 	} else if d.Unfinished() {
 		out = append(out, "unfinished behind its end")
 	}
+	if n := d.Separators(); n > 0 {
+		out = append(out, fmt.Sprintf("%d separators", n))
+	}
 	d.Release()
 	if d.Held() != 0 {
 		out = append(out, "holds memory after Release")
@@ -148,7 +151,7 @@ func TestFrames(t *testing.T) {
 		{JSON, "{\"number\":1}x{\"number\":2}", "1 {\"number\":1}\nbad_json x\nbad_stream"},
 		{JSON, "{\"number\":1", "truncated {\"number\":1"},
 		{Auto, "{\"number\":1}{\"s\":\"}\\\"{\",\"number\":2}\n{\"number\":3}", "1 {\"number\":1}\n2 {\"s\":\"}\\\"{\",\"number\":2}\n3 {\"number\":3}"},
-		{Auto, "{\"number\":1}{\"number\":\n2}\n[]\n{\"number\":3} 7 {\"number\":4}\n{\"number\":5}", "1 {\"number\":1}\nbad_json {\"number\":\nbad_json 2}\nnot_object []\n3 {\"number\":3}\nbad_json 7 {\"number\":4}\n5 {\"number\":5}"},
+		{Auto, "{\"number\":1}{\"number\":\n2}\n[]\n{\"number\":3} 7 {\"number\":4}\n{\"number\":5}", "1 {\"number\":1}\nbad_json {\"number\":\nbad_json 2}\nnot_object []\n3 {\"number\":3}\nnot_object 7\n4 {\"number\":4}\n5 {\"number\":5}"},
 		{Auto, "GET / HTTP/1.1\r\n\r\n", "foreign"},
 		{Auto, "{\"number\":\n1}", "foreign"},
 		{Auto, "{\"x\":[}{\"x\":]]}x", "bad_json {\"x\":[}\nbad_json {\"x\":]]}\nforeign"},
@@ -203,11 +206,27 @@ func TestState(t *testing.T) {
 		{Length, "", Length, false, 0, ""},
 		{Length, "\x00\x00\x00\x02 ", Length, true, 0, ""},
 		{Length, "\x00\x00\x00\x02  ", Length, false, 0, ""},
-		{Length, "\x7f\xff\xff\xff", Length, false, BadLength, ""},
-		{Length, "\x80\x00\x00\x00{", Length, false, BadLength, "{"},
-		{Length, "\xff\xff\xff\xff{", Length, false, BadLength, "{"},
+		{Length, "\x7f\xff\xff\xff", Length, false, BadLength, "\x7f\xff\xff\xff"},
+		{Length, "\x80\x00\x00\x00{", Length, false, BadLength, "\x80\x00\x00\x00{"},
+		{Length, "\xff\xff\xff\xff{", Length, false, BadLength, "\xff\xff\xff\xff{"},
 		{Length, "\x01\x00\x00\x00{", Length, true, 0, ""},
-		{JSON, before + "[", JSON, false, BadStream, ""},
+		{JSON, before + "[", JSON, true, 0, ""},
+		{JSON, before + "[1", JSON, false, BadStream, ""},
+		{JSON, before + "[ {", JSON, true, 0, ""},
+		{Auto, "\x00\x00\x00\x0cx", Length, true, Foreign, "\x00\x00\x00\x0cx"},
+		{Auto, "\x00\x0c{\"number\":0}", Length, true, Foreign, "\x00\x0c{\"number\":0}"},
+		{Auto, "\x00\x00{\"number\":0}", JSON, false, 0, ""},
+		{Auto, "\x00{\x00\"\x00n", Length, true, Foreign, "\x00{\x00\"\x00n"},
+		{Auto, "\x0c\x00\x00\x00{", Auto, false, Foreign, "\x0c\x00\x00\x00{"},
+		{Auto, "12 {\"number\":1}", Octet, false, 0, ""},
+		{Auto, "12", Octet, true, 0, ""},
+		{Auto, "12 <34>", Octet, true, Foreign, "12 <34>"},
+		{Auto, "2026-11-26 x", Octet, true, Foreign, "2026-11-26 x"},
+		{Auto, "\xef\xbb\xbf", JSON, false, 0, ""},
+		{Auto, "\xef\xbb\xbf[", JSON, true, 0, ""},
+		{Auto, "\xef\xbbx", Auto, false, Foreign, "\xef\xbb"},
+		{Auto, before + ",\x1e\x00", JSON, false, 0, ""},
+		{Auto, "[1]", JSON, true, Foreign, "[1]"},
 	} {
 		var d Decoder
 		var rec Record

@@ -3,9 +3,11 @@
 // copying or allocating.
 //
 //	newline  {"number":17}\n{"number":4}\r\n\n…      one a line, blank lines skipped
-//	length   00 00 00 0d{"number":17}00 00 …         big-endian length, that many bytes
+//	nul      {"number":17} 00 {"number":4} 00 …      the same with NULs
+//	length   00 00 00 0d{"number":17}00 00 …         big-endian length, that many bytes; or of 2, or little-endian
+//	octet    13 {"number":17}12 {"num…               the length in digits (RFC 6587)
 //	json     {"number":17}{"number":4} {"num…        objects back to back
-//	auto     first byte 00: length; '{' or white space: json, lines as anchors
+//	auto     by the first bytes (begin.go): length, octet, or text: json with lines as anchors
 //
 //	chunk ──▶ Decoder ──▶ flat ── finds ───────────────▶ judgeScanned ──┬─▶ Record
 //	            │  ▲        │                                 ▲          │
@@ -48,13 +50,29 @@
 //	missing_field
 //	bad_number      int() raises on the field's value
 //
-// Truncated is what the end of the stream cuts off in length, json and auto,
-// also where it was over the limit already. A last line is a record. Text that
+// Truncated is what the end of the stream cuts off but in newline and nul, where a last
+// line is a record; also where it was over the limit already. Text that
 // cannot become a record is one rejected record: in auto from where it began to
-// the LF, judged like any; in json, which ends there, to the byte that showed it,
-// as bad_json or too_deep. In auto, before any record was accepted, it is none:
+// the next object or LF, judged like any; in json, which ends there, to the byte that
+// showed it, as bad_json or too_deep. In auto, before any record was accepted, it is none:
 // the stream fails as Foreign. So it does in newline at an HTTP request's first line,
 // since a page in a browser can send one to any port. What follows a BadLength is none.
+// LooksLike guesses what the stream was.
+//
+// # Between objects
+//
+// In text, what is white space is skipped; what people put there besides is skipped and
+// counted (Separators): commas, NULs (GELF), RSs (RFC 7464), and the brackets of arrays
+// whose elements the objects are. A bracket that opens is one only if an object follows,
+// so [1,2] is a rejected record, and one that closes only if an array is open.
+//
+//	[{"number":1},            two records, four separators
+//	 {"number":2}]
+//	{"number":3} 7 {"number":4}    a record, a rejected one, a record
+//
+// An error inside an object has no better end than the object: what is too deep is
+// followed to its last brace, and in auto a raw LF ends it. The price of going on at the next
+// brace is that an object inside of what was no record may be taken for one.
 //
 // # Non-obvious
 //

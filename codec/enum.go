@@ -1,6 +1,11 @@
 package codec
 
-import "fmt"
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
 
 // Reason is the verdict on a record: OK, or why it is rejected. The names are
 // labels of metrics and words on the wire; the set is closed.
@@ -52,13 +57,21 @@ func (r Reason) String() string {
 type Framing uint8
 
 const (
-	Auto    Framing = iota // decided by the first byte: Length or text
-	Newline                // one record a line
-	Length                 // a 4-byte big-endian length, then that many bytes
-	JSON                   // objects back to back, white space between
+	Auto           Framing = iota // decided by the first bytes (begin.go): Length, Octet or text
+	Newline                       // one record a line
+	Length                        // a 4-byte big-endian length, then that many bytes
+	JSON                          // objects back to back, separators between
+	NUL                           // a NUL behind each record
+	Octet                         // RFC 6587: the length in decimal digits, a space, then that many bytes
+	Length16                      // a length of 2 bytes, big-endian
+	LengthLittle                  // of 4, little-endian
+	Length16Little                // of 2, little-endian
 )
 
-var framingNames = [...]string{Auto: "auto", Newline: "newline", Length: "length", JSON: "json"}
+var framingNames = [...]string{
+	Auto: "auto", Newline: "newline", Length: "length", JSON: "json", NUL: "nul", Octet: "octet",
+	Length16: "length?bytes=2", LengthLittle: "length?endian=little", Length16Little: "length?bytes=2&endian=little",
+}
 
 // String returns the framing's name as --framing takes it.
 func (f Framing) String() string {
@@ -70,12 +83,35 @@ func (f Framing) String() string {
 
 // ParseFraming reads a value of --framing.
 func ParseFraming(s string) (Framing, error) {
-	for f, name := range framingNames {
-		if s == name {
-			return Framing(f), nil
+	unknown := fmt.Errorf("codec: --framing %q is unknown; one of auto, newline, nul, json, octet, length, length?bytes=2|4&endian=big|little", s)
+	name, query, asked := strings.Cut(s, "?")
+	values, err := url.ParseQuery(query)
+	if asked && (err != nil || name != "length") {
+		return Auto, unknown
+	}
+	wide, little := true, false
+	for key, value := range values {
+		switch {
+		case key == "bytes" && len(value) == 1 && (value[0] == "2" || value[0] == "4"):
+			wide = value[0] == "4"
+		case key == "endian" && len(value) == 1 && (value[0] == "big" || value[0] == "little"):
+			little = value[0] == "little"
+		default:
+			return Auto, unknown
 		}
 	}
-	return Auto, fmt.Errorf("codec: --framing %q is unknown; one of auto, newline, length, json", s)
+	switch {
+	case !wide && little:
+		return Length16Little, nil
+	case !wide:
+		return Length16, nil
+	case little:
+		return LengthLittle, nil
+	}
+	if f := slices.Index(framingNames[:], name); f >= 0 {
+		return Framing(f), nil
+	}
+	return Auto, unknown
 }
 
 // Failure tells why a stream cannot be followed any more; 0 while it can. The
@@ -83,8 +119,8 @@ func ParseFraming(s string) (Framing, error) {
 type Failure uint8
 
 const (
-	Foreign   Failure = iota + 1 // auto: an error before any record was accepted; newline: an HTTP request before any; it speaks something else
-	BadLength                    // a length over MaxLength
+	Foreign   Failure = iota + 1 // auto: an error before any record was accepted; newline, nul: an HTTP request before any; it speaks something else
+	BadLength                    // a length over MaxLength, or none
 	BadStream                    // json: text between objects, or nested too deep
 
 	// NumFailures is one more than the highest Failure, for arrays indexed by it.

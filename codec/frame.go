@@ -3,27 +3,32 @@ package codec
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 )
 
-// nextLine is Next in newline framing.
+// nextLine is Next where a byte ends a record: LF, or NUL.
 func (d *Decoder) nextLine(r *Router, rec *Record) bool {
+	delim := byte('\n')
+	if d.framing == NUL {
+		delim = 0
+	}
 	for len(d.chunk) > 0 {
 		if d.seen == 0 {
 			if d.chunk = trimLeft(d.chunk); len(d.chunk) == 0 {
 				break
 			}
-			if d.readAhead(r, rec) {
+			if delim == '\n' && d.readAhead(r, rec) {
 				return true
 			}
-			if n := r.scan(d.chunk, false); n > 0 {
-				if end := blanksEnd(d.chunk, n); end < len(d.chunk) && d.chunk[end] == '\n' {
+			if n := r.scan(d.chunk, delim != '\n'); n > 0 {
+				if end := blanksEnd(d.chunk, n); end < len(d.chunk) && d.chunk[end] == delim {
 					d.take(r, rec, n)
 					d.chunk = d.chunk[end+1:]
 					return true
 				}
 			}
 		}
-		end := lineEnd(d.chunk)
+		end := bytes.IndexByte(d.chunk, delim)
 		if end < 0 {
 			d.absorb(r, d.chunk)
 			d.chunk = nil
@@ -79,11 +84,19 @@ func (d *Decoder) take(r *Router, rec *Record, n int) {
 	d.accepted = d.accepted || rec.Reason == OK
 }
 
-// nextFrame is Next in length framing.
+// nextFrame is Next where a frame's length stands before it.
 func (d *Decoder) nextFrame(r *Router, rec *Record) bool {
 	for len(d.chunk) > 0 {
-		if d.headerLen < 4 && !d.frameHeader() {
+		if d.headerLen < inFrame && !d.frameHeader() {
 			return false
+		}
+		if d.unsure {
+			if len(d.chunk) == 0 {
+				break
+			}
+			if !d.confirm(r) {
+				return d.mode == modeText && d.nextObject(r, rec)
+			}
 		}
 		n := int(d.need)
 		if n > len(d.chunk) {
@@ -116,26 +129,96 @@ func (d *Decoder) nextFrame(r *Router, rec *Record) bool {
 	return false
 }
 
+const (
+	inFrame     = 255 // headerLen, when all of the header is there
+	octetDigits = 8   // an octet count has no more
+)
+
 // frameHeader reads a length, or as much of it as has come.
 func (d *Decoder) frameHeader() bool {
-	if d.headerLen == 0 && len(d.chunk) >= 4 {
+	if d.headerLen == 0 && len(d.chunk) >= 4 && d.framing == Length {
 		d.need = binary.BigEndian.Uint32(d.chunk)
 		d.chunk = d.chunk[4:]
-		d.headerLen = 4
+		d.headerLen = inFrame
 	}
-	for d.headerLen < 4 {
+	for d.headerLen < inFrame {
 		if len(d.chunk) == 0 {
 			d.chunk = nil
 			return false
 		}
-		d.header = d.header<<8 | uint32(d.chunk[0])
+		if !d.headerByte(d.chunk[0]) {
+			d.misread(BadLength)
+			return false
+		}
 		d.chunk = d.chunk[1:]
-		d.headerLen++
 		d.need = d.header
 	}
 	if d.need > MaxLength {
-		d.fail(BadLength)
+		d.misread(BadLength)
 		return false
 	}
 	return true
+}
+
+// headerByte takes the next byte of a header. It returns false where that is part of none.
+func (d *Decoder) headerByte(c byte) bool {
+	switch {
+	case d.framing != Octet:
+		if d.littleEndian() {
+			d.header |= uint32(c) << (8 * d.headerLen)
+		} else {
+			d.header = d.header<<8 | uint32(c)
+		}
+		if d.headerLen++; d.headerLen == d.lengthBytes() {
+			d.headerLen = inFrame
+		}
+	case c == ' ' && d.headerLen > 0:
+		d.headerLen = inFrame
+	case isSpace(c) && d.headerLen == 0: // between frames
+	case '0' <= c && c <= '9' && d.headerLen < octetDigits:
+		d.header = d.header*10 + uint32(c-'0')
+		d.headerLen++
+	default:
+		return false
+	}
+	return true
+}
+
+func (d *Decoder) littleEndian() bool {
+	return d.framing == LengthLittle || d.framing == Length16Little
+}
+
+func (d *Decoder) lengthBytes() uint8 {
+	if d.framing == Length16 || d.framing == Length16Little {
+		return 2
+	}
+	return 4
+}
+
+// misread fails at a header, which it shows.
+func (d *Decoder) misread(f Failure) {
+	if d.unsure {
+		f = Foreign
+	}
+	d.chunk = append(d.appendHeader(nil), d.chunk[:min(len(d.chunk), MaxPrefix)]...)
+	d.fail(f)
+}
+
+// appendHeader appends the header of the frame under way, as much of it as has come, for the bytes
+// that are held of the frame and those to come: white space before the record is not counted any more.
+func (d *Decoder) appendHeader(dst []byte) []byte {
+	n := d.header
+	if d.headerLen == inFrame {
+		n = uint32(d.seen) + d.need
+	}
+	have := min(d.headerLen, d.lengthBytes())
+	switch {
+	case d.framing == Octet && d.headerLen == inFrame:
+		return fmt.Appendf(dst, "%d ", n)
+	case d.framing == Octet && d.headerLen > 0:
+		return fmt.Appendf(dst, "%0*d", d.headerLen, n)
+	case d.littleEndian():
+		return append(dst, binary.LittleEndian.AppendUint32(nil, n)[:have]...)
+	}
+	return append(dst, binary.BigEndian.AppendUint32(nil, n<<(8*(4-have)))[:have]...)
 }

@@ -17,7 +17,7 @@ import struct
 import sys
 import unicodedata
 
-from oracle import SPACE, frames, judge, verdict
+from oracle import BOM, SPACE, frames, judge, verdict
 
 BEFORE, AFTER = b'{"number":1}', b'{"number":"12"}'
 
@@ -43,7 +43,10 @@ GREETINGS = [b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n", b"SSH-
              b"*1\r\n$4\r\nPING\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(40)), b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
              b"\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a\x21\x11", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\x56",
              b"\x28\xb5\x2f\xfd\x04\x58\x61\x00", b"\x04\x22\x4d\x18\x60\x40\x82", b"\x00\x00\x00\x1f\x00\x12\x00\x04\x00\x00\x00\x01\x00\x06abc", b"\x80\x00\x00\x00",
-             b"\x00", b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\xef\xbb\xbf", b"\xfe\xff\x00{", b"\xff\xfe{\x00}\x00", b"<xml/>", b"number=7", b"7", b'"7"']
+             b"\x00", b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\xef\xbb\xbf", b"\xfe\xff\x00{", b"\xff\xfe{\x00}\x00", b"<xml/>", b"number=7", b"7", b'"7"',
+             b',{"number":1}', b'[{"number":1},{"number":2}]', b'[[{"number":1},\n{"number":2}],3]\n{"number":4}', b'\0{"number":1}\0', b'\x1e{"number":1}',
+             b'12 {"number":1}', b'12 {"number":1}12 {"number":2}', b"12 <34>1 - - - -", b"\0\x0c" + b'{"number":1}', b"\x0c\0\0\0" + b'{"number":1}',
+             b"\0{\0\"\0n\0", BOM + b'{"number":1}', BOM[:2] + b'{"number":1}', b"[1,2]", b"[", b"[ [", b"]"]
 ENCODINGS = [b"\x80", b"\xbf", b"\xc0\x80", b"\xc1\xbf", b"\xc2", b"\xc2\x80", b"\xc3\x28", b"\xdf\xbf", b"\xe0\x80\x80", b"\xe0\x9f\xbf", b"\xe0\xa0\x80",
              b"\xe2\x82", b"\xe2\x82\xac", b"\xed\x9f\xbf", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xee\x80\x80", b"\xef\xbf\xbd", b"\xef\xbf\xbf", b"\xf0\x80\x80\x80",
              b"\xf0\x8f\xbf\xbf", b"\xf0\x90\x80\x80", b"\xf0\x9f\x9a\x80", b"\xf4\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xf8\x88\x80\x80\x80", b"\xff",
@@ -176,9 +179,9 @@ def main():
         plain = [["1", what, "2"], ""]
         streams = {}
         for framing in "nlja":
-            out, failure = frames(framing, stream(framing, record))
-            if [[piece[0] for piece in out], failure] != plain:
-                streams[framing] = [out, failure]
+            out, failure, separators = frames(framing, stream(framing, record))
+            if [[piece[0] for piece in out], failure] != plain or separators:
+                streams[framing] = [out, failure, separators]
         if streams:
             line.append(streams)
         lines.append(json.dumps(line, ensure_ascii=True, separators=(",", ":")))

@@ -6,8 +6,8 @@ gen_corpus.py keeps its answers. It follows CONTRACT, not the Go code: whole
 streams, no chunks, one byte at a time.
 
     python3 codec/oracle.py     reads requests on stdin: one byte what ('v' the
-                                verdict; 'n', 'l', 'j', 'a' a stream in that
-                                framing), 4 bytes limit, 4 bytes length
+                                verdict; else a stream in that framing, see
+                                FRAMINGS), 4 bytes limit, 4 bytes length
                                 (big-endian), data; answers a line of JSON each
 """
 import json
@@ -117,11 +117,17 @@ def verdict(data):
 REQUEST_LINE = re.compile(rb"[A-Z]{3,7} (?:[/*]|.* HTTP/)", re.DOTALL)
 
 
+BOM = b"\xef\xbb\xbf"
+SEPARATORS = b",\0\x1e"
+
+
 class Frames:
-    """The records of a stream: [digit or reason, offset, length, size]."""
+    """The records of a stream: [digit or reason, offset, length, size]; and how
+    many bytes between them are separators."""
 
     def __init__(self, data, limit):
-        self.data, self.limit, self.out, self.failure = data, limit, [], ""
+        self.data, self.limit, self.out, self.failure, self.separators = data, limit, [], "", 0
+        self.start = len(BOM) if data.startswith(BOM) else 0
 
     def record(self, start, end, forced=None):
         whole = self.data[start:end]
@@ -142,9 +148,9 @@ class Frames:
         self.out.append([what, start if trimmed else 0, length, size])
         return what.isdigit()
 
-    def newline(self):
-        start, accepted = 0, False
-        while (end := self.data.find(b"\n", start)) >= 0:
+    def lines(self, end_of_line):
+        start, accepted = self.start, False
+        while (end := self.data.find(end_of_line, start)) >= 0:
             before = len(self.out)
             accepted |= self.record(start, end)
             if len(self.out) > before and not accepted:
@@ -156,13 +162,13 @@ class Frames:
             start = end + 1
         self.record(start, len(self.data))
 
-    def length(self):
-        at, data = 0, self.data
+    def length(self, layout=">I"):
+        at, data, header = 0, self.data, struct.calcsize(layout)
         while at < len(data):
-            if len(data) - at < 4:
+            if len(data) - at < header:
                 return self.record(len(data), len(data), "truncated")
-            n, = struct.unpack_from(">I", data, at)
-            at += 4
+            n, = struct.unpack_from(layout, data, at)
+            at += header
             if n > MAX_LENGTH:
                 self.failure = "bad_length"
                 return None
@@ -171,16 +177,60 @@ class Frames:
             self.record(at, at + n)
             at += n
 
+    def octet(self):
+        at, data = 0, self.data
+        while True:
+            while data[at:at + 1] and data[at] in SPACE:
+                at += 1
+            if at >= len(data):
+                return None
+            header = re.compile(rb"\d{1,8}").match(data, at)
+            if header and header.end() == len(data):
+                return self.record(len(data), len(data), "truncated")
+            if not header or data[header.end()] != ord(" ") or int(header[0]) > MAX_LENGTH:
+                self.failure = "bad_length"
+                return None
+            at, n = header.end() + 1, int(header[0])
+            if len(data) - at < n:
+                return self.record(at, len(data), "truncated")
+            self.record(at, at + n)
+            at += n
+
+    def region(self, at):
+        """The end of an error that begins at at: an LF, or an object."""
+        return next((i for i in range(at, len(self.data)) if self.data[i] in b"\n{"), len(self.data))
+
     def text(self, auto):
-        at, data, accepted = 0, self.data, False
+        at, data, accepted, arrays = self.start, self.data, False, 0
         while True:
             while data[at:at + 1] and data[at] in SPACE:
                 at += 1
             if at >= len(data):
                 return
+            if data[at] in SEPARATORS or data[at] == ord("]") and arrays > 0:
+                arrays -= data[at] == ord("]")
+                self.separators += 1
+                at += 1
+                continue
             end, event = at, "stray"
-            if data[at:at + 1] == b"{":
-                end, event = next(walk(data, at, lf=auto), (len(data), "end"))
+            if at == 0 and data[0] == BOM[0]:  # the half of a mark, and what shows that it is no more
+                end = next((i for i in range(2 if data[:2] == BOM[:2] else 1, len(data)) if data[i] not in SPACE), len(data))
+                event = "end" if end == len(data) else event
+            if data[at] == ord("["):
+                while end < len(data) and (data[end] in SPACE or data[end] == ord("[")) and arrays + data.count(b"[", at, end + 1) <= MAX_DEPTH:
+                    end += 1
+                opens = data.count(b"[", at, end)
+                if end == len(data):
+                    event = "end"
+                elif data[end] == ord("{"):
+                    self.separators += opens
+                    arrays += opens
+                    at = end
+            if data[at] == ord("{"):
+                events = walk(data, at, lf=auto)
+                end, event = next(events, (len(data), "end"))
+                if event == "deep" and auto and accepted:
+                    end, event = next((e for e in events if e[1] != "deep"), (len(data), "end"))
             if event == "end":
                 self.record(at, end, "truncated")
                 return
@@ -195,28 +245,43 @@ class Frames:
             if not accepted:
                 self.failure = "foreign"
                 return
-            if (end := data.find(b"\n", at)) < 0:
-                end = len(data)
+            if event == "stray":
+                end = self.region(end)
             self.record(at, end)
-            at = end + 1
+            at = end + (data[end:end + 1] == b"\n")
 
     def auto(self):
-        first = self.data[:1]
-        if first == b"\0":
-            self.length()
-        elif first == b"{" or first in SPACE:
+        data = self.data
+        if not data or BOM.startswith(data):
+            self.failure = "foreign" if data and data != BOM else ""
+        elif data.startswith(BOM) or data[0] in b"{[,\x1e" + SPACE:
             self.text(auto=True)
+        elif data[0] == 0:
+            behind = data[4:5]
+            n = int.from_bytes(data[:4], "big")
+            first = data.lstrip(b"\0")[:1]
+            nuls = len(data) - len(data.lstrip(b"\0"))
+            if not behind or n > 0 and behind in b"{ \t\r\n" or n == 0 and behind == b"\0":
+                self.length()
+            elif nuls < 5 and first == b"{" and (nuls == 4 or data[nuls + 1] != 0 and not set(data[nuls + 1:5]) & set(b"{}\n")):
+                self.text(auto=True)
+            else:
+                self.failure = "foreign"
+        elif (header := re.match(rb"([1-9]\d{0,7})($| $| \{)", data)) and (not header[2] or int(header[1]) <= MAX_LENGTH):
+            self.octet()
         else:
             self.failure = "foreign"
 
 
-FRAMINGS = {"n": Frames.newline, "l": Frames.length, "j": lambda f: f.text(auto=False), "a": Frames.auto}
+FRAMINGS = {
+    "n": lambda f: f.lines(b"\n"), "0": lambda f: f.lines(b"\0"), "j": lambda f: f.text(auto=False), "a": Frames.auto, "o": Frames.octet,
+    "l": Frames.length, "2": lambda f: f.length(">H"), "i": lambda f: f.length("<I"), "3": lambda f: f.length("<H")}
 
 
 def frames(framing, data, limit=1_000_000):
     f = Frames(data, limit)
     FRAMINGS[framing](f)
-    return [f.out, f.failure]
+    return [f.out, f.failure, f.separators]
 
 
 def serve(stdin, stdout):

@@ -234,7 +234,8 @@ func TestStreamsAgainstModel(t *testing.T) {
 	o := startOracle(t)
 	entries := corpus(t)
 	rng, inputs := seeded(t, 8_000)
-	for _, f := range []Framing{Newline, Length, JSON, Auto} {
+	for f, letter := range "anlj0o2i3" {
+		f := Framing([...]Framing{Auto, Newline, Length, JSON, NUL, Octet, Length16, LengthLittle, Length16Little}[f])
 		limit := 40 + rng.IntN(300)
 		r := testRouter(t, Options{MaxRecordBytes: limit})
 		data := make([]string, inputs/4)
@@ -242,7 +243,7 @@ func TestStreamsAgainstModel(t *testing.T) {
 			data[i] = randomStream(rng, f, entries)
 		}
 		answers := make([]pieces, len(data))
-		o.ask(f.String()[0], limit, data, func(i int) any { return &answers[i] })
+		o.ask(byte(letter), limit, data, func(i int) any { return &answers[i] })
 		for i, a := range answers {
 			want := a.lines(data[i])
 			for range 3 {
@@ -255,27 +256,60 @@ func TestStreamsAgainstModel(t *testing.T) {
 	}
 }
 
+// framed puts a length before a record, n of them, where the framing has one.
+func framed(f Framing, record string, n int) string {
+	switch f {
+	case Length:
+		return string(binary.BigEndian.AppendUint32(nil, uint32(n))) + record
+	case Length16:
+		return string(binary.BigEndian.AppendUint16(nil, uint16(n))) + record
+	case LengthLittle:
+		return string(binary.LittleEndian.AppendUint32(nil, uint32(n))) + record
+	case Length16Little:
+		return string(binary.LittleEndian.AppendUint16(nil, uint16(n))) + record
+	case Octet:
+		return fmt.Sprintf("%d %s", n, record)
+	}
+	return record
+}
+
+// What people put before a stream, and between two records of it.
+var (
+	beginnings = []string{"", "", "", "\xef\xbb\xbf", "\xef\xbb", "\x00", "\x00\x00\x00\x00", "\x1e", "[", "[[\n", ",", "\xff\xfe"}
+	betweens   = []string{"", ",", ",\n", "\x00", "\x00\x00", "\x1e", "\n\x1e", "\r", "],[", "]", "[", " [ \n", "[1,", "x", "\x00x"}
+)
+
 func randomStream(rng *rand.Rand, f Framing, entries []corpusEntry) string {
 	var s strings.Builder
-	if f == Auto && rng.IntN(4) == 0 {
-		f = Length
+	if f != Length && rng.IntN(2) == 0 {
+		s.WriteString(beginnings[rng.IntN(len(beginnings))])
 	}
+	auto := f == Auto
+	if auto && rng.IntN(4) == 0 {
+		f = []Framing{Length, Length, Octet, Length16, LengthLittle}[rng.IntN(5)]
+	}
+	text, separated := f == Auto || f == JSON, rng.IntN(2) == 0
 	for range 1 + rng.IntN(6) {
 		record := before
 		if rng.IntN(2) == 0 {
 			record = randomRecord(rng, entries)
 		}
-		if f == Length {
-			n := len(record)
-			if rng.IntN(40) == 0 {
-				n += rng.IntN(3) - 1
-			}
-			s.Write(binary.BigEndian.AppendUint32(nil, uint32(max(0, n))))
+		n := len(record)
+		if rng.IntN(40) == 0 {
+			n += rng.IntN(3) - 1
 		}
-		s.WriteString(record)
-		if f == Newline || f == Auto && rng.IntN(2) == 0 {
+		s.WriteString(framed(f, record, max(0, n)))
+		switch {
+		case text && separated:
+			s.WriteString(betweens[rng.IntN(len(betweens))])
+		case f == NUL:
+			s.WriteString([]string{"\x00", "\n\x00", "\x00\x00"}[rng.IntN(3)])
+		case f == Newline || f == Auto && rng.IntN(2) == 0:
 			s.WriteString([]string{"\n", "\r\n", " \n\n", strings.Repeat(" ", rng.IntN(500)) + "\n"}[rng.IntN(4)])
 		}
+	}
+	if separated { // else it would hardly begin well
+		return s.String()
 	}
 	return mutated(rng, s.String())
 }

@@ -2,8 +2,9 @@ package codec
 
 import "math/bits"
 
-// Text is objects back to back. Where one ends is decided by its braces alone,
-// so that a record that is wrong inside has an end as well:
+// Text is objects back to back. What people put between them is skipped and counted: commas, NULs,
+// RSs (RFC 7464), and the brackets of arrays whose elements they are. Where an object ends is decided
+// by its braces alone, so that a record that is wrong inside has an end as well:
 //
 //   - outside strings, braces and brackets are counted; a closing bracket
 //     without an open one counts for nothing
@@ -15,10 +16,11 @@ import "math/bits"
 
 // object is where the framer stands in an object.
 type object struct {
-	braces   uint16
-	brackets uint16
+	braces   uint32
+	brackets uint32
 	inString bool
 	escaped  bool // in a string, behind a backslash
+	tooDeep  bool // and followed to its end all the same
 }
 
 // event is why follow stopped.
@@ -51,11 +53,11 @@ func (o *object) follow(p []byte, lf bool) (int, event) {
 		case '"':
 			o.inString = true
 		case '{':
-			if o.braces++; o.braces+o.brackets > MaxDepth {
+			if o.braces++; o.braces+o.brackets > MaxDepth && !o.tooDeep {
 				return i + 1, deep
 			}
 		case '[':
-			if o.brackets++; o.braces+o.brackets > MaxDepth {
+			if o.brackets++; o.braces+o.brackets > MaxDepth && !o.tooDeep {
 				return i + 1, deep
 			}
 		case ']':
@@ -149,6 +151,9 @@ func skipText(p []byte, i int) int {
 	return i
 }
 
+// isSeparator tells whether c may stand between two objects, and means nothing.
+func isSeparator(c byte) bool { return c == ',' || c == 0 || c == '\x1e' }
+
 // nextObject is Next in json framing, and in auto that has become text.
 func (d *Decoder) nextObject(r *Router, rec *Record) bool {
 	lf := d.mode == modeText
@@ -159,12 +164,14 @@ func (d *Decoder) nextObject(r *Router, rec *Record) bool {
 			}
 			continue
 		}
-		if d.seen == 0 {
-			if d.chunk = trimLeft(d.chunk); len(d.chunk) == 0 {
-				break
+		if d.text.braces == 0 {
+			if d.seen == 0 {
+				if d.chunk = trimLeft(d.chunk); len(d.chunk) == 0 {
+					break
+				}
 			}
-			if d.chunk[0] != '{' {
-				if done, found := d.stray(r, rec, 1, BadJSON); done {
+			if d.seen > 0 || d.chunk[0] != '{' {
+				if done, found := d.gap(r, rec); done {
 					return found
 				}
 				continue
@@ -179,36 +186,78 @@ func (d *Decoder) nextObject(r *Router, rec *Record) bool {
 			}
 		}
 		n, ev := d.text.follow(d.chunk, lf)
-		switch ev {
-		case more:
-			d.absorb(r, d.chunk)
-			d.chunk = nil
-			return false
-		case closed:
-			p := d.chunk[:n]
+		p := d.chunk[:n]
+		switch {
+		case ev == more:
+			d.absorb(r, p)
+		case ev == closed:
 			d.chunk = d.chunk[n:]
 			return d.complete(r, rec, p)
-		case deep:
-			if done, found := d.stray(r, rec, n, TooDeep); done {
-				return found
-			}
-		case newline:
-			if done, found := d.stray(r, rec, n-1, BadJSON); done {
-				return found
-			}
+		case !lf || !d.accepted:
+			_, found := d.stray(r, rec, n, [...]Reason{deep: TooDeep, newline: BadJSON}[ev])
+			return found
+		case ev == deep: // it has an end as well
+			d.text.tooDeep = true
+			d.absorb(r, p)
+		case ev == newline:
+			d.chunk = d.chunk[n:]
+			return d.complete(r, rec, p)
 		}
+		d.chunk = d.chunk[n:]
 	}
 	d.chunk = nil
 	return false
 }
 
-// stray handles an error n bytes into the chunk. In json it ends the stream,
-// behind a rejected record of the text up to here; in auto what it is part of
-// reaches to the end of the line, unless nothing was accepted before.
+// gap goes on between two objects, at a byte that begins none. Brackets that open wait, in the carry
+// from chunk to chunk, for what comes behind them: an object, or an error that begins with them.
+func (d *Decoder) gap(r *Router, rec *Record) (done, found bool) {
+	first := 0 // of the brackets in this chunk
+	for i, c := range d.chunk {
+		switch {
+		case isSpace(c):
+		case d.seen > 0 && d.opens == 0: // the half of a byte order mark
+			return d.stray(r, rec, i+1, BadJSON)
+		case c == '[' && d.opens+d.at.arrays < MaxDepth:
+			if d.opens++; d.opens == 1 {
+				first = i
+			}
+		case c == '{':
+			d.at.arrays += d.opens
+			d.at.separators += uint32(d.opens)
+			d.carry.free()
+			d.carry = nil
+			d.reset()
+			d.chunk = d.chunk[i:]
+			return false, false
+		case d.opens > 0:
+			d.chunk = d.chunk[first:]
+			return d.stray(r, rec, i+1-first, BadJSON)
+		case isSeparator(c):
+			d.at.separators++
+		case c == ']' && d.at.arrays > 0:
+			d.at.arrays--
+			d.at.separators++
+		default:
+			d.chunk = d.chunk[i:]
+			return d.stray(r, rec, 1, BadJSON)
+		}
+	}
+	if d.opens > 0 || d.seen > 0 {
+		d.absorb(r, d.chunk[first:])
+	}
+	d.chunk = nil
+	return true, false
+}
+
+// stray handles an error that begins with the chunk, or the carry, and shows n bytes into the
+// chunk. In json it ends the stream, behind a rejected record of the text up to here; in auto what it
+// is part of reaches to the next object or the end of the line, unless nothing was accepted before.
 func (d *Decoder) stray(r *Router, rec *Record, n int, reason Reason) (done, found bool) {
+	p := d.chunk[:n]
 	switch {
 	case d.mode == modeJSON:
-		d.absorb(r, d.chunk[:n])
+		d.absorb(r, p)
 		d.chunk = d.chunk[n:]
 		over := d.over
 		d.finish(nil, rec)
@@ -218,24 +267,36 @@ func (d *Decoder) stray(r *Router, rec *Record, n int, reason Reason) (done, fou
 		}
 		return true, true
 	case !d.accepted:
+		if d.carry != nil {
+			d.absorb(r, p)
+		}
 		d.fail(Foreign)
 		return true, false
 	}
+	d.absorb(r, p[:n-1])
+	d.chunk = d.chunk[n-1:]
 	d.region = true
 	return false, false
 }
 
-// skipRegion looks for the LF that ends an error. What came before it is one
-// record, and rejected: it is no object.
+// skipRegion looks for what ends an error: an LF, or the brace with which the next object begins. What
+// came before it is one record, and rejected: it is no object.
 func (d *Decoder) skipRegion(r *Router, rec *Record) (done, found bool) {
-	end := lineEnd(d.chunk)
-	if end < 0 {
-		d.absorb(r, d.chunk)
+	end := -1
+	for inside := true; inside; {
+		end = skipPlain(d.chunk, end+1, also(true))
+		inside = end < len(d.chunk) && d.chunk[end] != '\n' && d.chunk[end] != '{'
+	}
+	p := d.chunk[:end]
+	if end == len(d.chunk) {
+		d.absorb(r, p)
 		d.chunk = nil
 		return true, false
 	}
-	p := d.chunk[:end]
-	d.chunk = d.chunk[end+1:]
+	if d.chunk[end] == '\n' {
+		end++
+	}
+	d.chunk = d.chunk[end:]
 	found = d.complete(r, rec, p)
 	return found, found
 }

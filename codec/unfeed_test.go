@@ -23,11 +23,19 @@ func unfeedStream(f Framing, rng *rand.Rand) string {
 			b.WriteString(rec)
 		case Newline:
 			b.WriteString(rec + "\r\n\n"[rng.IntN(2):])
+		case Octet:
+			fmt.Fprintf(&b, "%d %s", len(rec), rec)
 		default:
+			behind := []string{"", ",", "\x00\n\x1e"}[rng.IntN(3)]
+			if k == 0 {
+				begin := []string{"", bom, "\x1e", "[ \n", "[["}[rng.IntN(5)]
+				b.WriteString(begin)
+				behind += strings.Repeat("]", strings.Count(begin, "["))
+			}
 			if f == Auto && k > 0 && rng.IntN(8) == 0 {
 				rec += "\n stray {\"" + strings.Repeat("}", rng.IntN(200)) // up to the line's end
 			}
-			b.WriteString(rec + " \n")
+			b.WriteString(rec + " \n" + behind)
 		}
 	}
 	return b.String()
@@ -43,13 +51,16 @@ func describe(rec *Record) string {
 // A stream that is peeked at, in steps that end anywhere, yields the same records as
 // one that is simply fed, whether the rest is dropped or taken back out of the carry.
 func TestDropAndUnfeedYieldTheSameRecords(t *testing.T) {
-	for _, f := range []Framing{Newline, Length, JSON, Auto} {
+	for _, f := range []Framing{Newline, Length, JSON, Auto, Octet} {
 		t.Run(f.String(), func(t *testing.T) {
 			for seed := range uint64(200) {
 				rng := rand.New(rand.NewPCG(seed, 1))
 				stream := unfeedStream(f, rng)
-				want := simplyFed(t, f, stream)
-				got := peeked(t, f, stream, rng)
+				want, separators := simplyFed(t, f, stream)
+				got, skipped := peeked(t, f, stream, rng)
+				if skipped != separators {
+					t.Fatalf("seed %d: %d separators, want %d", seed, skipped, separators)
+				}
 				for i := range min(len(got), len(want)) {
 					if got[i] != want[i] {
 						t.Fatalf("seed %d, record %d: %s, want %s", seed, i, got[i], want[i])
@@ -72,7 +83,7 @@ func unfeedRouter(t *testing.T) *Router {
 	return r
 }
 
-func simplyFed(t *testing.T, f Framing, stream string) (list []string) {
+func simplyFed(t *testing.T, f Framing, stream string) (list []string, separators uint64) {
 	var d Decoder
 	var rec Record
 	d.Init(f)
@@ -80,12 +91,12 @@ func simplyFed(t *testing.T, f Framing, stream string) (list []string) {
 	for r := unfeedRouter(t); d.Next(r, &rec); {
 		list = append(list, describe(&rec))
 	}
-	return list
+	return list, d.Separators()
 }
 
 // peeked consumes what simplyFed does, by one of two ways at each step, chosen at
 // random: feed and keep a carry; or take the carry back, look, take whole records.
-func peeked(t *testing.T, f Framing, stream string, rng *rand.Rand) (list []string) {
+func peeked(t *testing.T, f Framing, stream string, rng *rand.Rand) (list []string, separators uint64) {
 	var d Decoder
 	var rec Record
 	d.Init(f)
@@ -111,6 +122,7 @@ func peeked(t *testing.T, f Framing, stream string, rng *rand.Rand) (list []stri
 		for d.Next(r, &rec) {
 			list = append(list, describe(&rec))
 			taken = len(chunk) - d.Rest()
+			d.Mark()
 		}
 		if d.Drop(); d.Unfinished() || d.Held() != 0 && d.carry != nil {
 			t.Fatal("dropped, and still there")
@@ -124,7 +136,7 @@ func peeked(t *testing.T, f Framing, stream string, rng *rand.Rand) (list []stri
 			t.Fatalf("a record in what was none: %q", own)
 		}
 	}
-	return list
+	return list, d.Separators()
 }
 
 func TestUnfeedCannotTakeBackWhatWasSkipped(t *testing.T) {

@@ -129,14 +129,14 @@ func (d *ackDomain) lines(a *ackState) []byte {
 	buf := d.scratch[:0]
 	if u := a.unsent; u != nil {
 		for !u.rejects.empty() && len(buf) < scratchBytes-2*lineMax {
-			buf = appendRejected(buf, u.rejects.pop(), a.length)
+			buf = appendRejected(buf, u.rejects.pop(), a.framing)
 		}
 		if !u.rejects.empty() {
 			return buf
 		}
 	}
 	if a.done > a.told {
-		buf = appendAcked(buf, a.done, a.length)
+		buf = appendAcked(buf, a.done, a.framing)
 		a.told = a.done
 	}
 	return buf

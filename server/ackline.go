@@ -10,7 +10,9 @@ import (
 // What a client is told, one JSON object each, in its own framing:
 //
 //	text     {"acked":17}\n
-//	length   00 00 00 0c {"acked":17}
+//	nul      {"acked":17} 00
+//	octet    12 {"acked":17}
+//	length   00 00 00 0c {"acked":17}        as many bytes, and in that order, as the client's
 //
 //	{"acked":N}                          the first N records are done for good
 //	{"rejected":K,"reason":"bad_json"}   the K-th record, from 1, was rejected
@@ -21,37 +23,57 @@ const lineMax = 96
 // scratchBytes is how much is formatted at a time: one write.
 const scratchBytes = 4 << 10
 
-func appendAcked(dst []byte, n uint64, length bool) []byte {
-	dst, at := beginLine(dst, length)
+func appendAcked(dst []byte, n uint64, f codec.Framing) []byte {
+	dst, at := beginLine(dst, f)
 	dst = append(dst, `{"acked":`...)
 	dst = strconv.AppendUint(dst, n, 10)
 	dst = append(dst, '}')
-	return endLine(dst, at, length)
+	return endLine(dst, at, f)
 }
 
-func appendRejected(dst []byte, r reject, length bool) []byte {
-	dst, at := beginLine(dst, length)
+func appendRejected(dst []byte, r reject, f codec.Framing) []byte {
+	dst, at := beginLine(dst, f)
 	dst = append(dst, `{"rejected":`...)
 	dst = strconv.AppendUint(dst, r.ordinal, 10)
 	dst = append(dst, `,"reason":"`...)
 	dst = append(dst, r.reason.String()...)
 	dst = append(dst, `"}`...)
-	return endLine(dst, at, length)
+	return endLine(dst, at, f)
 }
 
-func beginLine(dst []byte, length bool) ([]byte, int) {
-	if length {
-		dst = append(dst, 0, 0, 0, 0)
+// beginLine leaves room for a line's length, and returns where the line begins.
+func beginLine(dst []byte, f codec.Framing) ([]byte, int) {
+	const room = "0000"
+	switch f {
+	case codec.Length, codec.LengthLittle:
+		dst = append(dst, room...)
+	case codec.Length16, codec.Length16Little:
+		dst = append(dst, room[:2]...)
+	case codec.Octet:
+		dst = append(dst, room[:3]...)
 	}
 	return dst, len(dst)
 }
 
-func endLine(dst []byte, at int, length bool) []byte {
-	if length {
-		binary.BigEndian.PutUint32(dst[at-4:], uint32(len(dst)-at))
-		return dst
+func endLine(dst []byte, at int, f codec.Framing) []byte {
+	n := len(dst) - at
+	switch f {
+	case codec.Length:
+		binary.BigEndian.PutUint32(dst[at-4:], uint32(n))
+	case codec.LengthLittle:
+		binary.LittleEndian.PutUint32(dst[at-4:], uint32(n))
+	case codec.Length16:
+		binary.BigEndian.PutUint16(dst[at-2:], uint16(n))
+	case codec.Length16Little:
+		binary.LittleEndian.PutUint16(dst[at-2:], uint16(n))
+	case codec.Octet: // the shortest line has 11 bytes, and lineMax has two digits
+		dst[at-3], dst[at-2], dst[at-1] = '0'+byte(n/10), '0'+byte(n%10), ' '
+	case codec.NUL:
+		return append(dst, 0)
+	default:
+		return append(dst, '\n')
 	}
-	return append(dst, '\n')
+	return dst
 }
 
 // reject is a record that was refused, by its ordinal on its connection.

@@ -97,7 +97,7 @@ type ackState struct {
 	fd      int32
 	backoff int32 // ns
 
-	length  bool // length-prefixed framing
+	framing codec.Framing
 	inDirty bool
 	blocked bool // in the blocked list
 	broken  bool // writing failed, or given up: nothing is written any more
@@ -191,7 +191,7 @@ type chunk struct {
 	lost    int       // batches that are in no ring, and never will be
 	rejects []reject
 	charged bool // the rejects have been, to --client-memory
-	length  bool
+	framing codec.Framing
 }
 
 // framed opens the checkpoint of a chunk. It returns whether the client must take
@@ -207,7 +207,7 @@ func (d *ackDomain) framed(a *ackState, ch chunk) (stalled bool) {
 	if a.broken {
 		return false
 	}
-	a.length = ch.length
+	a.framing = ch.framing
 	for _, r := range ch.rejects {
 		d.queueReject(a, r)
 	}

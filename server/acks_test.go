@@ -145,13 +145,25 @@ func TestRejectedIsToldBeforeTheAckThatCoversIt(t *testing.T) {
 	}
 }
 
-func TestAckLengthFraming(t *testing.T) {
-	r := newAckRig(1)
-	a := r.conn(3)
-	r.d.framed(a, chunk{last: 17, length: true})
-	r.d.pass()
-	if got, want := r.take(3), "\x00\x00\x00\x0c{\"acked\":17}"; got != want {
-		t.Fatalf("got %q, want %q", got, want)
+// TestAckFramings: answers come as the client's own records do.
+func TestAckFramings(t *testing.T) {
+	for f, want := range map[codec.Framing]string{
+		codec.Newline:        "{\"acked\":17}\n",
+		codec.JSON:           "{\"acked\":17}\n",
+		codec.NUL:            "{\"acked\":17}\x00",
+		codec.Octet:          "12 {\"acked\":17}",
+		codec.Length:         "\x00\x00\x00\x0c{\"acked\":17}",
+		codec.Length16:       "\x00\x0c{\"acked\":17}",
+		codec.LengthLittle:   "\x0c\x00\x00\x00{\"acked\":17}",
+		codec.Length16Little: "\x0c\x00{\"acked\":17}",
+	} {
+		r := newAckRig(1)
+		a := r.conn(3)
+		r.d.framed(a, chunk{last: 17, framing: f})
+		r.d.pass()
+		if got := r.take(3); got != want {
+			t.Errorf("%v: got %q, want %q", f, got, want)
+		}
 	}
 }
 

@@ -10,11 +10,12 @@ import (
 // store, no locked instruction; readers see a value that was true a moment ago.
 // They lie on cache lines of their own.
 type counters struct {
-	_        [64]byte
-	bytes    counter
-	rejected [codec.NumReasons]counter
-	lanes    []counter // records by ring: routed, then letters
-	_        [64]byte
+	_          [64]byte
+	bytes      counter
+	separators counter
+	rejected   [codec.NumReasons]counter
+	lanes      []counter // records by ring: routed, then letters
+	_          [64]byte
 }
 
 type counter struct{ n atomic.Uint64 }
@@ -36,6 +37,8 @@ type Stats struct {
 	Letters  uint64            `json:"letters"`  // dead letters written to their ring
 	Lost     uint64            `json:"lost"`     // routed records that found no room before the ring was closed
 	Bytes    uint64            `json:"bytes"`
+
+	Separators uint64 `json:"separators"` // bytes between records that mean nothing: commas, NULs, RSs, brackets around
 
 	LettersLost uint64 `json:"letters_lost"` // of Letters, those that found no room
 
@@ -70,6 +73,7 @@ func (s *Server) Stats() Stats {
 	for _, in := range s.intakes {
 		k := in.counts
 		st.Bytes += k.bytes.load()
+		st.Separators += k.separators.load()
 		for i := range st.Routed {
 			st.Routed[i] += k.lanes[i].load()
 			st.Received += k.lanes[i].load()

@@ -152,7 +152,8 @@ func (in *intake) look(c *conn, chunk []byte) (o outcome, taken int) {
 	in.peeking = false
 	taken = len(chunk) - in.rest
 	if o.blocked.on == waitNothing && !c.dec.Unfinished() {
-		taken = len(chunk) // what is behind the last record is white space
+		taken = len(chunk) // what is behind the last record is white space, or separators
+		c.dec.Mark()
 	}
 	c.dec.Drop()
 	c.dec.Feed(nil)
@@ -187,6 +188,7 @@ func (in *intake) outcome(c *conn, b blocked) outcome {
 
 // account tells the budget what a connection holds now.
 func (in *intake) account(c *conn) {
+	in.counts.separators.add(c.dec.Separators())
 	c.carry = int64(c.dec.Held())
 	held := c.carry
 	if c.overflow != nil {
@@ -208,6 +210,7 @@ func (in *intake) run(c *conn) (b blocked) {
 		}
 		if in.peeking {
 			in.rest = c.dec.Rest()
+			c.dec.Mark()
 		}
 	}
 	in.push(c)
@@ -240,7 +243,7 @@ func (in *intake) push(c *conn) {
 	if c.acks != nil && c.framed >= in.base {
 		in.stalled = c.loop.domain.framed(c.acks, chunk{
 			last: c.framed, ends: in.ends, lost: in.lost, rejects: in.rejects, charged: in.charged,
-			length: c.dec.Framing() == codec.Length,
+			framing: c.dec.Framing(),
 		})
 	} else if in.charged {
 		in.srv.memory.linesSaid()

@@ -14,7 +14,7 @@ type collector struct {
 	s                                                *Server
 	received, rejected, bytes, open, opened, refused *prometheus.Desc
 	closed, backpressure, memory, waiting, lost      *prometheus.Desc
-	waitingForMemory                                 *prometheus.Desc
+	waitingForMemory, separators                     *prometheus.Desc
 }
 
 func newCollector(s *Server) *collector {
@@ -26,6 +26,7 @@ func newCollector(s *Server) *collector {
 		received:         desc("records_received_total", "Records taken, by shard.", "shard"),
 		rejected:         desc("records_rejected_total", "Records rejected, by reason.", "reason"),
 		bytes:            desc("bytes_received_total", "Bytes read from clients."),
+		separators:       desc("separators_total", "Bytes skipped between records in text: commas, NULs, RSs, brackets around."),
 		open:             desc("connections", "Connections open, those that wait for their last acks included."),
 		opened:           desc("connections_opened_total", "Connections accepted."),
 		refused:          desc("connections_refused_total", "Connections closed at once, by reason.", "reason"),
@@ -40,7 +41,7 @@ func newCollector(s *Server) *collector {
 
 func (k *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{k.received, k.rejected, k.bytes, k.open, k.opened, k.refused,
-		k.closed, k.backpressure, k.memory, k.waiting, k.waitingForMemory, k.lost} {
+		k.closed, k.backpressure, k.memory, k.waiting, k.waitingForMemory, k.lost, k.separators} {
 		ch <- d
 	}
 }
@@ -68,6 +69,7 @@ func (k *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(k.closed, float64(n), reason)
 	}
 	counter(k.bytes, float64(st.Bytes))
+	counter(k.separators, float64(st.Separators))
 	counter(k.opened, float64(st.Opened))
 	counter(k.lost, float64(st.Lost))
 	gauge(k.open, float64(st.Connections))

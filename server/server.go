@@ -102,7 +102,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.clock.ns.Store(1) // 0 is "never"
 	s.warnings = throttle{log: o.Logger, clock: &s.clock}
-	s.samples = samples{throttle{log: o.Logger, clock: &s.clock}}
+	s.samples = samples{throttle{log: o.Logger, clock: &s.clock}, throttle{log: o.Logger, clock: &s.clock}}
 	s.recordLimit.Store(int64(o.Codec.MaxRecordBytes))
 	s.letterLimit.Store(int64(o.Codec.MaxRecordBytes))
 	// Ids differ from those of a process before this one, whose records may still lie

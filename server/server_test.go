@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"path/filepath"
@@ -228,6 +229,65 @@ func TestRefusedByKafkaIsTold(t *testing.T) {
 		t.Fatalf("%d refused", n)
 	}
 }
+
+// TestWhatPeopleSend: what is not quite what the framing says. Every record in it is taken, what is none
+// is rejected alone or counted, or the connection is closed and the log says what it looked like.
+func TestWhatPeopleSend(t *testing.T) {
+	const closes = -1
+	a, b, c := record(1), record(2), record(3)
+	for _, tc := range []struct {
+		name, bytes                   string
+		framing                       codec.Framing
+		records, rejected, separators int
+		log                           string
+	}{
+		{"commas and no LF", a + "," + b + "," + c, codec.Auto, 3, 0, 2, ""},
+		{"NULs", a + "\x00" + b + "\n\x00" + c + "\n\x00", codec.Auto, 3, 0, 3, ""},
+		{"a NUL first", "\x00" + a + "\x00" + b, codec.Auto, 2, 0, 2, ""},
+		{"RFC 7464", "\x1e" + a + "\n\x1e" + b + "\n", codec.Auto, 2, 0, 2, ""},
+		{"CRs", a + "\r" + b + "\r", codec.Auto, 2, 0, 0, ""},
+		{"an array", "[" + a + "," + b + "]", codec.Auto, 2, 0, 3, ""},
+		{"an array, json", "[\n" + a + ",\n" + b + "\n]\n", codec.JSON, 2, 0, 3, ""},
+		{"a mark", "\xef\xbb\xbf" + a + "\n" + b, codec.Auto, 2, 0, 0, ""},
+		{"a mark, newline", "\xef\xbb\xbf" + a + "\n" + b, codec.Newline, 2, 0, 0, ""},
+		{"a bad byte and no LF", a + "x" + b + c, codec.Auto, 3, 1, 0, ""},
+		{"an array of others", a + "[1," + b + "]", codec.Auto, 2, 2, 0, ""},
+		{"nul", a + "\x00{\n\"number\":\n7}\x00x\x00", codec.NUL, 2, 1, 0, ""},
+		{"octet counts", octet(a) + octet(b) + octet("x"), codec.Octet, 2, 1, 0, ""},
+		{"octet counts, auto", octet(a) + octet(b), codec.Auto, 2, 0, 0, ""},
+		{"lengths of two bytes", "\x00" + string(rune(len(a))) + a, codec.Length16, 1, 0, 0, ""},
+		{"lengths of two bytes, auto", "\x00" + string(rune(len(a))) + a + strings.Repeat("z", 70_000), codec.Auto, closes, 0, 0, "two-byte lengths"},
+		{"little-endian, auto", string(rune(len(a))) + "\x00\x00\x00" + a, codec.Auto, closes, 0, 0, "little-endian lengths"},
+		{"HTTP to lengths", "GET / HTTP/1.1\r\n", codec.Length, closes, 0, 0, "looks_like=HTTP"},
+		{"TLS", "\x16\x03\x01\x02\x00\x01", codec.Auto, closes, 0, 0, "looks_like=TLS"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var log logBuffer
+			r := newRig(t, func(o *rigOptions) {
+				o.framing, o.ack = tc.framing, true
+				o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			})
+			nc := r.dial()
+			r.send(nc, tc.bytes)
+			if tc.records != closes {
+				halfClose(nc)
+			}
+			_, _ = replies(nc)
+			_ = nc.Close()
+			r.eventually("closed", func() bool { return r.Stats().Connections == 0 })
+			st := r.Stats()
+			if tc.records == closes && (st.Closed["foreign"]+st.Closed["bad_stream"] != 1 || !strings.Contains(log.String(), tc.log)) ||
+				tc.records != closes && (r.w.count() != tc.records || st.Closed["client"] != 1) {
+				t.Errorf("%d records, closed %v\n%s", r.w.count(), st.Closed, log.String())
+			}
+			if rejected := st.Received - uint64(r.w.count()); rejected != uint64(tc.rejected) || st.Separators != uint64(tc.separators) {
+				t.Errorf("%d rejected, %d separators; want %d, %d", rejected, st.Separators, tc.rejected, tc.separators)
+			}
+		})
+	}
+}
+
+func octet(rec string) string { return fmt.Sprintf("%d %s", len(rec), rec) }
 
 func TestStreamThatCannotBeFollowedIsClosed(t *testing.T) {
 	for _, tc := range []struct {

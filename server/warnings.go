@@ -42,7 +42,10 @@ func (t *throttle) pass() (suppressed int64, ok bool) {
 
 // samples writes one of the rejected records now and then, so that whoever runs
 // this sees what is wrong with them. A client's bytes are quoted, and cut.
-type samples struct{ throttle }
+type samples struct {
+	throttle          // of records
+	streams  throttle // an ended connection is not hidden by another's bad record
+}
 
 const sampleBytes = 64
 
@@ -54,9 +57,10 @@ func (s *samples) record(c *conn, rec *codec.Record) {
 }
 
 func (s *samples) stream(c *conn) {
-	if n, ok := s.pass(); ok {
+	if n, ok := s.streams.pass(); ok {
 		s.log.Warn("server: connection closed, its stream cannot be followed", "reason", c.dec.Failure().String(),
-			"remote", c.remoteString(), "sample", quoteCut(c.dec.Offending()), "suppressed", n)
+			"looks_like", codec.LooksLike(c.dec.Offending()), "remote", c.remoteString(), "sample", quoteCut(c.dec.Offending()),
+			"suppressed", n)
 	}
 }
 

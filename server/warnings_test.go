@@ -92,7 +92,7 @@ func TestMetrics(t *testing.T) {
 		"ringtail_records_received_total/9", "ringtail_backpressure_seconds_total/0",
 		"ringtail_records_rejected_total/bad_utf8", "ringtail_records_rejected_total/refused_by_kafka",
 		"ringtail_records_rejected_total/unauthorized", "ringtail_records_rejected_total/truncated",
-		"ringtail_connections", "ringtail_connections_opened_total", "ringtail_bytes_received_total",
+		"ringtail_connections", "ringtail_connections_opened_total", "ringtail_bytes_received_total", "ringtail_separators_total",
 		"ringtail_connections_refused_total/max_connections", "ringtail_connections_closed_total/frame_timeout",
 	} {
 		if v, ok := first[key]; !ok || v != 0 {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,15 +53,22 @@ func parseListener(value, framing, ack string) (server.Listener, error) {
 	default:
 		return l, config.Usagef("--listen %s: want tcp://HOST:PORT or unix:///PATH", value)
 	}
-	for key, values := range u.Query() {
+	settings, layout := u.Query(), url.Values{}
+	for key, values := range settings {
 		switch key {
 		case "framing":
 			framing = values[len(values)-1]
 		case "ack":
 			ack = values[len(values)-1]
+		case "bytes", "endian": // of framing=length, or framing=length?bytes=2
+			layout[key] = values
 		default:
-			return l, config.Usagef("--listen %s: unknown setting %s; one of framing, ack", value, key)
+			return l, config.Usagef("--listen %s: unknown setting %s; one of framing, bytes, endian, ack", value, key)
 		}
+	}
+	if len(layout) > 0 {
+		name, own, _ := strings.Cut(framing, "?")
+		framing = name + "?" + strings.Trim(own+"&"+layout.Encode(), "&")
 	}
 	if l.Framing, err = codec.ParseFraming(framing); err != nil {
 		return l, config.Usagef("--listen %s: %w", value, err)

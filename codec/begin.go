@@ -1,0 +1,87 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// What a stream begins with. A byte order mark is white space there, in every framing whose records
+// are text. Then auto decides:
+//
+//	00        lengths of 4 bytes, if behind the first is what a record begins with: a brace or white
+//	          space. Else text, if an object begins behind nothing but NULs
+//	1 to 9    octet counts, if behind the first are a space and a brace
+//	{ [ , RS, white space, a mark       text
+//
+// Anything else speaks something else (Foreign). What was believed at first sight is unsure until the
+// first record begins.
+
+const bom = "\xef\xbb\xbf"
+
+// begin looks at what a stream begins with, as much of it as has come.
+func (d *Decoder) begin(r *Router) {
+	for len(d.chunk) > 0 && int(d.at.bom) < len(bom) && d.chunk[0] == bom[d.at.bom] {
+		d.chunk = d.chunk[1:]
+		d.at.bom++
+	}
+	partial := d.at.bom > 0 && int(d.at.bom) < len(bom)
+	if len(d.chunk) == 0 && !(d.ended && partial) && int(d.at.bom) < len(bom) {
+		return
+	}
+	d.at.begun = true
+	if partial {
+		d.absorb(r, []byte(bom[:d.at.bom])) // none: it is part of what follows
+	}
+	if d.mode == modeAuto {
+		d.decide()
+	}
+}
+
+// decide chooses auto's framing at the first byte, or behind a byte order mark.
+func (d *Decoder) decide() {
+	text := int(d.at.bom) == len(bom)
+	if !text {
+		if d.seen > 0 || len(d.chunk) == 0 {
+			d.fail(Foreign)
+			return
+		}
+		c := d.chunk[0]
+		d.unsure = c == 0 || '1' <= c && c <= '9'
+		text = c == '{' || c == '[' || isSpace(c) || isSeparator(c)
+	}
+	switch {
+	case d.unsure && d.chunk[0] == 0:
+		d.mode, d.framing = modeLength, Length
+	case d.unsure:
+		d.mode, d.framing = modeLength, Octet
+	case text:
+		d.mode, d.framing = modeText, JSON
+	default:
+		d.fail(Foreign)
+	}
+}
+
+// confirm looks at the first byte behind the first header that auto has believed in. It returns false
+// where that was wrong: the stream is text then, or has failed.
+func (d *Decoder) confirm(r *Router) bool {
+	c := d.chunk[0]
+	d.unsure = false
+	if d.need > 0 && (c == '{' || isSpace(c) && d.framing == Length) || d.need == 0 && c == 0 && d.framing == Length {
+		return true
+	}
+	var header [5]byte
+	binary.BigEndian.PutUint32(header[:], d.need)
+	header[4] = c
+	text := bytes.TrimLeft(header[:], "\x00")
+	if d.framing == Octet || text[0] != '{' || len(text) > 1 && text[1] == 0 || bytes.ContainsAny(text[1:], "{}\n") {
+		d.misread(Foreign)
+		return false
+	}
+	d.reset()
+	d.mode, d.framing = modeText, JSON
+	d.at.separators += uint32(len(header) - len(text))
+	text = text[:len(text)-1]
+	d.text.follow(text, true) // an object's first bytes, and not its last
+	d.absorb(r, text)
+	return false
+}
