@@ -22,7 +22,7 @@ type consumeCmd struct {
 
 // Help is shown under the flags' list.
 func (*consumeCmd) Help() string {
-	return `Ctrl-C ends; what has been shown is committed for the group.
+	return `Ctrl-C ends; what has been shown is committed for the group. Where records are gone before they were read, it says how many, goes on at the first that is there, and exits with 1 at its end.
 
 Examples:
 

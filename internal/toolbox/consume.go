@@ -2,6 +2,7 @@ package toolbox
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -56,6 +57,9 @@ type consumption struct {
 	progress  *progress
 	start     int64 // --from; negative: one of kafka's offsets
 	ends      map[int32]int64
+	admin     *kafka.AdminClient
+	known     int32 // partitions that the topic had when it was last looked at
+	looked    time.Time
 	assigned  bool
 	committed time.Time
 	said      time.Time
@@ -73,9 +77,14 @@ type recordSink interface {
 // shown is committed for the group before it returns.
 func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error {
 	r := &consumption{o: o, s: s, out: bufio.NewWriterSize(s.Out, bufferBytes), standing: newStanding(o)}
-	if err := r.prepare(); err != nil {
+	if err := cmp.Or(r.prepare(), c.refuseReset("consume")); err != nil {
 		return err
 	}
+	var err error
+	if r.admin, err = c.admin(); err != nil {
+		return err
+	}
+	defer r.admin.Close()
 	partitions, err := r.look(c)
 	if err != nil {
 		return err
@@ -113,7 +122,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	if e := r.out.Flush(); err == nil {
 		err = e
 	}
-	return err
+	return cmp.Or(err, r.standing.losses.err())
 }
 
 // prepare checks the options.
@@ -157,14 +166,14 @@ func (r *consumption) properties() map[string]string {
 		"enable.auto.commit":       "false", // what was shown is committed, not what was fetched
 		"enable.auto.offset.store": "false",
 		"enable.partition.eof":     "true",
-		"auto.offset.reset":        "earliest",
+		"auto.offset.reset":        "earliest", // never past records that are there, whatever --from says
 		"allow.auto.create.topics": "false",
 		// Whenever 100,000 records wait to be shown, librdkafka stops fetching, by default for a
 		// second, however soon they are gone.
 		"fetch.queue.backoff.ms": "10",
-	}
-	if r.start == int64(kafka.OffsetEnd) {
-		p["auto.offset.reset"] = "latest"
+		// A group deals out new partitions when its leader's client has seen them; by default that
+		// looks every five minutes.
+		"topic.metadata.refresh.interval.ms": strconv.Itoa(int(partitionsEvery / time.Millisecond)),
 	}
 	if r.o.Group == "" {
 		p["group.id"] = fmt.Sprintf("ringtail-%016x", rand.Uint64()) // the client wants one; it is never joined
@@ -178,15 +187,11 @@ func (r *consumption) close() {
 
 // look finds the topic's partitions, those that are wanted.
 func (r *consumption) look(c Cluster) ([]int32, error) {
-	a, err := c.admin()
+	t, err := c.topic(r.admin, r.o.Topic)
 	if err != nil {
 		return nil, err
 	}
-	defer a.Close()
-	t, err := c.topic(a, r.o.Topic)
-	if err != nil {
-		return nil, err
-	}
+	r.known, r.looked = int32(len(t.Partitions)), time.Now()
 	if err := partitionOf(t, r.o.Partition); err != nil {
 		return nil, err
 	}
@@ -220,65 +225,6 @@ func (r *consumption) findEnds(partitions []int32) error {
 	return nil
 }
 
-// join takes the partitions: those that the group will give us; without a group, all
-// or one.
-func (r *consumption) join(partitions []int32) error {
-	if r.o.Group != "" {
-		return r.reader.Subscribe()
-	}
-	at := make([]rdk.Position, len(partitions))
-	for i, p := range partitions {
-		at[i] = rdk.Position{Partition: p, Offset: noOffset}
-	}
-	return r.take(at)
-}
-
-// noOffset is the position where nothing has been committed.
-const noOffset = int64(kafka.OffsetInvalid)
-
-// take begins to read partitions at these positions; where there is none, --from says
-// where.
-func (r *consumption) take(at []rdk.Position) error {
-	r.assigned = true
-	var wanted []int32
-	for _, a := range at {
-		if a.Offset < 0 {
-			wanted = append(wanted, a.Partition)
-		}
-	}
-	// As numbers they can be committed before anything is read: then the group goes on
-	// from there, whatever happens. Where brokers do not tell, librdkafka will find out.
-	begin := map[int32]int64{}
-	if first, next, err := r.reader.Range(wanted, rangeMS); err == nil {
-		for i, p := range wanted {
-			begin[p] = startAt(r.start, first[i].Offset, next[i].Offset)
-		}
-	}
-	for i := range at {
-		if n, ok := begin[at[i].Partition]; ok {
-			at[i].Offset = n
-		}
-	}
-	r.standing.take(at)
-	for i := range at {
-		if at[i].Offset < 0 {
-			at[i].Offset = r.start
-		}
-	}
-	return r.reader.Assign(at)
-}
-
-// startAt is where --from begins in a partition that has these offsets.
-func startAt(from, first, next int64) int64 {
-	switch from {
-	case int64(kafka.OffsetBeginning):
-		return first
-	case int64(kafka.OffsetEnd):
-		return next
-	}
-	return min(max(from, first), next)
-}
-
 func (r *consumption) loop(ctx context.Context) error {
 	each := func(m *rdk.Message) error { return r.record(ctx, m) }
 	wait := 0
@@ -300,12 +246,20 @@ func (r *consumption) loop(ctx context.Context) error {
 		}
 		if time.Since(r.committed) > commitEvery {
 			if err := r.commit(0); err != nil {
-				r.progress.clear()
-				r.s.say("%v", err)
+				r.aloud("%v", err)
 			}
+		}
+		if err := r.added(); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// aloud says a line of its own.
+func (r *consumption) aloud(format string, args ...any) {
+	r.progress.clear()
+	r.s.say(format, args...)
 }
 
 // enough tells whether --count or --until-end are fulfilled.
@@ -339,6 +293,13 @@ func (r *consumption) record(ctx context.Context, m *rdk.Message) error {
 	if p == nil || r.enough() {
 		return nil // the rest of a batch
 	}
+	if next := p.next.Load(); next >= 0 && m.Offset != next {
+		first, _ := r.reader.Ends(m.Partition)
+		if text := r.standing.losses.crossed(m.Partition, next, m.Offset, first); text != "" {
+			r.aloud("%s", text)
+			p.next.Store(m.Offset)
+		}
+	}
 	end, bounded := r.ends[m.Partition], r.o.UntilEnd // a partition that is newer than the run ends at 0
 	switch {
 	case bounded && m.Offset >= end: // behind what is wanted, be it record or end
@@ -368,8 +329,7 @@ func (r *consumption) trouble(err error) error {
 		return fmt.Errorf("topic %s: %w", r.o.Topic, err)
 	}
 	if time.Since(r.said) > sayEvery {
-		r.progress.clear()
-		r.s.say("%v; trying on", err)
+		r.aloud("%v; trying on", err)
 		r.said = time.Now()
 	}
 	return nil

@@ -16,15 +16,14 @@ func (r *consumption) given(ctx context.Context, partitions []int32) error {
 		}
 		at, err = r.reader.Committed(partitions, requestMS())
 	}
-	return r.take(at)
+	return r.begin(at, r.reader.Assign)
 }
 
 // taken gives back what the group takes, once what has been shown of it is committed.
 func (r *consumption) taken(partitions []int32) error {
 	if !r.reader.Lost() {
 		if err := r.commit(closeLimit); err != nil {
-			r.progress.clear()
-			r.s.say("%v", err)
+			r.aloud("%v", err)
 		}
 	}
 	r.standing.drop(partitions)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -22,6 +23,10 @@ var (
 		"Records shown or counted.", []string{"topic", "group"}, nil)
 	uncountedDesc = prometheus.NewDesc("ringtail_consumer_uncounted_total",
 		"Records that --count-by could not count: no JSON object, or without the field.", []string{"topic", "group"}, nil)
+	goneDesc = prometheus.NewDesc("ringtail_consumer_gone_total",
+		"Records that retention had removed before they were read.", []string{"topic", "group"}, nil)
+	rewoundDesc = prometheus.NewDesc("ringtail_consumer_rewound_total",
+		"Positions that were behind the end of their partition, since the topic was truncated or made again.", []string{"topic", "group"}, nil)
 )
 
 // Describe is for Prometheus.
@@ -29,6 +34,8 @@ func (s *standing) Describe(ch chan<- *prometheus.Desc) {
 	ch <- lagDesc
 	ch <- readDesc
 	ch <- uncountedDesc
+	ch <- goneDesc
+	ch <- rewoundDesc
 }
 
 // Collect is called for every scrape.
@@ -36,8 +43,11 @@ func (s *standing) Collect(ch chan<- prometheus.Metric) {
 	for partition, lag := range s.lags() {
 		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(lag), s.topic, strconv.Itoa(int(partition)), s.group)
 	}
-	ch <- prometheus.MustNewConstMetric(readDesc, prometheus.CounterValue, float64(s.read.Load()), s.topic, s.group)
-	ch <- prometheus.MustNewConstMetric(uncountedDesc, prometheus.CounterValue, float64(s.uncounted.Load()), s.topic, s.group)
+	for desc, n := range map[*prometheus.Desc]*atomic.Int64{
+		readDesc: &s.read, uncountedDesc: &s.uncounted, goneDesc: &s.losses.gone, rewoundDesc: &s.losses.rewound,
+	} {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n.Load()), s.topic, s.group)
+	}
 }
 
 // expose serves /metrics at an address until the returned function is called.

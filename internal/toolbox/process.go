@@ -1,10 +1,12 @@
 package toolbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -49,6 +51,9 @@ type processing struct {
 	consumer  *kafka.Consumer
 	producer  *kafka.Producer
 	batch     []*kafka.Message
+	places    map[int32]*place
+	crossed   bool // over a gap since the last commit: there is a position to commit, records or not
+	losses    losses
 	progress  *progress
 	written   int64
 	skipped   int64
@@ -65,17 +70,22 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 	case o.From == o.To:
 		return config.Usagef("--from and --to are both %s; the results would be read again, for ever", o.From)
 	}
+	if err := c.refuseReset("process"); err != nil {
+		return err
+	}
 	t, err := newTransform(o.Expr)
 	if err != nil {
 		return err
 	}
-	p := &processing{o: o, s: s, cluster: c, transform: t, progress: newProgress(s, "processed", endless)}
+	p := &processing{
+		o: o, s: s, cluster: c, transform: t, losses: losses{topic: o.From}, progress: newProgress(s, "processed", endless),
+	}
 	if err := p.open(); err != nil {
 		return err
 	}
 	defer within(closeLimit, func() { _ = p.consumer.Close() })
 	defer func() { p.producer.Close() }()
-	if err := p.consumer.Subscribe(o.From, p.rebalance); err != nil {
+	if err := p.consumer.Subscribe(o.From, func(_ *kafka.Consumer, e kafka.Event) error { return p.rebalance(ctx, e) }); err != nil {
 		return err
 	}
 	err = p.loop(ctx)
@@ -83,7 +93,7 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 	if p.skipped > 0 {
 		s.say("%d records gave no result and were skipped", p.skipped)
 	}
-	return err
+	return cmp.Or(err, p.losses.err())
 }
 
 func (p *processing) open() error {
@@ -91,6 +101,9 @@ func (p *processing) open() error {
 		"group.id": p.o.Group, "enable.auto.commit": "false", "auto.offset.reset": "earliest",
 		"isolation.level": "read_committed", "session.timeout.ms": takeover, "heartbeat.interval.ms": "1000",
 		"allow.auto.create.topics": "false",
+		"enable.partition.eof":     "true", // it tells of a gap behind which there are no records
+		// The default is to see new partitions within five minutes.
+		"topic.metadata.refresh.interval.ms": strconv.Itoa(int(partitionsEvery / time.Millisecond)),
 	})
 	if err != nil {
 		return err
@@ -148,23 +161,12 @@ func (p *processing) openProducer() error {
 	return nil
 }
 
-func (p *processing) rebalance(_ *kafka.Consumer, event kafka.Event) error {
-	p.batch = p.batch[:0]
-	switch e := event.(type) {
-	case kafka.AssignedPartitions:
-		return p.consumer.Assign(e.Partitions)
-	case kafka.RevokedPartitions:
-		return p.consumer.Unassign()
-	}
-	return nil
-}
-
 func (p *processing) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := p.read(ctx); err != nil {
 			return err
 		}
-		if len(p.batch) == 0 {
+		if len(p.batch) == 0 && !p.crossed {
 			continue
 		}
 		if err := p.transact(ctx); err != nil {
@@ -172,30 +174,6 @@ func (p *processing) loop(ctx context.Context) error {
 		}
 		p.batch = p.batch[:0]
 		p.progress.at(p.written)
-	}
-	return nil
-}
-
-// read takes what is there, and waits a little if that is nothing.
-func (p *processing) read(ctx context.Context) error {
-	wait := pollMS
-	for len(p.batch) < batchRecords && ctx.Err() == nil {
-		switch e := p.consumer.Poll(wait).(type) {
-		case nil:
-			return nil
-		case *kafka.Message:
-			if e.TopicPartition.Error != nil {
-				return fmt.Errorf("topic %s: %w", p.o.From, e.TopicPartition.Error)
-			}
-			p.batch = append(p.batch, e)
-			wait = 0
-		case kafka.Error:
-			if e.IsFatal() || e.Code() == kafka.ErrTopicAuthorizationFailed || e.Code() == kafka.ErrGroupAuthorizationFailed ||
-				e.Code() == kafka.ErrUnknownTopicOrPart || e.Code() == kafka.ErrAuthentication {
-				return fmt.Errorf("topic %s: %w", p.o.From, e)
-			}
-			p.trouble(e)
-		}
 	}
 	return nil
 }
@@ -214,6 +192,7 @@ func (p *processing) transact(ctx context.Context) error {
 	if err == nil {
 		p.written += written
 		p.skipped += skipped
+		p.settle()
 		return nil
 	}
 	p.trouble(err)
@@ -271,19 +250,6 @@ func retry(ctx context.Context, f func() error) error {
 	}
 }
 
-// offsets are those behind the batch, by partition.
-func (p *processing) offsets() []kafka.TopicPartition {
-	next := map[int32]kafka.Offset{}
-	for _, m := range p.batch {
-		next[m.TopicPartition.Partition] = m.TopicPartition.Offset + 1
-	}
-	out := make([]kafka.TopicPartition, 0, len(next))
-	for partition, offset := range next {
-		out = append(out, kafka.TopicPartition{Topic: &p.o.From, Partition: partition, Offset: offset})
-	}
-	return out
-}
-
 // abort ends a transaction that failed. A producer that cannot go on is replaced;
 // its transaction, if the coordinator has it still, ends by its timeout.
 func (p *processing) abort(ctx context.Context, cause error) error {
@@ -307,40 +273,4 @@ func (p *processing) abort(ctx context.Context, cause error) error {
 		case <-time.After(time.Second):
 		}
 	}
-}
-
-// rewind goes back to where the group has committed. That is the first record of the
-// batch, or, where a commit succeeded and its answer was lost, the one behind it:
-// only the group's offsets tell. Asking for them waits for open transactions to end.
-func (p *processing) rewind(ctx context.Context) error {
-	mine, err := p.consumer.Assignment()
-	if err != nil || len(mine) == 0 {
-		return err // what was taken from us is somebody else's to read
-	}
-	var committed []kafka.TopicPartition
-	for {
-		committed, err = p.consumer.Committed(mine, int(txLimit/time.Millisecond))
-		if err == nil {
-			break
-		}
-		p.trouble(err)
-		if ctx.Err() != nil {
-			return nil // nothing of the batch is visible, or all of it
-		}
-	}
-	for i := range committed {
-		if committed[i].Offset < 0 {
-			committed[i].Offset = kafka.OffsetBeginning
-		}
-	}
-	results, err := p.consumer.SeekPartitions(committed)
-	if err != nil {
-		return err
-	}
-	for _, r := range results {
-		if r.Error != nil {
-			return fmt.Errorf("topic %s, partition %d: going back to %v: %w", p.o.From, r.Partition, r.Offset, r.Error)
-		}
-	}
-	return nil
 }

@@ -16,6 +16,7 @@ type standing struct {
 	topic, group string
 	read         atomic.Int64 // records shown
 	uncounted    atomic.Int64 // of these, those that --count-by could not count
+	losses       losses
 
 	mu     sync.Mutex
 	reader *rdk.Reader // nil before it can be asked
@@ -34,7 +35,7 @@ type part struct {
 }
 
 func newStanding(o ConsumeOptions) *standing {
-	return &standing{topic: o.Topic, group: o.Group, parts: map[int32]*part{}}
+	return &standing{topic: o.Topic, group: o.Group, losses: losses{topic: o.Topic}, parts: map[int32]*part{}}
 }
 
 // ask lets the reader be asked for the ends of partitions.

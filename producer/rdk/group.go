@@ -38,6 +38,14 @@ func (r *Reader) Assign(at []Position) error {
 	return failure(C.rd_kafka_assign(r.c.rk, list))
 }
 
+// Add begins to read partitions besides those that Assign named. Not for a group, which
+// says itself what is read.
+func (r *Reader) Add(at []Position) error {
+	list := r.list(at)
+	defer C.rd_kafka_topic_partition_list_destroy(list)
+	return failed(C.rd_kafka_incremental_assign(r.c.rk, list))
+}
+
 // Unassign ends the reading of partitions that the group takes, or of all where its
 // protocol is not cooperative.
 func (r *Reader) Unassign(partitions []int32) error {

@@ -1,0 +1,151 @@
+package toolbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// place is where a processing stands in a partition.
+type place struct {
+	next      int64 // the offset that is due; negative: the partition's beginning
+	committed int64 // next, as it was last committed
+	told      int64 // up to where gaps have been told: a batch that is read again crosses them again
+}
+
+func (p *processing) rebalance(ctx context.Context, event kafka.Event) error {
+	p.batch, p.crossed = p.batch[:0], false
+	switch e := event.(type) {
+	case kafka.AssignedPartitions:
+		at, err := p.committed(ctx, e.Partitions)
+		if err != nil {
+			return err
+		}
+		p.places = map[int32]*place{}
+		p.stand(at)
+		return p.consumer.Assign(at)
+	case kafka.RevokedPartitions:
+		p.places = nil
+		return p.consumer.Unassign()
+	}
+	return nil
+}
+
+// committed asks for the group's offsets, until they are told or ctx ends. It waits for
+// open transactions to end.
+func (p *processing) committed(ctx context.Context, partitions []kafka.TopicPartition) ([]kafka.TopicPartition, error) {
+	for {
+		at, err := p.consumer.Committed(partitions, int(txLimit/time.Millisecond))
+		if err == nil || ctx.Err() != nil {
+			return at, err
+		}
+		p.trouble(err)
+	}
+}
+
+// stand takes up positions as they are committed, and gives those that have none the
+// partition's beginning.
+func (p *processing) stand(at []kafka.TopicPartition) {
+	for i := range at {
+		pl := p.places[at[i].Partition]
+		if pl == nil {
+			pl = &place{told: -1}
+			p.places[at[i].Partition] = pl
+		}
+		if at[i].Offset < 0 {
+			at[i].Offset = kafka.OffsetBeginning
+		}
+		pl.next, pl.committed = int64(at[i].Offset), int64(at[i].Offset)
+	}
+}
+
+// arrive notes a record, or the end of a partition, at an offset; next is the one that is
+// due then.
+func (p *processing) arrive(at kafka.TopicPartition, next int64) {
+	pl, offset := p.places[at.Partition], int64(at.Offset)
+	if pl == nil {
+		return // not ours any more
+	}
+	if pl.next >= 0 && pl.next != offset && pl.told < offset {
+		first, _, _ := p.consumer.GetWatermarkOffsets(p.o.From, at.Partition)
+		if text := p.losses.crossed(at.Partition, pl.next, offset, first); text != "" {
+			p.progress.clear()
+			p.s.say("%s", text)
+			pl.told, p.crossed = offset, true
+		}
+	}
+	pl.next = next
+}
+
+// read takes what is there, and waits a little if that is nothing.
+func (p *processing) read(ctx context.Context) error {
+	wait := pollMS
+	for len(p.batch) < batchRecords && ctx.Err() == nil {
+		switch e := p.consumer.Poll(wait).(type) {
+		case nil:
+			return nil
+		case *kafka.Message:
+			if e.TopicPartition.Error != nil {
+				return fmt.Errorf("topic %s: %w", p.o.From, e.TopicPartition.Error)
+			}
+			p.arrive(e.TopicPartition, int64(e.TopicPartition.Offset)+1)
+			p.batch = append(p.batch, e)
+			wait = 0
+		case kafka.PartitionEOF:
+			p.arrive(kafka.TopicPartition(e), int64(e.Offset))
+		case kafka.Error:
+			if e.IsFatal() || e.Code() == kafka.ErrTopicAuthorizationFailed || e.Code() == kafka.ErrGroupAuthorizationFailed ||
+				e.Code() == kafka.ErrUnknownTopicOrPart || e.Code() == kafka.ErrAuthentication {
+				return fmt.Errorf("topic %s: %w", p.o.From, e)
+			}
+			p.trouble(e)
+		}
+	}
+	return nil
+}
+
+// offsets are those behind what has been read, of the partitions where it moved.
+func (p *processing) offsets() []kafka.TopicPartition {
+	var out []kafka.TopicPartition
+	for partition, pl := range p.places {
+		if pl.next >= 0 && pl.next != pl.committed {
+			out = append(out, kafka.TopicPartition{Topic: &p.o.From, Partition: partition, Offset: kafka.Offset(pl.next)})
+		}
+	}
+	return out
+}
+
+// settle notes that offsets have been committed.
+func (p *processing) settle() {
+	for _, pl := range p.places {
+		pl.committed = pl.next
+	}
+	p.crossed = false
+}
+
+// rewind goes back to where the group has committed. That is the first record of the
+// batch, or, where a commit succeeded and its answer was lost, the one behind it:
+// only the group's offsets tell.
+func (p *processing) rewind(ctx context.Context) error {
+	mine, err := p.consumer.Assignment()
+	if err != nil || len(mine) == 0 {
+		return err // what was taken from us is somebody else's to read
+	}
+	committed, err := p.committed(ctx, mine)
+	if err != nil {
+		return nil // stopped; nothing of the batch is visible, or all of it
+	}
+	p.stand(committed)
+	results, err := p.consumer.SeekPartitions(committed)
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		if r.Error != nil {
+			return fmt.Errorf("topic %s, partition %d: going back to %v: %w", p.o.From, r.Partition, r.Offset, r.Error)
+		}
+	}
+	return nil
+}
