@@ -12,7 +12,7 @@ type processCmd struct {
 
 // Help is shown under the flags' list.
 func (*processCmd) Help() string {
-	return `Each record of --from gives one of --to, under the same key: the result of --expr, as JSON. Results and progress are committed together: however the process ends, a read_committed reader finds nothing missing and nothing twice. Records that give no result (no JSON object, an error in --expr) are counted and skipped. Ctrl-C and SIGTERM end.
+	return `Each record of --from gives one of --to, with the same key, headers and timestamp: the result of --expr, as JSON. In --expr $env is the whole record, so $env["with-dash"] is a field that is no name. Results and progress are committed together: however the process ends, a read_committed reader finds nothing missing and nothing twice. Records that give no result (no JSON object, an error in --expr) are counted and skipped. Ctrl-C and SIGTERM end.
 
 Examples:
 

@@ -218,7 +218,7 @@ func (p *processing) try() (written, skipped int64, err error) {
 		}
 		out := &kafka.Message{
 			TopicPartition: kafka.TopicPartition{Topic: &p.o.To, Partition: kafka.PartitionAny},
-			Key:            m.Key, Value: value,
+			Key:            m.Key, Value: value, Headers: m.Headers, Timestamp: m.Timestamp,
 		}
 		for err = p.producer.Produce(out, nil); isCode(err, kafka.ErrQueueFull); err = p.producer.Produce(out, nil) {
 			await(p.producer, 10*time.Millisecond)

@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // processed reads topic out of a broker.
@@ -76,5 +80,47 @@ func TestProcessSaysWhatIsGone(t *testing.T) {
 				t.Errorf("the results are %v", got)
 			}
 		})
+	}
+}
+
+// TestProcessKeeps: a result has its record's key, headers and timestamp.
+func TestProcessKeeps(t *testing.T) {
+	b := startBroker(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Brokers))
+	b.check(err)
+	defer client.Close()
+	want := []*kgo.Record{
+		{Key: []byte("k"), Value: []byte("1"), Timestamp: time.UnixMilli(1_000_000_000_123), Headers: []kgo.RecordHeader{
+			{Key: "trace", Value: []byte("a")}, {Key: "trace", Value: []byte("b")}, {Key: "empty", Value: []byte{}}, {Key: "null"}, {Key: "日本", Value: []byte{0, 255}},
+		}},
+		{Key: []byte{}, Value: []byte("2"), Timestamp: time.UnixMilli(1)},
+		{Value: []byte("3"), Timestamp: time.UnixMilli(2)},
+	}
+	for _, r := range want {
+		in := *r
+		in.Topic, in.Value = "t", fmt.Appendf(nil, `{"n":%s}`, r.Value)
+		b.check(client.ProduceSync(context.Background(), &in).FirstErr())
+	}
+	if _, err := b.process(ProcessOptions{Expr: "n"}, func(string) bool { return b.committed("g") == int64(len(want)) }); err != nil {
+		t.Error(err)
+	}
+	client.AddConsumeTopics("out")
+	var got []*kgo.Record
+	for len(got) < len(want) {
+		fetches := client.PollFetches(t.Context())
+		b.check(fetches.Err())
+		got = append(got, fetches.Records()...)
+	}
+	for i, r := range want {
+		g := got[i]
+		if !reflect.DeepEqual(g.Key, r.Key) || string(g.Value) != string(r.Value) || !g.Timestamp.Equal(r.Timestamp) || len(g.Headers) != len(r.Headers) {
+			t.Errorf("of %+v the result is %+v", r, g)
+			continue
+		}
+		for j, h := range r.Headers {
+			if !reflect.DeepEqual(g.Headers[j], h) {
+				t.Errorf("header %d is %+v, want %+v", j, g.Headers[j], h)
+			}
+		}
 	}
 }
