@@ -8,16 +8,20 @@ type processCmd struct {
 	To    string `source:"command-line" help:"The topic to write."`
 	Group string `help:"The group that remembers how far the processing has got; members share the partitions."`
 	Expr  string `placeholder:"EXPR" help:"What to compute (expr-lang.org); the record's top-level fields are variables."`
+
+	OnError         string `source:"command-line" placeholder:"stop|skip|letter" values:"stop,skip,letter" help:"What to do with a record that gives no result. Default: stop; letter where --dead-letter-topic is given."`
+	DeadLetterTopic string `source:"command-line" placeholder:"TOPIC" help:"Where such records go, with the headers reason, remote (topic:partition:offset) and error."`
 }
 
 // Help is shown under the flags' list.
 func (*processCmd) Help() string {
-	return `Each record of --from gives one of --to, with the same key, headers and timestamp: the result of --expr, as JSON. In --expr $env is the whole record, so $env["with-dash"] is a field that is no name. Results and progress are committed together: however the process ends, a read_committed reader finds nothing missing and nothing twice. Records that give no result (no JSON object, an error in --expr) are counted and skipped. Ctrl-C and SIGTERM end.
+	return `Each record of --from gives one of --to, with the same key, headers and timestamp: the result of --expr, as JSON. In --expr $env is the whole record, so $env["with-dash"] is a field that is no name. Results and progress are committed together: however the process ends, a read_committed reader finds nothing missing and nothing twice. Records that give no result (no JSON object, an error in --expr, a result that the topic refuses) are named; by default the first of them ends the processing with exit code 1, before it. Ctrl-C and SIGTERM end.
 
 Examples:
 
     ringtail process --brokers 127.0.0.1:9092 --from stream --to doubled --group doubler --expr '{id: id, value: value * 2}'
-    ringtail process --brokers 127.0.0.1:9092 --from click_events --to pages --group pages --expr 'upper(page)'`
+    ringtail process --brokers 127.0.0.1:9092 --from click_events --to pages --group pages --expr 'upper(page)'
+    ringtail process --brokers 127.0.0.1:9092 --from stream --to doubled --group doubler --expr 'value * 2' --dead-letter-topic failed`
 }
 
 // Run processes.
@@ -25,6 +29,6 @@ func (c *processCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
 	return toolbox.Process(ctx, c.cluster(), toolbox.ProcessOptions{
-		From: c.From, To: c.To, Group: c.Group, Expr: c.Expr,
+		From: c.From, To: c.To, Group: c.Group, Expr: c.Expr, OnError: c.OnError, DeadLetters: c.DeadLetterTopic,
 	}, p.streams())
 }

@@ -60,6 +60,7 @@ func TestToolboxOnKafka(t *testing.T) {
 	t.Run("a member killed", k.takeover)
 	t.Run("lag", k.lag)
 	t.Run("gone", k.gone)
+	t.Run("on error", k.onError)
 	t.Run("counts", k.counts)
 	t.Run("mistakes", k.mistakes)
 	t.Run("serve", k.serve)

@@ -32,9 +32,11 @@ type Streams struct {
 // say writes one line of progress, also where an error has several (--expr's point at
 // the place).
 func (s Streams) say(format string, args ...any) {
-	text := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
-	_, _ = fmt.Fprintln(s.Err, "ringtail: "+text)
+	_, _ = fmt.Fprintln(s.Err, "ringtail: "+unfolded(fmt.Sprintf(format, args...)))
 }
+
+// unfolded is text in one line.
+func unfolded(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // requestLimit is how long one request may take before a broker counts as away.
 const requestLimit = 10 * time.Second

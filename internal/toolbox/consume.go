@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"time"
 
@@ -246,7 +245,7 @@ func (r *consumption) loop(ctx context.Context) error {
 		}
 		if time.Since(r.committed) > commitEvery {
 			if err := r.commit(0); err != nil {
-				r.aloud("%v", err)
+				r.progress.aloud("%v", err)
 			}
 		}
 		if err := r.added(); err != nil {
@@ -254,12 +253,6 @@ func (r *consumption) loop(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// aloud says a line of its own.
-func (r *consumption) aloud(format string, args ...any) {
-	r.progress.clear()
-	r.s.say(format, args...)
 }
 
 // enough tells whether --count or --until-end are fulfilled.
@@ -296,7 +289,7 @@ func (r *consumption) record(ctx context.Context, m *rdk.Message) error {
 	if next := p.next.Load(); next >= 0 && m.Offset != next {
 		first, _ := r.reader.Ends(m.Partition)
 		if text := r.standing.losses.crossed(m.Partition, next, m.Offset, first); text != "" {
-			r.aloud("%s", text)
+			r.progress.aloud("%s", text)
 			p.next.Store(m.Offset)
 		}
 	}
@@ -322,14 +315,11 @@ func (r *consumption) record(ctx context.Context, m *rdk.Message) error {
 // trouble is what librdkafka says beside records. It goes on trying; so do we,
 // unless it cannot get better.
 func (r *consumption) trouble(err error) error {
-	hopeless := []kafka.ErrorCode{
-		kafka.ErrFatal, kafka.ErrAuthentication, kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrUnknownTopicOrPart,
-	}
-	if slices.ContainsFunc(hopeless, func(code kafka.ErrorCode) bool { return isCode(err, code) }) {
+	if isCode(err, kafka.ErrFatal) || isOneOf(err, hopeless) {
 		return fmt.Errorf("topic %s: %w", r.o.Topic, err)
 	}
 	if time.Since(r.said) > sayEvery {
-		r.aloud("%v; trying on", err)
+		r.progress.aloud("%v; trying on", err)
 		r.said = time.Now()
 	}
 	return nil

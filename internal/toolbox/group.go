@@ -23,7 +23,7 @@ func (r *consumption) given(ctx context.Context, partitions []int32) error {
 func (r *consumption) taken(partitions []int32) error {
 	if !r.reader.Lost() {
 		if err := r.commit(closeLimit); err != nil {
-			r.aloud("%v", err)
+			r.progress.aloud("%v", err)
 		}
 	}
 	r.standing.drop(partitions)

@@ -20,6 +20,7 @@ import (
 // broker is a fake Kafka with one topic, t.
 type broker struct {
 	t     *testing.T
+	fake  *kfake.Cluster
 	admin *kadm.Client
 	Cluster
 }
@@ -31,7 +32,7 @@ func startBroker(t *testing.T) *broker {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	b := &broker{t: t, Cluster: Cluster{Brokers: cluster.ListenAddrs()[0]}}
+	b := &broker{t: t, fake: cluster, Cluster: Cluster{Brokers: cluster.ListenAddrs()[0]}}
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.Brokers))
 	b.check(err)
 	t.Cleanup(client.Close)
@@ -58,6 +59,15 @@ func (b *broker) write(partition, count int) {
 		records = append(records, &kgo.Record{Topic: "t", Partition: int32(partition), Value: fmt.Appendf(nil, `{"n":%d}`, i)})
 	}
 	b.check(client.ProduceSync(context.Background(), records...).FirstErr())
+}
+
+// set sets a topic's max.message.bytes.
+func (b *broker) set(topic string, bytes int) {
+	b.t.Helper()
+	answer, err := b.admin.AlterTopicConfigs(context.Background(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: kadm.StringPtr(fmt.Sprint(bytes))}}, topic)
+	b.check(err)
+	_, err = answer.On(topic, nil)
+	b.check(err)
 }
 
 // forget removes the records of partition 0 of t below an offset, as retention does.

@@ -78,9 +78,9 @@ func (r *consumption) startIn(partition int32, first, next int64) int64 {
 	switch {
 	case from < 0: // no offset
 	case from > start:
-		r.aloud("%s:%d: --from %d is behind the partition's end; reading begins there, at %d", r.o.Topic, partition, from, start)
+		r.progress.aloud("%s:%d: --from %d is behind the partition's end; reading begins there, at %d", r.o.Topic, partition, from, start)
 	case from < start:
-		r.aloud("%s", r.standing.losses.crossed(partition, from, start, first))
+		r.progress.aloud("%s", r.standing.losses.crossed(partition, from, start, first))
 	}
 	return start
 }
@@ -118,7 +118,7 @@ func (r *consumption) added() error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	r.aloud("topic %s has partitions that are new, %v; they are read from their beginning", r.o.Topic, fresh)
+	r.progress.aloud("topic %s has partitions that are new, %v; they are read from their beginning", r.o.Topic, fresh)
 	if err := r.begin(nowhere(fresh), r.reader.Add); err != nil {
 		return err
 	}

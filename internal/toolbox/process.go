@@ -3,9 +3,7 @@ package toolbox
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -19,6 +17,9 @@ type ProcessOptions struct {
 	From, To string // --from, --to
 	Group    string // --group
 	Expr     string // --expr
+
+	OnError     string // --on-error: stop, skip or letter; "": letter with DeadLetters, else stop
+	DeadLetters string // --dead-letter-topic
 }
 
 const (
@@ -40,6 +41,11 @@ const (
 // that lost its partitions meanwhile cannot commit: the offsets carry the group's
 // generation, and the coordinator refuses an old one.
 //
+// A record that gives no result for good, by itself or because Kafka refuses the result,
+// is stopped at, skipped, or becomes a dead letter in the same transaction (--on-error).
+// What Kafka refuses is known from the reports of the attempt, and remembered for the
+// next one.
+//
 // It is one goroutine. The group's rebalances come within Poll, so never within a
 // transaction; what has been read and not begun is forgotten then, and read again
 // by whoever has the partition.
@@ -55,8 +61,12 @@ type processing struct {
 	crossed   bool // over a gap since the last commit: there is a position to commit, records or not
 	losses    losses
 	progress  *progress
+	to, dead  limit
+	bad       map[position]*failure // what Kafka refused, until it has been gone past
+	suspects  map[position]bool     // what it refused together with others: to be sent alone
 	written   int64
 	skipped   int64
+	letters   int64
 	said      time.Time
 }
 
@@ -70,7 +80,7 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 	case o.From == o.To:
 		return config.Usagef("--from and --to are both %s; the results would be read again, for ever", o.From)
 	}
-	if err := c.refuseReset("process"); err != nil {
+	if err := cmp.Or(o.checkOnError(), c.refuseReset("process")); err != nil {
 		return err
 	}
 	t, err := newTransform(o.Expr)
@@ -93,6 +103,9 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 	if p.skipped > 0 {
 		s.say("%d records gave no result and were skipped", p.skipped)
 	}
+	if p.letters > 0 {
+		s.say("%d records gave no result and are in %s", p.letters, o.DeadLetters)
+	}
 	return cmp.Or(err, p.losses.err())
 }
 
@@ -111,53 +124,36 @@ func (p *processing) open() error {
 	if p.consumer, err = kafka.NewConsumer(cm); err != nil {
 		return config.Usagef("--kafka-property: %w", err)
 	}
-	for _, name := range []string{p.o.From, p.o.To} {
-		if _, err := p.cluster.topic(p.consumer, name); err != nil {
-			_ = p.consumer.Close()
-			return err
-		}
+	err = p.askTopics()
+	if err == nil {
+		err = p.openProducer()
 	}
-	if err := p.openProducer(); err != nil {
+	if err != nil {
 		_ = p.consumer.Close()
-		return err
 	}
-	return nil
+	return err
 }
 
-// openProducer makes a producer with a transactional id of its own: that two do not
-// process the same is the group's business, not the id's.
-func (p *processing) openProducer() error {
-	cm, err := p.cluster.config(map[string]string{
-		"transactional.id":         fmt.Sprintf("ringtail-%s-%016x", p.o.Group, rand.Uint64()),
-		"transaction.timeout.ms":   takeover,
-		"message.timeout.ms":       takeover,
-		"partitioner":              "murmur2_random",
-		"linger.ms":                "5",
-		"allow.auto.create.topics": "false",
-	})
+// askTopics looks whether the topics are there, and what they take.
+func (p *processing) askTopics() error {
+	a, err := kafka.NewAdminClientFromConsumer(p.consumer)
 	if err != nil {
 		return err
 	}
-	(*cm)["go.delivery.report.fields"] = "none"
-	(*cm)["go.produce.channel.size"] = 1
-	(*cm)["go.events.channel.size"] = 10000
-	producer, err := kafka.NewProducer(cm)
-	if err != nil {
-		return config.Usagef("--kafka-property: %w", err)
+	defer a.Close()
+	if _, err := p.cluster.topic(a, p.o.From); err != nil {
+		return err
 	}
-	// The transaction's end tells what became of its records; their own reports are
-	// only taken so that they are out of the way. Close closes the channel.
-	go func() {
-		for range producer.Events() {
+	limits := map[string]*limit{p.o.To: &p.to}
+	if p.o.DeadLetters != "" {
+		limits[p.o.DeadLetters] = &p.dead
+	}
+	for name, l := range limits {
+		if _, err := p.cluster.topic(a, name); err != nil {
+			return err
 		}
-	}()
-	ctx, cancel := context.WithTimeout(context.Background(), txLimit)
-	defer cancel()
-	if err := producer.InitTransactions(ctx); err != nil {
-		producer.Close()
-		return fmt.Errorf("--brokers %s: no transactions: %w", p.cluster.Brokers, err)
+		*l = p.cluster.limitOf(context.Background(), a, name)
 	}
-	p.producer = producer
 	return nil
 }
 
@@ -172,7 +168,6 @@ func (p *processing) loop(ctx context.Context) error {
 		if err := p.transact(ctx); err != nil {
 			return err
 		}
-		p.batch = p.batch[:0]
 		p.progress.at(p.written)
 	}
 	return nil
@@ -180,97 +175,35 @@ func (p *processing) loop(ctx context.Context) error {
 
 func (p *processing) trouble(err error) {
 	if time.Since(p.said) > sayEvery {
-		p.s.say("%v; trying on", err)
+		p.progress.aloud("%v; trying on", err)
 		p.said = time.Now()
 	}
 }
 
-// transact processes the batch in one transaction. When that fails, nothing of it
-// is visible, and its records are read again.
+// transact processes the batch, or its first records, in one transaction. When that fails,
+// nothing of it is visible, and its records are read again.
 func (p *processing) transact(ctx context.Context) error {
-	written, skipped, err := p.try()
-	if err == nil {
-		p.written += written
-		p.skipped += skipped
-		p.settle()
-		return nil
+	w := p.compute()
+	if w.n == 0 && !p.crossed {
+		return w.stop
 	}
-	p.trouble(err)
-	if err := p.abort(ctx, err); err != nil {
+	a, err := p.try(w)
+	if err == nil {
+		p.written, p.skipped, p.letters = p.written+w.results, p.skipped+w.skipped, p.letters+w.letters
+		p.settle(w.n)
+		return w.stop
+	}
+	if isOneOf(err, hopeless) {
+		return fmt.Errorf("from topic %s to topic %s: %w", p.o.From, p.o.To, err)
+	}
+	if err := p.abort(ctx, a, err); err != nil {
 		return err
 	}
-	return p.rewind(ctx)
-}
-
-func (p *processing) try() (written, skipped int64, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), txLimit)
-	defer cancel()
-	if err := p.producer.BeginTransaction(); err != nil {
-		return 0, 0, err
+	if err := p.learn(a); err != nil {
+		return err
 	}
-	for _, m := range p.batch {
-		value, err := p.transform.apply(m.Value)
-		if err != nil {
-			if skipped++; p.skipped == 0 && skipped == 1 {
-				p.s.say("%s:%d:%v: %v; skipped", p.o.From, m.TopicPartition.Partition, m.TopicPartition.Offset, err)
-			}
-			continue
-		}
-		out := &kafka.Message{
-			TopicPartition: kafka.TopicPartition{Topic: &p.o.To, Partition: kafka.PartitionAny},
-			Key:            m.Key, Value: value, Headers: m.Headers, Timestamp: m.Timestamp,
-		}
-		for err = p.producer.Produce(out, nil); isCode(err, kafka.ErrQueueFull); err = p.producer.Produce(out, nil) {
-			await(p.producer, 10*time.Millisecond)
-		}
-		if err != nil {
-			return 0, 0, err
-		}
-		written++
-	}
-	group, err := p.consumer.GetConsumerGroupMetadata()
-	if err != nil {
-		return 0, 0, err
-	}
-	if err := retry(ctx, func() error { return p.producer.SendOffsetsToTransaction(ctx, p.offsets(), group) }); err != nil {
-		return 0, 0, err
-	}
-	return written, skipped, retry(ctx, func() error { return p.producer.CommitTransaction(ctx) })
-}
-
-// retry calls f again as long as librdkafka says that this is the right thing.
-func retry(ctx context.Context, f func() error) error {
-	for {
-		err := f()
-		var ke kafka.Error
-		if err == nil || ctx.Err() != nil || !errors.As(err, &ke) || !ke.IsRetriable() {
-			return err
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
-
-// abort ends a transaction that failed. A producer that cannot go on is replaced;
-// its transaction, if the coordinator has it still, ends by its timeout.
-func (p *processing) abort(ctx context.Context, cause error) error {
-	var ke kafka.Error
-	if errors.As(cause, &ke) && ke.TxnRequiresAbort() {
-		limit, cancel := context.WithTimeout(context.Background(), txLimit)
-		defer cancel()
-		if retry(limit, func() error { return p.producer.AbortTransaction(limit) }) == nil {
-			return nil
-		}
-	}
-	p.producer.Close()
-	for {
-		err := p.openProducer()
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
+	if !a.failed() {
 		p.trouble(err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
 	}
+	return p.rewind(ctx)
 }

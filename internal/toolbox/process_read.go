@@ -3,6 +3,7 @@ package toolbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -16,7 +17,7 @@ type place struct {
 }
 
 func (p *processing) rebalance(ctx context.Context, event kafka.Event) error {
-	p.batch, p.crossed = p.batch[:0], false
+	p.forget()
 	switch e := event.(type) {
 	case kafka.AssignedPartitions:
 		at, err := p.committed(ctx, e.Partitions)
@@ -31,6 +32,12 @@ func (p *processing) rebalance(ctx context.Context, event kafka.Event) error {
 		return p.consumer.Unassign()
 	}
 	return nil
+}
+
+// forget drops what has been read and not been processed.
+func (p *processing) forget() {
+	p.batch, p.crossed = p.batch[:0], false
+	p.bad, p.suspects = map[position]*failure{}, map[position]bool{}
 }
 
 // committed asks for the group's offsets, until they are told or ctx ends. It waits for
@@ -71,8 +78,7 @@ func (p *processing) arrive(at kafka.TopicPartition, next int64) {
 	if pl.next >= 0 && pl.next != offset && pl.told < offset {
 		first, _, _ := p.consumer.GetWatermarkOffsets(p.o.From, at.Partition)
 		if text := p.losses.crossed(at.Partition, pl.next, offset, first); text != "" {
-			p.progress.clear()
-			p.s.say("%s", text)
+			p.progress.aloud("%s", text)
 			pl.told, p.crossed = offset, true
 		}
 	}
@@ -82,6 +88,9 @@ func (p *processing) arrive(at kafka.TopicPartition, next int64) {
 // read takes what is there, and waits a little if that is nothing.
 func (p *processing) read(ctx context.Context) error {
 	wait := pollMS
+	if len(p.batch) > 0 {
+		wait = 0
+	}
 	for len(p.batch) < batchRecords && ctx.Err() == nil {
 		switch e := p.consumer.Poll(wait).(type) {
 		case nil:
@@ -96,8 +105,7 @@ func (p *processing) read(ctx context.Context) error {
 		case kafka.PartitionEOF:
 			p.arrive(kafka.TopicPartition(e), int64(e.Offset))
 		case kafka.Error:
-			if e.IsFatal() || e.Code() == kafka.ErrTopicAuthorizationFailed || e.Code() == kafka.ErrGroupAuthorizationFailed ||
-				e.Code() == kafka.ErrUnknownTopicOrPart || e.Code() == kafka.ErrAuthentication {
+			if e.IsFatal() || isOneOf(e, hopeless) {
 				return fmt.Errorf("topic %s: %w", p.o.From, e)
 			}
 			p.trouble(e)
@@ -106,29 +114,46 @@ func (p *processing) read(ctx context.Context) error {
 	return nil
 }
 
-// offsets are those behind what has been read, of the partitions where it moved.
-func (p *processing) offsets() []kafka.TopicPartition {
-	var out []kafka.TopicPartition
+// due is, for each partition, the offset behind the first n records of the batch.
+func (p *processing) due(n int) map[int32]int64 {
+	next := map[int32]int64{}
 	for partition, pl := range p.places {
-		if pl.next >= 0 && pl.next != pl.committed {
-			out = append(out, kafka.TopicPartition{Topic: &p.o.From, Partition: partition, Offset: kafka.Offset(pl.next)})
+		next[partition] = pl.next
+	}
+	for _, m := range slices.Backward(p.batch[n:]) {
+		next[m.TopicPartition.Partition] = int64(m.TopicPartition.Offset)
+	}
+	return next
+}
+
+// offsets are those to commit when the first n records of the batch are done.
+func (p *processing) offsets(n int) []kafka.TopicPartition {
+	var out []kafka.TopicPartition
+	for partition, next := range p.due(n) {
+		if next >= 0 && next != p.places[partition].committed {
+			out = append(out, kafka.TopicPartition{Topic: &p.o.From, Partition: partition, Offset: kafka.Offset(next)})
 		}
 	}
 	return out
 }
 
-// settle notes that offsets have been committed.
-func (p *processing) settle() {
-	for _, pl := range p.places {
-		pl.committed = pl.next
+// settle notes that they have been committed.
+func (p *processing) settle(n int) {
+	for partition, next := range p.due(n) {
+		p.places[partition].committed = next
 	}
-	p.crossed = false
+	for _, m := range p.batch[:n] {
+		delete(p.bad, positionOf(m))
+		delete(p.suspects, positionOf(m))
+	}
+	p.batch, p.crossed = append(p.batch[:0], p.batch[n:]...), false
 }
 
 // rewind goes back to where the group has committed. That is the first record of the
 // batch, or, where a commit succeeded and its answer was lost, the one behind it:
 // only the group's offsets tell.
 func (p *processing) rewind(ctx context.Context) error {
+	p.batch, p.crossed = p.batch[:0], false
 	mine, err := p.consumer.Assignment()
 	if err != nil || len(mine) == 0 {
 		return err // what was taken from us is somebody else's to read

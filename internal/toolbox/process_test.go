@@ -83,7 +83,7 @@ func TestProcessSaysWhatIsGone(t *testing.T) {
 	}
 }
 
-// TestProcessKeeps: a result has its record's key, headers and timestamp.
+// TestProcessKeeps: a result has its record's key, headers and timestamp, and a tombstone gives one.
 func TestProcessKeeps(t *testing.T) {
 	b := startBroker(t)
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.Brokers))
@@ -95,10 +95,13 @@ func TestProcessKeeps(t *testing.T) {
 		}},
 		{Key: []byte{}, Value: []byte("2"), Timestamp: time.UnixMilli(1)},
 		{Value: []byte("3"), Timestamp: time.UnixMilli(2)},
+		{Key: []byte("gone"), Timestamp: time.UnixMilli(3)}, // a tombstone
 	}
 	for _, r := range want {
 		in := *r
-		in.Topic, in.Value = "t", fmt.Appendf(nil, `{"n":%s}`, r.Value)
+		if in.Topic = "t"; r.Value != nil {
+			in.Value = fmt.Appendf(nil, `{"n":%s}`, r.Value)
+		}
 		b.check(client.ProduceSync(context.Background(), &in).FirstErr())
 	}
 	if _, err := b.process(ProcessOptions{Expr: "n"}, func(string) bool { return b.committed("g") == int64(len(want)) }); err != nil {
@@ -113,7 +116,7 @@ func TestProcessKeeps(t *testing.T) {
 	}
 	for i, r := range want {
 		g := got[i]
-		if !reflect.DeepEqual(g.Key, r.Key) || string(g.Value) != string(r.Value) || !g.Timestamp.Equal(r.Timestamp) || len(g.Headers) != len(r.Headers) {
+		if !reflect.DeepEqual(g.Key, r.Key) || !reflect.DeepEqual(g.Value, r.Value) || !g.Timestamp.Equal(r.Timestamp) || len(g.Headers) != len(r.Headers) {
 			t.Errorf("of %+v the result is %+v", r, g)
 			continue
 		}

@@ -56,6 +56,12 @@ func (p *progress) clear() {
 	}
 }
 
+// aloud says a line of its own.
+func (p *progress) aloud(format string, args ...any) {
+	p.clear()
+	p.s.say(format, args...)
+}
+
 // end says what has been done.
 func (p *progress) end(n int64, where string) {
 	p.clear()
