@@ -3,9 +3,13 @@ package producer
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/ringtail/ringtail/producer/rdk"
 )
 
 // Every property that Ringtail sets for librdkafka, and why. "fixed" ones carry a
@@ -44,43 +48,43 @@ var defaults = []struct {
 // other lines a start.
 const debugIDs = "eos"
 
-// aliases are librdkafka's other names of the properties above.
-var aliases = map[string]string{
-	"request.required.acks":                 "acks",
-	"max.in.flight.requests.per.connection": "max.in.flight",
-	"delivery.timeout.ms":                   "message.timeout.ms",
-	"message.send.max.retries":              "retries",
-	"queue.buffering.max.ms":                "linger.ms",
-	"compression.type":                      "compression.codec",
-}
-
 // derived are properties that follow from flags of ours.
 var derived = map[string]string{
 	"bootstrap.servers":            "--brokers",
-	"metadata.broker.list":         "--brokers",
 	"message.max.bytes":            "--max-record-bytes",
 	"queue.buffering.max.messages": "--shards: it follows from the window of each shard",
 	"queue.buffering.max.kbytes":   "--ring-bytes: it follows from the window of each shard",
 }
 
-// canonical is the name under which a property is known here.
+// canonical is the name that the tables here have for a property, whatever name it is given by.
 func canonical(name string) string {
-	if name != refreshInterval { // the one whose own name begins so
-		name = strings.TrimPrefix(name, "topic.") // librdkafka's prefix for properties of the topic
-	}
-	if a, ok := aliases[name]; ok {
-		return a
+	name = rdk.Canonical(name)
+	if ours, ok := named()[name]; ok {
+		return ours
 	}
 	return name
 }
 
+// named are the names here of what librdkafka keeps under others.
+var named = sync.OnceValue(func() map[string]string {
+	names := map[string]string{}
+	for _, d := range defaults {
+		names[rdk.Canonical(d.name)] = d.name
+	}
+	for name := range derived {
+		names[rdk.Canonical(name)] = name
+	}
+	return names
+})
+
 const refreshInterval = "topic.metadata.refresh.interval.ms"
 
-// CheckProperties tells whether user properties (--kafka-property) may be set. The
-// error names the first one that may not and says what it would break.
+// CheckProperties tells whether user properties (--kafka-property) may be set, and are understood as
+// they are written, whoever will read them. The error names the first one that is not, and says
+// what would be right or what it would break.
 func CheckProperties(user map[string]string, unsafe bool) error {
-	for k, v := range user {
-		name := canonical(k)
+	for _, k := range slices.Sorted(maps.Keys(user)) {
+		name, v := canonical(k), user[k]
 		if flag, ok := derived[name]; ok {
 			return fmt.Errorf("--kafka-property %s: set %s instead", k, flag)
 		}
@@ -93,7 +97,7 @@ func CheckProperties(user map[string]string, unsafe bool) error {
 			}
 		}
 	}
-	return nil
+	return rdk.CheckProperties(user)
 }
 
 func sameValue(name, got, want string) bool {
@@ -133,9 +137,7 @@ func (o *Options) properties(t topicState, lines int) map[string]string {
 	p["queue.buffering.max.messages"] = strconv.Itoa(lines * (o.windowRecords() + 1024))
 	p["queue.buffering.max.kbytes"] = strconv.Itoa(lines*(o.windowBytes()+2*most)/1024 + 1024)
 	for k, v := range o.Properties {
-		if a, ok := aliases[k]; ok {
-			k = a
-		}
+		k = canonical(k)
 		if k == "debug" && v != "" {
 			v = debugIDs + "," + v
 		}
@@ -154,27 +156,15 @@ func (o *Options) instance(t topicState, lines int) map[string]string {
 	return p
 }
 
-// rdkDefaults are librdkafka's own defaults of properties that are needed here as well.
-var rdkDefaults = map[string]string{
-	"compression.codec": "none", "compression.level": "-1", "request.timeout.ms": "30000", "socket.timeout.ms": "60000",
-	"retry.backoff.ms": "100", "retry.backoff.max.ms": "1000",
-}
-
 // property is the value of a property by its canonical name, the topic's limit apart.
 func (o *Options) property(name string) string {
-	v, ok := o.properties(topicState{}, 1)[name]
-	if !ok {
-		v = rdkDefaults[name]
+	if v, ok := o.properties(topicState{}, 1)[name]; ok {
+		return v
 	}
-	for k, user := range o.Properties { // also with the topic's prefix
-		if canonical(k) == name {
-			v = user
-		}
-	}
-	return v
+	return rdk.Properties()[name].Default
 }
 
-// number is a property that is one; Open has seen that librdkafka would take it.
+// number is a property that is one: CheckProperties has seen that.
 func (o *Options) number(name string) float64 {
 	n, _ := strconv.ParseFloat(o.property(name), 64)
 	return n
@@ -188,14 +178,20 @@ func (o *Options) milliseconds(name string) time.Duration {
 // (admin, consumer): how to reach and how to authenticate.
 func (o *Options) common() map[string]string {
 	p := map[string]string{"bootstrap.servers": o.Brokers, "client.id": "ringtail", "enable.metrics.push": "false"}
-	maps.Copy(p, o.Properties)
-	for _, d := range defaults {
-		if d.name != "client.id" && d.name != "enable.metrics.push" {
-			delete(p, d.name)
+	for k, v := range o.Properties {
+		if name := canonical(k); name == "client.id" || name == "enable.metrics.push" || !isDefault(name) {
+			p[k] = v
 		}
 	}
-	for a := range aliases {
-		delete(p, a)
-	}
 	return p
+}
+
+// isDefault tells whether defaults has a property of that name.
+func isDefault(name string) bool {
+	for _, d := range defaults {
+		if d.name == name {
+			return true
+		}
+	}
+	return false
 }

@@ -2,6 +2,8 @@ package producer
 
 import (
 	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -95,5 +97,40 @@ func TestTopicLimits(t *testing.T) {
 		if got := [2]int{s.recordMax(), s.batchMax()}; got != want {
 			t.Errorf("limit %d: record and batch %v, want %v", limit, got, want)
 		}
+	}
+}
+
+// TestNativeReadsWhatLibrdkafkaReads: of every number that the native writer reads there is one
+// reading: what CheckProperties takes, it takes as it stands.
+func TestNativeReadsWhatLibrdkafkaReads(t *testing.T) {
+	numbers := 0
+	names := slices.Clone(understood)
+	for _, d := range defaults {
+		names = append(names, d.name)
+	}
+	for _, name := range names {
+		p := rdk.Properties()[name]
+		if p.Kind != rdk.Integer && p.Kind != rdk.Float || name == "acks" {
+			continue
+		}
+		numbers++
+		for _, bad := range []string{"60s", "0x10", "010", "", "-2", "1e400"} {
+			if err := CheckProperties(map[string]string{name: bad}, true); err == nil {
+				t.Errorf("%s=%q is taken", name, bad)
+			}
+		}
+		for _, good := range []float64{p.Low, p.High} {
+			text := strconv.FormatFloat(good, 'f', -1, 64)
+			o := Options{Properties: map[string]string{name: text}}
+			if name == "batch.size" {
+				good = min(good, batchSize) // more is no use
+			}
+			if got := o.number(name); got != good {
+				t.Errorf("%s=%s is read as %v", name, text, got)
+			}
+		}
+	}
+	if numbers < 10 {
+		t.Errorf("%d numbers", numbers)
 	}
 }

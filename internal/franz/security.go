@@ -116,7 +116,7 @@ func (p pending) tls() (*tls.Config, error) {
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
-	anyName := p.take("ssl.endpoint.identification.algorithm") == "none"
+	anyName := strings.EqualFold(p.take("ssl.endpoint.identification.algorithm"), "none")
 	anybody := slices.Contains([]string{"false", "f", "0"}, strings.ToLower(p.take("enable.ssl.certificate.verification")))
 	if anyName || anybody {
 		c.InsecureSkipVerify = true // what the properties ask for; the chain is still looked at below

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
 	"github.com/ringtail/ringtail/shard"
 )
@@ -108,6 +109,9 @@ func (o *Options) Validate() error {
 	}
 	if err := o.validateFramings(); err != nil {
 		return err
+	}
+	if err := producer.CheckProperties(o.Properties, o.Unsafe); err != nil {
+		return config.Usagef("%w", err)
 	}
 	return o.validateAddresses()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/franz"
+	"github.com/ringtail/ringtail/producer/rdk"
 )
 
 // Cluster is how to reach Kafka.
@@ -43,14 +45,57 @@ const requestLimit = 10 * time.Second
 
 func requestMS() int { return int(requestLimit / time.Millisecond) }
 
-// properties are librdkafka's: ours, then the verb's, then the user's.
+// kept are properties that a verb sets and that its promises rest on: why another value is refused.
+var kept = map[string]string{
+	"transactional.id":         "it is the verb's own",
+	"group.id":                 "set --group instead",
+	"enable.auto.commit":       "what is done is committed, not what was fetched",
+	"enable.auto.offset.store": "what is done is committed, not what was fetched",
+	"enable.partition.eof":     "without it the end of a partition is not seen",
+	"isolation.level":          "what was taken back would be processed",
+}
+
+// yielding are properties that a verb sets where nothing speaks against it. They stand in the way of
+// some that a user may set: the protocol of groups that knows no session.timeout.ms, acks=1.
+var yielding = []string{"enable.idempotence", "message.timeout.ms", "session.timeout.ms", "heartbeat.interval.ms"}
+
+// properties are librdkafka's: ours, then the verb's, then the user's. What is not understood is
+// a usage error that names it; nothing has been connected then.
 func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
 	if len(franz.Seeds(c.Brokers)) == 0 {
 		return nil, config.Usagef("--brokers is missing; give host:port,…")
 	}
+	if err := rdk.CheckProperties(c.Properties); err != nil {
+		return nil, config.Usagef("%w", err)
+	}
 	all := map[string]string{"client.id": "ringtail", "enable.metrics.push": "false", "log_level": "0"}
 	maps.Copy(all, verb)
-	maps.Copy(all, c.Properties)
+	ours := map[string]string{} // by librdkafka's name
+	for name := range all {
+		ours[rdk.Canonical(name)] = name
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Properties)) {
+		value, mine := c.Properties[name], ours[rdk.Canonical(name)]
+		switch why := kept[mine]; {
+		case rdk.Canonical(name) == rdk.Canonical("bootstrap.servers"):
+			return nil, config.Usagef("--kafka-property %s: set --brokers instead", name)
+		case why != "" && value != all[mine]:
+			return nil, config.Usagef("--kafka-property %s: %s", name, why)
+		}
+		delete(all, mine) // the user's may have another name
+		all[name] = value
+	}
+	reads := verb["group.id"] != ""
+	if rdk.CheckClient(all, reads) != nil {
+		for _, name := range yielding {
+			if _, set := c.Properties[name]; !set {
+				delete(all, name)
+			}
+		}
+		if err := rdk.CheckClient(all, reads); err != nil {
+			return nil, config.Usagef("%w", err)
+		}
+	}
 	all["bootstrap.servers"] = c.Brokers
 	return all, nil
 }

@@ -79,16 +79,15 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	if err := cmp.Or(r.prepare(), c.refuseReset("consume")); err != nil {
 		return err
 	}
-	var err error
+	properties, err := c.properties(r.properties())
+	if err != nil {
+		return err
+	}
 	if r.admin, err = c.admin(); err != nil {
 		return err
 	}
 	defer r.admin.Close()
 	partitions, err := r.look(c)
-	if err != nil {
-		return err
-	}
-	properties, err := c.properties(r.properties())
 	if err != nil {
 		return err
 	}

@@ -121,6 +121,9 @@ func (p *processing) open() error {
 	if err != nil {
 		return err
 	}
+	if _, err := p.producerConfig(); err != nil { // before anybody is asked
+		return err
+	}
 	if p.consumer, err = kafka.NewConsumer(cm); err != nil {
 		return config.Usagef("--kafka-property: %w", err)
 	}

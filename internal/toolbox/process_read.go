@@ -16,22 +16,43 @@ type place struct {
 	told      int64 // up to where gaps have been told: a batch that is read again crosses them again
 }
 
+// rebalance takes partitions, and gives them up. Where the group's protocol is cooperative the others
+// stay, and with them what has been read and not been processed: nobody will read it again.
 func (p *processing) rebalance(ctx context.Context, event kafka.Event) error {
-	p.forget()
+	cooperative := p.consumer.GetRebalanceProtocol() == "COOPERATIVE"
+	if !cooperative || p.places == nil {
+		p.forget()
+		p.places = map[int32]*place{}
+	}
 	switch e := event.(type) {
 	case kafka.AssignedPartitions:
 		at, err := p.committed(ctx, e.Partitions)
 		if err != nil {
 			return err
 		}
-		p.places = map[int32]*place{}
 		p.stand(at)
+		if cooperative {
+			return p.consumer.IncrementalAssign(at)
+		}
 		return p.consumer.Assign(at)
 	case kafka.RevokedPartitions:
-		p.places = nil
+		if cooperative {
+			p.batch = without(p.batch, e.Partitions)
+			for _, tp := range e.Partitions {
+				delete(p.places, tp.Partition)
+			}
+			return p.consumer.IncrementalUnassign(e.Partitions)
+		}
 		return p.consumer.Unassign()
 	}
 	return nil
+}
+
+// without is a batch without the records of these partitions.
+func without(batch []*kafka.Message, partitions []kafka.TopicPartition) []*kafka.Message {
+	return slices.DeleteFunc(batch, func(m *kafka.Message) bool {
+		return slices.ContainsFunc(partitions, func(p kafka.TopicPartition) bool { return p.Partition == m.TopicPartition.Partition })
+	})
 }
 
 // forget drops what has been read and not been processed.

@@ -49,9 +49,9 @@ func (a *attempt) await(ctx context.Context) {
 	}
 }
 
-// openProducer makes a producer with a transactional id of its own: that two do not
-// process the same is the group's business, not the id's.
-func (p *processing) openProducer() error {
+// producerConfig has a transactional id of its own: that two do not process the same is the group's
+// business, not the id's.
+func (p *processing) producerConfig() (*kafka.ConfigMap, error) {
 	properties := sizes(p.to)
 	if p.o.OnError == onErrorLetter {
 		properties = sizes(p.to, p.dead)
@@ -66,7 +66,11 @@ func (p *processing) openProducer() error {
 	} {
 		properties[name] = value
 	}
-	cm, err := p.cluster.config(properties)
+	return p.cluster.config(properties)
+}
+
+func (p *processing) openProducer() error {
+	cm, err := p.producerConfig()
 	if err != nil {
 		return err
 	}

@@ -111,16 +111,6 @@ func New(properties map[string]string, topic string, first []uint64) (*Client, e
 	return cl, nil
 }
 
-// CheckProperties tells whether librdkafka takes each property, without making a
-// producer.
-func CheckProperties(properties map[string]string) error {
-	conf, err := newConf(properties)
-	if err == nil {
-		C.rd_kafka_conf_destroy(conf)
-	}
-	return err
-}
-
 func newConf(properties map[string]string) (*C.rd_kafka_conf_t, error) {
 	conf := C.rd_kafka_conf_new()
 	text := (*C.char)(C.calloc(1, C.RDK_TEXT_MAX))
@@ -132,7 +122,7 @@ func newConf(properties map[string]string) (*C.rd_kafka_conf_t, error) {
 		C.free(unsafe.Pointer(cv))
 		if res != 0 {
 			C.rd_kafka_conf_destroy(conf)
-			return nil, fmt.Errorf("--kafka-property %s: %s", k, C.GoString(text))
+			return nil, refusal(k, C.GoString(text))
 		}
 	}
 	return conf, nil
