@@ -138,6 +138,8 @@ func FuzzNewline(f *testing.F) { fuzzFraming(f, Newline) }
 func FuzzLength(f *testing.F)  { fuzzFraming(f, Length) }
 func FuzzJSON(f *testing.F)    { fuzzFraming(f, JSON) }
 func FuzzAuto(f *testing.F)    { fuzzFraming(f, Auto) }
+func FuzzNUL(f *testing.F)     { fuzzFraming(f, NUL) }
+func FuzzOctet(f *testing.F)   { fuzzFraming(f, Octet) }
 
 // fuzzFraming holds a stream in one piece against the same stream in pieces,
 // whose lengths are those of cuts, and against single bytes. decode checks the
@@ -147,6 +149,10 @@ func fuzzFraming(f *testing.F, framing Framing) {
 		if i%7 == 0 || len(e.streams) > 0 && i%3 == 0 {
 			f.Add([]byte(between(framing, e.record)), []byte{byte(i), 3, byte(i >> 8), 40}, uint16(i%300))
 		}
+	}
+	for i, b := range betweens {
+		stream := beginnings[i%len(beginnings)] + framed(framing, before, len(before)) + b + framed(framing, after, len(after)) + b
+		f.Add([]byte(stream), []byte{byte(i), 1, 5}, uint16(40))
 	}
 	f.Fuzz(func(t *testing.T, data, cuts []byte, limit uint16) {
 		r := testRouter(t, Options{MaxRecordBytes: 1 + int(limit)})
