@@ -189,6 +189,10 @@ func (d *Decoder) Offending() []byte {
 // undecided, JSON for text in auto.
 func (d *Decoder) Framing() Framing { return d.framing }
 
+// Accepted tells whether a record was accepted so far. Where none was, the stream may be something else
+// (LooksLike).
+func (d *Decoder) Accepted() bool { return d.accepted }
+
 // Held returns the bytes of memory this stream holds beside the Decoder.
 func (d *Decoder) Held() int {
 	n := 0

@@ -220,6 +220,8 @@ func TestState(t *testing.T) {
 		{Auto, "\x0c\x00\x00\x00{", Auto, false, Foreign, "\x0c\x00\x00\x00{"},
 		{Auto, "12 {\"number\":1}", Octet, false, 0, ""},
 		{Auto, "12", Octet, true, 0, ""},
+		{Octet, "00000012 {", Octet, true, 0, ""},
+		{Octet, "4294967308 {\"number\":1}", Octet, true, BadLength, "4294967308 {\"number\":1}"}, // 2^32 and 12
 		{Auto, "12 <34>", Octet, true, Foreign, "12 <34>"},
 		{Auto, "2026-11-26 x", Octet, true, Foreign, "2026-11-26 x"},
 		{Auto, "\xef\xbb\xbf", JSON, false, 0, ""},

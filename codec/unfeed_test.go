@@ -24,7 +24,7 @@ func unfeedStream(f Framing, rng *rand.Rand) string {
 		case Newline:
 			b.WriteString(rec + "\r\n\n"[rng.IntN(2):])
 		case Octet:
-			fmt.Fprintf(&b, "%d %s", len(rec), rec)
+			fmt.Fprintf(&b, "%0*d %s", rng.IntN(9), len(rec), rec)
 		default:
 			behind := []string{"", ",", "\x00\n\x1e"}[rng.IntN(3)]
 			if k == 0 {

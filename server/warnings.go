@@ -51,8 +51,12 @@ const sampleBytes = 64
 
 func (s *samples) record(c *conn, rec *codec.Record) {
 	if n, ok := s.pass(); ok {
-		s.log.Warn("server: record rejected", "reason", rec.Reason.String(), "remote", c.remoteString(),
-			"bytes", rec.Size, "sample", quoteCut(rec.Data), "suppressed", n)
+		args := []any{"reason", rec.Reason.String(), "remote", c.remoteString(),
+			"bytes", rec.Size, "sample", quoteCut(rec.Data), "suppressed", n}
+		if !c.dec.Accepted() && rec.Reason < codec.NotObject { // no JSON, and nothing before was any
+			args = append(args, "looks_like", codec.LooksLike(rec.Data))
+		}
+		s.log.Warn("server: record rejected", args...)
 	}
 }
 
