@@ -12,7 +12,7 @@ done
 run "$RINGTAIL" consume --topic concepts --from beginning --until-end
 
 say "without a key, one partition after the other"
-printf 'a\nb\nc\nd\n' | run "$RINGTAIL" produce --topic concepts
+printf 'a\nb\nc\nd\n' | run "$RINGTAIL" produce --topic concepts --raw
 run "$RINGTAIL" consume --topic concepts --from beginning --until-end | grep 'key= '
 
 say "an explicit partition, a header, compressed"

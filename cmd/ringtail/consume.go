@@ -11,7 +11,7 @@ type consumeCmd struct {
 	kafkaFlags
 	Topic     string `help:"The topic to read."`
 	Group     string `help:"Read as a member of this group and commit what was shown."`
-	From      string `default:"end" values:"beginning,end" help:"Where to begin: beginning, end, or an offset. A group's committed offset wins."`
+	From      string `default:"end" values:"beginning,end" help:"Where to begin: beginning, end, an offset, -N (the last N of each partition), or a time (2026-11-26T17:00:00Z, \"2026-11-26 17:00\", 15m ago as 15m). A group's committed offset wins."`
 	Partition int    `default:"-1" help:"Read this partition alone. Default: all."`
 	Count     int64  `default:"0" help:"Stop after so many records. 0: no limit."`
 	UntilEnd  bool   `help:"Stop at the ends that the partitions have now."`
@@ -28,6 +28,7 @@ Examples:
 
     ringtail consume --brokers 127.0.0.1:9092 --topic records --from beginning --until-end
     ringtail consume --brokers 127.0.0.1:9092 --topic records --partition 7 --from 1000 --count 10 --format json
+    ringtail consume --brokers 127.0.0.1:9092 --topic records --from -10 --until-end
     ringtail consume --brokers 127.0.0.1:9092 --topic click_events --group click_counter_group --from beginning --count-by user_id
     ringtail consume --brokers 127.0.0.1:9092 --topic click_events --group click_counter_group --count-by user_id --metrics 127.0.0.1:9889`
 }

@@ -60,7 +60,7 @@ not json
 {"n":2}
 {"user":7}
 ["user"]
-`)
+`, "--raw")
 	c := start(t, "", k.args("consume", "--topic", "counts", "--from", "beginning", "--until-end", "--count-by", "user")...)
 	if code := c.wait(); code != 0 {
 		t.Errorf("exit %d", code)

@@ -139,7 +139,7 @@ func TestProcessMistakes(t *testing.T) {
 func TestProcessSkips(t *testing.T) {
 	s := embedded(t, "--dead-letter-topic", "out", "--shards", "1")
 	k := &cluster3{t: t, brokers: s.brokers}
-	k.produce(t, "records", "{\"n\":1}\nno json\n{\"n\":\"x\"}\n{\"n\":3}\n", "--key", "k")
+	k.produce(t, "records", "{\"n\":1}\nno json\n{\"n\":\"x\"}\n{\"n\":3}\n", "--key", "k", "--raw")
 	c := start(t, "", k.args("process", "--from", "records", "--to", "out", "--group", "g", "--expr", "n * 10", "--on-error", "skip")...)
 	until(t, "two results", func() bool { return k.all(t, "out", "--format", "value") == "10\n30\n" })
 	if code := c.terminate(); code != 0 || !strings.Contains(c.err.String(), "2 records gave no result") {

@@ -7,7 +7,10 @@ import (
 
 type produceCmd struct {
 	kafkaFlags
-	File string `arg:"" optional:"" help:"Records, one a line; - or nothing: standard input."`
+	File string `arg:"" optional:"" help:"JSON records; - or nothing: standard input."`
+
+	Input string `source:"command-line" placeholder:"auto|json|lines" values:"auto,json,lines" help:"auto (default): JSON values one a line, over many lines, or in arrays of objects; json: the elements of every array, too; lines: one value a line, arrays as they are."`
+	Raw   bool   `source:"command-line" help:"Lines as they are, be they JSON or not."`
 
 	Topic     string      `help:"The topic to write to."`
 	Key       *string     `source:"command-line" help:"The key of every record."`
@@ -26,7 +29,9 @@ type produceCmd struct {
 
 // Help is shown under the flags' list.
 func (*produceCmd) Help() string {
-	return `numbers makes {"number":0,…} and counts up; clicks {"user_id":"user_42","timestamp":…,"page":…} of 100 users; stream {"id":0,"value":512}.
+	return `Records are JSON, in UTF-8, UTF-16 or UTF-32; one that goes over several lines is written as one line. What is no JSON ends it, with its line, unless --raw.
+
+numbers makes {"number":0,…} and counts up; clicks {"user_id":"user_42","timestamp":…,"page":…} of 100 users; stream {"id":0,"value":512}.
 
 Examples:
 
@@ -44,7 +49,7 @@ func (c *produceCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
 	return toolbox.Produce(ctx, c.cluster(), toolbox.ProduceOptions{
-		Generate: c.Generate, Count: c.Count, Rate: c.Rate, File: c.File,
+		Generate: c.Generate, Count: c.Count, Rate: c.Rate, File: c.File, Input: c.Input, Raw: c.Raw,
 		Topic: c.Topic, Key: c.Key, KeyField: c.KeyField, Partition: c.Partition, Headers: c.Header,
 		To: c.To, Framing: c.Framing, Ack: c.Ack,
 	}, p.streams())

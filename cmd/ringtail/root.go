@@ -106,11 +106,26 @@ func run(args []string, p *process) (code int) {
 	if err != nil {
 		panic(err) // the struct tags are wrong; every test finds it
 	}
-	ctx, err := parser.Parse(args)
+	ctx, err := parser.Parse(joined(args))
 	if err != nil {
 		return p.usage(sources.Where(), err)
 	}
 	return p.report(ctx.Run(p))
+}
+
+// joined ties a negative number to its flag, as in --from -10: kong takes what begins with a
+// hyphen for a flag.
+func joined(args []string) []string {
+	var out []string
+	for _, arg := range args {
+		last := len(out) - 1
+		if last >= 0 && len(arg) > 1 && arg[0] == '-' && arg[1] >= '0' && arg[1] <= '9' && strings.HasPrefix(out[last], "--") && !strings.Contains(out[last], "=") {
+			out[last] += "=" + arg
+			continue
+		}
+		out = append(out, arg)
+	}
+	return out
 }
 
 // usage says in one line what is wrong with the command line.

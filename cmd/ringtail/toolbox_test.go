@@ -129,7 +129,7 @@ func (k *cluster3) keys(t *testing.T) {
 		}
 	}
 	k.CreateTopic("numbers", 3, 1, nil)
-	k.produce(t, "numbers", "{\"id\":7}\n{\"id\":1.50}\n{\"other\":1}\nno json\n{\"id\":null}\n", "--key-field", "id", "--partition", "1")
+	k.produce(t, "numbers", "{\"id\":7}\n{\"id\":1.50}\n{\"other\":1}\nno json\n{\"id\":null}\n", "--key-field", "id", "--partition", "1", "--raw")
 	out := k.all(t, "numbers")
 	if want := "numbers:1:0: key=7 value={\"id\":7}\nnumbers:1:1: key=1.50 value={\"id\":1.50}\nnumbers:1:2: key= value={\"other\":1}\n" +
 		"numbers:1:3: key= value=no json\nnumbers:1:4: key=null value={\"id\":null}\n"; out != want {
@@ -169,7 +169,7 @@ func (k *cluster3) formats(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.must(t, "produce", "--topic", "formats", "--key", "鍵", "-H", "lang=ja", "-H", "empty=", "-X", "compression.type=zstd", file)
-	k.produce(t, "formats", "plain\ttext\x01\xff\n")
+	k.produce(t, "formats", "plain\ttext\x01\xff\n", "--raw")
 	if got, want := k.all(t, "formats"), "formats:0:0: key=鍵 value="+value+"\nformats:0:1: key= value=plain\ttext\x01\xff\n"; got != want {
 		t.Errorf("text: %q, want %q", got, want)
 	}
@@ -205,6 +205,8 @@ func (k *cluster3) offsets(t *testing.T) {
 		"one partition":                         {[]string{"--from", "beginning", "--until-end", "--partition", "1"}, 20},
 		"from an offset that one does not have": {[]string{"--from", "30", "--until-end"}, 20},
 		"one, from an offset":                   {[]string{"--from", "48", "--until-end", "--partition", "0"}, 2},
+		"the last three of each":                {[]string{"--from", "-3", "--until-end"}, 6},
+		"of the last hour":                      {[]string{"--from", "1h", "--until-end"}, 70},
 		"from the end":                          {[]string{"--until-end"}, 0},
 		"so many":                               {[]string{"--from", "beginning", "--count", "7"}, 7},
 		"fewer than so many":                    {[]string{"--from", "beginning", "--count", "700", "--until-end"}, 70},
@@ -216,7 +218,7 @@ func (k *cluster3) offsets(t *testing.T) {
 	// From the end without a limit: what comes from now on, until Ctrl-C.
 	c := start(t, "", k.args("consume", "--topic", "offsets", "--format", "value")...)
 	until(t, "a record that came later is shown", func() bool {
-		k.produce(t, "offsets", "later\n")
+		k.produce(t, "offsets", "later\n", "--raw")
 		return strings.Contains(c.out.String(), "later\n")
 	})
 	c.signals <- syscall.SIGINT
@@ -277,7 +279,7 @@ func (k *cluster3) mistakes(t *testing.T) {
 	refuse(t, exitUsage, []string{"/no/such/file"}, k.args("produce", "--topic", "small", "/no/such/file")...)
 	refuse(t, exitUsage, []string{"--kafka-property"}, k.args("consume", "--topic", "small", "-X", "no.such=1")...)
 	c := start(t, "{\"n\":1}\n{\"n\":\""+strings.Repeat("x", 3000)+"\"}\n", k.args("produce", "--topic", "small")...)
-	if code := c.wait(); code != exitFailed || !strings.Contains(c.err.String(), "topic small: ") {
+	if code := c.wait(); code != exitFailed || !strings.Contains(c.err.String(), "standard input, line 2: its 3008 bytes") || !strings.Contains(c.err.String(), "max.message.bytes=2000 of topic small") {
 		t.Errorf("a record over the topic's limit: exit %d, %q", code, c.err.String())
 	}
 	nobody := closedPort(t)
@@ -297,9 +299,23 @@ func (k *cluster3) serve(t *testing.T) {
 	for _, framing := range []string{"newline", "length", "json", "auto"} {
 		must(t, "produce", "--to", s.listen[0], "--framing", framing, "--generate", "numbers", "--count", "2500", "--ack")
 	}
-	c := start(t, "{\"number\":1}\n{\"number\":}\n", "produce", "--to", s.listen[0], "--ack")
+	c := start(t, "{\"number\":1}\n{\"number\":}\n", "produce", "--to", s.listen[0], "--ack", "--raw")
 	if code := c.wait(); code != exitFailed || !strings.Contains(c.err.String(), "1 of 2 records were rejected: bad_json 1") {
 		t.Errorf("a reject: exit %d, %q", code, c.err.String())
+	}
+	// A file as an editor lays it out has five records, whatever the framing.
+	pretty := filepath.Join(t.TempDir(), "pretty.json")
+	text := "\xef\xbb\xbf[\r\n"
+	for n := range 5 {
+		text += fmt.Sprintf("  {\r\n    \"number\": %d,\r\n    \"deep\": [\r\n      1\r\n    ]\r\n  }%s\r\n", n, strings.Repeat(",", min(1, 4-n)))
+	}
+	if err := os.WriteFile(pretty, []byte(text+"]\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, framing := range []string{"newline", "length", "json", "auto"} {
+		if _, _, told := ringtail(t, "produce", "--to", s.listen[0], "--framing", framing, "--ack", pretty); !strings.Contains(told, "all 5 are acked") {
+			t.Errorf("pretty.json, %s: it says %q", framing, told)
+		}
 	}
 	for _, r := range records(t, k.all(t, "records", "--format", "json")) {
 		var v struct{ Number int }
@@ -307,10 +323,10 @@ func (k *cluster3) serve(t *testing.T) {
 			t.Fatalf("%s is in partition %d", *r.Value, r.Partition)
 		}
 	}
-	if got := k.Ends("records"); got != 10001 {
-		t.Errorf("%d records in Kafka, want 10001", got)
+	if got := k.Ends("records"); got != 10021 {
+		t.Errorf("%d records in Kafka, want 10021", got)
 	}
-	if code := s.terminate(); code != 0 || s.drained() != "drained received=10002 recovered=0 delivered=10001 rejected=1 dead_lettered=0 kept=0 lost=0" {
+	if code := s.terminate(); code != 0 || s.drained() != "drained received=10022 recovered=0 delivered=10021 rejected=1 dead_lettered=0 kept=0 lost=0" {
 		t.Errorf("exit %d, %q", code, s.drained())
 	}
 }

@@ -19,7 +19,7 @@ import (
 type ConsumeOptions struct {
 	Topic     string
 	Group     string // --group; "": no group, nothing is committed
-	From      string // --from: beginning, end, or an offset
+	From      string // --from: beginning, end, an offset, -N, or a time
 	Partition int    // --partition; −1: all
 	Count     int64  // --count; 0: no limit
 	UntilEnd  bool   // --until-end
@@ -54,7 +54,7 @@ type consumption struct {
 	reader    *rdk.Reader
 	standing  *standing
 	progress  *progress
-	start     int64 // --from; negative: one of kafka's offsets
+	start     moment // --from
 	ends      map[int32]int64
 	admin     *kafka.AdminClient
 	known     int32 // partitions that the topic had when it was last looked at
@@ -125,17 +125,9 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 
 // prepare checks the options.
 func (r *consumption) prepare() error {
-	switch r.o.From {
-	case "beginning":
-		r.start = int64(kafka.OffsetBeginning)
-	case "end":
-		r.start = int64(kafka.OffsetEnd)
-	default:
-		n, err := strconv.ParseInt(r.o.From, 10, 64)
-		if err != nil || n < 0 {
-			return config.Usagef("--from is %q; one of beginning, end, or an offset", r.o.From)
-		}
-		r.start = n
+	var err error
+	if r.start, err = parseMoment("--from", r.o.From, time.Now()); err != nil {
+		return err
 	}
 	switch {
 	case r.o.Count < 0:
@@ -152,7 +144,6 @@ func (r *consumption) prepare() error {
 		r.sink = newCounter(r.o.CountBy, r.out, r.s, r.standing)
 		return nil
 	}
-	var err error
 	r.sink, err = newPrinter(r.o.Format, r.o.Topic, r.out)
 	return err
 }

@@ -32,22 +32,11 @@ func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic s
 			v.committed[p.Partition] = int64(p.Offset)
 		}
 	}
-	groups, err := a.DescribeConsumerGroups(ctx, []string{group}, kafka.SetAdminRequestTimeout(requestLimit))
+	d, state, err := describeGroup(ctx, a, group)
 	if err != nil {
 		return v, err
 	}
-	d := groups.ConsumerGroupDescriptions[0]
-	switch code := d.Error.Code(); code {
-	case kafka.ErrNoError:
-		v.state = strings.ToLower(d.State.String())
-		if strings.HasSuffix(v.state, "rebalance") { // preparing, completing: it deals out partitions
-			v.state = "rebalancing"
-		}
-	case kafka.ErrGroupIDNotFound: // newer brokers say so of a group that is not there
-		v.state = "dead"
-	default:
-		return v, d.Error
-	}
+	v.state = state
 	v.members = len(d.Members)
 	for _, m := range d.Members {
 		for _, p := range m.Assignment.TopicPartitions {
@@ -57,6 +46,30 @@ func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic s
 		}
 	}
 	return v, nil
+}
+
+// describeGroup asks for a group's members, and its state in a word; dead: there is no such
+// group.
+func describeGroup(ctx context.Context, a *kafka.AdminClient, group string) (d kafka.ConsumerGroupDescription, state string, err error) {
+	groups, err := a.DescribeConsumerGroups(ctx, []string{group}, kafka.SetAdminRequestTimeout(requestLimit))
+	if err != nil {
+		return d, "", err
+	}
+	switch d = groups.ConsumerGroupDescriptions[0]; d.Error.Code() {
+	case kafka.ErrNoError:
+		return d, stateOf(d.State), nil
+	case kafka.ErrGroupIDNotFound: // newer brokers say so of a group that is not there
+		return d, "dead", nil
+	}
+	return d, "", d.Error
+}
+
+func stateOf(s kafka.ConsumerGroupState) string {
+	state := strings.ToLower(s.String())
+	if strings.HasSuffix(state, "rebalance") { // preparing, completing: it deals out partitions
+		return "rebalancing"
+	}
+	return state
 }
 
 // lags are the records between what is committed and the partitions' ends, where both

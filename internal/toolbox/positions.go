@@ -1,6 +1,7 @@
 package toolbox
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -43,8 +44,12 @@ func (r *consumption) begin(at []rdk.Position, assign func([]rdk.Position) error
 	// from there, whatever happens. Where brokers do not tell, librdkafka will find out.
 	begin := map[int32]int64{}
 	if first, next, err := r.reader.Range(wanted, rangeMS); err == nil {
+		young, err := r.young(wanted)
+		if err != nil {
+			return err
+		}
 		for i, p := range wanted {
-			begin[p] = r.startIn(p, first[i].Offset, next[i].Offset)
+			begin[p] = r.startIn(p, first[i].Offset, next[i].Offset, young[p])
 		}
 	}
 	for i := range at {
@@ -55,45 +60,50 @@ func (r *consumption) begin(at []rdk.Position, assign func([]rdk.Position) error
 	r.standing.take(at)
 	for i := range at {
 		if at[i].Offset < 0 {
-			at[i].Offset = r.from(at[i].Partition)
+			at[i].Offset = r.from(at[i].Partition).logical()
 		}
 	}
 	return assign(at)
 }
 
+// young asks for the offsets that --from has in partitions, if it is a time.
+func (r *consumption) young(partitions []int32) (map[int32]int64, error) {
+	young := map[int32]int64{}
+	if r.start.since.IsZero() {
+		return young, nil
+	}
+	at, err := r.reader.Since(partitions, r.start.since, rangeMS)
+	if err != nil {
+		return nil, fmt.Errorf("topic %s: the offsets at --from %s are not known: %w", r.o.Topic, r.o.From, err)
+	}
+	for _, a := range at {
+		young[a.Partition] = a.Offset
+	}
+	return young, nil
+}
+
 // from is --from for a partition. All of what is in one that was added since the run
 // began came since then, and is read.
-func (r *consumption) from(partition int32) int64 {
+func (r *consumption) from(partition int32) moment {
 	if partition >= r.known {
-		return int64(kafka.OffsetBeginning)
+		return moment{offset: int64(kafka.OffsetBeginning)}
 	}
 	return r.start
 }
 
 // startIn is where --from begins in a partition that has these offsets. An offset that
 // the partition does not have is said.
-func (r *consumption) startIn(partition int32, first, next int64) int64 {
+func (r *consumption) startIn(partition int32, first, next, young int64) int64 {
 	from := r.from(partition)
-	start := startAt(from, first, next)
+	start := from.in(first, next, young)
 	switch {
-	case from < 0: // no offset
-	case from > start:
-		r.progress.aloud("%s:%d: --from %d is behind the partition's end; reading begins there, at %d", r.o.Topic, partition, from, start)
-	case from < start:
-		r.progress.aloud("%s", r.standing.losses.crossed(partition, from, start, first))
+	case !from.isOffset():
+	case from.offset > start:
+		r.progress.aloud("%s:%d: --from %d is behind the partition's end; reading begins there, at %d", r.o.Topic, partition, from.offset, start)
+	case from.offset < start:
+		r.progress.aloud("%s", r.standing.losses.crossed(partition, from.offset, start, first))
 	}
 	return start
-}
-
-// startAt is where --from begins in a partition that has these offsets.
-func startAt(from, first, next int64) int64 {
-	switch from {
-	case int64(kafka.OffsetBeginning):
-		return first
-	case int64(kafka.OffsetEnd):
-		return next
-	}
-	return min(max(from, first), next)
 }
 
 // added begins to read partitions that were added, now and then. In a group it is the

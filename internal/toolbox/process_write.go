@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -56,16 +57,14 @@ func (p *processing) producerConfig() (*kafka.ConfigMap, error) {
 	if p.o.OnError == onErrorLetter {
 		properties = sizes(p.to, p.dead)
 	}
-	for name, value := range map[string]string{
+	maps.Copy(properties, map[string]string{
 		"transactional.id":         fmt.Sprintf("ringtail-%s-%016x", p.o.Group, rand.Uint64()),
 		"transaction.timeout.ms":   takeover,
 		"message.timeout.ms":       takeover,
 		"partitioner":              "murmur2_random",
 		"linger.ms":                "5",
 		"allow.auto.create.topics": "false",
-	} {
-		properties[name] = value
-	}
+	})
 	return p.cluster.config(properties)
 }
 

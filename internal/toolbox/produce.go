@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -34,24 +35,21 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 	if err != nil {
 		return err
 	}
-	p, err := openProducer(c)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	t, err := c.topic(p, o.Topic)
-	if err != nil {
-		return err
-	}
-	if err := partitionOf(t, o.Partition); err != nil {
-		return err
-	}
 	src, err := newSource(ctx, o, s)
 	if err != nil {
 		return err
 	}
 	defer src.close()
-	r := &production{o: o, s: s, p: p, headers: headers, progress: newProgress(s, "produced", src.share)}
+	t, l, err := c.target(ctx, o)
+	if err != nil {
+		return err
+	}
+	p, err := openProducer(c, l)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	r := &production{o: o, s: s, p: p, limit: l, headers: headers, progress: newProgress(s, "produced", src.share)}
 	for _, p := range t.Partitions {
 		if p.Leader >= 0 {
 			r.turn = append(r.turn, p.ID)
@@ -61,8 +59,26 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 	return r.run(src)
 }
 
-func openProducer(c Cluster) (*kafka.Producer, error) {
-	cm, err := c.config(map[string]string{
+// target looks whether the topic is there, and what it takes.
+func (c Cluster) target(ctx context.Context, o ProduceOptions) (*kafka.TopicMetadata, limit, error) {
+	a, err := c.admin()
+	if err != nil {
+		return nil, limit{}, err
+	}
+	defer a.Close()
+	t, err := c.topic(a, o.Topic)
+	if err != nil {
+		return nil, limit{}, err
+	}
+	if err := partitionOf(t, o.Partition); err != nil {
+		return nil, limit{}, err
+	}
+	return t, c.limitOf(ctx, a, o.Topic), nil
+}
+
+func openProducer(c Cluster, l limit) (*kafka.Producer, error) {
+	properties := sizes(l)
+	maps.Copy(properties, map[string]string{
 		"enable.idempotence": "true",
 		// Java's partitioner: the same key goes to the same partition, whoever writes.
 		"partitioner":                  "murmur2_random",
@@ -70,6 +86,7 @@ func openProducer(c Cluster) (*kafka.Producer, error) {
 		"allow.auto.create.topics":     "false",
 		"queue.buffering.max.messages": "100000",
 	})
+	cm, err := c.config(properties)
 	if err != nil {
 		return nil, err
 	}
@@ -103,15 +120,28 @@ type production struct {
 	o         ProduceOptions
 	s         Streams
 	p         *kafka.Producer
+	limit     limit
 	headers   []kafka.Header
 	progress  *progress
 	keyless   int64   // records that --key-field found no key in
 	turn      []int32 // partitions that records without key go to, one after the other
 	turned    int
 	delivered atomic.Int64
-	failure   atomic.Pointer[kafka.Error] // the first refusal
-	said      time.Time                   // when trouble was last told
+	failure   atomic.Pointer[refusal]
+	said      time.Time // when trouble was last told
 	stall     stall
+}
+
+// parcel goes with a record, and comes back with its report.
+type parcel struct {
+	number, line int64
+	bytes        int
+}
+
+// refusal is what ends a run: an error, and the record that it is about, if it is about one.
+type refusal struct {
+	parcel
+	err error
 }
 
 // stall is records waiting that nobody takes: librdkafka is silent about partitions
@@ -165,7 +195,10 @@ func (r *production) run(src *source) error {
 		r.s.say("%d records have no field %s and went without key", r.keyless, r.o.KeyField)
 	}
 	if f := r.failure.Load(); f != nil {
-		return fmt.Errorf("topic %s: %w", r.o.Topic, *f)
+		if isOneOf(f.err, refusals) {
+			return fmt.Errorf("%s: %w", src.placeOf(f.number, f.line), r.limit.refused(f.err, f.bytes))
+		}
+		return fmt.Errorf("topic %s: %w", r.o.Topic, f.err)
 	}
 	return err
 }
@@ -181,6 +214,7 @@ func (r *production) hand(src *source) error {
 			return err
 		}
 		m := &kafka.Message{Value: record, Key: r.key(record), Headers: r.headers}
+		m.Opaque = parcel{src.handed, src.line, len(m.Key) + len(record)}
 		m.TopicPartition = kafka.TopicPartition{Topic: &r.o.Topic, Partition: r.partition(m.Key)}
 		for {
 			err = r.p.Produce(m, nil)
@@ -190,8 +224,11 @@ func (r *production) hand(src *source) error {
 			await(r.p, 10*time.Millisecond)
 			r.tell(src.handed)
 		}
+		if isOneOf(err, refusals) {
+			return fmt.Errorf("%s: %w", src.place(), r.limit.refused(err, len(m.Key)+len(record)))
+		}
 		if err != nil {
-			return fmt.Errorf("record %d (%d bytes): %w", src.handed, len(record), err)
+			return fmt.Errorf("%s: %w", src.place(), err)
 		}
 		r.tell(src.handed)
 	}
@@ -251,15 +288,23 @@ func (r *production) report(event kafka.Event) {
 	case *kafka.Message:
 		if err := e.TopicPartition.Error; err == nil {
 			r.delivered.Add(1)
-		} else if ke, ok := err.(kafka.Error); ok && ke.Code() != kafka.ErrPurgeQueue && ke.Code() != kafka.ErrPurgeInflight {
-			r.failure.CompareAndSwap(nil, &ke)
+		} else if !isCode(err, kafka.ErrPurgeQueue) && !isCode(err, kafka.ErrPurgeInflight) {
+			r.fail(refusal{e.Opaque.(parcel), err})
 		}
 	case kafka.Error:
 		if e.IsFatal() || e.Code() == kafka.ErrAuthentication {
-			r.failure.CompareAndSwap(nil, &e)
+			r.fail(refusal{err: e})
 		} else if time.Since(r.said) > sayEvery {
 			r.s.say("%v; trying on", e)
 			r.said = time.Now()
 		}
+	}
+}
+
+// fail notes why the run ends. Where records are refused together, as one batch, the
+// largest is the one to name.
+func (r *production) fail(f refusal) {
+	if first := r.failure.Load(); first == nil || isOneOf(first.err, refusals) && isOneOf(f.err, refusals) && f.bytes > first.bytes {
+		r.failure.Store(&f)
 	}
 }

@@ -1,9 +1,78 @@
 package toolbox
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 )
+
+// produce writes an input to topic out.
+func (b *broker) produce(o ProduceOptions, input string) (told string, err error) {
+	var s said
+	o.Topic, o.Partition = "out", -1
+	err = Produce(context.Background(), b.Cluster, o, Streams{In: strings.NewReader(input), Err: &s})
+	return s.String(), err
+}
+
+// TestProduceNamesTheRecord: what Kafka refuses, or is no JSON, is named by its line, with
+// the limit that would help.
+func TestProduceNamesTheRecord(t *testing.T) {
+	large := func(size int) string {
+		return "{\"n\":1}\n\n{\"n\":\"" + strings.Repeat("x", size-8) + "\"}\n{\"n\":3}\n"
+	}
+	for name, c := range map[string]struct {
+		prepare  func(b *broker)
+		o        ProduceOptions
+		in, want string
+	}{
+		"2 MB":                       {nil, ProduceOptions{}, large(2_000_000), "standard input, line 3: its 2000000 bytes, with what a batch adds to them, are over max.message.bytes=1048588 of topic out"},
+		"over the topic's limit":     {func(b *broker) { b.set("out", 2000) }, ProduceOptions{}, large(3000), "line 3: its 3000 bytes, with what a batch adds to them, are over max.message.bytes=2000 of topic out"},
+		"by what a batch adds":       {func(b *broker) { b.set("out", 2000) }, ProduceOptions{}, large(1990), "line 3: its 1990 bytes, with what a batch adds to them, are over max.message.bytes=2000"},
+		"over the user's limit":      {func(b *broker) { b.Properties = map[string]string{"message.max.bytes": "2000"} }, ProduceOptions{}, large(3000), "line 3: its 3000 bytes are over -X message.max.bytes=2000"},
+		"over both, by the broker":   {func(b *broker) { b.set("out", 2000); b.Properties = map[string]string{"message.max.bytes": "9000"} }, ProduceOptions{}, large(3000), "line 3: its 3000 bytes, with"},
+		"in a pretty array":          {func(b *broker) { b.set("out", 2000) }, ProduceOptions{}, "[{},\n{\n\"n\":\"" + strings.Repeat("x", 3000) + "\"}]", "line 2: its 3008 bytes"},
+		"refused":                    {func(b *broker) { b.refuse("poison", kerr.InvalidRecord) }, ProduceOptions{}, "{}\n{\"n\":\"poison and more\"}\n{}", "line 2: topic out refuses it: "},
+		"made up":                    {func(b *broker) { b.refuse("\"id\"", kerr.PolicyViolation) }, ProduceOptions{Generate: "stream", Count: 1}, "", "record 1: topic out refuses it: "},
+		"not permitted, no record's": {func(b *broker) { b.refuse("n", kerr.TopicAuthorizationFailed) }, ProduceOptions{}, "{\"n\":1}", "topic out: "},
+		"no JSON":                    {nil, ProduceOptions{}, "{\"n\":1}\nhello\n", "standard input, line 2 is no JSON: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t)
+			if c.prepare != nil {
+				c.prepare(b)
+			}
+			if told, err := b.produce(c.o, c.in); err == nil || !strings.HasPrefix(strings.TrimPrefix(err.Error(), "standard input, "), strings.TrimPrefix(c.want, "standard input, ")) {
+				t.Errorf("it ends with %.300v, and says %q", err, told)
+			}
+		})
+	}
+}
+
+// TestBatchesFitTheTopic: a topic that takes little takes many records.
+func TestBatchesFitTheTopic(t *testing.T) {
+	b := startBroker(t)
+	b.set("out", 500)
+	if _, err := b.produce(ProduceOptions{Generate: "stream", Count: 1000}, ""); err != nil {
+		t.Error(err)
+	}
+	if got := len(b.processed("value")); got != 1000 {
+		t.Errorf("%d records are in the topic", got)
+	}
+}
+
+// TestLargeTopic: what the topic takes is written, over librdkafka's own limit, too.
+func TestLargeTopic(t *testing.T) {
+	b := startBroker(t)
+	b.set("out", 5_000_000)
+	if _, err := b.produce(ProduceOptions{}, fmt.Sprintf(`{"n":"%s"}`, strings.Repeat("x", 3_000_000))); err != nil {
+		t.Error(err)
+	}
+}
 
 // TestStall: told once when records have waited and none has moved, and again for the
 // next time.

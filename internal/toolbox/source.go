@@ -1,10 +1,7 @@
 package toolbox
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,11 +13,13 @@ import (
 
 // ProduceOptions say what to write and where.
 type ProduceOptions struct {
-	// What: records made up, or the lines of a file.
+	// What: records made up, or those of a file.
 	Generate string  // --generate: numbers, clicks, stream
 	Count    int64   // --count; 0: no limit
 	Rate     float64 // --rate: records a second; 0: as fast as possible
 	File     string  // "" and "-": standard input
+	Input    string  // --input: auto, json, lines; "": auto
+	Raw      bool    // --raw: lines, be they JSON or not
 
 	// Where: a topic …
 	Topic     string
@@ -38,19 +37,18 @@ type ProduceOptions struct {
 // source hands out records, paced, until there are no more.
 type source struct {
 	ctx    context.Context
-	next   func() ([]byte, error) // io.EOF after the last; the bytes are valid until the next call
+	next   func() (item, error) // io.EOF after the last; the bytes are valid until the next call
 	close  func()
 	rate   float64
 	begin  time.Time
 	count  int64 // limit; 0: none
 	handed int64
+	name   string       // of the input; "": records are made
+	line   int64        // where the record that was handed out last begins
 	bytes  atomic.Int64 // read of the file
 	size   int64        // of the file; 0: not known
 	pause  func()       // called before a wait: what was handed out should not lie around
 }
-
-// lineMax bounds one line of input; Kafka's own limits are far below.
-const lineMax = 64 << 20
 
 func newSource(ctx context.Context, o ProduceOptions, s Streams) (*source, error) {
 	switch {
@@ -60,6 +58,8 @@ func newSource(ctx context.Context, o ProduceOptions, s Streams) (*source, error
 		return nil, config.Usagef("--count is %d; must be at least 0 (no limit)", o.Count)
 	case o.Generate != "" && o.File != "":
 		return nil, config.Usagef("--generate makes its own records; leave out the file %s", o.File)
+	case o.Generate != "" && (o.Raw || o.Input != ""):
+		return nil, config.Usagef("--generate makes its own records; leave out --input and --raw")
 	}
 	src := &source{ctx: ctx, rate: o.Rate, count: o.Count, begin: time.Now(), close: func() {}, pause: func() {}}
 	if o.Generate != "" {
@@ -68,25 +68,41 @@ func newSource(ctx context.Context, o ProduceOptions, s Streams) (*source, error
 			return nil, err
 		}
 		var buf []byte
-		src.next = func() ([]byte, error) {
+		src.next = func() (item, error) {
 			buf = g(buf[:0], src.handed)
-			return buf, nil
+			return item{bytes: buf}, nil
 		}
 		return src, nil
 	}
 	in := s.In
+	src.name = "standard input"
 	if o.File != "" && o.File != "-" {
 		f, err := os.Open(o.File)
 		if err != nil {
 			return nil, config.Usagef("%w", err)
 		}
-		in, src.close = f, func() { _ = f.Close() }
+		in, src.name, src.close = f, o.File, func() { _ = f.Close() }
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 			src.size, in = info.Size(), &meter{f, &src.bytes}
 		}
 	}
-	src.next = lines(ctx, in, src)
+	parse, err := newParser(in, o.Input, o.Raw)
+	if err != nil {
+		src.close()
+		return nil, err
+	}
+	src.next = ahead(ctx, parse, src)
 	return src, nil
+}
+
+// place names the record that was handed out last.
+func (src *source) place() string { return src.placeOf(src.handed, src.line) }
+
+func (src *source) placeOf(number, line int64) string {
+	if src.name == "" {
+		return fmt.Sprintf("record %d", number)
+	}
+	return fmt.Sprintf("%s, line %d", src.name, line)
 }
 
 // meter counts the bytes that are read through it.
@@ -112,50 +128,40 @@ func (src *source) share() float64 {
 	return 0
 }
 
-// lines reads records line by line; blank lines are none. Reading is on a goroutine
-// of its own, because a read of a terminal or a pipe does not end with ctx.
-func lines(ctx context.Context, in io.Reader, src *source) func() ([]byte, error) {
+// ahead reads on a goroutine of its own, because a read of a terminal or a pipe does not
+// end with ctx.
+func ahead(ctx context.Context, parse parser, src *source) func() (item, error) {
 	type batch struct {
-		lines [][]byte
+		items []item
 		err   error
 	}
 	ch := make(chan batch, 4)
 	go func() {
-		scan := bufio.NewScanner(in)
-		scan.Buffer(make([]byte, 64<<10), lineMax)
-		var b batch
-		send := func() bool {
-			select {
-			case ch <- b:
-				b = batch{}
-				return true
-			case <-ctx.Done():
-				return false
-			}
-		}
-		for scan.Scan() {
-			if line := bytes.TrimSpace(scan.Bytes()); len(line) > 0 {
-				b.lines = append(b.lines, bytes.Clone(line))
-			}
-			// A slow writer's line goes on at once, a fast one's with its neighbours.
-			if len(b.lines) >= 500 || len(b.lines) > 0 && len(ch) == 0 {
-				if !send() {
-					return
+		for ended := false; !ended; {
+			var b batch
+			// A slow writer's record goes on at once, a fast one's with its neighbours.
+			for b.err == nil && (len(b.items) == 0 || len(b.items) < 500 && len(ch) > 0) {
+				var it item
+				if it, b.err = parse(); b.err == nil {
+					b.items = append(b.items, it)
 				}
 			}
+			ended = b.err != nil
+			select {
+			case ch <- b:
+			case <-ctx.Done():
+				return
+			}
 		}
-		if b.err = scan.Err(); b.err == nil {
-			b.err = io.EOF
-		} else if errors.Is(b.err, bufio.ErrTooLong) {
-			b.err = fmt.Errorf("a line of the input is over %d bytes", lineMax)
-		}
-		send()
 	}()
 	var now batch
-	return func() ([]byte, error) {
-		for len(now.lines) == 0 {
+	return func() (item, error) {
+		for len(now.items) == 0 {
+			if now.err == io.EOF {
+				return item{}, io.EOF
+			}
 			if now.err != nil {
-				return nil, now.err
+				return item{}, fmt.Errorf("%s, %w", src.name, now.err)
 			}
 			select {
 			case now = <-ch:
@@ -166,12 +172,12 @@ func lines(ctx context.Context, in io.Reader, src *source) func() ([]byte, error
 			select {
 			case now = <-ch:
 			case <-ctx.Done():
-				return nil, io.EOF
+				return item{}, io.EOF
 			}
 		}
-		line := now.lines[0]
-		now.lines = now.lines[1:]
-		return line, nil
+		it := now.items[0]
+		now.items = now.items[1:]
+		return it, nil
 	}
 }
 
@@ -191,9 +197,10 @@ func (src *source) record() ([]byte, error) {
 			}
 		}
 	}
-	r, err := src.next()
+	it, err := src.next()
 	if err == nil {
 		src.handed++
+		src.line = it.line
 	}
-	return r, err
+	return it.bytes, err
 }

@@ -154,13 +154,3 @@ func TestPositions(t *testing.T) {
 		t.Errorf("a partition given twice counts %d times", s.pending)
 	}
 }
-
-func TestWhereFromBegins(t *testing.T) {
-	for _, c := range []struct{ from, first, next, want int64 }{
-		{-2, 10, 50, 10}, {-1, 10, 50, 50}, {30, 10, 50, 30}, {0, 10, 50, 10}, {60, 10, 50, 50}, {5, 0, 0, 0},
-	} {
-		if got := startAt(c.from, c.first, c.next); got != c.want {
-			t.Errorf("from %d of %d to %d is %d, want %d", c.from, c.first, c.next, got, c.want)
-		}
-	}
-}

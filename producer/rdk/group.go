@@ -4,6 +4,7 @@ package rdk
 import "C"
 
 import (
+	"time"
 	"unsafe"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -77,15 +78,23 @@ func (r *Reader) Committed(partitions []int32, timeoutMS int) ([]Position, error
 // Range asks for the first offset of each partition and for the one that its next
 // record gets. It is an error where one of them has no leader.
 func (r *Reader) Range(partitions []int32, timeoutMS int) (first, next []Position, err error) {
-	ask := func(logical kafka.Offset) ([]Position, error) {
-		list := r.list(at(partitions, int64(logical)))
-		defer C.rd_kafka_topic_partition_list_destroy(list)
-		return answers(list, C.rd_kafka_offsets_for_times(r.c.rk, list, C.int(timeoutMS)))
-	}
-	if first, err = ask(kafka.OffsetBeginning); err == nil {
-		next, err = ask(kafka.OffsetEnd)
+	if first, err = r.offsetsAt(partitions, int64(kafka.OffsetBeginning), timeoutMS); err == nil {
+		next, err = r.offsetsAt(partitions, int64(kafka.OffsetEnd), timeoutMS)
 	}
 	return first, next, err
+}
+
+// Since asks for the offset of each partition's first record that is of a time or later;
+// negative where there is none.
+func (r *Reader) Since(partitions []int32, t time.Time, timeoutMS int) ([]Position, error) {
+	return r.offsetsAt(partitions, max(t.UnixMilli(), 0), timeoutMS)
+}
+
+// offsetsAt asks for offsets at a time in ms since 1970, or at one of kafka's two ends.
+func (r *Reader) offsetsAt(partitions []int32, ms int64, timeoutMS int) ([]Position, error) {
+	list := r.list(at(partitions, ms))
+	defer C.rd_kafka_topic_partition_list_destroy(list)
+	return answers(list, C.rd_kafka_offsets_for_times(r.c.rk, list, C.int(timeoutMS)))
 }
 
 // Commit commits offsets for the group, each the one behind the last record that is
