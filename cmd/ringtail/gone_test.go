@@ -47,6 +47,21 @@ func (k *cluster3) gone(t *testing.T) {
 	ends("an offset", consume("--from", "5"), exitFailed, 40, told)
 	ends("the beginning", consume("--from", "beginning"), exitDone, 40, "")
 
+	// An operator sets the group back, and everything is shown again from there.
+	if out := strings.Join(strings.Fields(k.must(t, "groups", "reset", "slow", "--topic", "gone", "--to", "-3")), " "); out != "PARTITION FROM TO 0 100 97" {
+		t.Errorf("reset prints %q", out)
+	}
+	if out := k.must(t, "groups", "describe", "slow"); !strings.Contains(strings.Join(strings.Fields(out), " "), "gone 0 97 60 100 3 -") {
+		t.Errorf("describe prints %q", out)
+	}
+	if out := k.must(t, "groups", "list"); !strings.Contains(strings.Join(strings.Fields(out), " "), "slow empty") {
+		t.Errorf("list prints %q", out)
+	}
+	ends("set back", consume("--group", "slow"), exitDone, 3, "")
+	k.must(t, "groups", "reset", "fresh", "--topic", "gone", "--to", "1h") // there is no such group yet
+	ends("a group that was made", consume("--group", "fresh"), exitDone, 40, "")
+	refuse(t, exitUsage, []string{"group nobody does not exist", "groups list"}, k.args("groups", "describe", "nobody")...)
+
 	work := func() *command {
 		return start(t, "", k.args("process", "--from", "gone", "--to", "left", "--group", "slow-work", "--expr", "id")...)
 	}

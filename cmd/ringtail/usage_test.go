@@ -104,7 +104,7 @@ func TestLimitBeyondTheFraming(t *testing.T) {
 }
 
 func TestEveryVerbHasExamples(t *testing.T) {
-	for _, verb := range []string{"serve", "check", "version", "topics list", "topics create", "topics describe", "topics delete", "produce", "consume", "process", "completion"} {
+	for _, verb := range []string{"serve", "check", "version", "topics list", "topics create", "topics describe", "topics delete", "groups list", "groups describe", "groups reset", "produce", "consume", "process", "completion"} {
 		out := must(t, append(strings.Fields(verb), "--help")...)
 		if !strings.Contains(out, "ringtail "+verb) || !strings.Contains(out, "Example") {
 			t.Errorf("the help of %s has no example:\n%s", verb, out)

@@ -3,6 +3,7 @@ package toolbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -19,18 +20,16 @@ type groupView struct {
 // group asks for it.
 func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic string, partitions []kafka.PartitionMetadata) (groupView, error) {
 	v := groupView{committed: map[int32]int64{}, readers: map[int32]string{}}
-	wanted := kafka.ConsumerGroupTopicPartitions{Group: group}
+	var wanted []kafka.TopicPartition
 	for _, p := range partitions {
-		wanted.Partitions = append(wanted.Partitions, kafka.TopicPartition{Topic: &topic, Partition: p.ID})
+		wanted = append(wanted, kafka.TopicPartition{Topic: &topic, Partition: p.ID})
 	}
-	offsets, err := a.ListConsumerGroupOffsets(ctx, []kafka.ConsumerGroupTopicPartitions{wanted}, kafka.SetAdminRequestTimeout(requestLimit))
+	offsets, err := committed(ctx, a, group, wanted)
 	if err != nil {
 		return v, err
 	}
-	for _, p := range offsets.ConsumerGroupsTopicPartitions[0].Partitions {
-		if p.Error == nil && p.Offset >= 0 {
-			v.committed[p.Partition] = int64(p.Offset)
-		}
+	for _, p := range offsets {
+		v.committed[p.Partition] = int64(p.Offset)
 	}
 	d, state, err := describeGroup(ctx, a, group)
 	if err != nil {
@@ -46,6 +45,21 @@ func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic s
 		}
 	}
 	return v, nil
+}
+
+// committed asks for a group's offsets, those that there are; without partitions, in all
+// topics.
+func committed(ctx context.Context, a *kafka.AdminClient, group string, partitions []kafka.TopicPartition) ([]kafka.TopicPartition, error) {
+	answer, err := a.ListConsumerGroupOffsets(ctx, []kafka.ConsumerGroupTopicPartitions{{Group: group, Partitions: partitions}}, kafka.SetAdminRequestTimeout(requestLimit))
+	if isCode(err, kafka.ErrGroupIDNotFound) { // some brokers say so of a group that is not there
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(answer.ConsumerGroupsTopicPartitions[0].Partitions, func(p kafka.TopicPartition) bool {
+		return p.Error != nil || p.Offset < 0
+	}), nil
 }
 
 // describeGroup asks for a group's members, and its state in a word; dead: there is no such
