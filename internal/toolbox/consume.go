@@ -57,7 +57,8 @@ type consumption struct {
 	start     moment // --from
 	ends      map[int32]int64
 	admin     *kafka.AdminClient
-	known     int32 // partitions that the topic had when it was last looked at
+	id        kafka.UUID // the topic's when the run began
+	known     int32      // partitions that the topic had when it was last looked at
 	looked    time.Time
 	assigned  bool
 	committed time.Time
@@ -110,7 +111,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 		return err
 	}
 	err = r.loop(ctx)
-	if e := r.commit(closeLimit); err == nil {
+	if e := r.commitLast(err); err == nil {
 		err = e
 	}
 	r.progress.clear()
@@ -181,6 +182,7 @@ func (r *consumption) look(c Cluster) ([]int32, error) {
 		return nil, err
 	}
 	r.known, r.looked = int32(len(t.Partitions)), time.Now()
+	r.id, _ = topicID(r.admin, r.o.Topic)
 	if err := partitionOf(t, r.o.Partition); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 // given takes the partitions that the group gives. The committed offset wins; where
@@ -45,4 +47,28 @@ func (r *consumption) commit(limit time.Duration) error {
 		return fmt.Errorf("offsets of group %s are not committed: %w", r.o.Group, err)
 	}
 	return nil
+}
+
+// commitLast commits what has been shown when the run ends, after an error of reading too.
+// Offsets of a topic that was deleted are not committed: brokers drop them with the topic,
+// and in one that was made again under its name they would go past records.
+func (r *consumption) commitLast(reading error) error {
+	if r.o.Group == "" || r.standing.losses.rewound.Load() > 0 { // then they are the new topic's
+		return r.commit(closeLimit)
+	}
+	id, known := topicID(r.admin, r.o.Topic)
+	if isCode(reading, kafka.ErrUnknownTopicOrPart) || known && id != r.id {
+		return fmt.Errorf("topic %s was deleted while it was read; offsets of group %s are not committed", r.o.Topic, r.o.Group)
+	}
+	return r.commit(closeLimit)
+}
+
+// topicID is the id that a topic has as long as it lives; known is false where brokers do
+// not tell within moments.
+func topicID(a *kafka.AdminClient, topic string) (id kafka.UUID, known bool) {
+	answer, err := a.DescribeTopics(context.Background(), kafka.NewTopicCollectionOfTopicNames([]string{topic}), kafka.SetAdminRequestTimeout(2*time.Second))
+	if err != nil || len(answer.TopicDescriptions) != 1 || answer.TopicDescriptions[0].Error.Code() != kafka.ErrNoError {
+		return id, false
+	}
+	return answer.TopicDescriptions[0].TopicID, true
 }

@@ -187,6 +187,44 @@ func TestTopicMadeAgain(t *testing.T) {
 	}
 }
 
+// TestTopicMadeAgainMeanwhile: offsets of the old topic are not committed in the new one,
+// where they would go past its first records.
+func TestTopicMadeAgainMeanwhile(t *testing.T) {
+	b := startBroker(t)
+	b.write(0, 100)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	out := &stopping{lines: 100, cancel: func() {
+		b.remake()
+		b.write(0, 200)
+		cancel()
+	}}
+	err := Consume(ctx, b.Cluster, ConsumeOptions{Topic: "t", Group: "g", From: "beginning", Partition: -1, Format: "value"}, Streams{Out: out, Err: &said{}})
+	if err == nil || !strings.Contains(err.Error(), "topic t was deleted while it was read; offsets of group g are not committed") {
+		t.Errorf("it ends with %v", err)
+	}
+	if got := b.committed("g"); got > 0 {
+		t.Errorf("%d is committed", got)
+	}
+	if shown, _, err := b.consume(ConsumeOptions{Group: "g", From: "beginning", UntilEnd: true}); err != nil || len(shown) != 200 {
+		t.Errorf("%d of the new topic's 200 records are shown: %v", len(shown), err)
+	}
+}
+
+// stopping calls cancel, in the middle of writing, once it has so many lines.
+type stopping struct {
+	lines  int
+	cancel func()
+}
+
+func (s *stopping) Write(p []byte) (int, error) {
+	if s.lines -= bytes.Count(p, []byte("\n")); s.lines <= 0 && s.cancel != nil {
+		s.cancel()
+		s.cancel = nil
+	}
+	return len(p), nil
+}
+
 // TestRetentionMeanwhile: the reader is slower than retention.
 func TestRetentionMeanwhile(t *testing.T) {
 	b := startBroker(t)
