@@ -18,6 +18,8 @@ type produceCmd struct {
 	Partition int         `default:"-1" help:"The partition to write to. Default: the key's; without key, one after the other."`
 	Header    config.List `short:"H" placeholder:"NAME=VALUE" help:"A header of every record. Repeatable."`
 
+	Tombstones bool `source:"command-line" help:"Write keys without values, which delete in a compacted topic: --key's alone, or with --key-field those of the records."`
+
 	Generate string  `placeholder:"KIND" values:"numbers,clicks,stream" help:"Make records instead of reading them: numbers, clicks, stream."`
 	Count    int64   `default:"0" help:"Stop after so many. 0: no limit."`
 	Rate     float64 `default:"0" help:"Records a second. 0: as fast as possible."`
@@ -50,7 +52,7 @@ func (c *produceCmd) Run(p *process) error {
 	defer cancel()
 	return toolbox.Produce(ctx, c.cluster(), toolbox.ProduceOptions{
 		Generate: c.Generate, Count: c.Count, Rate: c.Rate, File: c.File, Input: c.Input, Raw: c.Raw,
-		Topic: c.Topic, Key: c.Key, KeyField: c.KeyField, Partition: c.Partition, Headers: c.Header,
+		Topic: c.Topic, Key: c.Key, KeyField: c.KeyField, Partition: c.Partition, Headers: c.Header, Tombstones: c.Tombstones,
 		To: c.To, Framing: c.Framing, Ack: c.Ack,
 	}, p.streams())
 }

@@ -42,8 +42,8 @@ func feed(ctx context.Context, o ProduceOptions, s Streams) error {
 	if err != nil {
 		return err
 	}
-	if o.Key != nil || o.KeyField != "" || o.Partition >= 0 || len(o.Headers) > 0 {
-		return config.Usagef("--key, --key-field, --partition and --header belong to --topic; with --to the server decides")
+	if o.Key != nil || o.KeyField != "" || o.Partition >= 0 || len(o.Headers) > 0 || o.Tombstones {
+		return config.Usagef("--key, --key-field, --partition, --header and --tombstones belong to --topic; with --to the server decides")
 	}
 	framing := bench.Newline
 	if o.Framing != "" {

@@ -42,7 +42,8 @@ func (p *printer) record(m *rdk.Message) error {
 func (p *printer) idle()      {}
 func (p *printer) end() error { return nil }
 
-// appendText: topic:partition:offset: key=… value=…
+// appendText: topic:partition:offset: key=… value=…, null for a tombstone, as for a record that is
+// JSON's null; appendJSON tells the two apart.
 func appendText(dst []byte, topic string, m *rdk.Message) []byte {
 	dst = append(dst, topic...)
 	dst = append(dst, ':')
@@ -52,6 +53,9 @@ func appendText(dst []byte, topic string, m *rdk.Message) []byte {
 	dst = append(dst, ": key="...)
 	dst = append(dst, m.Key...)
 	dst = append(dst, " value="...)
+	if m.Value == nil {
+		return append(dst, "null"...) // a tombstone
+	}
 	return append(dst, m.Value...)
 }
 

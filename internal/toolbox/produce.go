@@ -28,6 +28,10 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 		return config.Usagef("--ack belongs to --to; Kafka acks every record")
 	case o.Framing != "":
 		return config.Usagef("--framing belongs to --to; Kafka has no framing")
+	case o.Tombstones && o.Key == nil && o.KeyField == "":
+		return config.Usagef("--tombstones: a record without value is about a key; give --key, or --key-field and records")
+	case o.Tombstones && o.Key != nil && (o.File != "" || o.Generate != ""):
+		return config.Usagef("--tombstones with --key is one record; leave out --generate and the file")
 	case o.Key != nil && o.KeyField != "":
 		return config.Usagef("--key and --key-field: a record has one key; leave one of them out")
 	}
@@ -214,7 +218,12 @@ func (r *production) hand(src *source) error {
 			return err
 		}
 		m := &kafka.Message{Value: record, Key: r.key(record), Headers: r.headers}
-		m.Opaque = parcel{src.handed, src.line, len(m.Key) + len(record)}
+		if r.o.Tombstones {
+			if m.Value = nil; m.Key == nil {
+				return fmt.Errorf("%s: it has no field %s, so there is no key to write a tombstone for", src.place(), r.o.KeyField)
+			}
+		}
+		m.Opaque = parcel{src.handed, src.line, len(m.Key) + len(m.Value)}
 		m.TopicPartition = kafka.TopicPartition{Topic: &r.o.Topic, Partition: r.partition(m.Key)}
 		for {
 			err = r.p.Produce(m, nil)
@@ -225,7 +234,7 @@ func (r *production) hand(src *source) error {
 			r.tell(src.handed)
 		}
 		if isOneOf(err, refusals) {
-			return fmt.Errorf("%s: %w", src.place(), r.limit.refused(err, len(m.Key)+len(record)))
+			return fmt.Errorf("%s: %w", src.place(), r.limit.refused(err, len(m.Key)+len(m.Value)))
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", src.place(), err)

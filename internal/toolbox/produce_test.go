@@ -93,3 +93,30 @@ func TestStall(t *testing.T) {
 		}
 	}
 }
+
+// TestTombstones: keys without values, of one key or of the input's records.
+func TestTombstones(t *testing.T) {
+	b := startBroker(t)
+	key := "a b"
+	for _, c := range []struct {
+		o       ProduceOptions
+		in, err string
+	}{
+		{ProduceOptions{Tombstones: true, Key: &key}, "", ""},
+		{ProduceOptions{Tombstones: true, KeyField: "id"}, "{\"id\":1}\n{\"id\":\"two\",\"n\":2}\n", ""},
+		{ProduceOptions{Tombstones: true, KeyField: "id"}, "{\"id\":3}\n{\"n\":4}\n", "standard input, line 2: it has no field id"},
+		{ProduceOptions{Tombstones: true}, "{}", "--tombstones: "},
+		{ProduceOptions{Tombstones: true, Key: &key, File: "x"}, "", "--tombstones with --key"},
+	} {
+		if _, err := b.produce(c.o, c.in); (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
+			t.Errorf("%+v: %v", c.o, err)
+		}
+	}
+	want := "out:0:0: key=a b value=null\nout:0:1: key=1 value=null\nout:0:2: key=two value=null\nout:0:3: key=3 value=null"
+	if got := strings.Join(b.processed("text"), "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := b.processed("json")[0]; !strings.Contains(got, `"key":"a b","value":null,`) {
+		t.Errorf("as JSON it is %s", got)
+	}
+}

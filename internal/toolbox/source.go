@@ -28,6 +28,8 @@ type ProduceOptions struct {
 	Partition int      // --partition; −1: the key's, or any
 	Headers   []string // --header name=value
 
+	Tombstones bool // --tombstones: the records' keys, without values
+
 	// … or a Ringtail.
 	To      string // --to tcp://HOST:PORT
 	Framing string // --framing
@@ -62,6 +64,11 @@ func newSource(ctx context.Context, o ProduceOptions, s Streams) (*source, error
 		return nil, config.Usagef("--generate makes its own records; leave out --input and --raw")
 	}
 	src := &source{ctx: ctx, rate: o.Rate, count: o.Count, begin: time.Now(), close: func() {}, pause: func() {}}
+	if o.Tombstones && o.Key != nil { // one, and nothing is read
+		src.count = 1
+		src.next = func() (item, error) { return item{}, nil }
+		return src, nil
+	}
 	if o.Generate != "" {
 		g, err := newGenerator(o.Generate)
 		if err != nil {
