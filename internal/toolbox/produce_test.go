@@ -3,6 +3,7 @@ package toolbox
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,24 @@ func TestStall(t *testing.T) {
 		if got := w.lasts(c.handed, c.delivered, begin.Add(c.after)); got != c.want {
 			t.Errorf("step %d: %v, want %v", i, got, c.want)
 		}
+	}
+}
+
+// TestCompressed: it is the compressed size that a topic limits, so Kafka decides.
+func TestCompressed(t *testing.T) {
+	b := startBroker(t)
+	b.set("out", 100_000)
+	b.Properties = map[string]string{"compression.type": "zstd"}
+	if _, err := b.produce(ProduceOptions{}, fmt.Sprintf(`{"n":"%s"}`, strings.Repeat("x", 3_000_000))); err != nil {
+		t.Error(err)
+	}
+	var noise strings.Builder
+	for rng := rand.New(rand.NewPCG(1, 2)); noise.Len() < 300_000; {
+		fmt.Fprintf(&noise, "%x", rng.Uint64())
+	}
+	if _, err := b.produce(ProduceOptions{}, fmt.Sprintf("{}\n{\"n\":\"%s\"}", noise.String())); err == nil || !strings.Contains(err.Error(), "line 2: its 3000") ||
+		!strings.Contains(err.Error(), "max.message.bytes=100000 of topic out") {
+		t.Errorf("it ends with %v", err)
 	}
 }
 
