@@ -226,7 +226,7 @@ func (c *sleeper) Poll(ms int) {
 
 // TestRecordWakesTheEngine: an engine that has gone to sleep hears of a record.
 func TestRecordWakesTheEngine(t *testing.T) {
-	c := &sleeper{t: t, polls: make(chan struct{}), woken: make(chan struct{}, 1)}
+	c := &sleeper{t: t, polls: make(chan struct{}, 1), woken: make(chan struct{}, 1)}
 	e, ring := still(t, 0, c, &topicState{Look: 1, Limit: 1 << 20})
 	go e.run()
 	for range 3 {
