@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/ringtail/ringtail/producer/native"
@@ -24,7 +25,7 @@ const probeLimit = 8 * time.Second
 func (w *Writer) probe(ctx context.Context) error {
 	if !w.opts.isNative {
 		if err := w.probeLibrdkafka(ctx); err != nil {
-			return fmt.Errorf("kafka cannot be reached (--brokers) by librdkafka: %v", err)
+			return fmt.Errorf("kafka cannot be reached (--brokers) by librdkafka: %w", w.topic.way.because(ctx, err))
 		}
 		return nil
 	}
@@ -38,7 +39,7 @@ func (w *Writer) probe(ctx context.Context) error {
 	case errors.As(err, &u) && native.Passes(err): // for every library
 		return fmt.Errorf("%w: %v", ErrLeader, u)
 	case w.opts.Writer != WriterAuto || native.Passes(err) || w.probeLibrdkafka(ctx) != nil:
-		return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %v", err)
+		return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %w", w.topic.way.because(ctx, err))
 	}
 	w.opts.isNative = false
 	w.opts.Logger.Warn("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka+": it gets through where the native writer does not", "because", err)
@@ -48,10 +49,7 @@ func (w *Writer) probe(ctx context.Context) error {
 func (w *Writer) probeNative(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	for _, t := range []*watcher{w.topic, w.dead} {
-		if t == nil {
-			continue
-		}
+	for _, t := range w.watchers() {
 		o, err := w.opts.native(t.topic())
 		if err != nil {
 			return err
@@ -78,17 +76,23 @@ func (w *Writer) probeLibrdkafka(ctx context.Context) error {
 		return err
 	}
 	defer c.Destroy()
+	said := ""
 	for {
 		c.Poll(100)
-		c.Events()
+		events, _ := c.Events()
 		if c.Ready() == nil {
 			return nil
+		}
+		for _, e := range events {
+			if slogLevel(e.Level) >= slog.LevelWarn && e.Text != "" && e.Code != errAllBrokersDown {
+				said = ": " + e.Text
+			}
 		}
 		if code := c.Fatal(); code != 0 {
 			return errors.New(rdk.ErrorText(code))
 		}
 		if ctx.Err() != nil {
-			return c.Ready()
+			return fmt.Errorf("%w%s", c.Ready(), said)
 		}
 	}
 }

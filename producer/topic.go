@@ -22,6 +22,7 @@ type topicState struct {
 	Look       uint64 // number of the look, from 1; 0: none yet
 	Name       string
 	Err        error // why records cannot be written now; nil: they can
+	Leaders    error // why those of some partitions cannot; nil: not known, or they can
 	Partitions int
 	Limit      int // max.message.bytes: the largest batch, bytes
 	Compacted  bool
@@ -59,6 +60,7 @@ type watcher struct {
 	partitions atomic.Int32 // at least so many
 	keyed      bool         // records have keys, so it may be compacted
 	admin      *admin
+	way        *way
 	log        *slog.Logger
 	changed    func()     // after each look
 	looking    sync.Mutex // one look at a time: that of a Check that was given up goes on
@@ -66,8 +68,8 @@ type watcher struct {
 	ask        chan struct{} // capacity 1
 }
 
-func newWatcher(name string, partitions int, keyed bool, admin *admin, log *slog.Logger, changed func()) *watcher {
-	w := &watcher{name: name, keyed: keyed, admin: admin, log: log, changed: changed, ask: make(chan struct{}, 1)}
+func newWatcher(name string, partitions int, keyed bool, admin *admin, way *way, log *slog.Logger, changed func()) *watcher {
+	w := &watcher{name: name, keyed: keyed, admin: admin, way: way, log: log, changed: changed, ask: make(chan struct{}, 1)}
 	w.partitions.Store(int32(partitions))
 	w.state.Store(&topicState{Name: name, Err: errors.New("topic " + name + ": not looked at yet")})
 	return w
@@ -88,7 +90,7 @@ func (w *watcher) look() {
 func (w *watcher) run() {
 	for {
 		every := lookEvery
-		if w.topic().Err != nil {
+		if t := w.topic(); t.Err != nil || t.Leaders != nil {
 			every = lookAgain
 		}
 		select {
@@ -120,6 +122,9 @@ func (w *watcher) once() topicState {
 	} else if old.Err != nil && old.Look > 0 {
 		w.log.Info("topic can be written", "topic", w.name)
 	}
+	if t.Leaders != nil && (old.Leaders == nil || old.Leaders.Error() != t.Leaders.Error()) {
+		w.log.Warn("not every partition can be written", "topic", w.name, "cause", t.Leaders)
+	}
 	w.state.Store(&t)
 	if w.changed != nil {
 		w.changed()
@@ -132,7 +137,7 @@ func (w *watcher) see() topicState {
 	if w.admin.ctx.Err() != nil {
 		return t
 	}
-	md, err := w.admin.client.GetMetadata(&w.name, false, int(w.admin.limit/time.Millisecond))
+	md, err := w.metadata()
 	if err != nil {
 		t.Err = fmt.Errorf("kafka cannot be reached (--brokers): %w", err)
 		return t
@@ -151,8 +156,27 @@ func (w *watcher) see() topicState {
 	if t.Err != nil {
 		return t
 	}
+	t.Leaders = w.way.leaders(w.admin.ctx, md, w.name, least)
 	w.settings(&t)
 	return t
+}
+
+// metadataSoon is when a broker that has not answered is looked for.
+const metadataSoon = time.Second
+
+// metadata asks for it. Of what is in the way librdkafka tells no more than that something is.
+func (w *watcher) metadata() (*kafka.Metadata, error) {
+	md, err := w.admin.client.GetMetadata(&w.name, false, int(min(metadataSoon, w.admin.limit)/time.Millisecond))
+	if err == nil {
+		return md, nil
+	}
+	if cause := w.way.bootstrap(w.admin.ctx); cause != nil {
+		return nil, cause
+	}
+	if md, err = w.admin.client.GetMetadata(&w.name, false, int(w.admin.limit/time.Millisecond)); err != nil {
+		err = w.way.because(w.admin.ctx, err)
+	}
+	return md, err
 }
 
 // settings reads the topic's limit and policy. Not being allowed to is no reason

@@ -53,7 +53,7 @@ func newLooked(t *testing.T, name string, partitions int, keyed bool) *looked {
 		t.Fatal(err)
 	}
 	t.Cleanup(a.close)
-	l.watcher = newWatcher(name, partitions, keyed, a, slog.New(slog.DiscardHandler), func() { l.told++ })
+	l.watcher = newWatcher(name, partitions, keyed, a, newWay(&o), slog.New(slog.DiscardHandler), func() { l.told++ })
 	return l
 }
 

@@ -96,9 +96,9 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 	if o.Fold {
 		partitions = 1
 	}
-	w.topic = newWatcher(o.Topic, partitions, o.KeyField != "", admin, o.Logger, w.topicChanged)
+	w.topic = newWatcher(o.Topic, partitions, o.KeyField != "", admin, newWay(&w.opts), o.Logger, w.topicChanged)
 	if set.Dead != nil {
-		w.dead = newWatcher(o.DeadLetterTopic, 1, false, admin, o.Logger, w.topicChanged)
+		w.dead = newWatcher(o.DeadLetterTopic, 1, false, admin, newWay(&w.opts), o.Logger, w.topicChanged)
 	}
 	w.stats.possibleDuplicates.Store(recoveredDuplicates(set))
 	if o.Registerer != nil {
@@ -144,15 +144,44 @@ func (o *Options) validate(shards int) error {
 // which cannot be broken off, goes on by itself, and Close waits for it. Not to be called once
 // Start was.
 func (w *Writer) Check(ctx context.Context) error {
-	for _, t := range []*watcher{w.topic, w.dead} {
-		if t == nil {
-			continue
+	if err := w.look(ctx); err != nil {
+		return err
+	}
+	native := w.opts.isNative
+	if err := w.probe(ctx); err != nil {
+		return err
+	}
+	if w.opts.isNative {
+		return nil
+	}
+	if native { // librdkafka leaves the leaders to the look
+		if err := w.look(ctx); err != nil {
+			return err
 		}
+	}
+	for _, t := range w.watchers() {
+		if err := t.topic().Leaders; err != nil {
+			return fmt.Errorf("%w: %w", ErrLeader, err)
+		}
+	}
+	return nil
+}
+
+// look looks at the topics once. It returns when ctx ends.
+func (w *Writer) look(ctx context.Context) error {
+	for _, t := range w.watchers() {
 		if err := w.admin.ask(ctx, func() error { return t.once().Err }); err != nil {
 			return err
 		}
 	}
-	return w.probe(ctx)
+	return nil
+}
+
+func (w *Writer) watchers() []*watcher {
+	if w.dead == nil {
+		return []*watcher{w.topic}
+	}
+	return []*watcher{w.topic, w.dead}
 }
 
 // Start begins to write. Call it once, after a Check that succeeded.
@@ -343,7 +372,7 @@ func (w *Writer) await(ctx context.Context, engines []*engine) {
 }
 
 // Close gives up what Drain left; the rings' memory may be released afterwards. Where brokers do
-// not answer it waits for a look at the topic, five seconds at the longest.
+// not answer it waits for a look at the topic, six seconds at the longest.
 func (w *Writer) Close() {
 	if w.started.Load() {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -365,11 +394,11 @@ func (w *Writer) Refused() uint64 { return w.stats.snapshot().Refused }
 
 // Ready tells whether records are being written, and if not, why.
 func (w *Writer) Ready() (bool, string) {
-	for _, t := range []*watcher{w.topic, w.dead} {
-		if t != nil {
-			if err := t.topic().Err; err != nil {
-				return false, err.Error()
-			}
+	for _, t := range w.watchers() {
+		if now := t.topic(); now.Err != nil {
+			return false, now.Err.Error()
+		} else if now.Leaders != nil {
+			return false, now.Leaders.Error()
 		}
 	}
 	if !w.started.Load() {

@@ -1,6 +1,7 @@
 package franz
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -18,8 +19,18 @@ import (
 
 // Security is how to be let in; nil is without.
 type Security struct {
-	TLS  *tls.Config
-	SASL sasl.Mechanism
+	TLS       *tls.Config
+	SASL      sasl.Mechanism
+	Mechanism string // of SASL, where it is one that only librdkafka knows
+	Partial   bool   // there is more that only librdkafka knows, so TLS may not be as it would do it
+}
+
+// mechanism is SASL's, "" without.
+func (s Security) mechanism() string {
+	if s.SASL != nil {
+		return s.SASL.Name()
+	}
+	return s.Mechanism
 }
 
 // Options are franz-go's.
@@ -35,8 +46,9 @@ func (s Security) Options() []kgo.Opt {
 }
 
 // SecurityOf is the counterpart of librdkafka's security properties. A property without
-// a counterpart is an error that names it.
+// a counterpart is an error that names it; what is returned with it is as much as there is.
 func SecurityOf(properties map[string]string) (s Security, err error) {
+	s.Partial = true // until the end
 	p := pending{}
 	for name, value := range properties {
 		if name == "sasl.mechanisms" {
@@ -47,9 +59,11 @@ func SecurityOf(properties map[string]string) (s Security, err error) {
 		}
 	}
 	protocol := strings.ToLower(p.take("security.protocol"))
+	only := error(nil) // what only librdkafka understands
 	if strings.HasPrefix(protocol, "sasl_") {
-		if s.SASL, err = p.mechanism(); err != nil {
-			return s, err
+		s.Mechanism = p["sasl.mechanism"]
+		if s.SASL, only = p.mechanism(); only == nil {
+			s.Mechanism = ""
 		}
 	}
 	if strings.HasSuffix(protocol, "ssl") {
@@ -60,10 +74,11 @@ func SecurityOf(properties map[string]string) (s Security, err error) {
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		// librdkafka too looks at nothing of what the protocol does not need.
 		if strings.HasPrefix(protocol, "sasl_") && strings.HasPrefix(name, "sasl.") || strings.HasSuffix(protocol, "ssl") && strings.Contains(name, "ssl.") {
-			return s, fmt.Errorf("%s is a property that only librdkafka understands", name)
+			return s, cmp.Or(only, fmt.Errorf("%s is a property that only librdkafka understands", name))
 		}
 	}
-	return s, nil
+	s.Partial = false
+	return s, only
 }
 
 // pending are those that have not been looked at yet.

@@ -35,6 +35,14 @@ func CommonName(t *testing.T, host string) (tls.Certificate, string) {
 	return pair(t, &x509.Certificate{Subject: pkix.Name{CommonName: host}})
 }
 
+// Expired is Certificate for 127.0.0.1 that was good until yesterday.
+func Expired(t *testing.T) (tls.Certificate, string) {
+	t.Helper()
+	return pair(t, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(-24 * time.Hour),
+	})
+}
+
 func pair(t *testing.T, template *x509.Certificate) (tls.Certificate, string) {
 	t.Helper()
 	key, der := selfSigned(t, template)
@@ -59,7 +67,10 @@ func CommonNameOnly(t *testing.T, name string) string {
 
 func selfSigned(t *testing.T, template *x509.Certificate) (key *ecdsa.PrivateKey, der []byte) {
 	t.Helper()
-	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(1), time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = time.Now().Add(24 * time.Hour)
+	}
+	template.SerialNumber, template.NotBefore = big.NewInt(1), time.Now().Add(-48*time.Hour)
 	template.IsCA, template.BasicConstraintsValid = true, true
 	template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -1,6 +1,9 @@
 package kafkatest
 
 import (
+	"bufio"
+	"encoding/binary"
+	"io"
 	"net"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -22,6 +25,55 @@ func Front(tb TB) (*Link, func(network, address string) (net.Listener, error)) {
 	tb.Cleanup(link.close)
 	return link, func(string, string) (net.Listener, error) { return fronted{broker, link}, nil }
 }
+
+// Elsewhere is a listener for a fake cluster (kfake.ListenFn) that advertises another address than
+// the one where it is.
+func Elsewhere(l net.Listener, advertised string) net.Listener {
+	return elsewhere{l, named(advertised)}
+}
+
+// Careful is a listener for a fake cluster that ends connections whose first request is too long, as
+// brokers do. A fake one would take the beginning of another protocol for a length, and make room.
+func Careful(l net.Listener) net.Listener { return careful{l} }
+
+type careful struct{ net.Listener }
+
+func (c careful) Accept() (net.Conn, error) {
+	nc, err := c.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &lookedAt{Conn: nc, r: bufio.NewReader(nc)}, nil
+}
+
+type lookedAt struct {
+	net.Conn
+	r      *bufio.Reader
+	looked bool
+}
+
+func (c *lookedAt) Read(b []byte) (int, error) {
+	if !c.looked {
+		head, err := c.r.Peek(4)
+		if err != nil || binary.BigEndian.Uint32(head) > 100<<20 {
+			return 0, io.EOF
+		}
+		c.looked = true
+	}
+	return c.r.Read(b)
+}
+
+type elsewhere struct {
+	net.Listener
+	advertised net.Addr
+}
+
+func (e elsewhere) Addr() net.Addr { return e.advertised }
+
+type named string
+
+func (named) Network() string  { return "tcp" }
+func (n named) String() string { return string(n) }
 
 type fronted struct {
 	net.Listener

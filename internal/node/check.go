@@ -58,7 +58,7 @@ func Check(o Options, connect bool, log *slog.Logger) error {
 	case errors.Is(err, producer.ErrTopic):
 		return n.unfit(err)
 	case err != nil:
-		return fmt.Errorf("--brokers %s: %w", o.Brokers, o.explain(err))
+		return fmt.Errorf("--brokers %s: %w", o.Brokers, explain(err))
 	}
 	return nil
 }

@@ -160,7 +160,7 @@ func (n *node) reach() (bool, error) {
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil && last != nil:
 			err = last // of a look that was broken off the one before says more
 		default:
-			unfit, err = 0, n.opt.explain(err)
+			unfit, err = 0, explain(err)
 		}
 		last = err
 		n.setPhase(err.Error())
@@ -206,16 +206,11 @@ func (n *node) look(ctx context.Context) (stopped bool, err error) {
 	}
 }
 
-// explain says in the user's words that no broker answered. Of a refused password
-// librdkafka tells no more than that.
-func (o *Options) explain(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = errors.New("no broker answered")
-	} else if !strings.HasPrefix(err.Error(), "kafka cannot be reached") {
-		return err
-	}
-	if strings.HasPrefix(strings.ToLower(o.Properties["security.protocol"]), "sasl") {
-		return fmt.Errorf("%w; or sasl.username and sasl.password are refused", err)
+// explain says in the user's words that a look was broken off. Causes, which may be that some
+// connection timed out, have theirs.
+func explain(err error) error {
+	if err == context.DeadlineExceeded {
+		return errors.New("no broker answered")
 	}
 	return err
 }

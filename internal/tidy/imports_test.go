@@ -17,7 +17,7 @@ var core = map[string][]string{
 	"shard":              {"internal/invariant", "internal/platform"},
 	"internal/franz":     {},
 	"producer/rdk":       {"internal/platform"},
-	"producer/native":    {"producer/rdk"},
+	"producer/native":    {"internal/franz", "producer/rdk"},
 	"producer":           {"internal/invariant", "internal/franz", "shard", "producer/rdk", "producer/native"},
 	"server":             {"internal/invariant", "codec", "shard"},
 }

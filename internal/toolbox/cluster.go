@@ -1,11 +1,14 @@
 package toolbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -131,33 +134,96 @@ type asker interface {
 	GetMetadata(topic *string, allTopics bool, timeoutMs int) (*kafka.Metadata, error)
 }
 
-// topic asks about one topic. A topic that is not there is a usage error.
-func (c Cluster) topic(a asker, name string) (*kafka.TopicMetadata, error) {
+// metadataSoon is when a broker that has not answered is looked for.
+const metadataSoon = 2 * time.Second
+
+// metadata asks about a topic, or about all for "". Where no broker answers, the error says why.
+func (c Cluster) metadata(a asker, name string) (*kafka.Metadata, error) {
+	topic, all := &name, false
 	if name == "" {
-		return nil, config.Usagef("--topic is missing; name one of `ringtail topics list`")
+		topic, all = nil, true
 	}
-	md, err := a.GetMetadata(&name, false, requestMS())
-	if err != nil {
+	md, err := a.GetMetadata(topic, all, int(metadataSoon/time.Millisecond))
+	if err == nil {
+		return md, nil
+	}
+	security, _ := franz.SecurityOf(c.Properties)
+	if _, _, cause := franz.Bootstrap(context.Background(), franz.Seeds(c.Brokers), security); cause != nil {
+		return nil, c.blame(cause)
+	}
+	if md, err = a.GetMetadata(topic, all, requestMS()); err != nil {
 		return nil, c.unreached(err)
+	}
+	return md, nil
+}
+
+// lookup asks about one topic. A topic that is not there is a usage error.
+func (c Cluster) lookup(a asker, name string) (*kafka.Metadata, *kafka.TopicMetadata, error) {
+	if name == "" {
+		return nil, nil, config.Usagef("--topic is missing; name one of `ringtail topics list`")
+	}
+	md, err := c.metadata(a, name)
+	if err != nil {
+		return nil, nil, err
 	}
 	t := md.Topics[name]
 	switch code := t.Error.Code(); {
 	case code == kafka.ErrUnknownTopicOrPart || code == kafka.ErrUnknownTopic || code == kafka.ErrNoError && len(t.Partitions) == 0:
-		return nil, config.Usagef("topic %s does not exist; `ringtail topics list --brokers %s` names those that do", name, c.Brokers)
+		return nil, nil, config.Usagef("topic %s does not exist; `ringtail topics list --brokers %s` names those that do", name, c.Brokers)
 	case code == kafka.ErrTopicException:
-		return nil, config.Usagef("%q is not a name that a topic can have", name)
+		return nil, nil, config.Usagef("%q is not a name that a topic can have", name)
 	case code != kafka.ErrNoError:
-		return nil, fmt.Errorf("topic %s: %w", name, t.Error)
+		return nil, nil, fmt.Errorf("topic %s: %w", name, t.Error)
 	}
-	return &t, nil
+	return md, &t, nil
 }
 
-// unreached says which brokers did not answer. To whoever gives a wrong password
-// librdkafka says no more than that.
-func (c Cluster) unreached(err error) error {
-	if strings.HasPrefix(strings.ToLower(c.Properties["security.protocol"]), "sasl") {
-		return fmt.Errorf("--brokers %s: not reached, or sasl.username and sasl.password are refused: %w", c.Brokers, err)
+// topic is lookup for who is going to read or write it: at least one of its leaders takes a connection.
+func (c Cluster) topic(a asker, name string) (*kafka.TopicMetadata, error) {
+	for deadline := time.Now().Add(requestLimit); ; time.Sleep(lookAgain) {
+		md, t, err := c.lookup(a, name)
+		if err != nil {
+			return nil, err
+		}
+		reached, cause := c.connect(md, t)
+		if cause == nil || reached > 0 {
+			return t, nil
+		}
+		if time.Now().After(deadline) || !mayPass(cause) {
+			return nil, c.blame(fmt.Errorf("topic %s cannot be read or written: %w", name, cause))
+		}
 	}
+}
+
+// connect goes to the leaders of a topic, or to all brokers where there is none: how many of them take
+// a connection, and why others do not. librdkafka would wait for them without a word.
+func (c Cluster) connect(md *kafka.Metadata, t *kafka.TopicMetadata) (reached int, cause error) {
+	var peers []franz.Peer
+	for _, b := range md.Brokers {
+		if t == nil || slices.ContainsFunc(t.Partitions, func(p kafka.PartitionMetadata) bool { return p.Leader == b.ID }) {
+			peers = append(peers, franz.PeerOf(b.ID, net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), "", franz.Seeds(c.Brokers)))
+		}
+	}
+	security, _ := franz.SecurityOf(c.Properties)
+	return franz.Connect(context.Background(), peers, security)
+}
+
+// mayPass tells whether a leader may be there soon, or another one: it is being started, or elected.
+func mayPass(cause error) bool {
+	var dns *net.DNSError
+	return !errors.As(cause, &dns)
+}
+
+// unreached says why brokers did not answer, or, where nothing is found, what librdkafka says.
+func (c Cluster) unreached(err error) error {
+	security, _ := franz.SecurityOf(c.Properties)
+	if cause := franz.Diagnose(context.Background(), franz.Seeds(c.Brokers), security); cause != nil {
+		err = cause
+	}
+	return c.blame(err)
+}
+
+func (c Cluster) blame(err error) error {
 	return fmt.Errorf("--brokers %s: not reached: %w", c.Brokers, err)
 }
 

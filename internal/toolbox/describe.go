@@ -27,9 +27,12 @@ func DescribeTopic(ctx context.Context, c Cluster, name, group string, s Streams
 		return err
 	}
 	defer a.Close()
-	t, err := c.topic(a, name)
+	md, t, err := c.lookup(a, name)
 	if err != nil {
 		return err
+	}
+	if _, cause := c.connect(md, t); cause != nil {
+		s.say("not everything can be told: %v", cause)
 	}
 	slices.SortFunc(t.Partitions, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
 	d := c.askAll(ctx, a, t, group)

@@ -44,8 +44,12 @@ func CreateTopic(ctx context.Context, c Cluster, o CreateOptions) error {
 		return err
 	}
 	defer a.Close()
-	if _, err := a.GetMetadata(nil, false, requestMS()); err != nil {
-		return c.unreached(err)
+	md, err := c.metadata(a, "")
+	if err != nil {
+		return err
+	}
+	if reached, cause := c.connect(md, nil); cause != nil && reached == 0 {
+		return c.blame(cause) // there is no controller to ask
 	}
 	ctx, cancel := context.WithTimeout(ctx, adminLimit)
 	defer cancel()
@@ -82,8 +86,12 @@ func DeleteTopic(ctx context.Context, c Cluster, name string) error {
 	defer a.Close()
 	ctx, cancel := context.WithTimeout(ctx, adminLimit)
 	defer cancel()
-	if _, err := c.topic(a, name); err != nil {
+	md, _, err := c.lookup(a, name)
+	if err != nil {
 		return err
+	}
+	if reached, cause := c.connect(md, nil); cause != nil && reached == 0 {
+		return c.blame(cause)
 	}
 	e, err := c.answered(ctx, kafka.ErrUnknownTopicOrPart, func() ([]kafka.TopicResult, error) {
 		return a.DeleteTopics(ctx, []string{name}, kafka.SetAdminRequestTimeout(adminLimit), kafka.SetAdminOperationTimeout(requestLimit))
@@ -110,9 +118,9 @@ func led(t kafka.TopicMetadata) int {
 
 // everywhere waits until every live broker, asked by itself, says so of a topic.
 func (c Cluster) everywhere(ctx context.Context, a *kafka.AdminClient, name string, so func(kafka.TopicMetadata) bool) error {
-	md, err := a.GetMetadata(nil, true, requestMS())
+	md, err := c.metadata(a, "")
 	if err != nil {
-		return c.unreached(err)
+		return err
 	}
 	for _, b := range md.Brokers {
 		if err := c.ask(ctx, a, b, name, so); err != nil {
@@ -186,9 +194,9 @@ func ListTopics(c Cluster, s Streams) error {
 		return err
 	}
 	defer a.Close()
-	md, err := a.GetMetadata(nil, true, requestMS())
+	md, err := c.metadata(a, "")
 	if err != nil {
-		return c.unreached(err)
+		return err
 	}
 	names := make([]string, 0, len(md.Topics))
 	for name := range md.Topics {

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl"
 
+	"github.com/ringtail/ringtail/internal/franz"
 	"github.com/ringtail/ringtail/producer/rdk"
 )
 
@@ -37,6 +38,8 @@ type Options struct {
 	LookEvery      time.Duration  // topic.metadata.refresh.interval.ms: at who leads what
 	TellEvery      time.Duration  // statistics.interval.ms; 0: never
 }
+
+func (o *Options) security() franz.Security { return franz.Security{TLS: o.TLS, SASL: o.SASL} }
 
 // producerID is what brokers know the writer by.
 type producerID struct {

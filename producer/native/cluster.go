@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/ringtail/ringtail/internal/franz"
 	"github.com/ringtail/ringtail/producer/rdk"
 )
 
@@ -110,10 +111,16 @@ func (c *Client) watch(ctx context.Context, kc *kgo.Client) {
 		if err == nil {
 			limit = lookMin
 		} else {
-			if c.newest.Load() == nil { // else greet speaks
+			wait, limit = lookAgain, min(2*limit, lookMax)
+			silent := c.newest.Load() != nil // greet speaks
+			if !silent || !down {
+				if cause := franz.Diagnose(ctx, c.opts.Brokers, c.opts.security()); cause != nil {
+					err = cause
+				}
+			}
+			if !silent {
 				c.notReady(err)
 			}
-			wait, limit = lookAgain, min(2*limit, lookMax)
 			if !down {
 				c.note(rdk.Event{Code: errAllDown, Text: err.Error()})
 			}
@@ -233,7 +240,9 @@ func reachAll(ctx context.Context, w wire, v *view, partitions []int32) error {
 	for broker := range leaders {
 		all.Go(func() {
 			if err := w.reach(ctx, broker, v.brokers[broker]); err != nil {
-				err = fmt.Errorf("broker %d at %s: %w", broker, v.brokers[broker], err)
+				if !errors.As(err, new(*franz.Cause)) { // which names it
+					err = fmt.Errorf("broker %d at %s: %w", broker, v.brokers[broker], err)
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				if worst == nil || Passes(worst) && !Passes(err) {

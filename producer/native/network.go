@@ -16,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sys/unix"
+
+	"github.com/ringtail/ringtail/internal/franz"
 )
 
 // wire carries requests to brokers: network, or the model's.
@@ -100,8 +102,10 @@ func (n *network) reach(ctx context.Context, broker int32, address string) error
 		return err
 	}
 	defer s.release()
-	_, err = n.conn(ctx, s, address)
-	return err
+	if _, err = n.conn(ctx, s, address); err != nil {
+		return franz.Explain(ctx, franz.PeerOf(broker, address, "", n.opts.Brokers), n.opts.security(), err)
+	}
+	return nil
 }
 
 func (n *network) tidy() {
