@@ -215,8 +215,8 @@ func (d *Decoder) appendHeader(dst []byte) []byte {
 	switch {
 	case d.framing == Octet && d.headerLen == inFrame:
 		return fmt.Appendf(dst, "%d ", n)
-	case d.framing == Octet && d.headerLen > 0:
-		return fmt.Appendf(dst, "%0*d", d.headerLen, n)
+	case d.framing == Octet && d.headerLen > 0: // zeros before it mean nothing
+		return fmt.Appendf(dst, "%d", n)
 	case d.littleEndian():
 		return append(dst, binary.LittleEndian.AppendUint32(nil, n)[:have]...)
 	}

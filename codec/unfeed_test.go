@@ -159,3 +159,27 @@ func TestUnfeedCannotTakeBackWhatWasSkipped(t *testing.T) {
 		t.Fatalf("%+v", rec)
 	}
 }
+
+// A part of a byte order mark is given back like a part of a record, and is forgotten with what was only
+// looked at.
+func TestHalfAMarkIsFedAgain(t *testing.T) {
+	for _, f := range []Framing{Newline, NUL, JSON, Auto} {
+		for cut := 1; cut < len(bom); cut++ {
+			var d Decoder
+			d.Init(f)
+			r := unfeedRouter(t)
+			var rec Record
+			next := func(chunk string) bool {
+				d.Feed([]byte(chunk))
+				return d.Next(r, &rec)
+			}
+			next(bom[:cut])
+			d.Drop() // as if it had never come
+			next(bom[:cut])
+			own, ok := d.Unfeed(nil)
+			if next(string(own) + bom[cut:] + before + "\n\x00"); !ok || string(own) != bom[:cut] || rec.Reason != OK || rec.Shard != 1 {
+				t.Errorf("%v, %d bytes: %q was given back, %v; then %s %q", f, cut, own, ok, rec.Reason, rec.Data)
+			}
+		}
+	}
+}

@@ -270,6 +270,31 @@ func wholeRecordsGoOn(t *testing.T, network string, size int) {
 	}
 }
 
+// TestSeparatorsAreCountedOnce: what a look leaves in the socket is counted by the next.
+func TestSeparatorsAreCountedOnce(t *testing.T) {
+	r := newRig(t, nil)
+	in := r.pauser.in // nobody is paused: it is ours
+	c := &conn{id: 1}
+	c.dec.Init(codec.Auto)
+	for _, step := range []struct {
+		chunk      string
+		taken      int
+		separators uint64
+	}{
+		{`,` + record(0) + `,{"num`, 1 + len(record(0)), 1},
+		{`,{"number":1,`, 0, 0},
+		{`,` + record(1) + `,`, 2 + len(record(1)), 2}, // no record is begun
+	} {
+		if _, taken := in.look(c, []byte(step.chunk)); taken != step.taken {
+			t.Fatalf("%q: %d bytes taken, want %d", step.chunk, taken, step.taken)
+		}
+		if n := c.dec.Separators(); n != step.separators {
+			t.Errorf("%q: %d separators, want %d", step.chunk, n, step.separators)
+		}
+	}
+	r.eventually("both records", func() bool { return r.w.count() == 2 })
+}
+
 // useUpAll leaves no client memory at all, nor what is set apart for one record, until the answer is
 // called.
 func (r *rig) useUpAll() (giveBack func()) {
