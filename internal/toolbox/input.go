@@ -152,16 +152,17 @@ func (v *values) next() (item, error) {
 
 // opens tells whether the next value is an array whose elements are records.
 func (v *values) opens() bool {
-	have, _ := io.ReadAll(v.decoder.Buffered())
-	if have[0] != '[' {
+	have := v.decoder.Buffered() // from its first byte on
+	var c [1]byte
+	if _, _ = have.Read(c[:]); c[0] != '[' {
 		return false
 	}
 	if v.unfold {
 		return true
 	}
-	for _, c := range have[1:] {
-		if !isSpace(c) {
-			return c == '{' || c == ']'
+	for n, _ := have.Read(c[:]); n > 0; n, _ = have.Read(c[:]) {
+		if !isSpace(c[0]) {
+			return c[0] == '{' || c[0] == ']'
 		}
 	}
 	for n := 1; ; n++ {
