@@ -142,7 +142,8 @@ func TestProcessSkips(t *testing.T) {
 	k.produce(t, "records", "{\"n\":1}\nno json\n{\"n\":\"x\"}\n{\"n\":3}\n", "--key", "k", "--raw")
 	c := start(t, "", k.args("process", "--from", "records", "--to", "out", "--group", "g", "--expr", "n * 10", "--on-error", "skip")...)
 	until(t, "two results", func() bool { return k.all(t, "out", "--format", "value") == "10\n30\n" })
-	if code := c.terminate(); code != 0 || !strings.Contains(c.err.String(), "2 records gave no result") {
+	if code := c.terminate(); code != 0 || !strings.Contains(c.err.String(), "records:0:1: ") || !strings.Contains(c.err.String(), "records:0:2: ") ||
+		!strings.Contains(c.err.String(), "2 records gave no result") {
 		t.Errorf("exit %d, %q", code, c.err.String())
 	}
 }

@@ -120,6 +120,9 @@ type work struct {
 	stop                      error
 }
 
+// skipsNamed is how many records that are skipped are named; all are counted.
+const skipsNamed = 100
+
 // suspectsMax bounds the records of a transaction that are sent one by one: each takes a
 // round trip, and the transaction has ten seconds.
 const suspectsMax = 100
@@ -143,8 +146,8 @@ func (p *processing) compute() (w work) {
 			w.letters++
 			add(i, p.letter(m, f))
 		case p.o.OnError == onErrorSkip:
-			if w.skipped++; p.skipped == 0 && w.skipped == 1 {
-				p.progress.aloud("%s: %v; skipped, as are all like it", p.name(m), f.err)
+			if w.skipped++; p.skipped+w.skipped <= skipsNamed {
+				p.progress.aloud("%s: %v; skipped", p.name(m), f.err)
 			}
 		default:
 			w.stop = fmt.Errorf("%s: %w; --on-error skip or letter goes on behind it", p.name(m), f.err)
