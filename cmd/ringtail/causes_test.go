@@ -131,6 +131,38 @@ func TestCauses(t *testing.T) {
 	}
 }
 
+// TestOneLeaderAway: where one leader of several cannot be reached, what waited for it says so.
+func TestOneLeaderAway(t *testing.T) {
+	gone, first := kafkatest.Nobody(t), ""
+	c, err := kfake.NewCluster(kfake.NumBrokers(2), kfake.SeedTopics(4, "records"), kfake.ListenFn(func(network, address string) (net.Listener, error) {
+		l, err := net.Listen(network, address)
+		if err == nil && first != "" {
+			return kafkatest.Elsewhere(l, gone), nil
+		} else if err == nil {
+			first = l.Addr().String()
+		}
+		return l, err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for p := range int32(4) {
+		if err := c.MoveTopicPartition("records", p, p%2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	away := trouble{first, nil, []string{"connection refused", "advertised by the broker itself"}, gone}
+	away.fails(t, "consume", "consume", "--topic", "records", "--from", "beginning", "--until-end")
+	for _, writer := range []string{"native", "librdkafka"} {
+		away.fails(t, writer, "check", "--connect", "--shards", "4", "--writer", writer)
+	}
+	code, out, said := ringtail(t, "topics", "describe", "records", "--brokers", first)
+	if code != exitDone || !strings.Contains(out, "topic records: 4 partitions") || !strings.Contains(said, gone+": connection refused") {
+		t.Errorf("exit %d: %q %q", code, out, said)
+	}
+}
+
 // TestCausesOnKafka: what a real Kafka does, which is not always what a fake one does.
 func TestCausesOnKafka(t *testing.T) {
 	sasl := func(mechanism, password string) []string {

@@ -223,6 +223,18 @@ func (c Cluster) unreached(err error) error {
 	return c.blame(err)
 }
 
+// because adds to an answer that did not come in time why it did not, where that is found.
+func (c Cluster) because(err error) error {
+	if !isCode(err, kafka.ErrTimedOut) && !isCode(err, kafka.ErrTransport) && !isCode(err, kafka.ErrLeaderNotAvailable) {
+		return err
+	}
+	security, _ := franz.SecurityOf(c.Properties)
+	if cause := franz.Diagnose(context.Background(), franz.Seeds(c.Brokers), security); cause != nil {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
 func (c Cluster) blame(err error) error {
 	return fmt.Errorf("--brokers %s: not reached: %w", c.Brokers, err)
 }

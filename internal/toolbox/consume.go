@@ -105,7 +105,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 		defer stop()
 	}
 	if err := r.findEnds(partitions); err != nil {
-		return err
+		return c.because(err)
 	}
 	if err := r.join(partitions); err != nil {
 		return err

@@ -95,7 +95,7 @@ func (p *processing) openProducer() error {
 	defer cancel()
 	if err := producer.InitTransactions(ctx); err != nil {
 		producer.Close()
-		return fmt.Errorf("--brokers %s: no transactions: %w", p.cluster.Brokers, err)
+		return fmt.Errorf("--brokers %s: no transactions: %w", p.cluster.Brokers, p.cluster.because(err))
 	}
 	p.producer = producer
 	return nil
