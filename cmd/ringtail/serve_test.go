@@ -218,7 +218,7 @@ func TestTopicThatDoesNotFit(t *testing.T) {
 		})
 	}
 	must(t, "check", "--connect", "--brokers", s.brokers, "--fold-partitions")
-	refuse(t, exitFailed, []string{"--brokers 127.0.0.1", "no broker answered"}, "check", "--connect", "--log-level", "error", "--brokers", closedPort(t),
+	refuse(t, exitFailed, []string{"--brokers 127.0.0.1", "connection refused"}, "check", "--connect", "--log-level", "error", "--brokers", closedPort(t),
 		"--start-timeout", "1500ms")
 }
 
