@@ -90,6 +90,8 @@
 //   - int() strips U+001C to U+001F from no string, though str.isspace() says
 //     they are white space; and its digits are those of Unicode 14, not of Go's
 //     tables (gen_tables.py).
+//   - Of a field inside of other objects all paths look for its first name; the others are
+//     looked for in the value found, which is known to be valid by then.
 //   - A lone surrogate escape matches no field name and is no digit; in a key it
 //     becomes U+FFFD, as in encoding/json.
 //   - The last records of a chunk have less than eight bytes behind them: load

@@ -2,6 +2,8 @@ package codec
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -19,7 +21,7 @@ const (
 
 // Options say how records are routed.
 type Options struct {
-	Field          string // --field: the top-level field that routes
+	Field          string // --field: the field that routes: a top-level one, a.b or, as a JSON pointer, /a/b
 	Shards         int    // --shards: shard = number mod Shards
 	KeyField       string // --key-field: top-level field that becomes the key; "" for none
 	MaxRecordBytes int    // --max-record-bytes
@@ -28,7 +30,8 @@ type Options struct {
 // A Router gives the verdict on records. It owns scratch memory: one for each
 // event loop or goroutine, never shared.
 type Router struct {
-	names  [2]string // routing field, key field ("" for none)
+	names  [2]string // routing field, the first of its names; key field ("" for none)
+	path   []string  // the further names of the routing field
 	field  name
 	key    name
 	shards uint64
@@ -53,15 +56,36 @@ func NewRouter(o Options) (*Router, error) {
 	case o.MaxRecordBytes < 1:
 		return nil, fmt.Errorf("codec: --max-record-bytes %d is not at least 1", o.MaxRecordBytes)
 	}
+	path, err := parseField(o.Field)
+	if err != nil {
+		return nil, err
+	}
 	r := &Router{
-		names:  [2]string{o.Field, o.KeyField},
-		field:  newName(o.Field),
+		names:  [2]string{path[0], o.KeyField},
+		path:   path[1:],
+		field:  newName(path[0]),
 		key:    newName(o.KeyField),
 		shards: uint64(o.Shards),
 		max:    o.MaxRecordBytes,
 	}
 	r.ahead = newLookahead(r.names, vectors)
 	return r, nil
+}
+
+// parseField reads --field: the names on the way to the value, one or more. In a JSON pointer (RFC 6901)
+// ~1 is a slash and ~0 a tilde.
+func parseField(field string) (names []string, err error) {
+	if pointer, ok := strings.CutPrefix(field, "/"); ok {
+		for name := range strings.SplitSeq(pointer, "/") {
+			names = append(names, strings.NewReplacer("~1", "/", "~0", "~").Replace(name))
+		}
+	} else {
+		names = strings.Split(field, ".")
+	}
+	if slices.Contains(names, "") {
+		return nil, fmt.Errorf("codec: --field %q has a part without a name; a name with dots in it is written /%s", field, field)
+	}
+	return names, nil
 }
 
 // SetMaxRecordBytes changes the limit, between two chunks: the topic's own may
@@ -95,7 +119,7 @@ func (r *Router) judgeScanned(rec *Record, b []byte, n int) {
 	rec.Size = n
 	rec.Key = nil
 	rec.Reason = OK
-	value := r.found.value
+	value := r.follow(data, r.found.value)
 	if value == 0 {
 		rec.Reason = MissingField
 		return

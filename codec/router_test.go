@@ -72,7 +72,7 @@ func TestFieldNames(t *testing.T) {
 	for _, field := range []string{"n", "id", "number", "numbers", "numbers_", "numbers_1", "a long name of a field", "nümber", "数", "🚀", "a.b", " ", "\x7f",
 		`a"`, `a":`, `"`, `\`, "a\nb", "a\x00", "a/b", "\ufffd", "\u2028"} {
 		spelt := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\x00", `\u0000`).Replace(field)
-		r := testRouter(t, Options{Field: field, KeyField: field})
+		r := testRouter(t, Options{Field: "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(field), KeyField: field})
 		for _, c := range []struct {
 			record string
 			want   Reason

@@ -256,12 +256,39 @@ func numberEnd(data []byte, i int) (end, digits int) {
 	return end, digits
 }
 
-// members walks the top level of an object known to be valid and returns the
-// values of the routing field and of the key field, the last of each; nil
-// where there is none.
+// members returns the values of the routing field and of the key field of an object known to be
+// valid; nil where there is none.
 func (r *Router) members(data []byte) (value, key []byte) {
-	i := 1
-	for {
+	if at := r.follow(data, member(data, 0, r.names[0])); at > 0 {
+		value = data[at:valueEnd(data, at)]
+	}
+	if r.names[1] != "" {
+		if at := member(data, 0, r.names[1]); at > 0 {
+			key = data[at:valueEnd(data, at)]
+		}
+	}
+	return value, key
+}
+
+// follow goes on from the first name's value, at i, to the routing value, and returns where that begins;
+// 0 where there is none.
+func (r *Router) follow(data []byte, i int) int {
+	for _, name := range r.path {
+		if i == 0 {
+			break
+		}
+		i = member(data, i, name)
+	}
+	return i
+}
+
+// member returns where a member's value begins, the last of that name, of the valid value that begins
+// at i; 0 where there is none, or the value is no object.
+func member(data []byte, i int, name string) (at int) {
+	if i >= len(data) || data[i] != '{' {
+		return 0
+	}
+	for i++; ; {
 		i = skipSpace(data, i)
 		if i < len(data) && data[i] == ',' {
 			i = skipSpace(data, i+1)
@@ -269,23 +296,20 @@ func (r *Router) members(data []byte) (value, key []byte) {
 		// What follows is the closing brace or a key. Nothing else can be, but
 		// a client's bytes must not make a slip elsewhere a panic here.
 		if i >= len(data) || data[i] != '"' {
-			return value, key
+			return at
 		}
 		end, ok := stringEnd(data, i)
 		if !ok {
-			return nil, nil
+			return 0
 		}
-		name := data[i+1 : end-1]
+		key := data[i+1 : end-1]
 		i = skipSpace(data, skipSpace(data, end)+1)
 		end = valueEnd(data, i)
 		if i >= end {
-			return nil, nil
+			return 0
 		}
-		if sameName(name, r.names[0]) {
-			value = data[i:end]
-		}
-		if r.names[1] != "" && sameName(name, r.names[1]) {
-			key = data[i:end]
+		if sameName(key, name) {
+			at = i
 		}
 		i = end
 	}
