@@ -62,6 +62,7 @@ type subject struct {
 var subjects = []subject{
 	{"ceiling", "librdkafka alone, a C loop", true, child("ceiling")},
 	{"server", "ringtail serve", true, serve},
+	{"librdkafka", "ringtail serve --writer librdkafka", true, serveLibrdkafka},
 	{"other", "ringtail serve of -other", true, serveOther},
 	{"digit", "ringtail serve, all records of one digit", true, serveOneDigit},
 	{"discard", "ringtail serve --sink discard", false, serve},
@@ -81,7 +82,7 @@ func main() {
 	flag.StringVar(&o.Linger, "linger", "5", "linger.ms of every subject")
 	flag.StringVar(&o.Framing, "framing", "newline", "of the server's clients")
 	rounds := flag.Int("rounds", 3, "alternations; medians are printed")
-	only := flag.String("subjects", "ceiling,server,other,digit,discard,confluent,library,consume,group", "which to measure")
+	only := flag.String("subjects", "ceiling,server,librdkafka,other,digit,discard,confluent,library,consume,group", "which to measure")
 	serveArgs := flag.String("serve-args", "", "more flags for ringtail serve")
 	out := flag.String("o", "", "append the table, as Markdown, to this file")
 	flag.DurationVar(&o.Idle, "idle", 0, "measure a server whose clients are silent, for so long, and nothing else")

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -115,6 +116,11 @@ func idle(o options, pid int, address, admin string) (measure, error) {
 
 func serveOther(o options) (measure, error) {
 	o.Binary = o.Other
+	return serve(o)
+}
+
+func serveLibrdkafka(o options) (measure, error) {
+	o.ServeArgs = append(slices.Clone(o.ServeArgs), "--writer", "librdkafka")
 	return serve(o)
 }
 
