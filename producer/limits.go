@@ -53,7 +53,10 @@ func (s *limits) tooLong(l *line, t rdk.Track, batchMax int) (smaller bool) {
 }
 
 func (s *limits) halve(all, batchMax int) bool {
-	s.refused = max(min(batchMax, all), 2*batchFloor)
+	refused := max(min(batchMax, all), 2*batchFloor)
+	if s.refused == 0 || refused < s.refused {
+		s.refused = refused
+	}
 	return batchMax > batchFloor
 }
 

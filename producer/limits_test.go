@@ -206,6 +206,33 @@ func TestTooLargeAlone(t *testing.T) {
 	}
 }
 
+// TestTooLargeIsHeardLate: with librdkafka a batch that is too large ends the instance, and what is said
+// first may be that, or that other lines' records are given up. What it was is in the line's reports.
+func TestTooLargeIsHeardLate(t *testing.T) {
+	for name, first := range map[string]func(c *told){
+		"the instance ends":         func(c *told) { c.fatal = rdk.ErrFatal },
+		"another line is given up":  func(c *told) { c.fails(0, -152, rdk.Track{}) }, // _PURGE_QUEUE
+		"it is said at once":        func(c *told) { c.fails(1, errTooLarge, rdk.Track{}) },
+		"it is said of two at once": func(c *told) { c.fails(0, errTooLarge, rdk.Track{}); c.fails(1, errTooLarge, rdk.Track{}) },
+	} {
+		h := newHands(t, 2)
+		h.topic.Assumed = true
+		h.push(0, 100)
+		h.push(1, 100)
+		first(h.c)
+		h.e.step()
+		h.c.fails(0, h.c.tracks[0].Err, rdk.Track{})
+		h.c.fails(1, errTooLarge, rdk.Track{})
+		was := h.opened[0].Limit
+		if h.renewed(); h.opened[1].Limit >= was/2 {
+			t.Errorf("%s: batches of %d bytes, then of %d", name, was, h.opened[1].Limit)
+		}
+		if h.e.lines[1].trouble == 0 {
+			t.Errorf("%s: the line is not in trouble", name)
+		}
+	}
+}
+
 // TestOneWordIsNotEnough: of a topic whose limit is known nobody is blamed on a broker's word, and
 // what is compressed teaches nothing of others.
 func TestOneWordIsNotEnough(t *testing.T) {

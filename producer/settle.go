@@ -20,16 +20,29 @@ func (e *engine) fail(code int, l *line) {
 	}
 	if l != nil && code != 0 {
 		t := e.client.Track(l.id)
-		l.trouble = t.Failed + 1
-		if code == errTooLarge && e.limits.tooLarge(e.topic(), l, t, e.batchMax, e.cfg.Compressed, e.seams.now()) || code == errTimedOut && e.limits.tooLong(l, t, e.batchMax) {
-			e.backoff = min(e.backoff, backoffMin) // there are no more than ten of these steps
-		}
+		t.Err = code
+		e.blame(l, t)
 	}
 	e.failure = true
 	e.enter(settling)
 	e.seams.look()
 	e.lookedAt = e.topic().Look
 	e.purge()
+}
+
+// blame has the next instance heed that this one failed at a line, and what that says of sizes.
+func (e *engine) blame(l *line, t rdk.Track) {
+	l.trouble = t.Failed + 1
+	smaller := false
+	switch t.Err {
+	case errTooLarge:
+		smaller = e.limits.tooLarge(e.topic(), l, t, e.batchMax, e.cfg.Compressed, e.seams.now())
+	case errTimedOut:
+		smaller = e.limits.tooLong(l, t, e.batchMax)
+	}
+	if smaller {
+		e.backoff = min(e.backoff, backoffMin) // there are no more than ten of these steps
+	}
 }
 
 func (e *engine) purge() {
@@ -85,6 +98,9 @@ func (e *engine) settled() {
 	marks, cleared := map[int32]int{}, map[int32]bool{} // by partition: shards may share one
 	for _, l := range e.lines {
 		t := e.client.Track(l.id)
+		if t.Err == errTooLarge && l.trouble != t.Failed+1 { // of several reports the first may have been another line's
+			e.blame(l, t)
+		}
 		marks[l.partition] += t.Invalids
 		cleared[l.partition] = cleared[l.partition] || t.Different > 0
 	}
