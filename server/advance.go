@@ -62,8 +62,11 @@ func (q *pauser) end(p *paused, why closeReason) {
 		c.why = why
 	}
 	o := q.in.end(c, why != closedByClient && why != closedReset)
-	p.finished = true
-	q.follow(p, o)
+	if p.finished = true; c.overflow != nil {
+		q.follow(p, o)
+	} else {
+		q.srv.conclude(q.in, c, q.leave(p))
+	}
 }
 
 // leave takes p from the pauser. It returns the descriptor.

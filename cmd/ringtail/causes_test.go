@@ -165,6 +165,7 @@ func TestOneLeaderAway(t *testing.T) {
 
 // TestCausesOnKafka: what a real Kafka does, which is not always what a fake one does.
 func TestCausesOnKafka(t *testing.T) {
+	t.Parallel() // with the others that have a Kafka of their own: most of it is waiting
 	sasl := func(mechanism, password string) []string {
 		return []string{"security.protocol=sasl_plaintext", "sasl.mechanism=" + mechanism, "sasl.username=" + kafkatest.User, "sasl.password=" + password}
 	}

@@ -17,6 +17,7 @@ import (
 // TestExamples runs the scripts against a Kafka of three brokers, as they are; what
 // they print at their ends must be so.
 func TestExamples(t *testing.T) {
+	t.Parallel() // with the others that have a Kafka of their own: most of it is waiting
 	cluster := kafkatest.Start(t, kafkatest.Options{Brokers: 3})
 	brokers := "BROKERS=" + cluster.Bootstrap()
 	self, err := os.Executable()

@@ -49,6 +49,7 @@ func worker(t *testing.T, out *os.File, args ...string) *exec.Cmd {
 // TestProcessExactlyOnce kills workers in the middle of their transactions. A
 // read_committed reader finds a result for each record, once.
 func TestProcessExactlyOnce(t *testing.T) {
+	t.Parallel() // with the others that have a Kafka of their own: most of it is waiting
 	cluster := kafkatest.Start(t, kafkatest.Options{})
 	k := &cluster3{Cluster: cluster, t: t, brokers: cluster.Bootstrap()}
 	k.CreateTopic("stream", 6, 1, nil)
