@@ -93,6 +93,9 @@ func TestSentences(t *testing.T) {
 
 // TestGivenOnce: of two names of one property nobody knows which one counts.
 func TestGivenOnce(t *testing.T) {
+	if err := CheckProperties(map[string]string{"compression.codec": "lz4", "compression.type": "zstd"}); err == nil || !strings.Contains(err.Error(), "compression.type: it is the same") {
+		t.Error(err)
+	}
 	err := CheckProperties(map[string]string{"linger.ms": "20", "queue.buffering.max.ms": "30"})
 	if err == nil || !strings.Contains(err.Error(), "queue.buffering.max.ms: it is the same property as linger.ms") {
 		t.Error(err)
