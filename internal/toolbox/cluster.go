@@ -216,11 +216,16 @@ func mayPass(cause error) bool {
 
 // unreached says why brokers did not answer, or, where nothing is found, what librdkafka says.
 func (c Cluster) unreached(err error) error {
-	security, _ := franz.SecurityOf(c.Properties)
-	if cause := franz.Diagnose(context.Background(), franz.Seeds(c.Brokers), security); cause != nil {
+	if cause := c.diagnose(); cause != nil {
 		err = cause
 	}
 	return c.blame(err)
+}
+
+// diagnose returns what is in the way to Kafka, nil where nothing is found.
+func (c Cluster) diagnose() error {
+	security, _ := franz.SecurityOf(c.Properties)
+	return franz.Diagnose(context.Background(), franz.Seeds(c.Brokers), security)
 }
 
 // because adds to an answer that did not come in time why it did not, where that is found.
@@ -228,8 +233,7 @@ func (c Cluster) because(err error) error {
 	if !isCode(err, kafka.ErrTimedOut) && !isCode(err, kafka.ErrTransport) && !isCode(err, kafka.ErrLeaderNotAvailable) {
 		return err
 	}
-	security, _ := franz.SecurityOf(c.Properties)
-	if cause := franz.Diagnose(context.Background(), franz.Seeds(c.Brokers), security); cause != nil {
+	if cause := c.diagnose(); cause != nil {
 		return fmt.Errorf("%w: %w", err, cause)
 	}
 	return err
