@@ -21,3 +21,20 @@ func TestWithout(t *testing.T) {
 		t.Errorf("%v", batch)
 	}
 }
+
+// TestSuspectsAreBounded: those that are sent alone take a round trip each, and a transaction has ten seconds.
+func TestSuspectsAreBounded(t *testing.T) {
+	expr, err := newTransform("n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &processing{transform: expr, suspects: map[position]bool{}, o: ProcessOptions{From: "in", To: "out"}}
+	for i := range 2 * suspectsMax {
+		m := &kafka.Message{TopicPartition: kafka.TopicPartition{Offset: kafka.Offset(i)}, Value: []byte(`{"n":1}`)}
+		p.batch = append(p.batch, m)
+		p.suspects[positionOf(m)] = i > 0
+	}
+	if w := p.compute(); w.n != suspectsMax+1 || w.stop != nil {
+		t.Errorf("%d records in a transaction, %v; want %d that are sent alone, and the one before them", w.n, w.stop, suspectsMax)
+	}
+}
