@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // adversary is a librdkafka that does everything the real one was seen to do, or
@@ -19,7 +19,7 @@ import (
 type adversary struct {
 	rng    *rand.Rand
 	world  *world
-	track  []rdk.Track
+	track  []librdkafka.Track
 	queue  [][]message // by partition, not yet in a request
 	flight []*request  // by partition, nil: none
 	report []outcome   // not yet served by Poll
@@ -93,19 +93,19 @@ func (w *world) act() {
 
 func newAdversary(w *world, first []uint64) *adversary {
 	a := &adversary{rng: w.rng, world: w}
-	a.track = make([]rdk.Track, len(first))
+	a.track = make([]librdkafka.Track, len(first))
 	a.queue = make([][]message, len(w.log))
 	a.flight = make([]*request, len(w.log))
 	for i, n := range first {
-		a.track[i] = rdk.Track{Acked: n, Failed: rdk.None}
+		a.track[i] = librdkafka.Track{Acked: n, Failed: librdkafka.None}
 		a.ahead = append(a.ahead, map[uint64]bool{})
 	}
 	return a
 }
 
-func (a *adversary) Produce(line int, partition int32, first uint64, records []rdk.Record) (int, int) {
+func (a *adversary) Produce(line int, partition int32, first uint64, records []librdkafka.Record) (int, int) {
 	if a.dying {
-		return 0, rdk.ErrFatal
+		return 0, librdkafka.ErrFatal
 	}
 	if a.gone {
 		return 0, errUnknownTopic
@@ -114,7 +114,7 @@ func (a *adversary) Produce(line int, partition int32, first uint64, records []r
 	code := 0
 	if !a.world.calm && a.rng.IntN(20) == 0 {
 		take = a.rng.IntN(len(records))
-		code = rdk.ErrQueueFull
+		code = librdkafka.ErrQueueFull
 		a.world.faults["partial acceptance"]++
 	}
 	for i := range take {
@@ -126,10 +126,10 @@ func (a *adversary) Produce(line int, partition int32, first uint64, records []r
 	return take, code
 }
 
-func (a *adversary) ProduceLetter(line int, partition int32, number uint64, value []byte, l rdk.Letter) int {
+func (a *adversary) ProduceLetter(line int, partition int32, number uint64, value []byte, l librdkafka.Letter) int {
 	value = append([]byte(nil), value...)
 	value[8] = 0 // the dead-letter topic takes what the other refused
-	_, code := a.Produce(line, partition, number, []rdk.Record{{Value: value}})
+	_, code := a.Produce(line, partition, number, []librdkafka.Record{{Value: value}})
 	return code
 }
 
@@ -157,7 +157,7 @@ func (a *adversary) Poll(int) {
 	}
 	a.report = append(a.report[:0], a.report[n:]...)
 	if a.dying && (a.world.calm || a.rng.IntN(3) == 0) {
-		a.fatal = rdk.ErrFatal
+		a.fatal = librdkafka.ErrFatal
 	}
 }
 
@@ -192,15 +192,15 @@ func (a *adversary) serve(o outcome) {
 	}
 }
 
-func (a *adversary) Track(line int) rdk.Track           { return a.track[line] }
-func (a *adversary) Fatal() int                         { return a.fatal }
-func (a *adversary) Wake()                              {}
-func (a *adversary) Events() ([]rdk.Event, int)         { return nil, 0 }
-func (a *adversary) Send()                              {}
-func (a *adversary) Ready() error                       { return nil }
-func (a *adversary) Relief()                            {}
-func (a *adversary) Trouble(int) string                 { return "" }
-func (a *adversary) Statistics() (rdk.Statistics, bool) { return rdk.Statistics{}, false }
+func (a *adversary) Track(line int) librdkafka.Track           { return a.track[line] }
+func (a *adversary) Fatal() int                                { return a.fatal }
+func (a *adversary) Wake()                                     {}
+func (a *adversary) Events() ([]librdkafka.Event, int)         { return nil, 0 }
+func (a *adversary) Send()                                     {}
+func (a *adversary) Ready() error                              { return nil }
+func (a *adversary) Relief()                                   {}
+func (a *adversary) Trouble(int) string                        { return "" }
+func (a *adversary) Statistics() (librdkafka.Statistics, bool) { return librdkafka.Statistics{}, false }
 
 // Purge reports what is queued, and with inflight what is under way: that may
 // still reach the broker.

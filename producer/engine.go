@@ -7,23 +7,23 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/shard"
 )
 
-// client is what the engine needs of a writer's instance: *rdk.Client, *native.Client, or
+// client is what the engine needs of a writer's instance: *librdkafka.Client, *native.Client, or
 // the model's adversary. All calls but Wake come from the engine's goroutine.
 type client interface {
-	Produce(line int, partition int32, first uint64, records []rdk.Record) (taken, code int)
-	ProduceLetter(line int, partition int32, number uint64, value []byte, l rdk.Letter) (code int)
+	Produce(line int, partition int32, first uint64, records []librdkafka.Record) (taken, code int)
+	ProduceLetter(line int, partition int32, number uint64, value []byte, l librdkafka.Letter) (code int)
 	Send() // what was handed over
 	Poll(timeoutMS int)
 	Wake()
-	Track(line int) rdk.Track
+	Track(line int) librdkafka.Track
 	Purge(inflight bool)
 	Fatal() int
-	Events() ([]rdk.Event, int)
-	Statistics() (rdk.Statistics, bool)
+	Events() ([]librdkafka.Event, int)
+	Statistics() (librdkafka.Statistics, bool)
 	Ready() error            // nil once it has been seen to be able to write, else what is in the way
 	Relief()                 // gives up memory that a stall took
 	Trouble(line int) string // what the line waits for, "" where that is not known
@@ -116,18 +116,18 @@ type engine struct {
 	failure     bool   // settling: something failed, so queues are purged
 	inflight    bool   // settling: requests under way were purged as well
 	lastPurge   time.Duration
-	gone        <-chan struct{} // destroying: closed when it is done
-	quiet       bool            // the last round found nothing
-	stalled     bool            // a record has waited for longer than stalledAfter
-	heldUntil   time.Duration   // what has come since the last hand-over waits until then
-	full        bool            // feed: a window was full
-	freed       func(*held)     // stats.freed, bound once
-	down        bool            // the client said that no broker can be reached, and nothing was acked since
-	records     []rdk.Record    // scratch of feedRecords
-	recordMax   int             // feed: most bytes of a record and its key
-	needKey     bool            // feed: the topic takes no record without key
-	retriesSeen uint64          // retries in the last statistics
-	said        string          // the client's last warning
+	gone        <-chan struct{}     // destroying: closed when it is done
+	quiet       bool                // the last round found nothing
+	stalled     bool                // a record has waited for longer than stalledAfter
+	heldUntil   time.Duration       // what has come since the last hand-over waits until then
+	full        bool                // feed: a window was full
+	freed       func(*held)         // stats.freed, bound once
+	down        bool                // the client said that no broker can be reached, and nothing was acked since
+	records     []librdkafka.Record // scratch of feedRecords
+	recordMax   int                 // feed: most bytes of a record and its key
+	needKey     bool                // feed: the topic takes no record without key
+	retriesSeen uint64              // retries in the last statistics
+	said        string              // the client's last warning
 	saidAt      time.Duration
 
 	mu     sync.Mutex // held by wake, and while client changes: Wake must not meet Destroy
@@ -144,7 +144,7 @@ type engine struct {
 func newEngine(cfg engineConfig, s seams, lines []*line, st *stats) *engine {
 	e := &engine{
 		cfg: cfg, seams: s, lines: lines, stats: st, freed: st.freed,
-		records: make([]rdk.Record, 0, rdk.BatchMax),
+		records: make([]librdkafka.Record, 0, librdkafka.BatchMax),
 		poke:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		done:    make(chan struct{}),
@@ -279,7 +279,7 @@ func (e *engine) collect() {
 			}
 			if failed == nil {
 				switch {
-				case t.Failed != rdk.None:
+				case t.Failed != librdkafka.None:
 					failed, code = l, t.Err
 				case t.Beyond > 0 && t.Reports == l.sent-l.base:
 					failed, code = l, errInconsistent // all reported, and the run has a hole

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // events passes on what the client said since the last time: its log, its errors,
@@ -23,7 +23,7 @@ func (e *engine) events() {
 		case ev.Code == errTransport || ev.Code == errResolve || ev.Code == errFatal:
 			// Told by a log line, or by fail, as well.
 		case ev.Code != 0:
-			e.log().Warn(e.writer(), "error", rdk.ErrorText(ev.Code), "text", ev.Text)
+			e.log().Warn(e.writer(), "error", librdkafka.ErrorText(ev.Code), "text", ev.Text)
 		case strings.Contains(ev.Text, "enable.gapless.guarantee is experimental"):
 			// Said at every start; why it is on stands in properties.go.
 		default:
@@ -53,7 +53,7 @@ const (
 	errAllBrokersDown = -187
 	errTransport      = -195
 	errResolve        = -193
-	errFatal          = rdk.ErrFatal
+	errFatal          = librdkafka.ErrFatal
 )
 
 // Error codes that fail gives and looks at.
@@ -75,7 +75,7 @@ func slogLevel(syslog int) slog.Level {
 	return slog.LevelDebug
 }
 
-func (e *engine) statistics(s rdk.Statistics) {
+func (e *engine) statistics(s librdkafka.Statistics) {
 	t := requestTimes{quantiles: map[float64]float64{}}
 	if old := e.stats.requests.Load(); old != nil {
 		t.count, t.sum = old.count, old.sum

@@ -2,7 +2,7 @@ package producer
 
 import (
 	"github.com/ringtail/ringtail/internal/invariant"
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -39,7 +39,7 @@ func (e *engine) feed() (records int, again bool) {
 			}
 			records += n
 			again = again || f == blocked
-			if n < rdk.BatchMax {
+			if n < librdkafka.BatchMax {
 				break
 			}
 		}
@@ -47,13 +47,13 @@ func (e *engine) feed() (records int, again bool) {
 	return records, again
 }
 
-// feedRecords hands over at most rdk.BatchMax records of l in one call.
+// feedRecords hands over at most librdkafka.BatchMax records of l in one call.
 func (e *engine) feedRecords(l *line) (int, found) {
 	e.records = e.records[:0]
 	f := nothing
-	for len(e.records) < rdk.BatchMax {
+	for len(e.records) < librdkafka.BatchMax {
 		e.gatherPlain(l)
-		if len(e.records) == rdk.BatchMax {
+		if len(e.records) == librdkafka.BatchMax {
 			break
 		}
 		var rec shard.Record
@@ -61,7 +61,7 @@ func (e *engine) feedRecords(l *line) (int, found) {
 		if f != record {
 			break
 		}
-		e.records = append(e.records, rdk.Record{Value: rec.Value, Key: rec.Meta})
+		e.records = append(e.records, librdkafka.Record{Value: rec.Value, Key: rec.Meta})
 	}
 	return e.handOver(l), f
 }
@@ -77,7 +77,7 @@ func (e *engine) gatherPlain(l *line) {
 		return
 	}
 	under := l.sent + uint64(len(e.records)) - l.acked
-	room := min(rdk.BatchMax-len(e.records), h.batch.Count-l.at.Index, e.cfg.WindowRecords-int(under))
+	room := min(librdkafka.BatchMax-len(e.records), h.batch.Count-l.at.Index, e.cfg.WindowRecords-int(under))
 	at := l.at
 	for range room {
 		l.at = at
@@ -85,15 +85,15 @@ func (e *engine) gatherPlain(l *line) {
 		if len(rec.Value)+len(rec.Meta) > e.recordMax {
 			return
 		}
-		e.records = append(e.records, rdk.Record{Value: rec.Value, Key: rec.Meta})
+		e.records = append(e.records, librdkafka.Record{Value: rec.Value, Key: rec.Meta})
 	}
 	l.at = at
 }
 
-// feedLetters hands over at most rdk.BatchMax dead letters, one by one: they have
+// feedLetters hands over at most librdkafka.BatchMax dead letters, one by one: they have
 // headers, which librdkafka's batch call does not know.
 func (e *engine) feedLetters(l *line) (int, found) {
-	for n := range rdk.BatchMax {
+	for n := range librdkafka.BatchMax {
 		rec, f := e.next(l, l.sent)
 		if f != record {
 			return n, f
@@ -107,7 +107,7 @@ func (e *engine) feedLetters(l *line) (int, found) {
 			value = value[:e.recordMax]
 		}
 		code := e.client.ProduceLetter(l.id, l.partition, l.sent, value,
-			rdk.Letter{Reason: m.Reason, Remote: m.Remote, Truncated: m.Truncated})
+			librdkafka.Letter{Reason: m.Reason, Remote: m.Remote, Truncated: m.Truncated})
 		l.sent++
 		if code != 0 {
 			l.seek(l.sent - 1)
@@ -115,7 +115,7 @@ func (e *engine) feedLetters(l *line) (int, found) {
 			return n, nothing
 		}
 	}
-	return rdk.BatchMax, record
+	return librdkafka.BatchMax, record
 }
 
 // next answers the record under the cursor, which gets number n, and moves on.
@@ -180,7 +180,7 @@ func (e *engine) handOver(l *line) int {
 // notTaken is the client's refusal to take a record. A full queue passes: the
 // reports that empty it wake the engine. Everything else is a failure.
 func (e *engine) notTaken(l *line, code int) {
-	if code == rdk.ErrQueueFull {
+	if code == librdkafka.ErrQueueFull {
 		e.full = true
 		return
 	}

@@ -6,28 +6,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/shard"
 )
 
 // told is a writer's instance that reports what a test tells it to.
 type told struct {
 	eager
-	tracks []rdk.Track // by line
-	first  []uint64    // by line: number of the first record handed over
-	next   []uint64    // and of the next one
-	most   int         // records that it takes at a time
-	code   int         // why it takes no more
+	tracks []librdkafka.Track // by line
+	first  []uint64           // by line: number of the first record handed over
+	next   []uint64           // and of the next one
+	most   int                // records that it takes at a time
+	code   int                // why it takes no more
 	fatal  int
 	purges []bool // with inflight or without
 	polls  []int  // timeouts
 	sends  int
 	wakes  int
-	values [][]byte   // of all that it took
-	letter rdk.Letter // the newest
+	values [][]byte          // of all that it took
+	letter librdkafka.Letter // the newest
 }
 
-func (c *told) Produce(line int, _ int32, first uint64, records []rdk.Record) (taken, code int) {
+func (c *told) Produce(line int, _ int32, first uint64, records []librdkafka.Record) (taken, code int) {
 	n := min(len(records), c.most)
 	for _, r := range records[:n] {
 		c.values = append(c.values, r.Value)
@@ -38,21 +38,21 @@ func (c *told) Produce(line int, _ int32, first uint64, records []rdk.Record) (t
 	return n, code
 }
 
-func (c *told) ProduceLetter(line int, partition int32, number uint64, value []byte, l rdk.Letter) int {
+func (c *told) ProduceLetter(line int, partition int32, number uint64, value []byte, l librdkafka.Letter) int {
 	c.letter = l
-	_, code := c.Produce(line, partition, number, []rdk.Record{{Value: value}})
+	_, code := c.Produce(line, partition, number, []librdkafka.Record{{Value: value}})
 	return code
 }
 
-func (c *told) Send()                    { c.sends++ }
-func (c *told) Poll(timeout int)         { c.polls = append(c.polls, timeout) }
-func (c *told) Wake()                    { c.wakes++ }
-func (c *told) Fatal() int               { return c.fatal }
-func (c *told) Purge(inflight bool)      { c.purges = append(c.purges, inflight) }
-func (c *told) Track(line int) rdk.Track { return c.tracks[line] }
+func (c *told) Send()                           { c.sends++ }
+func (c *told) Poll(timeout int)                { c.polls = append(c.polls, timeout) }
+func (c *told) Wake()                           { c.wakes++ }
+func (c *told) Fatal() int                      { return c.fatal }
+func (c *told) Purge(inflight bool)             { c.purges = append(c.purges, inflight) }
+func (c *told) Track(line int) librdkafka.Track { return c.tracks[line] }
 
 // fails reports that all of a line's records failed.
-func (c *told) fails(line, code int, more rdk.Track) {
+func (c *told) fails(line, code int, more librdkafka.Track) {
 	more.Acked, more.Failed, more.Err = c.first[line], c.first[line], code
 	more.Reports = c.next[line] - c.first[line]
 	c.tracks[line] = more
@@ -90,7 +90,7 @@ func newHands(t *testing.T, shards int) *hands {
 			h.opened = append(h.opened, s)
 			h.c = &told{first: first, next: slices.Clone(first), most: 1 << 20}
 			for _, n := range first {
-				h.c.tracks = append(h.c.tracks, rdk.Track{Acked: n, Failed: rdk.None})
+				h.c.tracks = append(h.c.tracks, librdkafka.Track{Acked: n, Failed: librdkafka.None})
 			}
 			return h.c, nil
 		},

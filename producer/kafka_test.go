@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/producer/native"
-	"github.com/ringtail/ringtail/producer/rdk"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -204,7 +204,7 @@ func inject(e *engine) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch c := e.waking.(type) {
-	case *rdk.Client:
+	case *librdkafka.Client:
 		c.InjectFatal(47, "test")
 	case *native.Client:
 		c.InjectFatal(47)

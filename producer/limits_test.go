@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // lines is a log that may be read while it is written.
@@ -113,13 +113,13 @@ type refusing struct {
 	sent  [2]uint64
 }
 
-func (c *refusing) Produce(line int, _ int32, first uint64, records []rdk.Record) (int, int) {
+func (c *refusing) Produce(line int, _ int32, first uint64, records []librdkafka.Record) (int, int) {
 	c.sent[line] = first + uint64(len(records))
 	return len(records), 0
 }
 
-func (c *refusing) Track(line int) rdk.Track {
-	t := rdk.Track{Acked: c.sent[line], Failed: rdk.None, Reports: c.sent[line] - c.first[line]}
+func (c *refusing) Track(line int) librdkafka.Track {
+	t := librdkafka.Track{Acked: c.sent[line], Failed: librdkafka.None, Reports: c.sent[line] - c.first[line]}
 	if line == 0 && c.sent[0] > c.at {
 		t.Acked, t.Failed, t.Err = c.at, c.at, c.code
 	}
@@ -168,16 +168,16 @@ func TestBackoffIsTheFailedLines(t *testing.T) {
 // TestTooLargeAlone: who is at fault when a batch is too large.
 func TestTooLargeAlone(t *testing.T) {
 	for name, c := range map[string]struct {
-		track   rdk.Track
+		track   librdkafka.Track
 		batch   int
 		refused int // of limits
 		blamed  bool
 	}{
-		"among others":             {rdk.Track{Failed: 1}, 1_000_000, 900, false},
-		"among others, of a batch": {rdk.Track{Failed: 1}, 800, 800, false}, // was more than a batch
-		"as large as a batch":      {rdk.Track{Failed: 1}, 100, 0, true},
-		"alone, says the client":   {rdk.Track{Failed: 1, Alone: true}, 1_000_000, 0, true},
-		"the last":                 {rdk.Track{Failed: 9}, 1_000_000, 0, true},
+		"among others":             {librdkafka.Track{Failed: 1}, 1_000_000, 900, false},
+		"among others, of a batch": {librdkafka.Track{Failed: 1}, 800, 800, false}, // was more than a batch
+		"as large as a batch":      {librdkafka.Track{Failed: 1}, 100, 0, true},
+		"alone, says the client":   {librdkafka.Track{Failed: 1, Alone: true}, 1_000_000, 0, true},
+		"the last":                 {librdkafka.Track{Failed: 9}, 1_000_000, 0, true},
 	} {
 		topic := topicState{Look: 1, Limit: 1_000_000, Assumed: true}
 		e, ring := still(t, 0, &silent{}, &topic)
@@ -210,10 +210,13 @@ func TestTooLargeAlone(t *testing.T) {
 // first may be that, or that other lines' records are given up. What it was is in the line's reports.
 func TestTooLargeIsHeardLate(t *testing.T) {
 	for name, first := range map[string]func(c *told){
-		"the instance ends":         func(c *told) { c.fatal = rdk.ErrFatal },
-		"another line is given up":  func(c *told) { c.fails(0, -152, rdk.Track{}) }, // _PURGE_QUEUE
-		"it is said at once":        func(c *told) { c.fails(1, errTooLarge, rdk.Track{}) },
-		"it is said of two at once": func(c *told) { c.fails(0, errTooLarge, rdk.Track{}); c.fails(1, errTooLarge, rdk.Track{}) },
+		"the instance ends":        func(c *told) { c.fatal = librdkafka.ErrFatal },
+		"another line is given up": func(c *told) { c.fails(0, -152, librdkafka.Track{}) }, // _PURGE_QUEUE
+		"it is said at once":       func(c *told) { c.fails(1, errTooLarge, librdkafka.Track{}) },
+		"it is said of two at once": func(c *told) {
+			c.fails(0, errTooLarge, librdkafka.Track{})
+			c.fails(1, errTooLarge, librdkafka.Track{})
+		},
 	} {
 		h := newHands(t, 2)
 		h.topic.Assumed = true
@@ -221,8 +224,8 @@ func TestTooLargeIsHeardLate(t *testing.T) {
 		h.push(1, 100)
 		first(h.c)
 		h.e.step()
-		h.c.fails(0, h.c.tracks[0].Err, rdk.Track{})
-		h.c.fails(1, errTooLarge, rdk.Track{})
+		h.c.fails(0, h.c.tracks[0].Err, librdkafka.Track{})
+		h.c.fails(1, errTooLarge, librdkafka.Track{})
 		was := h.opened[0].Limit
 		if h.renewed(); h.opened[1].Limit >= was/2 {
 			t.Errorf("%s: batches of %d bytes, then of %d", name, was, h.opened[1].Limit)
@@ -243,7 +246,7 @@ func TestOneWordIsNotEnough(t *testing.T) {
 		steps(e, 3)
 		var s limits
 		s.heed(topic)
-		if s.tooLarge(topic, e.lines[0], rdk.Track{Failed: 1, Alone: true}, 1_000_000, c.compressed, 0); (s.blamed != nil) != c.blamed || s.record(topic, 0) < 1<<30 {
+		if s.tooLarge(topic, e.lines[0], librdkafka.Track{Failed: 1, Alone: true}, 1_000_000, c.compressed, 0); (s.blamed != nil) != c.blamed || s.record(topic, 0) < 1<<30 {
 			t.Errorf("%+v: %+v", c, s)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/ringtail/ringtail/internal/franz"
+	"github.com/ringtail/ringtail/internal/kafkaclient"
 	"github.com/ringtail/ringtail/producer/native"
 )
 
@@ -45,13 +45,13 @@ func (o *Options) onlyRdk() string {
 // native are the options of an instance.
 func (o *Options) native(t topicState) (native.Options, error) {
 	n := native.Options{
-		Brokers: franz.Seeds(o.Brokers), Topic: t.Name, ClientID: o.property("client.id"),
+		Brokers: kafkaclient.Seeds(o.Brokers), Topic: t.Name, ClientID: o.property("client.id"),
 		BatchBytes: min(int(o.number("batch.size")), t.batchMax()), BatchRecords: int(o.number("batch.num.messages")),
 		RequestTimeout: o.milliseconds("request.timeout.ms"), SocketTimeout: o.milliseconds("socket.timeout.ms"),
 		Backoff: o.milliseconds("retry.backoff.ms"), BackoffMax: o.milliseconds("retry.backoff.max.ms"),
 		LookEvery: o.milliseconds(refreshInterval), TellEvery: o.milliseconds("statistics.interval.ms"),
 	}
-	security, err := franz.SecurityOf(o.Properties)
+	security, err := kafkaclient.SecurityOf(o.Properties)
 	if err != nil {
 		return n, err
 	}

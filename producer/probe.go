@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/producer/native"
-	"github.com/ringtail/ringtail/producer/rdk"
 )
 
 // ErrLeader is wrapped by an error of Check where Kafka can be reached and the topics fit, but some
@@ -71,7 +71,7 @@ func (w *Writer) probeNative(ctx context.Context) error {
 func (w *Writer) probeLibrdkafka(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	c, err := rdk.New(w.opts.instance(w.topic.topic(), 1), w.opts.Topic, []uint64{0})
+	c, err := librdkafka.New(w.opts.instance(w.topic.topic(), 1), w.opts.Topic, []uint64{0})
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (w *Writer) probeLibrdkafka(ctx context.Context) error {
 			}
 		}
 		if code := c.Fatal(); code != 0 {
-			return errors.New(rdk.ErrorText(code))
+			return errors.New(librdkafka.ErrorText(code))
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("%w%s", c.Ready(), said)

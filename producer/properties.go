@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // Every property that Ringtail sets for librdkafka, and why. "fixed" ones carry a
@@ -58,7 +58,7 @@ var derived = map[string]string{
 
 // canonical is the name that the tables here have for a property, whatever name it is given by.
 func canonical(name string) string {
-	name = rdk.Canonical(name)
+	name = librdkafka.Canonical(name)
 	if ours, ok := named()[name]; ok {
 		return ours
 	}
@@ -69,10 +69,10 @@ func canonical(name string) string {
 var named = sync.OnceValue(func() map[string]string {
 	names := map[string]string{}
 	for _, d := range defaults {
-		names[rdk.Canonical(d.name)] = d.name
+		names[librdkafka.Canonical(d.name)] = d.name
 	}
 	for name := range derived {
-		names[rdk.Canonical(name)] = name
+		names[librdkafka.Canonical(name)] = name
 	}
 	return names
 })
@@ -97,7 +97,7 @@ func CheckProperties(user map[string]string, unsafe bool) error {
 			}
 		}
 	}
-	return rdk.CheckProperties(user)
+	return librdkafka.CheckProperties(user)
 }
 
 func sameValue(name, got, want string) bool {
@@ -161,7 +161,7 @@ func (o *Options) property(name string) string {
 	if v, ok := o.properties(topicState{}, 1)[name]; ok {
 		return v
 	}
-	return rdk.Properties()[name].Default
+	return librdkafka.Properties()[name].Default
 }
 
 // number is a property that is one: CheckProperties has seen that.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 func TestPropertiesRefused(t *testing.T) {
@@ -75,7 +75,7 @@ func TestPropertiesOfAnInstance(t *testing.T) {
 	if p := o.properties(topicState{Limit: 900_000}, 10); p["batch.size"] != "500000" {
 		t.Errorf("batch.size %s, want the user's", p["batch.size"])
 	}
-	if err := rdk.CheckProperties(p); err != nil {
+	if err := librdkafka.CheckProperties(p); err != nil {
 		t.Error(err)
 	}
 }
@@ -109,8 +109,8 @@ func TestNativeReadsWhatLibrdkafkaReads(t *testing.T) {
 		names = append(names, d.name)
 	}
 	for _, name := range names {
-		p := rdk.Properties()[name]
-		if p.Kind != rdk.Integer && p.Kind != rdk.Float || name == "acks" {
+		p := librdkafka.Properties()[name]
+		if p.Kind != librdkafka.Integer && p.Kind != librdkafka.Float || name == "acks" {
 			continue
 		}
 		numbers++

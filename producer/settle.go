@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // fail latches: from here to the next instance nothing is handed over. l is the
 // line that failed, nil where the instance did; code 0 is an order to stop.
 func (e *engine) fail(code int, l *line) {
-	why := e.writer() + ": " + rdk.ErrorText(code)
+	why := e.writer() + ": " + librdkafka.ErrorText(code)
 	if l != nil {
-		why = fmt.Sprintf("shard %s: %s", l.ring.Name(), rdk.ErrorText(code))
+		why = fmt.Sprintf("shard %s: %s", l.ring.Name(), librdkafka.ErrorText(code))
 	}
 	if code != 0 {
 		e.sick(why)
@@ -31,7 +31,7 @@ func (e *engine) fail(code int, l *line) {
 }
 
 // blame has the next instance heed that this one failed at a line, and what that says of sizes.
-func (e *engine) blame(l *line, t rdk.Track) {
+func (e *engine) blame(l *line, t librdkafka.Track) {
 	l.trouble = t.Failed + 1
 	smaller := false
 	switch t.Err {

@@ -5,43 +5,43 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/shard"
 )
 
 // eager takes everything and acks it at the next poll.
 type eager struct{ sent, acked uint64 }
 
-func (c *eager) Produce(_ int, _ int32, first uint64, records []rdk.Record) (int, int) {
+func (c *eager) Produce(_ int, _ int32, first uint64, records []librdkafka.Record) (int, int) {
 	c.sent = first + uint64(len(records))
 	return len(records), 0
 }
-func (c *eager) ProduceLetter(int, int32, uint64, []byte, rdk.Letter) int { return 0 }
-func (c *eager) Poll(int)                                                 { c.acked = c.sent }
-func (c *eager) Wake()                                                    {}
-func (c *eager) Track(int) rdk.Track {
-	return rdk.Track{Acked: c.acked, Failed: rdk.None, Reports: c.acked}
+func (c *eager) ProduceLetter(int, int32, uint64, []byte, librdkafka.Letter) int { return 0 }
+func (c *eager) Poll(int)                                                        { c.acked = c.sent }
+func (c *eager) Wake()                                                           {}
+func (c *eager) Track(int) librdkafka.Track {
+	return librdkafka.Track{Acked: c.acked, Failed: librdkafka.None, Reports: c.acked}
 }
-func (c *eager) Purge(bool)                         {}
-func (c *eager) Fatal() int                         { return 0 }
-func (c *eager) Events() ([]rdk.Event, int)         { return nil, 0 }
-func (c *eager) Send()                              {}
-func (c *eager) Ready() error                       { return nil }
-func (c *eager) Relief()                            {}
-func (c *eager) Trouble(int) string                 { return "" }
-func (c *eager) Statistics() (rdk.Statistics, bool) { return rdk.Statistics{}, false }
-func (c *eager) Destroy()                           {}
+func (c *eager) Purge(bool)                                {}
+func (c *eager) Fatal() int                                { return 0 }
+func (c *eager) Events() ([]librdkafka.Event, int)         { return nil, 0 }
+func (c *eager) Send()                                     {}
+func (c *eager) Ready() error                              { return nil }
+func (c *eager) Relief()                                   {}
+func (c *eager) Trouble(int) string                        { return "" }
+func (c *eager) Statistics() (librdkafka.Statistics, bool) { return librdkafka.Statistics{}, false }
+func (c *eager) Destroy()                                  {}
 
 // silent takes everything and reports nothing, like a librdkafka whose brokers do
 // not answer; a purge of requests under way reports it all as failed.
 type silent struct {
 	eager
 	values  [][]byte
-	letters []rdk.Letter
+	letters []librdkafka.Letter
 	purged  bool
 }
 
-func (c *silent) Produce(_ int, _ int32, first uint64, records []rdk.Record) (int, int) {
+func (c *silent) Produce(_ int, _ int32, first uint64, records []librdkafka.Record) (int, int) {
 	for _, r := range records {
 		c.values = append(c.values, r.Value)
 	}
@@ -49,18 +49,18 @@ func (c *silent) Produce(_ int, _ int32, first uint64, records []rdk.Record) (in
 	return len(records), 0
 }
 
-func (c *silent) ProduceLetter(_ int, _ int32, number uint64, value []byte, l rdk.Letter) int {
+func (c *silent) ProduceLetter(_ int, _ int32, number uint64, value []byte, l librdkafka.Letter) int {
 	c.values, c.letters, c.sent = append(c.values, value), append(c.letters, l), number+1
 	return 0
 }
 
 func (c *silent) Poll(int)            {}
 func (c *silent) Purge(inflight bool) { c.purged = c.purged || inflight }
-func (c *silent) Track(int) rdk.Track {
+func (c *silent) Track(int) librdkafka.Track {
 	if c.purged && c.sent > 0 {
-		return rdk.Track{Failed: 0, Err: errPurgeInflight, Reports: c.sent, Maybe: c.sent}
+		return librdkafka.Track{Failed: 0, Err: errPurgeInflight, Reports: c.sent, Maybe: c.sent}
 	}
-	return rdk.Track{Failed: rdk.None}
+	return librdkafka.Track{Failed: librdkafka.None}
 }
 
 // still is an engine with one ring, a clock that stands and a topic that the test sets.

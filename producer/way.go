@@ -7,33 +7,33 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/ringtail/ringtail/internal/franz"
+	"github.com/ringtail/ringtail/internal/kafkaclient"
 )
 
 // way is how to reach Kafka, asked in Go whoever writes: librdkafka does not tell what is in it.
 type way struct {
 	seeds    []string
-	security franz.Security
+	security kafkaclient.Security
 	native   func() bool     // the native writer goes to the leaders by itself, and tells
 	reached  map[string]bool // leaders' addresses that took a connection
 }
 
 func newWay(o *Options) *way {
-	security, _ := franz.SecurityOf(o.Properties) // what it does not know it leaves out, and goes less far
+	security, _ := kafkaclient.SecurityOf(o.Properties) // what it does not know it leaves out, and goes less far
 	return &way{
-		seeds: franz.Seeds(o.Brokers), security: security, native: func() bool { return o.isNative }, reached: map[string]bool{},
+		seeds: kafkaclient.Seeds(o.Brokers), security: security, native: func() bool { return o.isNative }, reached: map[string]bool{},
 	}
 }
 
 // bootstrap returns why none of --brokers lets us in, nil if one does.
 func (w *way) bootstrap(ctx context.Context) error {
-	_, _, err := franz.Bootstrap(ctx, w.seeds, w.security)
+	_, _, err := kafkaclient.Bootstrap(ctx, w.seeds, w.security)
 	return err
 }
 
 // because returns what is in the way, or, where nothing is found, what was seen.
 func (w *way) because(ctx context.Context, seen error) error {
-	if cause := franz.Diagnose(ctx, w.seeds, w.security); cause != nil {
+	if cause := kafkaclient.Diagnose(ctx, w.seeds, w.security); cause != nil {
 		return cause
 	}
 	return seen
@@ -50,14 +50,14 @@ func (w *way) leaders(ctx context.Context, md *kafka.Metadata, topic string, par
 	for _, p := range md.Topics[topic].Partitions {
 		leads[p.Leader] = leads[p.Leader] || int(p.ID) < partitions
 	}
-	var ask []franz.Peer
+	var ask []kafkaclient.Peer
 	for _, b := range md.Brokers {
 		address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
 		if leads[b.ID] && !w.reached[address] {
-			ask = append(ask, franz.PeerOf(b.ID, address, "", w.seeds))
+			ask = append(ask, kafkaclient.PeerOf(b.ID, address, "", w.seeds))
 		}
 	}
-	if _, err := franz.Connect(ctx, ask, w.security); err != nil {
+	if _, err := kafkaclient.Connect(ctx, ask, w.security); err != nil {
 		return err
 	}
 	for _, p := range ask {

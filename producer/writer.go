@@ -13,8 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/producer/native"
-	"github.com/ringtail/ringtail/producer/rdk"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -118,8 +118,8 @@ func (o *Options) validate(shards int) error {
 		return errors.New("--topic is empty")
 	case o.Producers < 1 || o.Producers > shards:
 		return fmt.Errorf("--producers is %d, must be between 1 and --shards (%d)", o.Producers, shards)
-	case shards > rdk.LinesMax:
-		return fmt.Errorf("--shards is %d, must be at most %d", shards, rdk.LinesMax)
+	case shards > librdkafka.LinesMax:
+		return fmt.Errorf("--shards is %d, must be at most %d", shards, librdkafka.LinesMax)
 	}
 	if err := CheckProperties(o.Properties, o.Unsafe); err != nil {
 		return err
@@ -128,7 +128,7 @@ func (o *Options) validate(shards int) error {
 	// nothing is looked up.
 	p := o.properties(topicState{}, shards)
 	delete(p, "bootstrap.servers")
-	c, err := rdk.New(p, o.Topic, []uint64{0})
+	c, err := librdkafka.New(p, o.Topic, []uint64{0})
 	if err != nil && strings.HasPrefix(err.Error(), "--") {
 		return err // names the property
 	} else if err != nil {
@@ -270,7 +270,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 				n.Partitions = partitionsOf(lines)
 				return native.New(n, first)
 			}
-			return rdk.New(w.opts.instance(ts, len(lines)), ts.Name, first)
+			return librdkafka.New(w.opts.instance(ts, len(lines)), ts.Name, first)
 		},
 		destroy: func(c client) <-chan struct{} {
 			gone := make(chan struct{})

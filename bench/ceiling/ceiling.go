@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // Options of a run.
@@ -23,7 +23,7 @@ type Latency struct{ P50, P99 float64 }
 
 // Run produces and returns when every record has been reported.
 func Run(o Options) (Latency, error) {
-	c, err := rdk.NewCeiling(map[string]string{
+	c, err := librdkafka.NewCeiling(map[string]string{
 		"bootstrap.servers": o.Brokers, "acks": "all", "enable.idempotence": "true", "linger.ms": o.Linger,
 		"queue.buffering.max.messages": "100000", "batch.size": "1000000", "enable.metrics.push": "false",
 	}, o.Topic, o.ByPartition)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/ringtail/ringtail/bench"
 	"github.com/ringtail/ringtail/internal/config"
-	"github.com/ringtail/ringtail/internal/franz"
+	"github.com/ringtail/ringtail/internal/kafkaclient"
 )
 
 type benchCmd struct {
@@ -63,7 +63,7 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 			Target: c.Target, Connections: c.Connections, Records: c.Records, Duration: time.Duration(c.Duration), Rate: c.Rate,
 			Size: int(c.Size), Framing: framing, Ack: c.Ack, Resend: c.Resend, Digit: c.Digit,
 		},
-		Verify: c.Verify, Brokers: franz.Seeds(c.Brokers), Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),
+		Verify: c.Verify, Brokers: kafkaclient.Seeds(c.Brokers), Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),
 	}
 	if j.Records == 0 && j.Duration == 0 {
 		j.Records = 1_000_000

@@ -4,7 +4,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/ringtail/ringtail/internal/toolbox"
+	"github.com/ringtail/ringtail/internal/kafkatools"
 )
 
 type consumeCmd struct {
@@ -40,7 +40,7 @@ func (c *consumeCmd) Run(p *process) error {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := p.context()
 	defer cancel()
-	return toolbox.Consume(ctx, c.cluster(), toolbox.ConsumeOptions{
+	return kafkatools.Consume(ctx, c.cluster(), kafkatools.ConsumeOptions{
 		Topic: c.Topic, Group: c.Group, From: c.From, Partition: c.Partition, Count: c.Count,
 		UntilEnd: c.UntilEnd, Format: c.Format, CountBy: c.CountBy, Metrics: c.Metrics,
 	}, p.streams())

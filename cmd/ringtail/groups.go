@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"github.com/ringtail/ringtail/internal/toolbox"
+	"github.com/ringtail/ringtail/internal/kafkatools"
 )
 
 type groupsCmd struct {
@@ -22,7 +22,7 @@ func (*groupsListCmd) Help() string {
 // Run lists.
 func (c *groupsListCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return toolbox.ListGroups(context.Background(), c.cluster(), p.streams())
+	return kafkatools.ListGroups(context.Background(), c.cluster(), p.streams())
 }
 
 type groupsDescribeCmd struct {
@@ -38,7 +38,7 @@ func (*groupsDescribeCmd) Help() string {
 // Run describes.
 func (c *groupsDescribeCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return toolbox.DescribeGroup(context.Background(), c.cluster(), c.Group, p.streams())
+	return kafkatools.DescribeGroup(context.Background(), c.cluster(), c.Group, p.streams())
 }
 
 type groupsResetCmd struct {
@@ -61,5 +61,5 @@ func (*groupsResetCmd) Help() string {
 func (c *groupsResetCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return toolbox.ResetGroup(ctx, c.cluster(), toolbox.ResetOptions{Group: c.Group, Topic: c.Topic, To: c.To, Partition: c.Partition}, p.streams())
+	return kafkatools.ResetGroup(ctx, c.cluster(), kafkatools.ResetOptions{Group: c.Group, Topic: c.Topic, To: c.To, Partition: c.Partition}, p.streams())
 }

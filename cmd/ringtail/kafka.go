@@ -7,7 +7,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ringtail/ringtail/internal/config"
-	"github.com/ringtail/ringtail/internal/toolbox"
+	"github.com/ringtail/ringtail/internal/kafkatools"
 )
 
 // kafkaFlags are how a verb reaches Kafka.
@@ -16,12 +16,12 @@ type kafkaFlags struct {
 	KafkaProperty config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka. Repeatable."`
 }
 
-func (f *kafkaFlags) cluster() toolbox.Cluster {
-	return toolbox.Cluster{Brokers: f.Brokers, Properties: f.KafkaProperty}
+func (f *kafkaFlags) cluster() kafkatools.Cluster {
+	return kafkatools.Cluster{Brokers: f.Brokers, Properties: f.KafkaProperty}
 }
 
-func (p *process) streams() toolbox.Streams {
-	return toolbox.Streams{
+func (p *process) streams() kafkatools.Streams {
+	return kafkatools.Streams{
 		In: p.In, Out: p.Out, Err: p.Err,
 		OutTerminal: isTerminal(p.Out), ErrTerminal: isTerminal(p.Err),
 	}

@@ -1,6 +1,6 @@
 package main
 
-import "github.com/ringtail/ringtail/internal/toolbox"
+import "github.com/ringtail/ringtail/internal/kafkatools"
 
 type processCmd struct {
 	kafkaFlags
@@ -28,7 +28,7 @@ Examples:
 func (c *processCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return toolbox.Process(ctx, c.cluster(), toolbox.ProcessOptions{
+	return kafkatools.Process(ctx, c.cluster(), kafkatools.ProcessOptions{
 		From: c.From, To: c.To, Group: c.Group, Expr: c.Expr, OnError: c.OnError, DeadLetters: c.DeadLetterTopic,
 	}, p.streams())
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"github.com/ringtail/ringtail/internal/config"
-	"github.com/ringtail/ringtail/internal/toolbox"
+	"github.com/ringtail/ringtail/internal/kafkatools"
 )
 
 type produceCmd struct {
@@ -50,7 +50,7 @@ func (c *produceCmd) Run(p *process) error {
 	}
 	ctx, cancel := p.context()
 	defer cancel()
-	return toolbox.Produce(ctx, c.cluster(), toolbox.ProduceOptions{
+	return kafkatools.Produce(ctx, c.cluster(), kafkatools.ProduceOptions{
 		Generate: c.Generate, Count: c.Count, Rate: c.Rate, File: c.File, Input: c.Input, Raw: c.Raw,
 		Topic: c.Topic, Key: c.Key, KeyField: c.KeyField, Partition: c.Partition, Headers: c.Header, Tombstones: c.Tombstones,
 		To: c.To, Framing: c.Framing, Ack: c.Ack,

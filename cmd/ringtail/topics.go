@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/ringtail/ringtail/internal/config"
-	"github.com/ringtail/ringtail/internal/toolbox"
+	"github.com/ringtail/ringtail/internal/kafkatools"
 )
 
 type topicsCmd struct {
@@ -24,7 +24,7 @@ func (*topicsListCmd) Help() string {
 // Run lists.
 func (c *topicsListCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return toolbox.ListTopics(c.cluster(), p.streams())
+	return kafkatools.ListTopics(c.cluster(), p.streams())
 }
 
 type topicsCreateCmd struct {
@@ -47,7 +47,7 @@ func (*topicsCreateCmd) Help() string {
 func (c *topicsCreateCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return toolbox.CreateTopic(ctx, c.cluster(), toolbox.CreateOptions{
+	return kafkatools.CreateTopic(ctx, c.cluster(), kafkatools.CreateOptions{
 		Name: c.Name, Partitions: c.Partitions, ReplicationFactor: c.ReplicationFactor, Configs: c.Config,
 	})
 }
@@ -71,7 +71,7 @@ Examples:
 // Run describes.
 func (c *topicsDescribeCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return toolbox.DescribeTopic(context.Background(), c.cluster(), c.Name, c.Group, p.streams())
+	return kafkatools.DescribeTopic(context.Background(), c.cluster(), c.Name, c.Group, p.streams())
 }
 
 type topicsDeleteCmd struct {
@@ -88,5 +88,5 @@ func (*topicsDeleteCmd) Help() string {
 func (c *topicsDeleteCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return toolbox.DeleteTopic(ctx, c.cluster(), c.Name)
+	return kafkatools.DeleteTopic(ctx, c.cluster(), c.Name)
 }

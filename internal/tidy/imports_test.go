@@ -11,15 +11,15 @@ const module = "github.com/ringtail/ringtail"
 
 // core says all that the packages of the record's path may import of this module.
 var core = map[string][]string{
-	"internal/invariant": {},
-	"internal/platform":  {},
-	"codec":              {"internal/invariant"},
-	"shard":              {"internal/invariant", "internal/platform"},
-	"internal/franz":     {},
-	"producer/rdk":       {"internal/platform"},
-	"producer/native":    {"internal/franz", "producer/rdk"},
-	"producer":           {"internal/invariant", "internal/franz", "shard", "producer/rdk", "producer/native"},
-	"server":             {"internal/invariant", "codec", "shard"},
+	"internal/invariant":   {},
+	"internal/platform":    {},
+	"codec":                {"internal/invariant"},
+	"shard":                {"internal/invariant", "internal/platform"},
+	"internal/kafkaclient": {},
+	"producer/librdkafka":  {"internal/platform"},
+	"producer/native":      {"internal/kafkaclient", "producer/librdkafka"},
+	"producer":             {"internal/invariant", "internal/kafkaclient", "shard", "producer/librdkafka", "producer/native"},
+	"server":               {"internal/invariant", "codec", "shard"},
 }
 
 // layers are the packages around the core, lowest first; each may import the core
@@ -27,7 +27,7 @@ var core = map[string][]string{
 var layers = [][]string{
 	{"internal/cgroup", "internal/config", "internal/embedded", "internal/httpd", "internal/kafkatest", "internal/tidy", "internal/timerslack"},
 	{"bench", "client", "internal/node"},
-	{"internal/toolbox", "internal/e2e"},
+	{"internal/kafkatools", "internal/e2e"},
 	{"internal/faults", "cmd"},
 }
 
@@ -88,11 +88,11 @@ func TestForbiddenImports(t *testing.T) {
 		{"producer", "server", false, true},
 		{"codec", "shard", false, true},
 		{"shard", "codec", false, true},
-		{"internal/node", "internal/toolbox", false, true},
+		{"internal/node", "internal/kafkatools", false, true},
 		{"bench", "cmd/ringtail", false, true},
 		{"internal/brand-new", "bench", false, true},
 		{"client", "bench", false, true},
-		{"internal/e2e", "internal/toolbox", false, true},
+		{"internal/e2e", "internal/kafkatools", false, true},
 		{"server", "shard", false, false},
 		{"server", "internal/kafkatest", true, false},
 		{"cmd/ringtail", "internal/node", false, false},

@@ -15,7 +15,7 @@ import (
 
 // librdkafkaPackage is the one whose C may name librdkafka's functions: they are declared by hand,
 // so a second place would be one more that can be wrong.
-const librdkafkaPackage = "producer/rdk"
+const librdkafkaPackage = "producer/librdkafka"
 
 // TestLibrdkafkaIsDeclaredOnce: whoever needs librdkafka's own functions goes through that package.
 func TestLibrdkafkaIsDeclaredOnce(t *testing.T) {
@@ -98,12 +98,12 @@ func namesLibrdkafka(c string) bool {
 
 func TestNamesLibrdkafka(t *testing.T) {
 	for text, want := range map[string]bool{
-		"package a\n\n// void rd_kafka_destroy(void *);\nimport \"C\"\n":            true,
-		"package a\n\n/*\nint rd_kafka_version(void);\n*/\nimport \"C\"\n":          true,
-		"package a\n\nimport (\n\t// #include <rdkafka.h>\n\t\"C\"\n)\n":            true,
-		"package a\n\n// #include \"../producer/rdk/librdkafka.h\"\nimport \"C\"\n": true,
-		"package a\n\n// #include <stdlib.h>\nimport \"C\"\n\n// rd_kafka_new\n":    false,
-		"// Package a is about rd_kafka_new.\npackage a\n\nimport \"C\"\n":          false,
+		"package a\n\n// void rd_kafka_destroy(void *);\nimport \"C\"\n":                   true,
+		"package a\n\n/*\nint rd_kafka_version(void);\n*/\nimport \"C\"\n":                 true,
+		"package a\n\nimport (\n\t// #include <rdkafka.h>\n\t\"C\"\n)\n":                   true,
+		"package a\n\n// #include \"../producer/librdkafka/librdkafka.h\"\nimport \"C\"\n": true,
+		"package a\n\n// #include <stdlib.h>\nimport \"C\"\n\n// rd_kafka_new\n":           false,
+		"// Package a is about rd_kafka_new.\npackage a\n\nimport \"C\"\n":                 false,
 	} {
 		file, err := parser.ParseFile(token.NewFileSet(), "a.go", text, parser.ParseComments)
 		if err != nil {

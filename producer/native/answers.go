@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // Error codes that are not a broker's, with librdkafka's numbers.
@@ -86,7 +86,7 @@ func (c *Client) answered(pe *peer, a *answer) {
 	f := a.flight
 	if pe.told {
 		pe.told = false
-		c.note(rdk.Event{Level: levelNotice, Text: fmt.Sprintf("broker %d answers again", pe.broker)})
+		c.note(librdkafka.Event{Level: levelNotice, Text: fmt.Sprintf("broker %d answers again", pe.broker)})
 	}
 	pe.size.answered(f, c.sizes, a.at, c.opts.SocketTimeout)
 	c.measure.add(a.at - f.begun)
@@ -134,7 +134,7 @@ func (c *Client) tell(pe *peer, err error) {
 	if pe.size.failed > 0 {
 		text += fmt.Sprintf("; requests to it have %d bytes at most now, but for a batch that is larger", pe.size.limit)
 	}
-	c.note(rdk.Event{Level: level, Text: text})
+	c.note(librdkafka.Event{Level: level, Text: text})
 }
 
 func (c *Client) settlePart(p *part, r *kmsg.ProduceResponseTopicPartition) {
@@ -165,7 +165,7 @@ func (c *Client) settlePart(p *part, r *kmsg.ProduceResponseTopicPartition) {
 	}
 	text := fmt.Sprintf("%v (%s)", kerr.ErrorForCode(r.ErrorCode), say.why)
 	if p.backoff == 0 {
-		c.note(rdk.Event{Level: levelNotice, Text: fmt.Sprintf("partition %d, trying again: %s", p.partition, text)})
+		c.note(librdkafka.Event{Level: levelNotice, Text: fmt.Sprintf("partition %d, trying again: %s", p.partition, text)})
 	}
 	c.retry(p, fmt.Sprintf("partition %d: %s", p.partition, text))
 }
@@ -174,12 +174,12 @@ var errUnanswered = errors.New("partition without answer")
 
 // blame notes which records of a batch the broker marked.
 func (c *Client) blame(b *batch, r *kmsg.ProduceResponseTopicPartition) {
-	if int(r.ErrorCode) != rdk.ErrInvalidRecord {
+	if int(r.ErrorCode) != librdkafka.ErrInvalidRecord {
 		return
 	}
 	l := b.line
 	for _, e := range r.ErrorRecords {
-		if e.RelativeOffset >= 0 && int(e.RelativeOffset) < b.count && len(l.Invalid) < rdk.InvalidMax {
+		if e.RelativeOffset >= 0 && int(e.RelativeOffset) < b.count && len(l.Invalid) < librdkafka.InvalidMax {
 			l.Invalid = append(l.Invalid, b.first+uint64(e.RelativeOffset))
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -181,7 +181,7 @@ func TestNoAllocationARecord(t *testing.T) {
 	c := newClient(options(), make([]uint64, parts), k, func() time.Duration { return 0 })
 	c.id.Store(&producerID{})
 	c.newest.Store(&view{brokers: map[int32]string{0: "a:1"}, leaders: make([]leader, parts)})
-	records := make([]rdk.Record, each)
+	records := make([]librdkafka.Record, each)
 	for i := range records {
 		records[i].Value = make([]byte, 220)
 	}

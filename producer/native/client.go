@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl"
 
-	"github.com/ringtail/ringtail/internal/franz"
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // Options say what to write to, and how. Names in comments are the properties of
@@ -39,7 +39,9 @@ type Options struct {
 	TellEvery      time.Duration  // statistics.interval.ms; 0: never
 }
 
-func (o *Options) security() franz.Security { return franz.Security{TLS: o.TLS, SASL: o.SASL} }
+func (o *Options) security() kafkaclient.Security {
+	return kafkaclient.Security{TLS: o.TLS, SASL: o.SASL}
+}
 
 // producerID is what brokers know the writer by.
 type producerID struct {
@@ -83,13 +85,13 @@ type Client struct {
 	mu      sync.Mutex
 	answers []answer // that Poll has not taken yet
 	spare   []answer
-	events  []rdk.Event
+	events  []librdkafka.Event
 	lost    int
 }
 
 // line is one of the engine's, on its way to a partition.
 type line struct {
-	rdk.Track
+	librdkafka.Track
 	part  *part
 	open  encoder
 	first uint64 // number of the first record in open
@@ -186,7 +188,7 @@ func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Cli
 	}
 	c.notReady(errStarting)
 	for _, n := range first {
-		l := &line{Track: rdk.Track{Acked: n, Failed: rdk.None}}
+		l := &line{Track: librdkafka.Track{Acked: n, Failed: librdkafka.None}}
 		l.open.pool = &c.pool
 		c.lines = append(c.lines, l)
 	}
@@ -196,15 +198,15 @@ func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Cli
 // Produce takes records of one line, numbered from first, for one partition. It copies
 // them. It answers how many it took, and ErrQueueFull where the line's batch is full
 // until the one before is answered.
-func (c *Client) Produce(line int, partition int32, first uint64, records []rdk.Record) (taken, code int) {
+func (c *Client) Produce(line int, partition int32, first uint64, records []librdkafka.Record) (taken, code int) {
 	if c.halted {
-		return 0, rdk.ErrFatal
+		return 0, librdkafka.ErrFatal
 	}
 	l := c.open(line, partition, first)
 	for i := range records {
 		r := &records[i]
 		if !c.room(l, len(r.Value)+len(r.Key)) {
-			return i, rdk.ErrQueueFull
+			return i, librdkafka.ErrQueueFull
 		}
 		l.open.add(r.Value, r.Key, nil)
 	}
@@ -212,9 +214,9 @@ func (c *Client) Produce(line int, partition int32, first uint64, records []rdk.
 }
 
 // ProduceLetter takes one dead letter; it answers 0 or an error code.
-func (c *Client) ProduceLetter(line int, partition int32, number uint64, value []byte, letter rdk.Letter) int {
+func (c *Client) ProduceLetter(line int, partition int32, number uint64, value []byte, letter librdkafka.Letter) int {
 	if c.halted {
-		return rdk.ErrFatal
+		return librdkafka.ErrFatal
 	}
 	l := c.open(line, partition, number)
 	truncated := ""
@@ -227,7 +229,7 @@ func (c *Client) ProduceLetter(line int, partition int32, number uint64, value [
 		size += len(h) + recordExtra
 	}
 	if !c.room(l, size) {
-		return rdk.ErrQueueFull
+		return librdkafka.ErrQueueFull
 	}
 	l.open.add(value, nil, headers)
 	return 0
@@ -299,7 +301,7 @@ func (c *Client) Wake() {
 }
 
 // Track answers what is known of one line as of the last Poll.
-func (c *Client) Track(line int) rdk.Track { return c.lines[line].Track }
+func (c *Client) Track(line int) librdkafka.Track { return c.lines[line].Track }
 
 // Purge drops what was not sent, and with inflight also what was; what it drops counts as
 // failed. It may be called again: of a batch that was sent, and whose fate is not known, only
@@ -344,7 +346,7 @@ func (c *Client) Ready() error {
 
 // Events takes what was noted since the last call, and how much was dropped for want of
 // room.
-func (c *Client) Events() ([]rdk.Event, int) {
+func (c *Client) Events() ([]librdkafka.Event, int) {
 	if !c.noted.Load() {
 		return nil, 0
 	}
@@ -359,7 +361,7 @@ func (c *Client) Events() ([]rdk.Event, int) {
 const eventsMax = 64
 
 // note is called by any goroutine.
-func (c *Client) note(e rdk.Event) {
+func (c *Client) note(e librdkafka.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.noted.Store(true)

@@ -17,8 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/ringtail/ringtail/internal/franz"
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // connect makes franz-go's client, which is asked for the producer id and for who leads
@@ -114,7 +114,7 @@ func (c *Client) watch(ctx context.Context, kc *kgo.Client) {
 			wait, limit = lookAgain, min(2*limit, lookMax)
 			silent := c.newest.Load() != nil // greet speaks
 			if !silent || !down {
-				if cause := franz.Diagnose(ctx, c.opts.Brokers, c.opts.security()); cause != nil {
+				if cause := kafkaclient.Diagnose(ctx, c.opts.Brokers, c.opts.security()); cause != nil {
 					err = cause
 				}
 			}
@@ -122,7 +122,7 @@ func (c *Client) watch(ctx context.Context, kc *kgo.Client) {
 				c.notReady(err)
 			}
 			if !down {
-				c.note(rdk.Event{Code: errAllDown, Text: err.Error()})
+				c.note(librdkafka.Event{Code: errAllDown, Text: err.Error()})
 			}
 		}
 		down = err != nil
@@ -240,7 +240,7 @@ func reachAll(ctx context.Context, w wire, v *view, partitions []int32) error {
 	for broker := range leaders {
 		all.Go(func() {
 			if err := w.reach(ctx, broker, v.brokers[broker]); err != nil {
-				if !errors.As(err, new(*franz.Cause)) { // which names it
+				if !errors.As(err, new(*kafkaclient.Cause)) { // which names it
 					err = fmt.Errorf("broker %d at %s: %w", broker, v.brokers[broker], err)
 				}
 				mu.Lock()

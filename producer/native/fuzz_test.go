@@ -13,7 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // FuzzMetadata: whatever a broker says of a topic, there is a view of it, of bounded size, that
@@ -90,7 +90,7 @@ func FuzzAnswer(f *testing.F) {
 			if track.Acked > 0 && !called[int32(line)] {
 				t.Fatalf("line %d is acked, and nobody called it written", line)
 			}
-			if track.Reports > 3 || track.Acked > 0 && track.Failed != rdk.None {
+			if track.Reports > 3 || track.Acked > 0 && track.Failed != librdkafka.None {
 				t.Fatalf("line %d: %+v", line, track)
 			}
 			for _, n := range track.Invalid {

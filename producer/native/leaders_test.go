@@ -15,7 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // late is a wire whose brokers have written whatever they are asked to, and say so after a while.
@@ -262,7 +262,7 @@ func TestProbe(t *testing.T) {
 	if err := Probe(t.Context(), o); err == nil || !strings.Contains(err.Error(), "partition 3: nobody leads it") {
 		t.Error(err)
 	}
-	if r.c.Track(0).Failed != rdk.None {
+	if r.c.Track(0).Failed != librdkafka.None {
 		t.Error("it harmed another client")
 	}
 }

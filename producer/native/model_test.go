@@ -11,7 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // The model is one client after the other, single-threaded, with a Kafka that does to their
@@ -37,11 +37,11 @@ type model struct {
 	from    []uint64 // by line: number of the first record that the client was handed
 	handed  []uint64 // by line: number of the next one
 	calm    bool
-	poison  bool                  // records may be refused in this run
-	failure [modelLines]rdk.Track // by line, when it was first seen to have failed
-	lost    [modelParts]bool      // the client was told something of a partition that leaves its batch in doubt for good
-	faults  map[string]int        // what happened, over all runs
-	refused map[uint64]bool       // by id
+	poison  bool                         // records may be refused in this run
+	failure [modelLines]librdkafka.Track // by line, when it was first seen to have failed
+	lost    [modelParts]bool             // the client was told something of a partition that leaves its batch in doubt for good
+	faults  map[string]int               // what happened, over all runs
+	refused map[uint64]bool              // by id
 }
 
 // op is a request on its way.
@@ -136,7 +136,7 @@ func (m *model) begin() {
 	for _, p := range m.parts {
 		p.rest = 0
 	}
-	m.failure, m.lost = [modelLines]rdk.Track{}, [modelParts]bool{}
+	m.failure, m.lost = [modelLines]librdkafka.Track{}, [modelParts]bool{}
 	m.client = newClient(o, m.handed, m, func() time.Duration { return m.clock })
 	m.client.sizes = sizes{1, 700 + m.rng.IntN(700), 1400}
 	m.client.moveAfter = time.Duration(m.rng.IntN(300)) * time.Millisecond
@@ -202,12 +202,12 @@ func (m *model) publish() {
 // hand hands over a few records of a line.
 func (m *model) hand(line int) {
 	part := int32(line % modelParts)
-	var records []rdk.Record
+	var records []librdkafka.Record
 	for range 1 + m.rng.IntN(12) {
 		id := idOf(line, m.handed[line]+uint64(len(records)))
 		value := binary.BigEndian.AppendUint64(nil, id)
 		value = append(value, make([]byte, m.rng.IntN(300))...)
-		r := rdk.Record{Value: value}
+		r := librdkafka.Record{Value: value}
 		if m.rng.IntN(2) == 0 {
 			r.Key = []byte("key")
 		}
@@ -265,7 +265,7 @@ func (m *model) check() {
 			m.t.Fatalf("line %d: %d records are in the log twice, %d were counted", i, copies, m.maybe[i])
 		}
 		switch f := &m.failure[i]; {
-		case t.Failed == rdk.None:
+		case t.Failed == librdkafka.None:
 		case f.Reports == 0 || t.Failed < f.Failed: // what was under way may fail after what lies behind it
 			*f = t
 		case t.Failed != f.Failed || t.Err != f.Err:
@@ -402,14 +402,14 @@ func (m *model) settle() {
 	for range 200 * m.rng.IntN(2) {
 		m.step()
 	}
-	if taken, _ := m.client.Produce(0, 0, m.handed[0], []rdk.Record{{}}); taken != 0 {
+	if taken, _ := m.client.Produce(0, 0, m.handed[0], []librdkafka.Record{{}}); taken != 0 {
 		m.t.Fatal("a record is taken after a purge")
 	}
 }
 
 func (m *model) failed() bool {
 	for i := range modelLines {
-		if m.client.Track(i).Failed != rdk.None {
+		if m.client.Track(i).Failed != librdkafka.None {
 			return true
 		}
 	}

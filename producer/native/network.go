@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringtail/ringtail/internal/franz"
+	"github.com/ringtail/ringtail/internal/kafkaclient"
 )
 
 // wire carries requests to brokers: network, or the model's.
@@ -103,7 +103,7 @@ func (n *network) reach(ctx context.Context, broker int32, address string) error
 	}
 	defer s.release()
 	if _, err = n.conn(ctx, s, address); err != nil {
-		return franz.Explain(ctx, franz.PeerOf(broker, address, "", n.opts.Brokers), n.opts.security(), err)
+		return kafkaclient.Explain(ctx, kafkaclient.PeerOf(broker, address, "", n.opts.Brokers), n.opts.security(), err)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/internal/leaktest"
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }
@@ -66,7 +66,7 @@ func (r *rig) until(what string, so func() bool) {
 
 func (r *rig) acked(line int, n uint64) func() bool {
 	return func() bool {
-		if t := r.c.Track(line); t.Failed != rdk.None {
+		if t := r.c.Track(line); t.Failed != librdkafka.None {
 			r.t.Fatalf("line %d failed: %v", line, kerr.ErrorForCode(int16(t.Err)))
 		}
 		return r.c.Track(line).Acked == n
@@ -74,11 +74,11 @@ func (r *rig) acked(line int, n uint64) func() bool {
 }
 
 // hand hands records of a line over, from number 0, as the queue takes them.
-func (r *rig) hand(line int, records []rdk.Record) {
+func (r *rig) hand(line int, records []librdkafka.Record) {
 	n := 0
 	r.until("room", func() bool {
 		taken, code := r.c.Produce(line, int32(line), uint64(n), records[n:])
-		if n += taken; n < len(records) && code != rdk.ErrQueueFull {
+		if n += taken; n < len(records) && code != librdkafka.ErrQueueFull {
 			r.t.Fatalf("%d of %d records taken, code %d", n, len(records), code)
 		}
 		r.c.Send()
@@ -86,8 +86,8 @@ func (r *rig) hand(line int, records []rdk.Record) {
 	})
 }
 
-func records(n int) []rdk.Record {
-	out := make([]rdk.Record, n)
+func records(n int) []librdkafka.Record {
+	out := make([]librdkafka.Record, n)
 	for i := range out {
 		out[i].Value = fmt.Append(nil, i)
 	}
@@ -131,19 +131,19 @@ func TestRefused(t *testing.T) {
 	for _, c := range []struct {
 		err   *kerr.Error
 		marks []int32
-		want  rdk.Track
+		want  librdkafka.Track
 	}{
-		{kerr.TopicAuthorizationFailed, nil, rdk.Track{}},
-		{kerr.OutOfOrderSequenceNumber, nil, rdk.Track{Maybe: 50}},
-		{kerr.MessageTooLarge, nil, rdk.Track{}},
-		{kerr.InvalidRecord, []int32{3, 7}, rdk.Track{Invalids: 2, Different: 48, Invalid: []uint64{3, 7}}},
-		{kerr.InvalidRecord, nil, rdk.Track{Invalids: 50}},
+		{kerr.TopicAuthorizationFailed, nil, librdkafka.Track{}},
+		{kerr.OutOfOrderSequenceNumber, nil, librdkafka.Track{Maybe: 50}},
+		{kerr.MessageTooLarge, nil, librdkafka.Track{}},
+		{kerr.InvalidRecord, []int32{3, 7}, librdkafka.Track{Invalids: 2, Different: 48, Invalid: []uint64{3, 7}}},
+		{kerr.InvalidRecord, nil, librdkafka.Track{Invalids: 50}},
 	} {
 		t.Run(c.err.Message, func(t *testing.T) {
 			r := newRig(t, options(), 2)
 			kafkatest.Refuse(r.cluster, c.err.Code, c.marks...)
 			r.hand(0, records(50))
-			r.until("the refusal", func() bool { return r.c.Track(0).Failed != rdk.None })
+			r.until("the refusal", func() bool { return r.c.Track(0).Failed != librdkafka.None })
 			want := c.want
 			want.Err, want.Reports = int(c.err.Code), 50
 			if got := r.c.Track(0); fmt.Sprint(got) != fmt.Sprint(want) {
@@ -170,11 +170,11 @@ func TestQueueIsFull(t *testing.T) {
 		return nil, nil, false
 	})
 	taken, code := r.c.Produce(0, 0, 0, records(100))
-	if taken != 10 || code != rdk.ErrQueueFull {
+	if taken != 10 || code != librdkafka.ErrQueueFull {
 		t.Fatalf("%d taken, code %d", taken, code)
 	}
 	r.c.Send()
-	if taken, code = r.c.Produce(0, 0, 10, records(100)[10:]); taken != 10 || code != rdk.ErrQueueFull {
+	if taken, code = r.c.Produce(0, 0, 10, records(100)[10:]); taken != 10 || code != librdkafka.ErrQueueFull {
 		t.Fatalf("%d taken while a batch is under way, code %d", taken, code)
 	}
 	close(release)

@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
-	"github.com/ringtail/ringtail/producer/rdk"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // TestSize: requests grow while they are answered, a limit that nobody tells is found by halves, a
@@ -84,7 +84,7 @@ func TestOneBatchIsGivenUp(t *testing.T) {
 			}
 			client.settle(&answer{flight: f, err: errCut})
 			client.settle(&answer{flight: &flight{cancel: func() {}}, response: kmsg.NewPtrProduceResponse()}) // somebody else's
-			if track := client.Track(0); (track.Failed != rdk.None) != (c.up && try == aloneMax-1) {
+			if track := client.Track(0); (track.Failed != librdkafka.None) != (c.up && try == aloneMax-1) {
 				t.Errorf("%s, try %d: %+v", name, try, track)
 			}
 		}
@@ -111,7 +111,7 @@ func TestRequestLimit(t *testing.T) {
 			}
 			const lines = 8
 			r := newRig(t, o, lines, kfake.SeedTopics(int32(lines), "u"), kfake.ListenFn(listen))
-			recs := make([]rdk.Record, c.each)
+			recs := make([]librdkafka.Record, c.each)
 			for i := range recs {
 				recs[i].Value = make([]byte, 1000)
 			}

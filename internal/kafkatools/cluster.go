@@ -1,0 +1,274 @@
+package kafkatools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/producer/librdkafka"
+)
+
+// Cluster is how to reach Kafka.
+type Cluster struct {
+	Brokers    string            // --brokers
+	Properties map[string]string // --kafka-property
+}
+
+// Streams are where results (Out) and progress (Err) go. A terminal gets tables
+// that move; anything else gets text that can be read by a program.
+type Streams struct {
+	In          io.Reader
+	Out, Err    io.Writer
+	OutTerminal bool
+	ErrTerminal bool
+}
+
+// say writes one line of progress, also where an error has several (--expr's point at
+// the place).
+func (s Streams) say(format string, args ...any) {
+	_, _ = fmt.Fprintln(s.Err, "ringtail: "+unfolded(fmt.Sprintf(format, args...)))
+}
+
+// unfolded is text in one line.
+func unfolded(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// requestLimit is how long one request may take before a broker counts as away.
+const requestLimit = 10 * time.Second
+
+func requestMS() int { return int(requestLimit / time.Millisecond) }
+
+// kept are properties that a verb sets and that its promises rest on: why another value is refused.
+var kept = map[string]string{
+	"transactional.id":         "it is the verb's own",
+	"group.id":                 "set --group instead",
+	"enable.auto.commit":       "what is done is committed, not what was fetched",
+	"enable.auto.offset.store": "what is done is committed, not what was fetched",
+	"enable.partition.eof":     "without it the end of a partition is not seen",
+	"isolation.level":          "what was taken back would be processed",
+}
+
+// yielding are properties that a verb sets where nothing speaks against it. They stand in the way of
+// some that a user may set: the protocol of groups that knows no session.timeout.ms, acks=1.
+var yielding = []string{"enable.idempotence", "message.timeout.ms", "session.timeout.ms", "heartbeat.interval.ms"}
+
+// properties are librdkafka's: ours, then the verb's, then the user's. What is not understood is
+// a usage error that names it; nothing has been connected then.
+func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
+	if len(kafkaclient.Seeds(c.Brokers)) == 0 {
+		return nil, config.Usagef("--brokers is missing; give host:port,…")
+	}
+	if err := librdkafka.CheckProperties(c.Properties); err != nil {
+		return nil, config.Usagef("%w", err)
+	}
+	all := map[string]string{"client.id": "ringtail", "enable.metrics.push": "false", "log_level": "0"}
+	maps.Copy(all, verb)
+	ours := map[string]string{} // by librdkafka's name
+	for name := range all {
+		ours[librdkafka.Canonical(name)] = name
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Properties)) {
+		value, mine := c.Properties[name], ours[librdkafka.Canonical(name)]
+		switch why := kept[mine]; {
+		case librdkafka.Canonical(name) == librdkafka.Canonical("bootstrap.servers"):
+			return nil, config.Usagef("--kafka-property %s: set --brokers instead", name)
+		case why != "" && value != all[mine]:
+			return nil, config.Usagef("--kafka-property %s: %s", name, why)
+		}
+		delete(all, mine) // the user's may have another name
+		all[name] = value
+	}
+	reads := verb["group.id"] != ""
+	if librdkafka.CheckClient(all, reads) != nil {
+		for _, name := range yielding {
+			if _, set := c.Properties[name]; !set {
+				delete(all, name)
+			}
+		}
+		if err := librdkafka.CheckClient(all, reads); err != nil {
+			return nil, config.Usagef("%w", err)
+		}
+	}
+	all["bootstrap.servers"] = c.Brokers
+	return all, nil
+}
+
+// config is properties as confluent-kafka-go takes them.
+func (c Cluster) config(verb map[string]string) (*kafka.ConfigMap, error) {
+	all, err := c.properties(verb)
+	if err != nil {
+		return nil, err
+	}
+	cm := kafka.ConfigMap{}
+	for k, v := range all {
+		cm[k] = v
+	}
+	return &cm, nil
+}
+
+// admin makes an admin client; close it.
+func (c Cluster) admin() (*kafka.AdminClient, error) {
+	cm, err := c.config(nil)
+	if err != nil {
+		return nil, err
+	}
+	a, err := kafka.NewAdminClient(cm)
+	if err != nil {
+		return nil, config.Usagef("--kafka-property: %w", err)
+	}
+	return a, nil
+}
+
+// asker is what can be asked about topics: an admin client, a producer, a consumer.
+type asker interface {
+	GetMetadata(topic *string, allTopics bool, timeoutMs int) (*kafka.Metadata, error)
+}
+
+// metadataSoon is when a broker that has not answered is looked for.
+const metadataSoon = 2 * time.Second
+
+// metadata asks about a topic, or about all for "". Where no broker answers, the error says why.
+func (c Cluster) metadata(a asker, name string) (*kafka.Metadata, error) {
+	topic, all := &name, false
+	if name == "" {
+		topic, all = nil, true
+	}
+	md, err := a.GetMetadata(topic, all, int(metadataSoon/time.Millisecond))
+	if err == nil {
+		return md, nil
+	}
+	security, _ := kafkaclient.SecurityOf(c.Properties)
+	if _, _, cause := kafkaclient.Bootstrap(context.Background(), kafkaclient.Seeds(c.Brokers), security); cause != nil {
+		return nil, c.blame(cause)
+	}
+	if md, err = a.GetMetadata(topic, all, requestMS()); err != nil {
+		return nil, c.unreached(err)
+	}
+	return md, nil
+}
+
+// lookup asks about one topic. A topic that is not there is a usage error.
+func (c Cluster) lookup(a asker, name string) (*kafka.Metadata, *kafka.TopicMetadata, error) {
+	if name == "" {
+		return nil, nil, config.Usagef("--topic is missing; name one of `ringtail topics list`")
+	}
+	md, err := c.metadata(a, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := md.Topics[name]
+	switch code := t.Error.Code(); {
+	case code == kafka.ErrUnknownTopicOrPart || code == kafka.ErrUnknownTopic || code == kafka.ErrNoError && len(t.Partitions) == 0:
+		return nil, nil, config.Usagef("topic %s does not exist; `ringtail topics list --brokers %s` names those that do", name, c.Brokers)
+	case code == kafka.ErrTopicException:
+		return nil, nil, config.Usagef("%q is not a name that a topic can have", name)
+	case code != kafka.ErrNoError:
+		return nil, nil, fmt.Errorf("topic %s: %w", name, t.Error)
+	}
+	return md, &t, nil
+}
+
+// topic is lookup for who is going to read or write it: at least one of its leaders takes a connection.
+func (c Cluster) topic(a asker, name string) (*kafka.TopicMetadata, error) {
+	for deadline := time.Now().Add(requestLimit); ; time.Sleep(lookAgain) {
+		md, t, err := c.lookup(a, name)
+		if err != nil {
+			return nil, err
+		}
+		reached, cause := c.connect(md, t)
+		if cause == nil || reached > 0 {
+			return t, nil
+		}
+		if time.Now().After(deadline) || !mayPass(cause) {
+			return nil, c.blame(fmt.Errorf("topic %s cannot be read or written: %w", name, cause))
+		}
+	}
+}
+
+// connect goes to the leaders of a topic, or to all brokers where there is none: how many of them take
+// a connection, and why others do not. librdkafka would wait for them without a word.
+func (c Cluster) connect(md *kafka.Metadata, t *kafka.TopicMetadata) (reached int, cause error) {
+	var peers []kafkaclient.Peer
+	for _, b := range md.Brokers {
+		if t == nil || slices.ContainsFunc(t.Partitions, func(p kafka.PartitionMetadata) bool { return p.Leader == b.ID }) {
+			peers = append(peers, kafkaclient.PeerOf(b.ID, net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), "", kafkaclient.Seeds(c.Brokers)))
+		}
+	}
+	security, _ := kafkaclient.SecurityOf(c.Properties)
+	return kafkaclient.Connect(context.Background(), peers, security)
+}
+
+// mayPass tells whether a leader may be there soon, or another one: it is being started, or elected.
+func mayPass(cause error) bool {
+	var dns *net.DNSError
+	return !errors.As(cause, &dns)
+}
+
+// unreached says why brokers did not answer, or, where nothing is found, what librdkafka says.
+func (c Cluster) unreached(err error) error {
+	if cause := c.diagnose(); cause != nil {
+		err = cause
+	}
+	return c.blame(err)
+}
+
+// diagnose returns what is in the way to Kafka, nil where nothing is found.
+func (c Cluster) diagnose() error {
+	security, _ := kafkaclient.SecurityOf(c.Properties)
+	return kafkaclient.Diagnose(context.Background(), kafkaclient.Seeds(c.Brokers), security)
+}
+
+// because adds to an answer that did not come in time why it did not, where that is found.
+func (c Cluster) because(err error) error {
+	if !isCode(err, kafka.ErrTimedOut) && !isCode(err, kafka.ErrTransport) && !isCode(err, kafka.ErrLeaderNotAvailable) {
+		return err
+	}
+	if cause := c.diagnose(); cause != nil {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+func (c Cluster) blame(err error) error {
+	return fmt.Errorf("--brokers %s: not reached: %w", c.Brokers, err)
+}
+
+// within runs f, but does not wait for it beyond limit: some of librdkafka's calls
+// wait for brokers that may be gone. Nobody else uses what f closes, before or after.
+func within(limit time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	select {
+	case <-done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
+// await waits until all that was handed to a producer has been reported, for so long at the most,
+// and returns how much has not. The producer's own Flush may return while a goroutine that it began
+// is still in C, and Close frees under that what it uses.
+func await(p *kafka.Producer, limit time.Duration) (left int) {
+	for deadline := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		if left = p.Len(); left == 0 || time.Now().After(deadline) {
+			return left
+		}
+	}
+}
+
+// isCode tells whether an error is librdkafka's of that code.
+func isCode(err error, code kafka.ErrorCode) bool {
+	var e kafka.Error
+	return errors.As(err, &e) && e.Code() == code
+}

@@ -1,0 +1,318 @@
+package kafkatools
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/producer/librdkafka"
+)
+
+// ConsumeOptions say what to read and how to show it.
+type ConsumeOptions struct {
+	Topic     string
+	Group     string // --group; "": no group, nothing is committed
+	From      string // --from: beginning, end, an offset, -N, or a time
+	Partition int    // --partition; −1: all
+	Count     int64  // --count; 0: no limit
+	UntilEnd  bool   // --until-end
+	Format    string // --format: text, value, json
+	CountBy   string // --count-by: a top-level field; "": print records
+	Metrics   string // --metrics HOST:PORT; "": none
+}
+
+const (
+	pollMS      = 100
+	rangeMS     = 5000 // for partitions without a leader, which never answer
+	commitEvery = time.Second
+	closeLimit  = 10 * time.Second
+	sayEvery    = 5 * time.Second
+	bufferBytes = 64 << 10
+)
+
+// consumption is one run of Consume. It is one goroutine; changes of the group come
+// among the records.
+//
+//	wanted ──assign──► reading ──record or "end of partition" at its end──► done
+//
+// ends holds, with UntilEnd, where each partition ended when the run began. A
+// partition is done once something says that its position has got there: a record
+// with that offset or a later one, or the partition's end, since the last offset
+// may be a transaction's marker, which is never handed out as a record.
+type consumption struct {
+	o         ConsumeOptions
+	s         Streams
+	out       *bufio.Writer
+	sink      recordSink
+	reader    *librdkafka.Reader
+	standing  *standing
+	progress  *progress
+	start     moment // --from
+	ends      map[int32]int64
+	admin     *kafka.AdminClient
+	id        kafka.UUID // the topic's when the run began
+	known     int32      // partitions that the topic had when it was last looked at
+	looked    time.Time
+	assigned  bool
+	committed time.Time
+	said      time.Time
+	read      int64
+}
+
+// recordSink shows records.
+type recordSink interface {
+	record(m *librdkafka.Message) error
+	idle() // nothing more to read right now
+	end() error
+}
+
+// Consume reads a topic until ctx ends, or until what the options say. What it has
+// shown is committed for the group before it returns.
+func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error {
+	r := &consumption{o: o, s: s, out: bufio.NewWriterSize(s.Out, bufferBytes), standing: newStanding(o)}
+	if err := cmp.Or(r.prepare(), c.refuseReset("consume")); err != nil {
+		return err
+	}
+	properties, err := c.properties(r.properties())
+	if err != nil {
+		return err
+	}
+	if r.admin, err = c.admin(); err != nil {
+		return err
+	}
+	defer r.admin.Close()
+	partitions, err := r.look(c)
+	if err != nil {
+		return err
+	}
+	if r.reader, err = librdkafka.NewReader(properties, o.Topic); err != nil {
+		return config.Usagef("%w", err)
+	}
+	r.standing.ask(r.reader)
+	defer r.close()
+	if o.Metrics != "" {
+		stop, err := r.standing.expose(o.Metrics, s)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if err := r.findEnds(partitions); err != nil {
+		return c.because(err)
+	}
+	if err := r.join(partitions); err != nil {
+		return err
+	}
+	err = r.loop(ctx)
+	if e := r.commitLast(err); err == nil {
+		err = e
+	}
+	r.progress.clear()
+	if e := r.sink.end(); err == nil {
+		err = e
+	}
+	if e := r.out.Flush(); err == nil {
+		err = e
+	}
+	return cmp.Or(err, r.standing.losses.err())
+}
+
+// prepare checks the options.
+func (r *consumption) prepare() error {
+	var err error
+	if r.start, err = parseMoment("--from", r.o.From, time.Now()); err != nil {
+		return err
+	}
+	switch {
+	case r.o.Count < 0:
+		return config.Usagef("--count is %d; must be at least 0", r.o.Count)
+	case r.o.Group != "" && r.o.Partition >= 0:
+		return config.Usagef("--partition: the group deals out partitions; leave out --group or --partition")
+	}
+	r.progress = newProgress(r.s, "consumed", r.share)
+	r.progress.also = r.standing.String
+	if r.s.OutTerminal {
+		r.progress.s.ErrTerminal = false // two things cannot move on one screen
+	}
+	if r.o.CountBy != "" {
+		r.sink = newCounter(r.o.CountBy, r.out, r.s, r.standing)
+		return nil
+	}
+	r.sink, err = newPrinter(r.o.Format, r.o.Topic, r.out)
+	return err
+}
+
+// properties are librdkafka's for this run.
+func (r *consumption) properties() map[string]string {
+	p := map[string]string{
+		"group.id":                 r.o.Group,
+		"enable.auto.commit":       "false", // what was shown is committed, not what was fetched
+		"enable.auto.offset.store": "false",
+		"enable.partition.eof":     "true",
+		"auto.offset.reset":        "earliest", // never past records that are there, whatever --from says
+		"allow.auto.create.topics": "false",
+		// Whenever 100,000 records wait to be shown, librdkafka stops fetching, by default for a
+		// second, however soon they are gone.
+		"fetch.queue.backoff.ms": "10",
+		// A group deals out new partitions when its leader's client has seen them; by default that
+		// looks every five minutes.
+		"topic.metadata.refresh.interval.ms": strconv.Itoa(int(partitionsEvery / time.Millisecond)),
+	}
+	if r.o.Group == "" {
+		p["group.id"] = fmt.Sprintf("ringtail-%016x", rand.Uint64()) // the client wants one; it is never joined
+	}
+	return p
+}
+
+func (r *consumption) close() {
+	within(closeLimit, r.reader.Close)
+}
+
+// look finds the topic's partitions, those that are wanted.
+func (r *consumption) look(c Cluster) ([]int32, error) {
+	t, err := c.topic(r.admin, r.o.Topic)
+	if err != nil {
+		return nil, err
+	}
+	r.known, r.looked = int32(len(t.Partitions)), time.Now()
+	r.id, _ = topicID(r.admin, r.o.Topic)
+	if err := partitionOf(t, r.o.Partition); err != nil {
+		return nil, err
+	}
+	var wanted []int32
+	for _, p := range t.Partitions {
+		if r.o.Partition >= 0 && int32(r.o.Partition) != p.ID {
+			continue
+		}
+		if r.o.UntilEnd && p.Leader < 0 {
+			return nil, fmt.Errorf("topic %s, partition %d: it has no leader, so its end is not known; `ringtail topics describe %s` shows it", r.o.Topic, p.ID, r.o.Topic)
+		}
+		wanted = append(wanted, p.ID)
+	}
+	return wanted, nil
+}
+
+// findEnds notes where the partitions end now. A transaction that is still open ends a
+// partition before its records: they may never become readable.
+func (r *consumption) findEnds(partitions []int32) error {
+	if !r.o.UntilEnd {
+		return nil
+	}
+	_, next, err := r.reader.Range(partitions, requestMS())
+	if err != nil {
+		return fmt.Errorf("topic %s: the ends of its partitions are not known: %w", r.o.Topic, err)
+	}
+	r.ends = map[int32]int64{}
+	for _, end := range next {
+		r.ends[end.Partition] = end.Offset
+	}
+	return nil
+}
+
+func (r *consumption) loop(ctx context.Context) error {
+	each := func(m *librdkafka.Message) error { return r.record(ctx, m) }
+	wait := 0
+	for ctx.Err() == nil && !r.enough() {
+		n, err := r.reader.Fetch(wait, each)
+		if err != nil {
+			return err
+		}
+		r.standing.read.Store(r.read)
+		r.progress.at(r.read)
+		wait = 0
+		if n == 0 {
+			// Nothing is there: show what there was, then wait for more.
+			r.sink.idle()
+			if err := r.out.Flush(); err != nil {
+				return err
+			}
+			wait = pollMS
+		}
+		if time.Since(r.committed) > commitEvery {
+			if err := r.commit(0); err != nil {
+				r.progress.aloud("%v", err)
+			}
+		}
+		if err := r.added(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enough tells whether --count or --until-end are fulfilled.
+func (r *consumption) enough() bool {
+	return r.o.Count > 0 && r.read >= r.o.Count || r.o.UntilEnd && r.assigned && r.standing.pending == 0
+}
+
+// share is how much of what is wanted has been read; 0: not known.
+func (r *consumption) share() float64 {
+	if r.o.Count > 0 {
+		return float64(r.read) / float64(r.o.Count)
+	}
+	if left, ok := r.standing.left(r.ends); ok && r.o.UntilEnd && r.read > 0 {
+		return float64(r.read) / float64(r.read+left)
+	}
+	return 0
+}
+
+// record takes a record, or what librdkafka says among records.
+func (r *consumption) record(ctx context.Context, m *librdkafka.Message) error {
+	switch m.Err {
+	case kafka.ErrNoError, kafka.ErrPartitionEOF:
+	case kafka.ErrAssignPartitions:
+		return r.given(ctx, m.Partitions)
+	case kafka.ErrRevokePartitions:
+		return r.taken(m.Partitions)
+	default:
+		return r.trouble(kafka.NewError(m.Err, string(m.Value), false))
+	}
+	p := r.standing.of(m.Partition)
+	if p == nil || r.enough() {
+		return nil // the rest of a batch
+	}
+	if next := p.next.Load(); next >= 0 && m.Offset != next {
+		first, _ := r.reader.Ends(m.Partition)
+		if text := r.standing.losses.crossed(m.Partition, next, m.Offset, first); text != "" {
+			r.progress.aloud("%s", text)
+			p.next.Store(m.Offset)
+		}
+	}
+	end, bounded := r.ends[m.Partition], r.o.UntilEnd // a partition that is newer than the run ends at 0
+	switch {
+	case bounded && m.Offset >= end: // behind what is wanted, be it record or end
+		p.next.Store(max(p.next.Load(), end))
+	case m.Err == kafka.ErrPartitionEOF:
+		p.next.Store(m.Offset) // behind a transaction's marker, too
+	default:
+		if err := r.sink.record(m); err != nil {
+			return err
+		}
+		r.read++
+		p.next.Store(m.Offset + 1)
+	}
+	if bounded && p.next.Load() >= end {
+		r.standing.finish(p)
+	}
+	return nil
+}
+
+// trouble is what librdkafka says beside records. It goes on trying; so do we,
+// unless it cannot get better.
+func (r *consumption) trouble(err error) error {
+	if isCode(err, kafka.ErrFatal) || isOneOf(err, hopeless) {
+		return fmt.Errorf("topic %s: %w", r.o.Topic, err)
+	}
+	if time.Since(r.said) > sayEvery {
+		r.progress.aloud("%v; trying on", err)
+		r.said = time.Now()
+	}
+	return nil
+}

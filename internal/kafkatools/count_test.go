@@ -1,0 +1,91 @@
+package kafkatools
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ringtail/ringtail/producer/librdkafka"
+)
+
+// TestTableOnATerminal: each drawing covers the one before, and what is in the
+// records cannot move the cursor.
+func TestTableOnATerminal(t *testing.T) {
+	var screen, said bytes.Buffer
+	c := newCounter("user", bufio.NewWriter(&screen), Streams{Err: &said, OutTerminal: true}, newStanding(ConsumeOptions{}))
+	record := func(value string) {
+		if err := c.record(&librdkafka.Message{Value: []byte(value)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record(`{"user":"a\u001b[2J"}`)
+	if err := c.out.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	first := screen.String()
+	if !strings.Contains(first, "user") || strings.Contains(first, "\x1b") {
+		t.Errorf("the first table is %q", first)
+	}
+	for i := range 30 {
+		record(fmt.Sprintf(`{"user":"u%02d"}`, i))
+	}
+	record(`{}`)
+	screen.Reset()
+	c.draw(tableRows)
+	_ = c.out.Flush()
+	second := screen.String()
+	if !strings.HasPrefix(second, "\x1b[3A\x1b[J") || strings.Count(second, "\n") != tableRows+3 || !strings.Contains(second, "and 11 more") || !strings.HasSuffix(second, "32 records, 0 partitions, lag 0\n") {
+		t.Errorf("the second table is %q", second)
+	}
+	screen.Reset()
+	if err := c.end(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.out.Flush()
+	if last := screen.String(); strings.Count(last, "\n") != 33 || !strings.Contains(said.String(), "1 of 32 records") {
+		t.Errorf("the last table is %q, said is %q", last, said.String())
+	}
+}
+
+func TestTopLevel(t *testing.T) {
+	for _, c := range []struct {
+		record, field, value string
+		ok, object           bool
+	}{
+		{`{"a":"x\u00e9\n"}`, "a", "xé\n", true, true},
+		{`{"a":1.50}`, "a", "1.50", true, true},
+		{`{"a": {"b": [1, 2]} }`, "a", `{"b": [1, 2]}`, true, true},
+		{`{"a":null}`, "a", "null", true, true},
+		{`{"\u0061":true}`, "a", "true", true, true},
+		{`{"a":1,"a":2}`, "a", "2", true, true},
+		{`{"b":{"a":1}}`, "a", "", false, true},
+		{`[1]`, "a", "", false, false},
+		{`null`, "a", "", false, false},
+		{`{"a":1} x`, "a", "", false, false},
+		{``, "a", "", false, false},
+	} {
+		value, ok, object := topLevel([]byte(c.record), c.field)
+		if value != c.value || ok != c.ok || object != c.object {
+			t.Errorf("%s of %q is %q %v %v", c.field, c.record, value, ok, object)
+		}
+	}
+}
+
+func TestCountsAreALineEach(t *testing.T) {
+	var out bytes.Buffer
+	c := newCounter("user", bufio.NewWriter(&out), Streams{}, newStanding(ConsumeOptions{}))
+	for _, value := range []string{`"a\tb\nc"`, `"日本"`, `{"x":"\t"}`, `1.50`} {
+		if err := c.record(&librdkafka.Message{Value: []byte(`{"user":` + value + `}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.end(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.out.Flush()
+	if want := "1.50\t1\n\"a\\tb\\nc\"\t1\n{\"x\":\"\\t\"}\t1\n日本\t1\n"; out.String() != want {
+		t.Errorf("got  %q\nwant %q", out.String(), want)
+	}
+}

@@ -1,0 +1,205 @@
+package kafkatools
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"text/tabwriter"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/kafkaclient"
+)
+
+// DescribeTopic prints a topic's settings and, for each partition, leader,
+// replicas, in-sync replicas, first and next offset, and bytes on the leader's disk;
+// with a group, how far that has got, how far it is behind, and which member reads.
+func DescribeTopic(ctx context.Context, c Cluster, name, group string, s Streams) error {
+	a, err := c.admin()
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	md, t, err := c.lookup(a, name)
+	if err != nil {
+		return err
+	}
+	if _, cause := c.connect(md, t); cause != nil {
+		s.say("not everything can be told: %v", cause)
+	}
+	slices.SortFunc(t.Partitions, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
+	d := c.askAll(ctx, a, t, group)
+	replicas := 0
+	for _, p := range t.Partitions {
+		replicas = max(replicas, len(p.Replicas))
+	}
+	_, _ = fmt.Fprintf(s.Out, "topic %s: %d partitions, %d replicas\n", name, len(t.Partitions), replicas)
+	for _, setting := range d.settings {
+		_, _ = fmt.Fprintf(s.Out, "config %s\n", setting)
+	}
+	header := "PARTITION\tLEADER\tREPLICAS\tIN-SYNC\tFIRST\tNEXT\tBYTES"
+	var lags map[int32]int64
+	if group != "" {
+		header += "\tCOMMITTED\tLAG\tMEMBER"
+	}
+	switch {
+	case d.groupErr != nil:
+		s.say("group %s is not known: %v", group, d.groupErr)
+	case group != "":
+		lags = d.group.lags(d.next)
+		_, _ = fmt.Fprintln(s.Out, d.group.summary(group, len(t.Partitions), lags))
+	}
+	if d.sizesErr != nil && len(d.sizes) < led(*t) { // a broker that is gone leads nothing, and is not missed
+		s.say("sizes are not all known: %v", d.sizesErr)
+	}
+	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, header)
+	for _, p := range t.Partitions {
+		leader := "none"
+		if p.Leader >= 0 {
+			leader = strconv.Itoa(int(p.Leader))
+		}
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s", p.ID, leader, ids(p.Replicas), ids(p.Isrs),
+			known(d.first, p.ID), known(d.next, p.ID), known(d.sizes, p.ID))
+		if group != "" {
+			_, _ = fmt.Fprintf(w, "\t%s\t%s\t%s", known(d.group.committed, p.ID), known(lags, p.ID), cmp.Or(d.group.readers[p.ID], "-"))
+		}
+		_, _ = fmt.Fprintln(w)
+	}
+	return w.Flush()
+}
+
+// description is what the brokers tell about a topic beside its metadata.
+type description struct {
+	first, next, sizes map[int32]int64
+	sizesErr           error // why some are missing
+	settings           []string
+	group              groupView
+	groupErr           error
+}
+
+// askAll asks for all of it at once: a broker that does not answer costs its limit of
+// time once, and what the others tell is there.
+func (c Cluster) askAll(ctx context.Context, a *kafka.AdminClient, t *kafka.TopicMetadata, group string) *description {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	d := &description{}
+	var wg sync.WaitGroup
+	wg.Go(func() { d.first = offsets(ctx, a, t.Topic, t.Partitions, kafka.EarliestOffsetSpec) })
+	wg.Go(func() { d.next = offsets(ctx, a, t.Topic, t.Partitions, kafka.LatestOffsetSpec) })
+	wg.Go(func() { d.sizes, d.sizesErr = c.sizes(ctx, t.Topic) })
+	wg.Go(func() { d.settings = settings(ctx, a, t.Topic) })
+	if group != "" {
+		wg.Go(func() { d.group, d.groupErr = c.group(ctx, a, group, t.Topic, t.Partitions) })
+	}
+	wg.Wait()
+	return d
+}
+
+func ids(list []int32) string {
+	if len(list) == 0 {
+		return "-"
+	}
+	out := make([]string, len(list))
+	for i, id := range list {
+		out[i] = strconv.Itoa(int(id))
+	}
+	return strings.Join(out, ",")
+}
+
+// known is a partition's number, "-" where nobody could tell it.
+func known(m map[int32]int64, partition int32) string {
+	if n, ok := m[partition]; ok {
+		return strconv.FormatInt(n, 10)
+	}
+	return "-"
+}
+
+// offsets asks the leaders of those partitions that have one.
+func offsets(ctx context.Context, a *kafka.AdminClient, name string, partitions []kafka.PartitionMetadata, spec kafka.OffsetSpec) map[int32]int64 {
+	asked := map[kafka.TopicPartition]kafka.OffsetSpec{}
+	for _, p := range partitions {
+		if p.Leader >= 0 {
+			asked[kafka.TopicPartition{Topic: &name, Partition: p.ID}] = spec
+		}
+	}
+	out := map[int32]int64{}
+	if len(asked) == 0 {
+		return out
+	}
+	result, err := a.ListOffsets(ctx, asked, kafka.SetAdminRequestTimeout(requestLimit))
+	if err != nil {
+		return out
+	}
+	for tp, info := range result.ResultInfos {
+		if info.Error.Code() == kafka.ErrNoError {
+			out[tp.Partition] = int64(info.Offset)
+		}
+	}
+	return out
+}
+
+// settings are the topic's own, those that differ from the brokers' defaults.
+func settings(ctx context.Context, a *kafka.AdminClient, name string) []string {
+	result, err := a.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: name}},
+		kafka.SetAdminRequestTimeout(requestLimit))
+	var out []string
+	if err != nil || len(result) != 1 {
+		return out
+	}
+	for key, entry := range result[0].Config {
+		if entry.Source == kafka.ConfigSourceDynamicTopic {
+			out = append(out, key+"="+entry.Value)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// sizes are the bytes of each partition on its leader, as far as the brokers tell, and
+// why some are missing. librdkafka has no request for them, so franz-go asks.
+func (c Cluster) sizes(ctx context.Context, name string) (map[int32]int64, error) {
+	out := map[int32]int64{}
+	security, err := kafkaclient.SecurityOf(c.Properties)
+	if err != nil {
+		return out, err
+	}
+	client, err := kgo.NewClient(append(security.Options(), kgo.SeedBrokers(kafkaclient.Seeds(c.Brokers)...), kgo.ClientID("ringtail"))...)
+	if err != nil {
+		return out, err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	topics, err := admin.ListTopics(ctx, name)
+	if err != nil {
+		return out, err
+	}
+	dirs, err := admin.DescribeAllLogDirs(ctx, topics.TopicsSet())
+	dirs.Each(func(d kadm.DescribedLogDir) {
+		if d.Err != nil {
+			err = d.Err
+		}
+		d.Topics.Each(func(p kadm.DescribedLogDirPartition) {
+			detail := topics[name].Partitions[p.Partition]
+			if p.Topic == name && !p.IsFuture && detail.Leader == d.Broker {
+				out[p.Partition] = p.Size
+			}
+		})
+	})
+	return out, err
+}
+
+// partitionOf checks --partition against what the topic has; −1 is any.
+func partitionOf(t *kafka.TopicMetadata, partition int) error {
+	if partition >= len(t.Partitions) || partition < -1 {
+		return config.Usagef("--partition is %d; topic %s has 0 to %d", partition, t.Topic, len(t.Partitions)-1)
+	}
+	return nil
+}

@@ -1,0 +1,23 @@
+// Package kafkatools is what ringtail's verbs beside serve do with Kafka: topics,
+// produce, consume, process. Each verb is an options struct and a function; cmd/ringtail
+// binds them to flags.
+//
+//	topics   cluster.go  how to reach Kafka      produce  produce.go   records to a topic
+//	         topics.go   create, list, delete             generate.go  … made up
+//	         describe.go leaders, offsets, sizes          input.go     … JSON of any layout
+//	groups   groups.go   list, describe, reset            source.go    … paced
+//	         describe_group.go  lag                       feed.go      … to a Ringtail
+//	consume  consume.go  ends, the loop                   limits.go    how large, what is refused
+//	         positions.go, moment.go  --from     process  process.go   exactly once
+//	         group.go    groups, commits                  process_read.go   positions
+//	         losses.go   what is gone                     process_write.go  transactions
+//	         standing.go positions, lag                   process_bad.go    --on-error
+//	         metrics.go  --metrics                        transform.go      --expr
+//	         format.go   text, value, json                exact.go          its integers
+//	         count.go    --count-by
+//
+// Everything that talks to Kafka is librdkafka, by confluent-kafka-go and, for
+// consume, by producer/librdkafka's Reader, which is four times as fast (docs/EXPERIMENTS.md);
+// so -X takes the same properties as serve does. Errors are one line in the words of the
+// flags: a config.UsageError where the flags are wrong or name a topic that is not there.
+package kafkatools

@@ -1,0 +1,145 @@
+package kafkatools
+
+import (
+	"bufio"
+	"encoding/json"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/producer/librdkafka"
+)
+
+// printer writes one line a record.
+type printer struct {
+	out    *bufio.Writer
+	topic  string
+	format func(dst []byte, topic string, m *librdkafka.Message) []byte
+	line   []byte
+}
+
+func newPrinter(format, topic string, out *bufio.Writer) (*printer, error) {
+	p := &printer{out: out, topic: topic}
+	switch format {
+	case "text":
+		p.format = appendText
+	case "value":
+		p.format = func(dst []byte, _ string, m *librdkafka.Message) []byte { return append(dst, m.Value...) }
+	case "json":
+		p.format = appendJSON
+	default:
+		return nil, config.Usagef("--format %q is unknown; one of text, value, json", format)
+	}
+	return p, nil
+}
+
+func (p *printer) record(m *librdkafka.Message) error {
+	p.line = append(p.format(p.line[:0], p.topic, m), '\n')
+	_, err := p.out.Write(p.line)
+	return err
+}
+
+func (p *printer) idle()      {}
+func (p *printer) end() error { return nil }
+
+// appendText: topic:partition:offset: key=… value=…, null for a tombstone, as for a record that is
+// JSON's null; appendJSON tells the two apart.
+func appendText(dst []byte, topic string, m *librdkafka.Message) []byte {
+	dst = append(dst, topic...)
+	dst = append(dst, ':')
+	dst = strconv.AppendInt(dst, int64(m.Partition), 10)
+	dst = append(dst, ':')
+	dst = strconv.AppendInt(dst, m.Offset, 10)
+	dst = append(dst, ": key="...)
+	dst = append(dst, m.Key...)
+	dst = append(dst, " value="...)
+	if m.Value == nil {
+		return append(dst, "null"...) // a tombstone
+	}
+	return append(dst, m.Value...)
+}
+
+// appendJSON: topic, partition, offset, timestamp (ms), key, value, headers.
+func appendJSON(dst []byte, topic string, m *librdkafka.Message) []byte {
+	dst = append(dst, `{"topic":`...)
+	dst = appendString(dst, []byte(topic))
+	dst = append(dst, `,"partition":`...)
+	dst = strconv.AppendInt(dst, int64(m.Partition), 10)
+	dst = append(dst, `,"offset":`...)
+	dst = strconv.AppendInt(dst, m.Offset, 10)
+	dst = append(dst, `,"timestamp":`...)
+	dst = strconv.AppendInt(dst, m.Timestamp(), 10)
+	dst = append(dst, `,"key":`...)
+	if m.Key == nil {
+		dst = append(dst, "null"...)
+	} else {
+		dst = appendString(dst, m.Key)
+	}
+	dst = append(dst, `,"value":`...)
+	if m.Value == nil {
+		dst = append(dst, "null"...) // a tombstone
+	} else {
+		dst = appendString(dst, m.Value)
+	}
+	dst = append(dst, `,"headers":{`...)
+	for i, h := range m.Headers() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, []byte(h.Key))
+		dst = append(dst, ':')
+		dst = appendString(dst, h.Value)
+	}
+	return append(dst, "}}"...)
+}
+
+// appendString writes bytes as a JSON string. Text stays as it is; bytes that are
+// not UTF-8 become U+FFFD.
+func appendString(dst, s []byte) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for len(s) > 0 {
+		c := s[0]
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\n':
+			dst = append(dst, `\n`...)
+		case c == '\r':
+			dst = append(dst, `\r`...)
+		case c == '\t':
+			dst = append(dst, `\t`...)
+		case c < ' ':
+			dst = append(dst, `\u00`...)
+			dst = append(dst, hex[c>>4], hex[c&15])
+		case c < utf8.RuneSelf:
+			dst = append(dst, c)
+		default:
+			r, n := utf8.DecodeRune(s)
+			dst = utf8.AppendRune(dst, r)
+			s = s[n:]
+			continue
+		}
+		s = s[1:]
+	}
+	return append(dst, '"')
+}
+
+// topLevel is the value of a record's top-level field as text: a string unescaped,
+// anything else its JSON. ok is false where the field is missing; object is false
+// where the record is no JSON object.
+func topLevel(record []byte, field string) (value string, ok, object bool) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(record, &fields); err != nil || fields == nil {
+		return "", false, false
+	}
+	raw, ok := fields[field]
+	if !ok {
+		return "", false, true
+	}
+	var s string
+	if raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+		return s, true, true
+	}
+	return string(raw), true, true
+}

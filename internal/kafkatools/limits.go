@@ -1,0 +1,108 @@
+package kafkatools
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// Bounds of librdkafka for its message.max.bytes, and its default for that and for batch.size.
+const (
+	messageMaxLeast   = 1000
+	messageMaxMost    = 1_000_000_000
+	messageMaxDefault = 1_000_000
+)
+
+// limit is how large a record may be that goes to a topic.
+type limit struct {
+	topic string
+	bytes int  // the topic's max.message.bytes; 0: not known, brokers tell it to those who may describe configurations
+	user  int  // -X message.max.bytes; 0: not given
+	loose bool // records are compressed, and it is the compressed size that the topic limits
+}
+
+// limitOf asks for a topic's limit.
+func (c Cluster) limitOf(ctx context.Context, a *kafka.AdminClient, topic string) limit {
+	l := limit{topic: topic}
+	l.user, _ = strconv.Atoi(c.Properties["message.max.bytes"])
+	codec := c.Properties["compression.type"] + c.Properties["compression.codec"]
+	l.loose = codec != "" && codec != "none"
+	answer, err := a.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: topic}}, kafka.SetAdminRequestTimeout(requestLimit))
+	if err == nil && len(answer) == 1 {
+		l.bytes, _ = strconv.Atoi(answer[0].Config["max.message.bytes"].Value)
+	}
+	return l
+}
+
+// most is how many bytes a record's key and value may have; what is more is refused before
+// it is sent.
+func (l limit) most() int {
+	switch {
+	case l.user > 0:
+		return l.user
+	case l.loose:
+		return messageMaxMost
+	case l.bytes > 0:
+		return l.bytes
+	}
+	return messageMaxDefault
+}
+
+// tooLarge says which limit a record of so many bytes is over.
+func (l limit) tooLarge(bytes int) error {
+	switch {
+	case l.user > 0 && bytes > l.user:
+		return fmt.Errorf("its %d bytes are over -X message.max.bytes=%d", bytes, l.user)
+	case l.bytes > 0:
+		return fmt.Errorf("its %d bytes, with what a batch adds to them, are over max.message.bytes=%d of topic %s; raise that", bytes, l.bytes, l.topic)
+	}
+	return fmt.Errorf("its %d bytes are over what topic %s takes; raise the topic's max.message.bytes, or message.max.bytes of the brokers, and give -X message.max.bytes", bytes, l.topic)
+}
+
+// sizes are the properties of a producer to topics with these limits. Records that are small
+// enough do not fail together, by the size of their batch.
+func sizes(limits ...limit) map[string]string {
+	batch, message := messageMaxDefault, 0
+	for _, l := range limits {
+		if l.bytes > 0 {
+			batch = min(batch, l.bytes)
+		}
+		message = max(message, l.most())
+	}
+	return map[string]string{
+		"message.max.bytes": strconv.Itoa(min(max(message, messageMaxLeast), messageMaxMost)),
+		"batch.size":        strconv.Itoa(batch),
+	}
+}
+
+// Errors of Kafka that no repetition makes better.
+var (
+	// of a record, or of the batch that it is in
+	refusals = []kafka.ErrorCode{
+		kafka.ErrMsgSizeTooLarge, kafka.ErrInvalidMsgSize, kafka.ErrRecordListTooLarge, kafka.ErrInvalidRecord,
+		kafka.ErrInvalidTimestamp, kafka.ErrPolicyViolation, kafka.ErrUnsupportedForMessageFormat,
+	}
+	// of whoever asks, or of the topic
+	hopeless = []kafka.ErrorCode{
+		kafka.ErrAuthentication, kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
+		kafka.ErrTransactionalIDAuthorizationFailed, kafka.ErrUnknownTopic, kafka.ErrUnknownTopicOrPart,
+		kafka.ErrUnsupportedFeature, kafka.ErrUnsupportedVersion, kafka.ErrUnsupportedCompressionType,
+	}
+)
+
+// isOneOf tells whether an error is librdkafka's of one of these codes.
+func isOneOf(err error, codes []kafka.ErrorCode) bool {
+	return slices.ContainsFunc(codes, func(code kafka.ErrorCode) bool { return isCode(err, code) })
+}
+
+// refused is why a topic refuses a record of so many bytes, as Kafka said it.
+func (l limit) refused(err error, bytes int) error {
+	if isOneOf(err, []kafka.ErrorCode{kafka.ErrMsgSizeTooLarge, kafka.ErrInvalidMsgSize, kafka.ErrRecordListTooLarge}) {
+		return l.tooLarge(bytes)
+	}
+	return fmt.Errorf("topic %s refuses it: %s", l.topic, strings.TrimPrefix(err.Error(), "Broker: "))
+}

@@ -1,0 +1,70 @@
+package kafkatools
+
+import (
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/httpd"
+)
+
+var (
+	lagDesc = prometheus.NewDesc("ringtail_consumer_lag",
+		"Records between the last one shown and the partition's end, of each partition that this consumer has.",
+		[]string{"topic", "partition", "group"}, nil)
+	readDesc = prometheus.NewDesc("ringtail_consumer_records_total",
+		"Records shown or counted.", []string{"topic", "group"}, nil)
+	uncountedDesc = prometheus.NewDesc("ringtail_consumer_uncounted_total",
+		"Records that --count-by could not count: no JSON object, or without the field.", []string{"topic", "group"}, nil)
+	goneDesc = prometheus.NewDesc("ringtail_consumer_gone_total",
+		"Records that retention had removed before they were read.", []string{"topic", "group"}, nil)
+	rewoundDesc = prometheus.NewDesc("ringtail_consumer_rewound_total",
+		"Positions that were behind the end of their partition, since the topic was truncated or made again.", []string{"topic", "group"}, nil)
+)
+
+// Describe is for Prometheus.
+func (s *standing) Describe(ch chan<- *prometheus.Desc) {
+	ch <- lagDesc
+	ch <- readDesc
+	ch <- uncountedDesc
+	ch <- goneDesc
+	ch <- rewoundDesc
+}
+
+// Collect is called for every scrape.
+func (s *standing) Collect(ch chan<- prometheus.Metric) {
+	for partition, lag := range s.lags() {
+		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(lag), s.topic, strconv.Itoa(int(partition)), s.group)
+	}
+	for desc, n := range map[*prometheus.Desc]*atomic.Int64{
+		readDesc: &s.read, uncountedDesc: &s.uncounted, goneDesc: &s.losses.gone, rewoundDesc: &s.losses.rewound,
+	} {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n.Load()), s.topic, s.group)
+	}
+}
+
+// expose serves /metrics at an address until the returned function is called.
+func (s *standing) expose(address string, to Streams) (stop func(), err error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, config.Usagef("--metrics is %q; want HOST:PORT, like 127.0.0.1:9889", address)
+	}
+	reg := prometheus.NewRegistry()
+	if err := reg.Register(s); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	srv, err := httpd.Serve(address, mux, log.New(to.Err, "ringtail: ", 0))
+	if err != nil {
+		return nil, fmt.Errorf("--metrics %s: %w", address, err)
+	}
+	to.say("metrics at %s/metrics", srv.URL())
+	return srv.Close, nil
+}

@@ -1,0 +1,137 @@
+package kafkatools
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/ringtail/ringtail/producer/librdkafka"
+)
+
+// noOffset is the position where nothing has been committed.
+const noOffset = int64(kafka.OffsetInvalid)
+
+// join takes the partitions: those that the group will give us; without a group, all
+// or one.
+func (r *consumption) join(partitions []int32) error {
+	if r.o.Group != "" {
+		return r.reader.Subscribe()
+	}
+	return r.begin(nowhere(partitions), r.reader.Assign)
+}
+
+// nowhere are partitions of which nothing has been committed.
+func nowhere(partitions []int32) []librdkafka.Position {
+	at := make([]librdkafka.Position, len(partitions))
+	for i, p := range partitions {
+		at[i] = librdkafka.Position{Partition: p, Offset: noOffset}
+	}
+	return at
+}
+
+// begin begins to read partitions at these positions; where there is none, --from says
+// where.
+func (r *consumption) begin(at []librdkafka.Position, assign func([]librdkafka.Position) error) error {
+	r.assigned = true
+	var wanted []int32
+	for _, a := range at {
+		if a.Offset < 0 {
+			wanted = append(wanted, a.Partition)
+		}
+	}
+	// As numbers they can be committed before anything is read: then the group goes on
+	// from there, whatever happens. Where brokers do not tell, librdkafka will find out.
+	begin := map[int32]int64{}
+	if first, next, err := r.reader.Range(wanted, rangeMS); err == nil {
+		young, err := r.young(wanted)
+		if err != nil {
+			return err
+		}
+		for i, p := range wanted {
+			begin[p] = r.startIn(p, first[i].Offset, next[i].Offset, young[p])
+		}
+	}
+	for i := range at {
+		if n, ok := begin[at[i].Partition]; ok {
+			at[i].Offset = n
+		}
+	}
+	r.standing.take(at)
+	for i := range at {
+		if at[i].Offset < 0 {
+			at[i].Offset = r.from(at[i].Partition).logical()
+		}
+	}
+	return assign(at)
+}
+
+// young asks for the offsets that --from has in partitions, if it is a time.
+func (r *consumption) young(partitions []int32) (map[int32]int64, error) {
+	young := map[int32]int64{}
+	if r.start.since.IsZero() {
+		return young, nil
+	}
+	at, err := r.reader.Since(partitions, r.start.since, rangeMS)
+	if err != nil {
+		return nil, fmt.Errorf("topic %s: the offsets at --from %s are not known: %w", r.o.Topic, r.o.From, err)
+	}
+	for _, a := range at {
+		young[a.Partition] = a.Offset
+	}
+	return young, nil
+}
+
+// from is --from for a partition. All of what is in one that was added since the run
+// began came since then, and is read.
+func (r *consumption) from(partition int32) moment {
+	if partition >= r.known {
+		return moment{offset: int64(kafka.OffsetBeginning)}
+	}
+	return r.start
+}
+
+// startIn is where --from begins in a partition that has these offsets. An offset that
+// the partition does not have is said.
+func (r *consumption) startIn(partition int32, first, next, young int64) int64 {
+	from := r.from(partition)
+	start := from.in(first, next, young)
+	switch {
+	case !from.isOffset():
+	case from.offset > start:
+		r.progress.aloud("%s:%d: --from %d is behind the partition's end; reading begins there, at %d", r.o.Topic, partition, from.offset, start)
+	case from.offset < start:
+		r.progress.aloud("%s", r.standing.losses.crossed(partition, from.offset, start, first))
+	}
+	return start
+}
+
+// added begins to read partitions that were added, now and then. In a group it is the
+// group that deals them out; --until-end reads what was there when the run began.
+func (r *consumption) added() error {
+	if r.o.Group != "" || r.o.Partition >= 0 || r.o.UntilEnd || time.Since(r.looked) < partitionsEvery {
+		return nil
+	}
+	r.looked = time.Now()
+	// While no broker answers there is nothing to read either, so waiting a second holds up nothing;
+	// that they do not answer is said by the reader.
+	md, err := r.admin.GetMetadata(&r.o.Topic, false, int(time.Second/time.Millisecond))
+	if err != nil {
+		return nil
+	}
+	var fresh []int32
+	for _, p := range md.Topics[r.o.Topic].Partitions {
+		if p.ID >= r.known {
+			fresh = append(fresh, p.ID)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	r.progress.aloud("topic %s has partitions that are new, %v; they are read from their beginning", r.o.Topic, fresh)
+	if err := r.begin(nowhere(fresh), r.reader.Add); err != nil {
+		return err
+	}
+	r.known += int32(len(fresh))
+	return nil
+}

@@ -1,0 +1,192 @@
+package kafkatools
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/ringtail/ringtail/internal/config"
+)
+
+// What --on-error takes.
+const (
+	onErrorStop   = "stop"
+	onErrorSkip   = "skip"
+	onErrorLetter = "letter"
+)
+
+// checkOnError checks --on-error and --dead-letter-topic.
+func (o *ProcessOptions) checkOnError() error {
+	if o.OnError == "" {
+		o.OnError = onErrorStop
+		if o.DeadLetters != "" {
+			o.OnError = onErrorLetter
+		}
+	}
+	switch {
+	case !slices.Contains([]string{onErrorStop, onErrorSkip, onErrorLetter}, o.OnError):
+		return config.Usagef("--on-error is %q; one of stop, skip, letter", o.OnError)
+	case o.OnError == onErrorLetter && o.DeadLetters == "":
+		return config.Usagef("--on-error letter: --dead-letter-topic is missing")
+	case o.OnError != onErrorLetter && o.DeadLetters != "":
+		return config.Usagef("--dead-letter-topic belongs to --on-error letter")
+	case o.DeadLetters != "" && (o.DeadLetters == o.From || o.DeadLetters == o.To):
+		return config.Usagef("--dead-letter-topic is %s, which is --from or --to; give it a topic of its own", o.DeadLetters)
+	}
+	return nil
+}
+
+// failure is why a record gives no result, and never will.
+type failure struct {
+	reason string // of its letter; those of the server where it has one
+	err    error
+}
+
+// position is where a record is in --from.
+type position struct {
+	partition int32
+	offset    kafka.Offset
+}
+
+func positionOf(m *kafka.Message) position {
+	return position{m.TopicPartition.Partition, m.TopicPartition.Offset}
+}
+
+// name is topic:partition:offset.
+func (p *processing) name(m *kafka.Message) string {
+	return fmt.Sprintf("%s:%d:%d", p.o.From, m.TopicPartition.Partition, int64(m.TopicPartition.Offset))
+}
+
+// result is what a record gives: a tombstone for a tombstone, else the result of --expr.
+func (p *processing) result(m *kafka.Message) (*kafka.Message, *failure) {
+	if f := p.bad[positionOf(m)]; f != nil {
+		return nil, f
+	}
+	out := &kafka.Message{
+		TopicPartition: kafka.TopicPartition{Topic: &p.o.To, Partition: kafka.PartitionAny},
+		Key:            m.Key, Headers: m.Headers, Timestamp: m.Timestamp,
+	}
+	if m.Value == nil {
+		return out, nil
+	}
+	var err error
+	switch out.Value, err = p.transform.apply(m.Value); {
+	case errors.Is(err, errNotJSON):
+		return nil, &failure{"bad_json", err}
+	case errors.Is(err, errNoObject):
+		return nil, &failure{"not_object", err}
+	case err != nil:
+		return nil, &failure{"expression", err}
+	}
+	if size := len(out.Key) + len(out.Value); size > p.to.most() {
+		return nil, &failure{"too_large", fmt.Errorf("the result is too large: %w", p.to.tooLarge(size))}
+	}
+	return out, nil
+}
+
+// batchOverhead is more than a batch with one record adds to key, value and headers.
+const batchOverhead = 128
+
+// letter is a record for the dead-letter topic: its bytes, key and headers, and why and
+// from where, as in the server's letters. What the topic does not take is cut off.
+func (p *processing) letter(m *kafka.Message, f *failure) *kafka.Message {
+	header := func(name, value string) kafka.Header { return kafka.Header{Key: name, Value: []byte(value)} }
+	headers := append(slices.Clone(m.Headers), header("reason", f.reason), header("remote", p.name(m)), header("error", unfolded(f.err.Error())))
+	room := p.dead.most() - batchOverhead - len(m.Key)
+	for _, h := range headers {
+		room -= len(h.Key) + len(h.Value) + 10
+	}
+	value := m.Value
+	if len(value) > room {
+		headers = append(headers, header("truncated", strconv.Itoa(len(value))))
+		value = value[:max(room, 0)]
+	}
+	return &kafka.Message{
+		TopicPartition: kafka.TopicPartition{Topic: &p.o.DeadLetters, Partition: kafka.PartitionAny},
+		Key:            m.Key, Value: value, Headers: headers, Timestamp: m.Timestamp,
+	}
+}
+
+// work is what comes of a batch: messages for its first n records, each with the index of
+// its record; and what ends the processing behind them, if --on-error says so.
+type work struct {
+	n                         int
+	messages                  []*kafka.Message
+	of                        []int
+	results, skipped, letters int64
+	stop                      error
+}
+
+// skipsNamed is how many records that are skipped are named; all are counted.
+const skipsNamed = 100
+
+// suspectsMax bounds the records of a transaction that are sent one by one: each takes a
+// round trip, and the transaction has ten seconds.
+const suspectsMax = 100
+
+// compute does the work of a batch.
+func (p *processing) compute() (w work) {
+	add := func(i int, m *kafka.Message) { w.messages, w.of = append(w.messages, m), append(w.of, i) }
+	suspects := 0
+	for i, m := range p.batch {
+		if p.suspects[positionOf(m)] {
+			if suspects++; suspects > suspectsMax {
+				return w
+			}
+		}
+		out, f := p.result(m)
+		switch {
+		case f == nil:
+			w.results++
+			add(i, out)
+		case p.o.OnError == onErrorLetter:
+			w.letters++
+			add(i, p.letter(m, f))
+		case p.o.OnError == onErrorSkip:
+			if w.skipped++; p.skipped+w.skipped <= skipsNamed {
+				p.progress.aloud("%s: %v; skipped", p.name(m), f.err)
+			}
+		default:
+			w.stop = fmt.Errorf("%s: %w; --on-error skip or letter goes on behind it", p.name(m), f.err)
+			return w
+		}
+		w.n = i + 1
+	}
+	return w
+}
+
+// learn takes what Kafka said of the records of an attempt that failed. A record that was
+// refused alone is bad; of several that were refused some may have been in one batch with
+// it, so the next attempt sends each of them alone. It is an error where no attempt can do
+// better.
+func (p *processing) learn(a *attempt) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.hopeless != nil {
+		return a.hopeless
+	}
+	for i, err := range a.refused {
+		m := p.batch[i]
+		at := positionOf(m)
+		switch {
+		case len(a.refused) > 1 && !p.suspects[at]:
+			p.suspects[at] = true
+		case p.bad[at] != nil:
+			return fmt.Errorf("%s: its dead letter is refused: %w", p.name(m), p.dead.refused(err, len(m.Key)+len(m.Value)))
+		default:
+			size := 0
+			if out, f := p.result(m); f == nil {
+				size = len(out.Key) + len(out.Value)
+			}
+			f := &failure{"refused_by_kafka", p.to.refused(err, size)}
+			if isCode(err, kafka.ErrMsgSizeTooLarge) {
+				f.reason = "too_large"
+			}
+			p.bad[at] = f
+		}
+	}
+	return nil
+}

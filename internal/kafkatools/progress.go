@@ -1,0 +1,71 @@
+package kafkatools
+
+import (
+	"fmt"
+	"time"
+)
+
+// progress is a line on standard error: moving where that is a terminal, else only
+// said at the end.
+type progress struct {
+	s     Streams
+	verb  string         // "produced"
+	share func() float64 // how much of the whole is done; 0: not known
+	also  func() string  // more to say; may be nil
+	begin time.Time
+	shown time.Time
+	then  int64 // how many there were when it was shown
+	on    bool  // there is a line on the screen
+}
+
+const progressEvery = 500 * time.Millisecond
+
+// endless is the share where there is no whole.
+func endless() float64 { return 0 }
+
+func newProgress(s Streams, verb string, share func() float64) *progress {
+	now := time.Now()
+	return &progress{s: s, verb: verb, share: share, begin: now, shown: now}
+}
+
+// at shows how far we are, now and then.
+func (p *progress) at(n int64) {
+	if !p.s.ErrTerminal || time.Since(p.shown) < progressEvery {
+		return
+	}
+	now := time.Now()
+	text := fmt.Sprintf("%s %d records, %.0f/s", p.verb, n, float64(n-p.then)/now.Sub(p.shown).Seconds())
+	p.shown, p.then = now, n
+	elapsed := now.Sub(p.begin)
+	if share := min(p.share(), 1); share > 0 {
+		left := time.Duration(float64(elapsed) * (1 - share) / share)
+		text += fmt.Sprintf(", %d%%, %v left", int(100*share), left.Round(time.Second))
+	}
+	if p.also != nil {
+		text += ", " + p.also()
+	}
+	p.on = true
+	_, _ = fmt.Fprintf(p.s.Err, "\r\x1b[Kringtail: %s", text)
+}
+
+// clear takes the line off the screen, so that something else can be said.
+func (p *progress) clear() {
+	if p.on {
+		_, _ = fmt.Fprint(p.s.Err, "\r\x1b[K")
+		p.on = false
+	}
+}
+
+// aloud says a line of its own.
+func (p *progress) aloud(format string, args ...any) {
+	p.clear()
+	p.s.say(format, args...)
+}
+
+// end says what has been done.
+func (p *progress) end(n int64, where string) {
+	p.clear()
+	took := time.Since(p.begin)
+	rate := float64(n) / max(took.Seconds(), 1e-9)
+	p.s.say("%s %d records %s in %v, %.0f/s", p.verb, n, where, took.Round(time.Millisecond), rate)
+}

@@ -1,0 +1,79 @@
+package kafkatools
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// TestBrokerGoesAwayBeforeItAnswers: what was asked of it is asked of another one, and
+// that it was done already is no error then, as it is else.
+func TestBrokerGoesAwayBeforeItAnswers(t *testing.T) {
+	const gone, exists, denied = kafka.ErrTransport, kafka.ErrTopicAlreadyExists, kafka.ErrTopicAuthorizationFailed
+	for _, c := range []struct {
+		name    string
+		answers []kafka.ErrorCode // of the requests; gone: none came
+		want    kafka.ErrorCode
+	}{
+		{"answered", []kafka.ErrorCode{0}, 0},
+		{"exists", []kafka.ErrorCode{exists}, exists},
+		{"not done", []kafka.ErrorCode{gone, gone, 0}, 0},
+		{"done", []kafka.ErrorCode{gone, exists}, 0},
+		{"denied", []kafka.ErrorCode{gone, denied}, denied},
+	} {
+		asked := 0
+		e, err := Cluster{}.answered(t.Context(), exists, func() ([]kafka.TopicResult, error) {
+			code := c.answers[asked]
+			asked++
+			if code == gone {
+				return nil, kafka.NewError(gone, "away", false)
+			}
+			return []kafka.TopicResult{{Error: kafka.NewError(code, "", false)}}, nil
+		})
+		if err != nil || e.Code() != c.want || asked != len(c.answers) {
+			t.Errorf("%s: asked %d times, %v, %v; want %v", c.name, asked, e.Code(), err, c.want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Cluster{}.answered(ctx, exists, func() ([]kafka.TopicResult, error) {
+		cancel()
+		return nil, kafka.NewError(gone, "away", false)
+	})
+	if !isCode(err, gone) {
+		t.Errorf("nobody answers, and the user ends it: %v", err)
+	}
+	other := errors.New("a flag is wrong")
+	if _, err := (Cluster{}).answered(t.Context(), exists, func() ([]kafka.TopicResult, error) { return nil, other }); !errors.Is(err, other) {
+		t.Errorf("another error: %v", err)
+	}
+}
+
+// TestTopicsWhileABrokerEnds: the connection is closed in the middle of each request.
+func TestTopicsWhileABrokerEnds(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	closed := 0
+	for _, key := range []kmsg.Key{kmsg.CreateTopics, kmsg.DeleteTopics} {
+		cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+			closed++
+			return nil, errors.New("the broker ends"), true
+		})
+	}
+	c := Cluster{Brokers: cluster.ListenAddrs()[0]}
+	if err := CreateTopic(t.Context(), c, CreateOptions{Name: "t", Partitions: 2, ReplicationFactor: 1}); err != nil {
+		t.Error("create: ", err)
+	}
+	if err := DeleteTopic(t.Context(), c, "t"); err != nil {
+		t.Error("delete: ", err)
+	}
+	if closed != 2 {
+		t.Errorf("%d connections closed, want 2", closed)
+	}
+}

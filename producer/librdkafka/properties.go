@@ -1,0 +1,225 @@
+package librdkafka
+
+/*
+#include "librdkafka.h"
+
+// The table of all properties, as Markdown; ours to free.
+static char *rdk_properties(void)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	if (!f)
+		return NULL;
+	rd_kafka_conf_properties_show(f);
+	fclose(f);
+	return text;
+}
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unsafe"
+)
+
+// Kind is what the value of a property is.
+type Kind string
+
+// The kinds that librdkafka tells apart. It reads integers and floats as C does: of "60s" it takes
+// the 60, of "070" 56, and what does not fit 32 bits is cut.
+const (
+	Integer Kind = "integer"
+	Float   Kind = "float"
+	Boolean Kind = "boolean"
+	Enum    Kind = "enum value"
+	Flags   Kind = "CSV flags"
+	String  Kind = "string"
+)
+
+// Property is one of librdkafka's, as its own table has it.
+type Property struct {
+	Name      string // under which librdkafka keeps it; others are aliases
+	Kind      Kind
+	Default   string
+	Low, High float64  // of a number; both are allowed
+	Choices   []string // of an enum
+}
+
+// Properties are all that the linked librdkafka knows, by name; an alias leads to what it is one of.
+// Where a property of all topics has the name of one of the client, that one counts.
+var Properties = sync.OnceValue(func() map[string]Property {
+	text := C.rdk_properties()
+	defer C.free(unsafe.Pointer(text))
+	all := map[string]Property{}
+	for line := range strings.Lines(C.GoString(text)) {
+		name, p, ok := parseProperty(line)
+		if _, known := all[name]; ok && !known {
+			all[name] = p
+		}
+	}
+	return all
+})
+
+var (
+	ofKind  = regexp.MustCompile(`\*Type: ([^*]+)\*\s*$`)
+	aliasOf = regexp.MustCompile("^Alias for `([^`]+)`")
+)
+
+// parseProperty reads a row: name | for producers, consumers or both | range | default | importance | text.
+func parseProperty(row string) (name string, p Property, ok bool) {
+	cells := strings.SplitN(row, "|", 6)
+	if len(cells) < 6 {
+		return "", p, false
+	}
+	for i := range cells {
+		cells[i] = strings.TrimSpace(cells[i])
+	}
+	kind := ofKind.FindStringSubmatch(cells[5])
+	if kind == nil {
+		return "", p, false // the head
+	}
+	p = Property{Name: cells[0], Kind: Kind(kind[1]), Default: cells[3]}
+	if a := aliasOf.FindStringSubmatch(cells[5]); a != nil {
+		p.Name = a[1]
+	}
+	low, high, bounded := strings.Cut(cells[2], " .. ")
+	switch {
+	case bounded:
+		p.Low, _ = strconv.ParseFloat(low, 64)
+		p.High, _ = strconv.ParseFloat(high, 64)
+	case p.Kind == Enum:
+		p.Choices = strings.Split(cells[2], ", ")
+	}
+	return cells[0], p, true
+}
+
+// Canonical is the name under which librdkafka keeps a property, whatever name it is given by, with
+// or without the prefix of those that are about topics. A name that it does not know stays what it is.
+func Canonical(name string) string {
+	for _, n := range []string{name, strings.TrimPrefix(name, "topic.")} {
+		if p, ok := Properties()[n]; ok {
+			return p.Name
+		}
+	}
+	return name
+}
+
+// CheckProperties tells whether librdkafka knows each property and understands the whole of its
+// value, and whether each is given once, by whatever name. It makes no client. The error is
+// a sentence about the first one, by the name that it was given by.
+func CheckProperties(properties map[string]string) error {
+	given := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		value, canonical := properties[name], Canonical(name)
+		if err := checkValue(name, value, Properties()[canonical]); err != nil {
+			return err
+		}
+		if other, twice := given[canonical]; twice && properties[other] != value {
+			return fmt.Errorf("--kafka-property %s: it is the same property as %s, which is set to something else; leave one of them out", name, other)
+		}
+		given[canonical] = name
+		conf, err := newConf(map[string]string{name: value})
+		if err != nil {
+			return err
+		}
+		C.rd_kafka_conf_destroy(conf)
+	}
+	if protocol := properties[given["security.protocol"]]; !strings.HasSuffix(strings.ToLower(protocol), "ssl") {
+		return nil // nobody looks at files then
+	}
+	for _, canonical := range slices.Sorted(maps.Keys(given)) {
+		name := given[canonical]
+		file := properties[name]
+		if !strings.HasPrefix(canonical, "ssl.") || !strings.HasSuffix(canonical, ".location") || file == "probe" {
+			continue
+		}
+		if _, err := os.Stat(file); err != nil { // OpenSSL would not say which one
+			return fmt.Errorf("--kafka-property %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// checkValue refuses what librdkafka would read in part, or as something else.
+func checkValue(name, value string, p Property) error {
+	switch {
+	case p.Kind == Integer && p.Name == "request.required.acks" && strings.EqualFold(value, "all"):
+		return nil
+	case p.Kind == Enum && value != strings.TrimSpace(value): // librdkafka takes it, and nobody else
+		return fmt.Errorf("--kafka-property %s=%q: must be one of %s, without white space", name, value, strings.Join(p.Choices, ", "))
+	case p.Kind == Integer && !whole.MatchString(value), p.Kind == Float && !decimal.MatchString(value):
+	case p.Kind == Integer || p.Kind == Float:
+		n, err := strconv.ParseFloat(value, 64)
+		if err == nil && p.Low <= n && n <= p.High {
+			return nil
+		}
+	default:
+		return nil // librdkafka looks at the whole of it
+	}
+	number, unit := "a whole number", unitOf(name)
+	if p.Kind == Float {
+		number = "a number"
+	}
+	return fmt.Errorf("--kafka-property %s=%s: must be %s%s, %s to %s", name, value, number, unit, plain(p.Low), plain(p.High))
+}
+
+var (
+	whole   = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+	decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
+)
+
+func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+
+// unitOf is what a number counts, as far as the name tells.
+func unitOf(name string) string {
+	for suffix, unit := range map[string]string{".ms": "milliseconds", ".kbytes": "kilobytes", ".bytes": "bytes", "batch.size": "bytes"} {
+		if strings.HasSuffix(name, suffix) {
+			return " of " + unit
+		}
+	}
+	return ""
+}
+
+// CheckClient tells whether librdkafka would make a consumer, or else a producer, of these
+// properties together; some it refuses only beside others. Nothing is connected.
+func CheckClient(properties map[string]string, consumer bool) error {
+	alone := maps.Clone(properties)
+	delete(alone, "bootstrap.servers")
+	conf, err := newConf(alone)
+	if err != nil {
+		return err
+	}
+	text := (*C.char)(C.calloc(1, C.RDK_TEXT_MAX))
+	defer C.free(unsafe.Pointer(text))
+	role := C.uint(C.RDK_PRODUCER)
+	if consumer {
+		role = C.RDK_CONSUMER
+	}
+	client := C.rd_kafka_new(role, conf, text, C.RDK_TEXT_MAX-1) // takes conf, but only if it succeeds
+	if client == nil {
+		C.rd_kafka_conf_destroy(conf)
+		return errors.New("--kafka-property: " + C.GoString(text))
+	}
+	C.rd_kafka_destroy(client)
+	return nil
+}
+
+var quoted = regexp.MustCompile(`property:? "[^"]*"`)
+
+// refusal is what librdkafka says of a property, under the name that it was given by.
+func refusal(name, text string) error {
+	text = quoted.ReplaceAllLiteralString(strings.TrimSpace(text), `property "`+name+`"`)
+	if p := Properties()[Canonical(name)]; p.Kind == Enum && len(p.Choices) > 0 {
+		text += "; one of " + strings.Join(p.Choices, ", ")
+	}
+	return fmt.Errorf("--kafka-property %s: %s", name, text)
+}

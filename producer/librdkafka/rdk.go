@@ -1,0 +1,310 @@
+package librdkafka
+
+/*
+#cgo CFLAGS: -O2
+#cgo noescape rdk_produce
+#cgo nocallback rdk_produce
+#cgo noescape rdk_produce_letter
+#cgo nocallback rdk_produce_letter
+#cgo nocallback rd_kafka_poll
+#cgo nocallback rd_kafka_queue_yield
+#include "rdk.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka" // links librdkafka; names of errors
+)
+
+// BatchMax is the most records that one Produce hands over.
+const BatchMax = 1024
+
+// LinesMax bounds the number of lines of a Client: a tag has 12 bits for it.
+const LinesMax = 1 << (64 - C.RDK_NUMBER_BITS)
+
+// None is the value of Track.Failed when nothing failed.
+const None = ^uint64(0)
+
+// Error codes that the engine tells apart; every other is just an error.
+const (
+	ErrFatal     = int(C.RDK_ERR_FATAL)
+	ErrQueueFull = int(C.RDK_ERR_QUEUE_FULL)
+
+	ErrInvalidRecord = int(C.RDK_ERR_INVALID_RECORD)
+)
+
+// InvalidMax is the most numbers in Track.Invalid.
+const InvalidMax = C.RDK_INVALID_MAX
+
+// Record is one record to hand over. Value must lie outside Go's heap and stay
+// unchanged until its report; Key is copied.
+type Record struct {
+	Value []byte
+	Key   []byte // nil: no key
+}
+
+// Letter is what a dead letter's headers say.
+type Letter struct {
+	Reason, Remote string
+	Truncated      int // original size where the value was cut, else 0
+}
+
+// Track is what the delivery reports said of one line so far.
+type Track struct {
+	Acked     uint64 // every record below this number is in Kafka
+	Failed    uint64 // lowest number reported failed, None where nothing failed
+	Err       int    // its error code
+	Alone     bool   // the batch that failed is known to have held no other record
+	Reports   uint64 // reports in all, good and bad
+	Maybe     uint64 // failed ones that may be in Kafka all the same
+	Beyond    uint64 // in Kafka, but behind one that is not, or not yet
+	Different int    // reports _INVALID_DIFFERENT_RECORD
+	Invalids  int    // reports INVALID_RECORD
+	Invalid   []uint64
+}
+
+// Event is a log line (Code 0, syslog Level) or an error of librdkafka.
+type Event struct {
+	Code, Level int
+	Text        string
+}
+
+// Client is one librdkafka producer for one topic.
+type Client struct {
+	c     *C.rdk_client
+	batch *[BatchMax]C.rd_kafka_message_t // C memory
+	named bool
+}
+
+// New makes a producer with the given librdkafka properties. first is, line by
+// line, the number of the first record that will be handed over. It does not
+// wait for a broker.
+func New(properties map[string]string, topic string, first []uint64) (*Client, error) {
+	if len(first) > LinesMax {
+		return nil, fmt.Errorf("librdkafka: %d lines, at most %d", len(first), LinesMax)
+	}
+	conf, err := newConf(properties)
+	if err != nil {
+		return nil, err
+	}
+	text := (*C.char)(C.calloc(1, C.RDK_TEXT_MAX))
+	defer C.free(unsafe.Pointer(text))
+	name := C.CString(topic)
+	defer C.free(unsafe.Pointer(name))
+	c := C.rdk_new(conf, name, C.int(len(first)), text, C.RDK_TEXT_MAX-1)
+	if c == nil {
+		return nil, errors.New("librdkafka: " + C.GoString(text))
+	}
+	cl := &Client{c: c}
+	cl.batch = (*[BatchMax]C.rd_kafka_message_t)(C.calloc(BatchMax, C.sizeof_rd_kafka_message_t))
+	for i, n := range first {
+		t := cl.track(i)
+		t.acked = C.uint64_t(n)
+		t.failed = C.UINT64_MAX
+	}
+	return cl, nil
+}
+
+func newConf(properties map[string]string) (*C.rd_kafka_conf_t, error) {
+	conf := C.rd_kafka_conf_new()
+	text := (*C.char)(C.calloc(1, C.RDK_TEXT_MAX))
+	defer C.free(unsafe.Pointer(text))
+	for k, v := range properties {
+		ck, cv := C.CString(k), C.CString(v)
+		res := C.rd_kafka_conf_set(conf, ck, cv, text, C.RDK_TEXT_MAX-1)
+		C.free(unsafe.Pointer(ck))
+		C.free(unsafe.Pointer(cv))
+		if res != 0 {
+			C.rd_kafka_conf_destroy(conf)
+			return nil, refusal(k, C.GoString(text))
+		}
+	}
+	return conf, nil
+}
+
+func (c *Client) track(line int) *C.rdk_track {
+	first := unsafe.Add(unsafe.Pointer(c.c), C.sizeof_rdk_client)
+	return (*C.rdk_track)(unsafe.Add(first, line*C.sizeof_rdk_track))
+}
+
+// Track answers the counts of one line as of the last Poll. Invalid is only
+// filled in where something failed.
+func (c *Client) Track(line int) Track {
+	t := c.track(line)
+	out := Track{
+		Acked: uint64(t.acked), Failed: uint64(t.failed), Err: int(t.err), Reports: uint64(t.reports),
+		Maybe: uint64(t.maybe), Beyond: uint64(t.beyond), Different: int(t.different), Invalids: int(t.invalids),
+	}
+	for i := range min(out.Invalids, C.RDK_INVALID_MAX) {
+		out.Invalid = append(out.Invalid, uint64(t.invalid[i]))
+	}
+	return out
+}
+
+// Produce hands over up to BatchMax records of one line, numbered from first, to
+// one partition. It answers how many were taken and, if not all, the error of
+// the first that was not. Those that were taken are always the first ones, as
+// long as no record is over message.max.bytes.
+func (c *Client) Produce(line int, partition int32, first uint64, records []Record) (int, int) {
+	m := c.batch[:len(records)]
+	for i := range records {
+		c.fill(&m[i], line, partition, first+uint64(i), &records[i])
+	}
+	taken := int(C.rdk_produce(c.c, &c.batch[0], C.int(len(records))))
+	if taken == len(records) {
+		return taken, 0
+	}
+	for i := range m {
+		if m[i].err != 0 {
+			// librdkafka takes what follows a record that is too large for it. The
+			// engine never passes one; counting only the prefix is the safe answer.
+			return min(taken, i), int(m[i].err)
+		}
+	}
+	return taken, ErrQueueFull
+}
+
+// fill writes C memory; the value's address is stored as a number, since C keeps
+// it after the call and it is no Go pointer.
+func (c *Client) fill(m *C.rd_kafka_message_t, line int, partition int32, number uint64, r *Record) {
+	m.err = 0
+	m.partition = C.int32_t(partition)
+	*(*uintptr)(unsafe.Pointer(&m.payload)) = uintptr(unsafe.Pointer(unsafe.SliceData(r.Value)))
+	m.len = C.size_t(len(r.Value))
+	*(*uintptr)(unsafe.Pointer(&m.key)) = uintptr(unsafe.Pointer(unsafe.SliceData(r.Key)))
+	m.key_len = C.size_t(len(r.Key))
+	*(*uint64)(unsafe.Pointer(&m._private)) = uint64(line)<<C.RDK_NUMBER_BITS | number
+}
+
+// ProduceLetter hands over one dead letter; it answers 0 or an error code.
+func (c *Client) ProduceLetter(line int, partition int32, number uint64, value []byte, l Letter) int {
+	m := &c.batch[0]
+	c.fill(m, line, partition, number, &Record{Value: value})
+	var size []byte
+	if l.Truncated > 0 {
+		size = strconv.AppendInt(nil, int64(l.Truncated), 10)
+	}
+	str := func(b []byte) (*C.char, C.size_t) {
+		if len(b) == 0 {
+			b = []byte{0}
+			return (*C.char)(unsafe.Pointer(&b[0])), 0
+		}
+		return (*C.char)(unsafe.Pointer(&b[0])), C.size_t(len(b))
+	}
+	reason, reasonLen := str([]byte(l.Reason))
+	remote, remoteLen := str([]byte(l.Remote))
+	truncated, truncatedLen := str(size)
+	return int(C.rdk_produce_letter(c.c, m, reason, reasonLen, remote, remoteLen, truncated, truncatedLen))
+}
+
+// Poll serves reports, errors, logs and statistics for at most timeout
+// milliseconds; it returns early once it has served something, and on Wake.
+func (c *Client) Poll(timeout int) { C.rd_kafka_poll(c.c.rk, C.int(timeout)) }
+
+// Wake makes the current Poll, or the next one, return at once. Any goroutine.
+func (c *Client) Wake() { C.rd_kafka_queue_yield(c.c.q) }
+
+// Purge drops what waits in librdkafka's queues and, with inflight, forgets the
+// requests under way; each record dropped gets a report. It does not wait for
+// librdkafka's threads: one of them may be looking up a name for a long time.
+func (c *Client) Purge(inflight bool) {
+	flags := C.int(C.RDK_PURGE_QUEUE | C.RDK_PURGE_NON_BLOCKING)
+	if inflight {
+		flags |= C.RDK_PURGE_INFLIGHT
+	}
+	C.rd_kafka_purge(c.c.rk, flags)
+}
+
+// Fatal answers the code of librdkafka's fatal error, 0 while there is none.
+func (c *Client) Fatal() int { return int(c.c.fatal) }
+
+// idAssigned ends the line by which librdkafka, with debug=eos, says that it has its
+// producer id. Nothing is written before that, and nothing else tells it.
+const idAssigned = "-> Assigned"
+
+// Ready returns nil once librdkafka has its producer id, as of the last Events.
+func (c *Client) Ready() error {
+	if c.named {
+		return nil
+	}
+	return errNotNamed
+}
+
+var errNotNamed = errors.New("librdkafka has no producer id yet")
+
+// Trouble returns "": librdkafka tells of brokers, not of partitions.
+func (c *Client) Trouble(int) string { return "" }
+
+// Events takes the log lines and errors noted since the last call, and how many
+// were dropped for want of room.
+func (c *Client) Events() ([]Event, int) {
+	n, lost := int(c.c.events), int(c.c.events_lost)
+	if n == 0 && lost == 0 {
+		return nil, 0
+	}
+	out := make([]Event, 0, n)
+	for i := range n {
+		e := &c.c.event[i]
+		ev := Event{Code: int(e.code), Level: int(e.level), Text: C.GoString(&e.text[0])}
+		if ev.Code == 0 && strings.HasSuffix(ev.Text, idAssigned) {
+			c.named = true
+			continue
+		}
+		out = append(out, ev)
+	}
+	c.c.events, c.c.events_lost = 0, 0
+	return out, lost
+}
+
+// Send is nothing to do: what Produce took is sent.
+func (c *Client) Send() {}
+
+// Statistics answers what librdkafka measured of its requests since the last time, every
+// statistics.interval.ms.
+func (c *Client) Statistics() (Statistics, bool) {
+	s := c.c.stats
+	if s == nil {
+		return Statistics{}, false
+	}
+	c.c.stats = nil
+	raw := []byte(C.GoString(s))
+	C.rd_kafka_mem_free(c.c.rk, unsafe.Pointer(s))
+	out, err := parseStatistics(raw)
+	return out, err == nil
+}
+
+// Destroy ends the producer; it may block. Nothing of c may be used afterwards.
+func (c *Client) Destroy() {
+	C.rdk_destroy(c.c)
+	C.free(unsafe.Pointer(c.batch))
+}
+
+// Relief gives to the kernel what C's malloc keeps of memory that is free.
+func (c *Client) Relief() { C.rdk_give_back_memory() }
+
+// InjectFatal raises a fatal error, as a broker's refusal would. For tests.
+func (c *Client) InjectFatal(code int, text string) {
+	t := C.CString(text)
+	defer C.free(unsafe.Pointer(t))
+	C.rd_kafka_test_fatal_error(c.c.rk, C.int(code), t)
+}
+
+// ok is an ok report, for tests.
+func (c *Client) ok(line int, number uint64) { C.rdk_ok(c.track(line), C.uint64_t(number)) }
+
+// ErrorText is librdkafka's name and text of an error code.
+func ErrorText(code int) string {
+	return C.GoString(C.rd_kafka_err2name(C.int(code))) + ": " + C.GoString(C.rd_kafka_err2str(C.int(code)))
+}
+
+// Version is the version of the librdkafka that is linked.
+func Version() string {
+	_, v := kafka.LibraryVersion()
+	return v
+}

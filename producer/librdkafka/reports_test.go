@@ -1,0 +1,258 @@
+package librdkafka
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
+)
+
+const patience = time.Minute
+
+// reports is a client of a Kafka that is embedded.
+type reports struct {
+	t       *testing.T
+	cluster *kfake.Cluster
+	c       *Client
+}
+
+func newReports(t *testing.T, first []uint64, more map[string]string) *reports {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	p := map[string]string{
+		"bootstrap.servers": cluster.ListenAddrs()[0], "enable.idempotence": "true", "max.in.flight": "1", "log.queue": "true",
+		"enable.gapless.guarantee": "true", "linger.ms": "0", "debug": "eos",
+	}
+	maps.Copy(p, more)
+	c, err := New(p, "t", first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Destroy)
+	return &reports{t, cluster, c}
+}
+
+func (r *reports) until(what string, so func() bool) {
+	r.t.Helper()
+	for end := time.Now().Add(patience); !so(); r.c.Poll(10) {
+		if time.Now().After(end) {
+			r.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// values lie outside of Go's heap only in the server; here nothing moves them, and they are kept.
+func values(n, size int) []Record {
+	out := make([]Record, n)
+	for i := range out {
+		out[i].Value = bytes.Repeat([]byte{'v'}, size)
+	}
+	return out
+}
+
+// TestReports: a report is of the line and the number that its record was handed over as; keys,
+// values and headers are in the topic as they were.
+func TestReports(t *testing.T) {
+	r := newReports(t, []uint64{100, 7}, nil)
+	records := values(3, 10)
+	records[1].Key, records[2].Key = []byte("key"), []byte{}
+	if n, code := r.c.Produce(0, 0, 100, records); n != 3 || code != 0 {
+		t.Fatalf("%d taken, code %d", n, code)
+	}
+	letter := values(1, 20)
+	if code := r.c.ProduceLetter(1, 1, 7, letter[0].Value, Letter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}); code != 0 {
+		t.Fatal(ErrorText(code))
+	}
+	r.until("the reports", func() bool { return r.c.Track(0).Reports == 3 && r.c.Track(1).Reports == 1 })
+	for line, acked := range []uint64{103, 8} {
+		if got := r.c.Track(line); got.Acked != acked || got.Failed != None || got.Beyond != 0 {
+			t.Errorf("line %d: %+v, want acked %d", line, got, acked)
+		}
+	}
+	r.until("the producer id", func() bool { r.c.Events(); return r.c.Ready() == nil })
+	reader, err := kgo.NewClient(kgo.SeedBrokers(r.cluster.ListenAddrs()...), kgo.ConsumeTopics("t"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var got [2][]string
+	for n := 0; n < 4; {
+		f := reader.PollFetches(ctx)
+		if err := f.Err(); err != nil {
+			t.Fatal(err)
+		}
+		f.EachRecord(func(rec *kgo.Record) {
+			n++
+			got[rec.Partition] = append(got[rec.Partition], fmt.Sprintf("%q %v %d %s", rec.Key, rec.Key == nil, len(rec.Value), rec.Headers))
+		})
+	}
+	want := [2][]string{{`"" true 10 []`, `"key" false 10 []`, `"" false 10 []`},
+		{`"" true 20 [{reason too_large} {remote 1.2.3.4:5} {truncated 70000}]`}}
+	if !slices.Equal(got[0], want[0]) || !slices.Equal(got[1], want[1]) {
+		t.Errorf("in the topic: %v, want %v", got, want)
+	}
+}
+
+// TestMarkedRecords: which records a broker marked, that it cleared the others, and how many it were
+// where there is no room for all. Other lines' tracks lie behind. Of a single mark librdkafka 2.15
+// makes one of every record of the batch.
+func TestMarkedRecords(t *testing.T) {
+	const batch = 2 * InvalidMax
+	all := make([]int32, batch)
+	first := make([]uint64, InvalidMax)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	for i := range first {
+		first[i] = 5 + uint64(i)
+	}
+	for _, c := range []struct {
+		marks []int32
+		want  Track
+	}{
+		{[]int32{1, 100}, Track{Different: batch - 2, Invalids: 2, Invalid: []uint64{6, 105}}},
+		{all, Track{Invalids: batch, Invalid: first}},
+		{all[3:4], Track{Invalids: batch, Invalid: first}},
+	} {
+		r := newReports(t, []uint64{5, 11}, nil)
+		kafkatest.Refuse(r.cluster, kerr.InvalidRecord.Code, c.marks...)
+		records := values(batch, 10)
+		r.c.Produce(0, 0, 5, records)
+		r.until("the refusal", func() bool { return r.c.Track(0).Reports == batch })
+		got := r.c.Track(0)
+		if got.Acked != 5 || got.Failed != 5 || got.Maybe != 0 || got.Different != c.want.Different || got.Invalids != c.want.Invalids || !slices.Equal(got.Invalid, c.want.Invalid) {
+			t.Errorf("%d marks: %+v, want %+v", len(c.marks), got, c.want)
+		}
+		if other := r.c.Track(1); other.Acked != 11 || other.Failed != None || other.Reports != 0 {
+			t.Errorf("%d marks: the next line has %+v", len(c.marks), other)
+		}
+	}
+}
+
+// TestUnderWay: a request under way is left alone by a purge, unless that is asked for; its records
+// may be in Kafka then.
+func TestUnderWay(t *testing.T) {
+	for _, inflight := range []bool{false, true} {
+		r := newReports(t, []uint64{0}, nil)
+		asked, release := make(chan struct{}), make(chan struct{})
+		r.cluster.ControlKey(0, func(kmsg.Request) (kmsg.Response, error, bool) {
+			r.cluster.SleepControl(func() { close(asked); <-release })
+			return nil, nil, false
+		})
+		records := values(5, 10)
+		r.c.Produce(0, 0, 0, records[:3])
+		r.until("a request", func() bool {
+			select {
+			case <-asked:
+				return true
+			default:
+				return false
+			}
+		})
+		r.c.Produce(0, 0, 3, records[3:]) // these wait
+		r.c.Purge(inflight)
+		if !inflight {
+			r.until("reports of what waited", func() bool { return r.c.Track(0).Reports >= 2 })
+			close(release)
+		}
+		r.until("all reports", func() bool { return r.c.Track(0).Reports == 5 })
+		want := Track{Acked: 3, Failed: 3, Reports: 5}
+		if inflight {
+			close(release)
+			want = Track{Maybe: 3, Reports: 5}
+		}
+		if got := r.c.Track(0); got.Acked != want.Acked || got.Failed != want.Failed || got.Maybe != want.Maybe {
+			t.Errorf("in flight %v: %+v, want %+v", inflight, got, want)
+		}
+	}
+}
+
+// TestTakenIsAPrefix: behind a record that is not taken none is counted, though librdkafka takes those
+// that are smaller; and the next call is told of its own.
+func TestTakenIsAPrefix(t *testing.T) {
+	r := newReports(t, []uint64{0}, map[string]string{"message.max.bytes": "2000"})
+	const tooLarge = 10
+	for _, at := range []int{1, 3, 0} {
+		records := values(5, 10)
+		records[at].Value = make([]byte, 5000)
+		if n, code := r.c.Produce(0, 0, 0, records); n != at || code != tooLarge {
+			t.Errorf("the one at %d is too large: %d taken, code %d", at, n, code)
+		}
+	}
+	r = newReports(t, []uint64{0}, map[string]string{"queue.buffering.max.messages": "2", "linger.ms": "60000"})
+	if n, code := r.c.Produce(0, 0, 0, values(5, 10)); n != 2 || code != ErrQueueFull {
+		t.Errorf("with room for 2 of 5: %d taken, code %d", n, code)
+	}
+}
+
+// TestEvents: what is said is told once, the first of it if it is too much, and how much else there was.
+func TestEvents(t *testing.T) {
+	c, err := New(map[string]string{"bootstrap.servers": "127.0.0.1:1", "log.queue": "true", "debug": "all"}, "t", []uint64{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Destroy()
+	c.InjectFatal(47, strings.Repeat("long ", 1000))
+	for end := time.Now().Add(patience); c.c.events_lost == 0; c.Poll(10) {
+		if time.Now().After(end) {
+			t.Fatal("it says too little")
+		}
+	}
+	events, lost := c.Events()
+	if len(events) == 0 || lost == 0 {
+		t.Errorf("%d events, %d more", len(events), lost)
+	}
+	for _, e := range events {
+		if len(e.Text) > 511 {
+			t.Errorf("a text of %d bytes", len(e.Text))
+		}
+	}
+	if again, lost := c.Events(); len(again) != 0 || lost != 0 {
+		t.Errorf("%d events again, %d more", len(again), lost)
+	}
+}
+
+// TestLines: a tag tells so many apart.
+func TestLines(t *testing.T) {
+	for lines, ok := range map[int]bool{LinesMax: true, LinesMax + 1: false} {
+		c, err := New(map[string]string{"log.queue": "true"}, "t", make([]uint64, lines))
+		if (err == nil) != ok {
+			t.Errorf("%d lines: %v", lines, err)
+		}
+		if err == nil {
+			c.Destroy()
+		}
+	}
+}
+
+// TestStatistics: of all brokers together, and the slowest one's times.
+func TestStatistics(t *testing.T) {
+	s, err := parseStatistics([]byte(`{"brokers": {
+		"a": {"txretries": 3, "rtt": {"sum": 5000, "cnt": 10, "p50": 100, "p90": 900, "p99": 990}},
+		"b": {"txretries": 4, "rtt": {"sum": 7000, "cnt": 20, "p50": 200, "p90": 300, "p99": 400}},
+		"c": {"txretries": 0, "rtt": {"sum": 0, "cnt": 0, "p50": 0, "p90": 0, "p99": 0}}}}`))
+	want := map[float64]time.Duration{0.5: 200 * time.Microsecond, 0.9: 900 * time.Microsecond, 0.99: 990 * time.Microsecond}
+	if err != nil || s.Retries != 7 || s.Requests != 30 || s.Took != 12*time.Millisecond || !maps.Equal(s.Quantiles, want) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := parseStatistics([]byte("{")); err == nil {
+		t.Error("half a message is taken")
+	}
+}
