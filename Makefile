@@ -74,8 +74,8 @@ hostile: need-go need-cc ## what the worst records cost beside ordinary ones, ag
 bench-compare: need-go need-cc ## micro-benchmarks of this tree against another commit: make bench-compare REF=HEAD~3
 	@bench/compare.sh $(or $(REF),HEAD) $(ARGS)
 
-faults: need-go need-cc need-tests ## break Kafka, the network and Ringtail, and count: ARGS='--row 1,9b --runs 3', '--minutes 60'
-	@go run ./internal/faults/cmd/faults $(ARGS)
+faults: need-go need-cc need-tests ## break Kafka, the network and Ringtail, and count: ARGS='--row broker-killed,write-revoked --runs 3', '--minutes 60'
+	@go run ./internal/faults/cmd/faults --ledger internal/faults/ledger.tsv $(ARGS)
 
 # The newest of each line that people run; 2.8 with ZooKeeper.
 versions ?= 2.8.2 3.7.2 3.9.1 4.1.1 4.4.0

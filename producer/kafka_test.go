@@ -165,7 +165,7 @@ func inOrder(t *testing.T, partition int, numbers []int, want func(n int) bool, 
 func all(int) bool { return true }
 
 // TestFatalErrorIsSurvived injects a fatal error three times under full
-// load (row 12 of the faults): nothing is missing or out of order, and what is
+// load: nothing is missing or out of order, and what is
 // there twice was counted.
 func TestFatalErrorIsSurvived(t *testing.T) { eachWriter(t, fatalErrorIsSurvived) }
 

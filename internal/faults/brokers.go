@@ -10,7 +10,7 @@ import (
 // machine does, so that the server catches up after a stall.
 const rate = 30_000
 
-// brokerKilled: row 1. Kills come at random moments; the broker stays away for
+// brokerKilled: kills come at random moments; the broker stays away for
 // a random while, and comes back when its controller lets it.
 func brokerKilled(kills int64) func(*Case) {
 	return func(c *Case) {
@@ -61,7 +61,7 @@ func allGone(c *Case) {
 	c.Proved("stall_s", int64(c.report.Stall.Seconds())-300)
 }
 
-// rollingRestart: row 2. What an operator does on a good day; clients notice
+// rollingRestart: what an operator does on a good day; clients notice
 // nothing but a pause.
 func rollingRestart(c *Case) {
 	c.Begin()
@@ -90,7 +90,7 @@ func (c *Case) led(i int) (n int64) {
 	return n
 }
 
-// leaderKilled: row 3. Whoever leads a partition is hunted down.
+// leaderKilled: whoever leads a partition is hunted down.
 func leaderKilled(times int64) func(*Case) {
 	return func(c *Case) {
 		c.Begin()
@@ -114,7 +114,7 @@ func leaderKilled(times int64) func(*Case) {
 	}
 }
 
-// leaderFrozen: row 4. Digits led elsewhere wait for the frozen replica to be
+// leaderFrozen: digits led elsewhere wait for the frozen replica to be
 // fenced; the frozen broker's own until their leadership has moved.
 func leaderFrozen(c *Case) {
 	c.Begin()
@@ -169,7 +169,7 @@ func (c *Case) resume(shards []int, begun time.Time) time.Duration {
 	return time.Since(begun)
 }
 
-// quorumGone: row 5. One broker of three may not ack for min.insync 2.
+// quorumGone: one broker of three may not ack for min.insync 2.
 func quorumGone(c *Case) {
 	c.Begin()
 	c.SendOn()
@@ -196,7 +196,7 @@ func quorumGone(c *Case) {
 	c.Proved("stall_ms", c.report.Stall.Milliseconds()-5000)
 }
 
-// throttled: row 10. The broker holds back answers to keep a quota far below
+// throttled: the broker holds back answers to keep a quota far below
 // the load.
 func throttled(c *Case) {
 	c.Begin("--max-record-bytes", "50000", "--ring-bytes", "1MiB")
@@ -212,7 +212,7 @@ func throttled(c *Case) {
 	c.Standard()
 }
 
-// serverFrozen: row 21. A long pause of the whole process, as a suspended
+// serverFrozen: a long pause of the whole process, as a suspended
 // virtual machine has, disconnects nobody and loses nothing.
 func serverFrozen(c *Case) {
 	c.Begin()

@@ -15,7 +15,7 @@ import (
 	"github.com/ringtail/ringtail/bench"
 )
 
-// stopWithoutKafka: row 14. Without Kafka and without ring files the server
+// stopWithoutKafka: without Kafka and without ring files the server
 // cannot keep what it holds. It says how much that is, to the record, and its
 // exit code says that there is something to say. Before is how many records
 // are delivered first; with 0 the number lost is known from outside.
@@ -65,7 +65,7 @@ func (c *Case) dial() (*net.TCPConn, error) {
 	return socket.(*net.TCPConn), nil
 }
 
-// rudeClients: row 16. Whatever a client does with its connection, no partial
+// rudeClients: whatever a client does with its connection, no partial
 // record reaches Kafka, whole ones do, and others see nothing of it. The clients
 // themselves report nothing: what is in the topic at the end tells.
 func rudeClients(c *Case) {
@@ -169,7 +169,7 @@ func (c *Case) foreign() map[string]int {
 	return kinds
 }
 
-// deafClient: row 17. A client that sends and never reads is not read any more
+// deafClient: a client that sends and never reads is not read any more
 // when its answers have nowhere to go; the others do not notice.
 func deafClient(c *Case) {
 	c.Begin()

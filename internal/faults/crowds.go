@@ -10,7 +10,7 @@ import (
 	"github.com/ringtail/ringtail/internal/e2e"
 )
 
-// slowCrowd: row 18. Thousands of clients send a byte a second of a record that
+// slowCrowd: thousands of clients send a byte a second of a record that
 // they never finish. They are closed in time; clients that do their work keep
 // their rate.
 func slowCrowd(c *Case) {
@@ -85,7 +85,7 @@ func ended(socket net.Conn) bool {
 	return !(ok && timeout.Timeout())
 }
 
-// flood: row 19. Connections come and go by the thousand, more than there are
+// flood: connections come and go by the thousand, more than there are
 // descriptors for. The server refuses what it cannot take, keeps those it has,
 // and leaks nothing.
 func flood(c *Case) {

@@ -7,7 +7,7 @@ import (
 	"github.com/ringtail/ringtail/internal/e2e"
 )
 
-// oneDigitStuck: row 15. One digit's only replica is on a frozen broker that
+// oneDigitStuck: one digit's only replica is on a frozen broker that
 // leads nothing else. Its ring fills and its connections wait; connections
 // without that digit keep their rate.
 func oneDigitStuck(c *Case) {

@@ -44,7 +44,7 @@ func TestFaults(t *testing.T) {
 func TestRowsHaveNamesOfTheirOwn(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range Rows() {
-		if seen[row.Name] || row.Name == "" || row.Fault == "" {
+		if seen[row.Name] || row.Name == "" || row.Fault == "" || row.Expected == "" {
 			t.Errorf("row %q: name taken, or nothing said of it", row.Name)
 		}
 		seen[row.Name] = true

@@ -30,7 +30,7 @@ func (c *Case) backlog() {
 	c.Proved("backlog_bytes", used)
 }
 
-// requestsRefused: row 23. What stands between ends the connection of a request that is too long.
+// requestsRefused: what stands between ends the connection of a request that is too long.
 // Each batch alone would pass.
 func requestsRefused(c *Case) {
 	c.Begin(smallRings...)
@@ -41,7 +41,7 @@ func requestsRefused(c *Case) {
 	c.Standard()
 }
 
-// brokerRefuses: row 23. The broker ends the connection itself, at half a MiB (lowRequest).
+// brokerRefuses: the broker ends the connection itself, at half a MiB (lowRequest).
 func brokerRefuses(c *Case) {
 	c.Begin(append([]string{"-X", "batch.size=100000"}, smallRings...)...)
 	c.backlog()
@@ -51,7 +51,7 @@ func brokerRefuses(c *Case) {
 	c.Standard()
 }
 
-// slowUplink: row 23. What does not pass within socket.timeout.ms is sent again: a request that is
+// slowUplink: what does not pass within socket.timeout.ms is sent again: a request that is
 // too long for it never passes, one batch does.
 func slowUplink(c *Case) {
 	c.Begin(append([]string{"-X", "socket.timeout.ms=10000"}, smallRings...)...)
@@ -78,9 +78,9 @@ func (c *Case) drains(records int64, why func() string) {
 	}
 }
 
-// blindLimit: row 24. The topic's limit may not be read, and one record is over it. It is set aside
+// hiddenLimit: the topic's limit may not be read, and one record is over it. It is set aside
 // alone, while the other shards are busy, and costs a few instances of the writer.
-func blindLimit(c *Case) {
+func hiddenLimit(c *Case) {
 	const limit, instances = 100_000, 8
 	c.Kafka.CreateTopic(topic, e2e.Shards, 1, map[string]string{"max.message.bytes": fmt.Sprint(limit)})
 	c.Kafka.GrantBlind(topic)

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// lossyNetwork: row 11. The kernel drops every twentieth packet between the
+// packetsLost: the kernel drops every twentieth packet between the
 // broker and everybody, both ways: what is lost is found and sent again by TCP.
-func lossyNetwork(c *Case) {
+func packetsLost(c *Case) {
 	c.Begin()
 	c.SendOn()
 	c.Flows(50_000)

@@ -7,7 +7,7 @@ import (
 	"github.com/ringtail/ringtail/internal/e2e"
 )
 
-// badNetwork: row 11. Latency, jitter and loss between Ringtail and its broker;
+// badNetwork: latency, jitter and loss between Ringtail and its broker;
 // then a cut; then silence, which nobody is told of.
 func badNetwork(c *Case) {
 	c.Begin()
@@ -42,7 +42,7 @@ func badNetwork(c *Case) {
 	c.Proved("silence_ms", c.report.Stall.Milliseconds()-2000)
 }
 
-// oneUnreachable: row 11. Of three brokers one cannot be reached by anybody,
+// oneUnreachable: of three brokers one cannot be reached by anybody,
 // the others included.
 func oneUnreachable(c *Case) {
 	c.Begin()
@@ -59,7 +59,7 @@ func oneUnreachable(c *Case) {
 	c.Proved("resets", resets)
 }
 
-// idleEnded: row 11. The broker ends what has been idle for four seconds, and a record comes every
+// idleEnded: the broker ends what has been idle for four seconds, and a record comes every
 // ten: each finds a connection that has ended, or is about to.
 func idleEnded(c *Case) {
 	c.Begin()

@@ -45,7 +45,7 @@ func (c *Case) settle(w *watched) {
 	c.Proved("audits", w.auditor.Audits())
 }
 
-// serverKilled: row 13. The server is killed under load, every other time with
+// serverKilled: the server is killed under load, every other time with
 // its rings well filled. What they held is sent by the next one; what was not
 // acked is sent again by its clients.
 func serverKilled(kills int) func(*Case) {
@@ -72,7 +72,7 @@ func serverKilled(kills int) func(*Case) {
 	}
 }
 
-// stopKept: row 14. SIGTERM under load, with Kafka away: what cannot be
+// stopKept: SIGTERM under load, with Kafka away: what cannot be
 // delivered stays in the ring files, and the next server finds just that. Where
 // the files are full as well, what was read and waits for room in them is lost,
 // which is said, and was not acked.
@@ -128,7 +128,7 @@ func flip(file *os.File, at int64) error {
 	return err
 }
 
-// ringDamaged: row 20. A ring file that is damaged is set aside, and said so,
+// ringDamaged: a ring file that is damaged is set aside, and said so,
 // and nothing of it is sent; the other shards' records are. Its records were not
 // acked, so their clients send them again.
 func ringDamaged(c *Case) {
@@ -198,7 +198,7 @@ func (c *Case) damage(name string, do func(c *Case, file *os.File, size int64) e
 	}
 }
 
-// ringDirFull: row 20. A directory without room for the files is refused at
+// ringDirFull: a directory without room for the files is refused at
 // the start, which names it. Once a server has its files it needs no more: a
 // directory that is full to the last byte does not disturb it, nor its
 // recovery.

@@ -17,12 +17,13 @@ import (
 
 // Row is one fault and what must come of it.
 type Row struct {
-	Name  string
-	Fault string // what happens, in words
-	Quick bool   // part of the quick set
-	Kafka kafkatest.Options
-	Run   func(*Case)
-	Own   bool // needs a network and mounts of its own, which the command gives it: see isolate
+	Name     string
+	Fault    string // what happens, in words
+	Expected string // what must come of it, in words
+	Quick    bool   // part of the quick set
+	Kafka    kafkatest.Options
+	Run      func(*Case)
+	Own      bool // needs a network and mounts of its own, which the command gives it: see isolate
 }
 
 // Report is what came of one run of a row.

@@ -10,7 +10,7 @@ import (
 	"github.com/ringtail/ringtail/internal/e2e"
 )
 
-// absentAtStart: row 7. Every way for Kafka not to be there, and the reason
+// absentAtStart: every way for Kafka not to be there, and the reason
 // that the server gives.
 func absentAtStart(c *Case) {
 	refused := int64(0)
@@ -43,7 +43,7 @@ func absentAtStart(c *Case) {
 	c.Proved("starts_refused", refused)
 }
 
-// topicDeleted: row 8. What was delivered before is gone with the topic, which
+// topicDeleted: what was delivered before is gone with the topic, which
 // is what deleting means. Until it is back nothing is acked; then everything
 // else is in the new one: what was delivered before and what is there now add
 // up to what was sent. (One by one this cannot be said of the records that were
@@ -105,7 +105,7 @@ func every(n uint64, size int) func(*bench.Options) {
 	}
 }
 
-// oversize: row 9. The topic takes less than --max-record-bytes: what it would
+// oversize: the topic takes less than --max-record-bytes: what it would
 // refuse never reaches librdkafka, where one such record would cost everybody
 // a restart.
 func oversize(c *Case) {
@@ -155,7 +155,7 @@ func (c *Case) onlyOdd(r *bench.Result, reasons ...string) (n int64) {
 	return n
 }
 
-// limitLowered: row 9, the hard way. Records that the topic took a moment ago
+// limitLowered: records that the topic took a moment ago
 // are refused by the broker, whole batches at a time: librdkafka has to be
 // started anew, and only the large ones may be set aside.
 func limitLowered(c *Case) {
@@ -177,7 +177,7 @@ func limitLowered(c *Case) {
 	c.Healthy(r.Records, r.Rejected) // reports the rebuilds: none if the topic's watcher saw the limit first
 }
 
-// writeRevoked: row 9b. Nobody's record is to blame for a missing permission.
+// writeRevoked: nobody's record is to blame for a missing permission.
 func writeRevoked(c *Case) {
 	c.Kafka.CreateTopic(topic, e2e.Shards, 1, nil)
 	c.Kafka.Grant(topic, true)
@@ -200,7 +200,7 @@ func writeRevoked(c *Case) {
 	}
 }
 
-// compacted: row 9b. A compacted topic takes no record without a key: the
+// compacted: a compacted topic takes no record without a key: the
 // server does not call itself ready until that is put right.
 func compacted(c *Case) {
 	c.Kafka.CreateTopic(topic, e2e.Shards, 1, map[string]string{"cleanup.policy": "compact"})

@@ -6,7 +6,7 @@ import (
 	"github.com/ringtail/ringtail/bench"
 )
 
-// upgraded: row 27. A rolling upgrade as Kafka's documentation has it, under load: each broker
+// upgraded: a rolling upgrade as Kafka's documentation has it, under load: each broker
 // starts again as the new version, among others of the old one; then the features are taken up.
 func upgraded(to string) func(*Case) {
 	return func(c *Case) {

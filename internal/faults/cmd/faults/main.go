@@ -2,12 +2,13 @@
 // exits with 1 if any failed.
 //
 //	go run ./internal/faults/cmd/faults --row all --runs 3
-//	go run ./internal/faults/cmd/faults --row 1,9b --seed 4711
+//	go run ./internal/faults/cmd/faults --row broker-killed,write-revoked --seed 4711
 //	go run ./internal/faults/cmd/faults --row quick --kafka-version 2.8.2 --writer librdkafka
 //	go run ./internal/faults/cmd/faults --minutes 60
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -35,6 +36,8 @@ type options struct {
 	rate    float64
 	kafka   string // its version; empty: as the environment says
 	writer  string // likewise
+	ledger  string // append results to this file
+	score   bool   // print the ledger's table, and end
 }
 
 func main() {
@@ -54,6 +57,8 @@ func main() {
 	}
 	var code int
 	switch {
+	case o.score:
+		code = score()
 	case faults.Isolated():
 		code = alone(o)
 	case o.minutes > 0:
@@ -76,6 +81,8 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 	flags.Float64Var(&o.rate, "rate", 10_000, "records a second of the soak")
 	flags.StringVar(&o.kafka, "kafka-version", "", "version of Apache Kafka; default: "+kafkatest.VersionVariable+", or deploy/kafka.sh's")
 	flags.StringVar(&o.writer, "writer", "", "the server's --writer: native, librdkafka or auto; default: RINGTAIL_WRITER, or the server's")
+	flags.StringVar(&o.ledger, "ledger", "", "append a line for each run to this file")
+	flags.BoolVar(&o.score, "score", false, "run nothing: print the table of docs/RELIABILITY.md from the ledger")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -174,9 +181,26 @@ func run(o options) (code int) {
 			fmt.Fprintf(os.Stderr, "row %s, seed %d: %s\n", row.Name, s, result)
 		}
 	}
-	if err := faults.WriteTable(os.Stdout, reports); err != nil {
+	err := faults.WriteTable(os.Stdout, reports)
+	if err == nil && o.ledger != "" {
+		err = faults.Append(o.ledger, cmp.Or(o.writer, os.Getenv("RINGTAIL_WRITER"), "auto"), reports)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		return 1
 	}
 	return code
+}
+
+// score prints what the ledger says of each row.
+func score() int {
+	entries, err := faults.Ledger()
+	if err == nil {
+		err = faults.WriteScore(os.Stdout, entries)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "faults:", err)
+		return 1
+	}
+	return 0
 }

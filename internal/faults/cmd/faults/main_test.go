@@ -19,12 +19,12 @@ func TestFlags(t *testing.T) {
 		kafka   string
 		writer  string
 	}{
-		"":                                     {all, 0, 1, 0, 10_000, "", ""},
-		"--row 1,9b --runs 3":                  {2, 0, 3, 0, 10_000, "", ""},
-		"--row 9b --seed 4711":                 {1, 4711, 1, 0, 10_000, "", ""},
-		"--kafka-version 2.8.2 --writer auto":  {all, 0, 1, 0, 10_000, "2.8.2", "auto"},
-		"--minutes 60":                         {all, 0, 1, 60, 10_000, "", ""},
-		"--minutes 0.5 --rate 20000 --seed 12": {all, 12, 1, 0.5, 20_000, "", ""},
+		"": {all, 0, 1, 0, 10_000, "", ""},
+		"--row broker-killed,write-revoked --runs 3": {2, 0, 3, 0, 10_000, "", ""},
+		"--row write-revoked --seed 4711":            {1, 4711, 1, 0, 10_000, "", ""},
+		"--kafka-version 2.8.2 --writer auto":        {all, 0, 1, 0, 10_000, "2.8.2", "auto"},
+		"--minutes 60":                               {all, 0, 1, 60, 10_000, "", ""},
+		"--minutes 0.5 --rate 20000 --seed 12":       {all, 12, 1, 0.5, 20_000, "", ""},
 	} {
 		o, err := parse(strings.Fields(args), io.Discard)
 		if err != nil {
@@ -43,18 +43,18 @@ func TestFlags(t *testing.T) {
 
 func TestFlagsThatAreRefused(t *testing.T) {
 	for args, names := range map[string]string{
-		"--row 99":             "--row 99",
-		"--runs 0":             "--runs",
-		"--minutes 0":          "--minutes",
-		"--minutes -1":         "--minutes",
-		"--minutes NaN":        "--minutes",
-		"--minutes 1 --row 3":  "--row",
-		"--minutes 1 --runs 3": "--runs",
-		"--rate 100":           "--minutes",
-		"--minutes 1 --rate 1": "--rate",
-		"--seed -1":            "-seed",
-		"--writer kafka":       "--writer kafka",
-		"9b":                   "9b",
+		"--row none":              "--row none",
+		"--runs 0":                "--runs",
+		"--minutes 0":             "--minutes",
+		"--minutes -1":            "--minutes",
+		"--minutes NaN":           "--minutes",
+		"--minutes 1 --row flood": "--row",
+		"--minutes 1 --runs 3":    "--runs",
+		"--rate 100":              "--minutes",
+		"--minutes 1 --rate 1":    "--rate",
+		"--seed -1":               "-seed",
+		"--writer kafka":          "--writer kafka",
+		"write-revoked":           "write-revoked",
 	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), names) {
 			t.Errorf("%q: %v", args, err)

@@ -1,0 +1,111 @@
+package faults
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ledger is every run that counts, a line each, in the order in which they were made. `make faults`
+// appends to the file; docs/RELIABILITY.md has the table that WriteScore makes of it.
+//
+//go:embed ledger.tsv
+var ledger string
+
+// Entry is a line of the ledger.
+type Entry struct {
+	Date   string // 2026-11-26
+	Row    string
+	Writer string // the server's --writer
+	Kafka  string // its version
+	Seed   uint64
+	Result string // "pass" or "fail"
+}
+
+const ledgerHead = "date\trow\twriter\tkafka\tseed\tresult"
+
+// Ledger returns the runs that the ledger has.
+func Ledger() ([]Entry, error) { return parseLedger(ledger) }
+
+func parseLedger(text string) ([]Entry, error) {
+	head, lines, _ := strings.Cut(text, "\n")
+	if head != ledgerHead {
+		return nil, fmt.Errorf("ledger: the first line is %q, not %q", head, ledgerHead)
+	}
+	var entries []Entry
+	for line := range strings.Lines(lines) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(f) != 6 {
+			return nil, fmt.Errorf("ledger: %q has %d columns, not 6", line, len(f))
+		}
+		seed, err := strconv.ParseUint(f[4], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: %q: %w", line, err)
+		}
+		if _, err := time.Parse(time.DateOnly, f[0]); err != nil {
+			return nil, fmt.Errorf("ledger: %q: %w", line, err)
+		}
+		e := Entry{Date: f[0], Row: f[1], Writer: f[2], Kafka: f[3], Seed: seed, Result: f[5]}
+		switch {
+		case !slices.ContainsFunc(Rows(), func(r Row) bool { return r.Name == e.Row }):
+			return nil, fmt.Errorf("ledger: %q: there is no such row", line)
+		case e.Result != "pass" && e.Result != "fail":
+			return nil, fmt.Errorf("ledger: %q: the result is neither pass nor fail", line)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// Append adds the reports of runs with a writer to a ledger file. It leaves out rows that could not be
+// run.
+func Append(path, writer string, reports []Report) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	for _, r := range reports {
+		if r.Absent != "" {
+			continue
+		}
+		result := "pass"
+		if r.Failure != "" {
+			result = "fail"
+		}
+		if _, err = fmt.Fprintf(f, "%s\t%s\t%s\t%s\t%d\t%s\n", time.Now().Format(time.DateOnly), r.Row, writer, r.Kafka, r.Seed, result); err != nil {
+			break
+		}
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// WriteScore writes the ledger as docs/RELIABILITY.md has it, a line a row: how often it passed with
+// each writer, and when it failed last. What --writer auto chose is native with every Kafka here.
+func WriteScore(w io.Writer, entries []Entry) error {
+	var b strings.Builder
+	b.WriteString("| row | what happens | what is expected | passed: native | librdkafka | last failure |\n|---|---|---|---|---|---|\n")
+	for _, row := range Rows() {
+		passed, failed := map[string]int{}, "–"
+		for _, e := range entries {
+			switch {
+			case e.Row != row.Name:
+			case e.Result == "fail":
+				failed = fmt.Sprintf("%s, %s, Kafka %s", e.Date, e.Writer, e.Kafka)
+			default:
+				passed[e.Writer]++
+			}
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %d | %d | %s |\n",
+			row.Name, row.Fault, row.Expected, passed["native"]+passed["auto"], passed["librdkafka"], failed)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
