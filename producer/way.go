@@ -50,11 +50,11 @@ func (w *way) leaders(ctx context.Context, md *kafka.Metadata, topic string, par
 	for _, p := range md.Topics[topic].Partitions {
 		leads[p.Leader] = leads[p.Leader] || int(p.ID) < partitions
 	}
-	var ask []kafkaclient.Peer
+	var ask []kafkaclient.Endpoint
 	for _, b := range md.Brokers {
 		address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
 		if leads[b.ID] && !w.reached[address] {
-			ask = append(ask, kafkaclient.PeerOf(b.ID, address, "", w.seeds))
+			ask = append(ask, kafkaclient.EndpointOf(b.ID, address, "", w.seeds))
 		}
 	}
 	if _, err := kafkaclient.Connect(ctx, ask, w.security); err != nil {

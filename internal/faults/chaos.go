@@ -186,6 +186,6 @@ func stopServer(r *rand.Rand) breakage {
 		} else {
 			healLinks(1, 2, 3)(s)
 		}
-		s.serveKept()
+		s.serveRecovered()
 	}}
 }

@@ -25,9 +25,9 @@ func (c *Case) follow(ringDir string, rate float64) *watched {
 	return w
 }
 
-// settle ends a watched row: nothing is missing, and each copy is accounted
+// awaitAcked ends a watched row: nothing is missing, and each copy is accounted
 // for.
-func (c *Case) settle(w *watched) {
+func (c *Case) awaitAcked(w *watched) {
 	c.Helper()
 	v := w.end()
 	c.report.Records = v.First
@@ -66,7 +66,7 @@ func serverKilled(kills int) func(*Case) {
 			w.flows("a kill")
 		}
 		recovered := w.books.recovered
-		c.settle(w)
+		c.awaitAcked(w)
 		c.Proved("kills", int64(kills))
 		c.Proved("recovered", recovered)
 	}
@@ -83,7 +83,7 @@ func stopKept(c *Case) {
 	w.Await("time passes", func() bool { return time.Now().After(until) })
 	kept := w.stop().Kept
 	c.Kafka.Restart(1)
-	w.serveKept()
+	w.serveRecovered()
 	w.flows("a stop with room in the rings")
 
 	c.Kafka.Freeze(1)
@@ -91,11 +91,11 @@ func stopKept(c *Case) {
 	const oneRead = 64<<10/soak.RecordBytesLeast + 1 // what a connection may have in hand
 	ledger := w.stopLosing(watchedConnections * oneRead)
 	c.Kafka.Continue(1)
-	w.serveKept()
+	w.serveRecovered()
 	w.flows("a stop with the rings full")
 
 	recovered := w.books.recovered
-	c.settle(w)
+	c.awaitAcked(w)
 	c.Proved("kept", kept)
 	c.Proved("kept_full", ledger.Kept)
 	c.Proved("recovered", recovered)
@@ -151,7 +151,7 @@ func ringDamaged(c *Case) {
 			c.Fatalf("%s, %d files damaged so far: %d counted, %d set aside\n%s", d.name, i+1, w.books.damaged, aside(), w.server.Output())
 		}
 		w.flows(d.name)
-		w.look()
+		w.weighNow()
 	}
 	w.kill() // no crash loop: what was set aside is left alone
 	w.serve()
@@ -160,7 +160,7 @@ func ringDamaged(c *Case) {
 		c.Fatalf("%d files counted as damaged, %d set aside\n%s", damaged, aside(), w.server.Output())
 	}
 	recovered := w.books.recovered
-	c.settle(w)
+	c.awaitAcked(w)
 	c.Proved("damaged", damaged)
 	c.Proved("recovered", recovered)
 }
@@ -224,7 +224,7 @@ func ringDirFull(c *Case) {
 		w.flows("a kill with the directory full")
 	}
 	recovered := w.books.recovered
-	c.settle(w)
+	c.awaitAcked(w)
 	c.Proved("ballast_bytes", filled)
 	c.Proved("recovered", recovered)
 }

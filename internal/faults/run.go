@@ -39,7 +39,7 @@ type Report struct {
 	PossibleDuplicates int64
 	Start              int64 // the server's resident memory when it was ready, bytes
 	Peak, Growth       int64 // how much more it was at most, and at the end
-	Held               int64 // how much more it held at the end, after a collection
+	Live               int64 // how much more it held at the end, after a collection
 	Took               time.Duration
 	Failure            string // empty if it passed
 	Absent             string // why it cannot be done on this machine; empty if it can
@@ -128,7 +128,7 @@ func (r *runner) cleanup() {
 // WriteTable writes the reports for a person.
 func WriteTable(w io.Writer, reports []Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "row\tseed\tKafka\trecords\tL\tD\tO\tM\tX\tmissing\tstall s\trebuilds\tMiB: ready\tpeak\tend\theld\ttook s\tproof\tresult")
+	fmt.Fprintln(t, "row\tseed\tKafka\trecords\tL\tD\tO\tM\tX\tmissing\tstall s\trebuilds\tMiB: ready\tpeak\tend\tlive\ttook s\tproof\tresult")
 	for _, r := range reports {
 		result := "pass"
 		switch {
@@ -140,7 +140,7 @@ func WriteTable(w io.Writer, reports []Report) error {
 		v := r.Verdict
 		fmt.Fprintf(t, "%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%d\t%d\t%+d\t%+d\t%+d\t%.0f\t%s\t%s\n",
 			r.Row, r.Seed, r.Kafka, r.Records, v.AckedMissing, v.Duplicates, v.Reordered, v.Misrouted, v.Changed, v.Missing,
-			r.Stall.Seconds(), r.Rebuilds, r.Start>>20, r.Peak>>20, r.Growth>>20, r.Held>>20, r.Took.Seconds(), strings.Join(r.Proof, " "), result)
+			r.Stall.Seconds(), r.Rebuilds, r.Start>>20, r.Peak>>20, r.Growth>>20, r.Live>>20, r.Took.Seconds(), strings.Join(r.Proof, " "), result)
 	}
 	return t.Flush()
 }

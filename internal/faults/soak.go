@@ -115,7 +115,7 @@ func (s *soaking) breakThings() {
 		s.say("all is well")
 		calm := time.Now().Add(between(s.rand, calmLeast, calmMost))
 		s.Await("time passes", func() bool { return time.Now().After(calm) })
-		s.look()
+		s.weighNow()
 		s.report.Possible = s.possible()
 		// A slow leak shows in the last third: its server is left alive.
 		together := s.draw(time.Since(s.begun) < s.options.Length*2/3)
@@ -224,7 +224,7 @@ func WriteSoak(w io.Writer, o SoakOptions, r SoakReport) error {
 		{"connections made", r.Connects}, {"server lives", fmt.Sprintf("%d, %d records recovered", r.Books.lives, r.Books.recovered)}, {"audits of acks", r.Audits},
 		{"faults", fmt.Sprintf("%d: %s", len(r.Faults), strings.Join(order, ", "))},
 		{"longest until flowing", r.Stall.Round(100 * time.Millisecond)},
-		{"server MiB", fmt.Sprintf("%d when ready, %d at most when well, %d at the end; held %+d at most", r.Books.start>>20, r.Books.most>>20, r.Memory>>20, r.Books.heldMost>>20)},
+		{"server MiB", fmt.Sprintf("%d when ready, %d at most when well, %d at the end; live %+d at most", r.Books.start>>20, r.Books.most>>20, r.Memory>>20, r.Books.liveMost>>20)},
 		{"Kafka's disk MiB", r.Disk >> 20}, {"result", result},
 	} {
 		fmt.Fprintf(t, "%s\t%v\n", line.name, line.value)

@@ -42,7 +42,7 @@ type books struct {
 	lives     int
 	start     int64 // resident memory of the present one when it was ready, bytes
 	most      int64 // the most that one had when all was well
-	heldMost  int64 // the most that one held more than when it was ready
+	liveMost  int64 // the most that one held more than when it was ready
 	possible  int64 // duplicates that ended ones counted as possible
 	recovered int64
 	damaged   int64 // files that were set aside
@@ -128,8 +128,8 @@ func (w *watched) stopLosing(most int64) e2e.Ledger {
 	return ledger
 }
 
-// serveKept is serve after stop: what was kept is found again, to the record.
-func (w *watched) serveKept() {
+// serveRecovered is serve after stop: what was kept is found again, to the record.
+func (w *watched) serveRecovered() {
 	w.Helper()
 	before := w.books.recovered
 	w.serve()
@@ -182,8 +182,8 @@ func (w *watched) possible() int64 {
 	return w.books.possible + w.server.Metrics().Sum("possible_duplicates_total")
 }
 
-// look compares the books and weighs the server, when all is well.
-func (w *watched) look() {
+// weighNow compares the books and weighs the server, when all is well.
+func (w *watched) weighNow() {
 	w.Helper()
 	v := w.checker.Verdict() // first: a copy is counted before it is sent
 	possible, resent := w.possible(), w.fleet.Resent()
@@ -196,7 +196,7 @@ func (w *watched) look() {
 	}
 	now := weigh(w, w.server)
 	w.books.most = max(w.books.most, now.resident)
-	w.books.heldMost = max(w.books.heldMost, now.held-w.before.held)
+	w.books.liveMost = max(w.books.liveMost, now.live-w.before.live)
 	judge(w, w.server, w.before, now)
 }
 
@@ -226,6 +226,6 @@ func (w *watched) end() soak.Verdict {
 		}
 		w.checker.Complete(conn, sent)
 	}
-	w.look()
+	w.weighNow()
 	return w.checker.Verdict()
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Peer is whom one talks to.
-type Peer struct {
+// Endpoint is whom one talks to.
+type Endpoint struct {
 	Address string // host:port
 	Broker  int32  // its id; negative: not known
 	Seed    bool   // it stands in --brokers; else it is what the broker advertises
@@ -25,7 +25,7 @@ type Peer struct {
 }
 
 // String names it.
-func (p Peer) String() string {
+func (p Endpoint) String() string {
 	if p.Broker >= 0 {
 		return fmt.Sprintf("broker %d at %s", p.Broker, p.Address)
 	}
@@ -33,7 +33,7 @@ func (p Peer) String() string {
 }
 
 // advertised says where the address comes from.
-func (p Peer) advertised() string {
+func (p Endpoint) advertised() string {
 	if p.Told == "" {
 		return "the address is advertised by the broker itself"
 	}
@@ -42,15 +42,15 @@ func (p Peer) advertised() string {
 
 // Cause is why a peer cannot be used: what happened, and what to do.
 type Cause struct {
-	Peer Peer
-	What string
-	Do   string // "" where nobody knows
-	err  error
+	Endpoint Endpoint
+	What     string
+	Do       string // "" where nobody knows
+	err      error
 }
 
 // Error is the sentence.
 func (c *Cause) Error() string {
-	text := c.Peer.String() + ": " + c.What
+	text := c.Endpoint.String() + ": " + c.What
 	if c.Do != "" {
 		text += "; " + c.Do
 	}
@@ -63,8 +63,8 @@ func (c *Cause) Unwrap() error { return c.err }
 // Explain turns an error of a connection into its cause. Where the error alone does not tell (a
 // connection that was closed may have been so for TLS's sake, or SASL's), it asks once more.
 // It is the one place where causes get their words.
-func Explain(ctx context.Context, p Peer, s Security, err error) *Cause {
-	c := &Cause{Peer: p, err: err}
+func Explain(ctx context.Context, p Endpoint, s Security, err error) *Cause {
+	c := &Cause{Endpoint: p, err: err}
 	if vague(err) {
 		if found := identify(ctx, p.Address, s, err); found != nil {
 			err = found
@@ -127,8 +127,8 @@ func (c *Cause) network(_ Security, err error) bool {
 
 // advertised tells where an address is mended that was the brokers' word.
 func (c *Cause) advertised() {
-	if !c.Peer.Seed {
-		c.Do = c.Peer.advertised() + ": set its advertised.listeners to one where it can be reached from here, if it is up"
+	if !c.Endpoint.Seed {
+		c.Do = c.Endpoint.advertised() + ": set its advertised.listeners to one where it can be reached from here, if it is up"
 	}
 }
 
@@ -149,8 +149,8 @@ func (c *Cause) certificate(_ Security, err error) bool {
 	case errors.As(err, &name):
 		c.What = "its certificate is for another name: " + strings.TrimPrefix(name.Error(), "x509: ")
 		c.Do = "use a name that the certificate has, or, to trust any name, set ssl.endpoint.identification.algorithm=none"
-		if !c.Peer.Seed {
-			c.Do = c.Peer.advertised() + ": set its advertised.listeners to a name that the certificate has, or, to trust any name, set ssl.endpoint.identification.algorithm=none"
+		if !c.Endpoint.Seed {
+			c.Do = c.Endpoint.advertised() + ": set its advertised.listeners to a name that the certificate has, or, to trust any name, set ssl.endpoint.identification.algorithm=none"
 		}
 	case errors.As(err, &refused), errors.As(err, &invalid):
 		c.What, c.Do = "its certificate is refused: "+err.Error(), "see ssl.ca.location"

@@ -47,11 +47,11 @@ func TestExplain(t *testing.T) {
 		{kerr.IllegalSaslState, "it takes no SASL; set security.protocol=plaintext", false},
 		{kerr.ClusterAuthorizationFailed, "CLUSTER_AUTHORIZATION_FAILED", false},
 	} {
-		seed := Explain(t.Context(), Peer{Address: nobody, Broker: -1, Seed: true}, Security{}, fmt.Errorf("seen: %w", c.err))
+		seed := Explain(t.Context(), Endpoint{Address: nobody, Broker: -1, Seed: true}, Security{}, fmt.Errorf("seen: %w", c.err))
 		if text := seed.Error(); !strings.HasPrefix(text, nobody+": ") || !strings.Contains(text, c.want) || strings.Contains(text, "advertised") {
 			t.Errorf("%v: %s", c.err, text)
 		}
-		other := Explain(t.Context(), Peer{Address: nobody, Broker: 7, Told: "a:1"}, Security{}, c.err)
+		other := Explain(t.Context(), Endpoint{Address: nobody, Broker: 7, Told: "a:1"}, Security{}, c.err)
 		text := other.Error()
 		if !strings.HasPrefix(text, "broker 7 at "+nobody+": ") || !strings.Contains(text, c.want) ||
 			c.advertised != (strings.Contains(text, "advertised by the broker itself, as a:1 tells") && strings.Contains(text, "advertised.listeners")) && !strings.Contains(c.want, ";") {

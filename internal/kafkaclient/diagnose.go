@@ -22,33 +22,33 @@ func Diagnose(ctx context.Context, seeds []string, s Security) error {
 	if err != nil {
 		return err
 	}
-	var peers []Peer
+	var endpoints []Endpoint
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		if all[id] != told {
-			peers = append(peers, PeerOf(id, all[id], told, seeds))
+			endpoints = append(endpoints, EndpointOf(id, all[id], told, seeds))
 		}
 	}
-	return first(each(ctx, peers, func(ctx context.Context, p Peer) error {
+	return first(each(ctx, endpoints, func(ctx context.Context, p Endpoint) error {
 		_, err := greet(ctx, p.Address, s)
 		return because(ctx, p, s, err)
 	}))
 }
 
-// PeerOf is a broker that told tells of.
-func PeerOf(id int32, address, told string, seeds []string) Peer {
-	return Peer{Address: address, Broker: id, Told: told, Seed: slices.Contains(withPorts(seeds), address)}
+// EndpointOf is a broker that told tells of.
+func EndpointOf(id int32, address, told string, seeds []string) Endpoint {
+	return Endpoint{Address: address, Broker: id, Told: told, Seed: slices.Contains(withPorts(seeds), address)}
 }
 
 // Bootstrap is Diagnose without what is advertised. It is an error where none of the seeds lets us in;
 // else it returns which one did, and what brokers it tells of.
 func Bootstrap(ctx context.Context, seeds []string, s Security) (told string, brokers map[int32]string, err error) {
 	var mu sync.Mutex
-	var peers []Peer
+	var endpoints []Endpoint
 	for _, address := range withPorts(seeds) {
-		peers = append(peers, Peer{Address: address, Broker: -1, Seed: true})
+		endpoints = append(endpoints, Endpoint{Address: address, Broker: -1, Seed: true})
 	}
 	let := false
-	errs := each(ctx, peers, func(ctx context.Context, p Peer) error {
+	errs := each(ctx, endpoints, func(ctx context.Context, p Endpoint) error {
 		all, err := greet(ctx, p.Address, s)
 		if err != nil {
 			return because(ctx, p, s, err)
@@ -66,13 +66,13 @@ func Bootstrap(ctx context.Context, seeds []string, s Security) (told string, br
 	return "", nil, first(errs)
 }
 
-// Connect returns how many of these peers are Kafka's, and why others are not. It does not ask who
+// Connect returns how many of these endpoints are Kafka's, and why others are not. It does not ask who
 // they are, and does not log in: that is between them and whoever will write or read.
-func Connect(ctx context.Context, peers []Peer, s Security) (reached int, err error) {
+func Connect(ctx context.Context, endpoints []Endpoint, s Security) (reached int, err error) {
 	if s.TLS != nil {
 		s.TLS = &tls.Config{InsecureSkipVerify: true, Certificates: s.TLS.Certificates}
 	}
-	errs := each(ctx, peers, func(ctx context.Context, p Peer) error {
+	errs := each(ctx, endpoints, func(ctx context.Context, p Endpoint) error {
 		return because(ctx, p, s, knock(ctx, p.Address, s))
 	})
 	for _, err := range errs {
@@ -83,18 +83,18 @@ func Connect(ctx context.Context, peers []Peer, s Security) (reached int, err er
 	return reached, first(errs)
 }
 
-func because(ctx context.Context, p Peer, s Security, err error) error {
+func because(ctx context.Context, p Endpoint, s Security, err error) error {
 	if err == nil {
 		return nil
 	}
 	return Explain(ctx, p, s, err)
 }
 
-// each asks all peers at once, and returns their errors in order.
-func each(ctx context.Context, peers []Peer, f func(context.Context, Peer) error) []error {
-	errs := make([]error, len(peers))
+// each asks all endpoints at once, and returns their errors in order.
+func each(ctx context.Context, endpoints []Endpoint, f func(context.Context, Endpoint) error) []error {
+	errs := make([]error, len(endpoints))
 	var asking sync.WaitGroup
-	for i, p := range peers {
+	for i, p := range endpoints {
 		asking.Go(func() { errs[i] = f(ctx, p) })
 	}
 	asking.Wait()

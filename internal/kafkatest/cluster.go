@@ -46,14 +46,14 @@ const patience = 6 * time.Minute
 // errors. They may be called from several goroutines, but one broker is to be
 // killed, frozen or started by one goroutine at a time.
 type Cluster struct {
-	tb      TB
-	acl     bool
-	tls     bool
-	dir     string
-	keeper  *broker // ZooKeeper, before Kafka 3.7; else nil
-	brokers []*broker
-	links   []*Link     // empty without Options.Links
-	client  *kgo.Client // for admin requests; as the super user with ACL
+	tb        TB
+	acl       bool
+	tls       bool
+	dir       string
+	zookeeper *broker // ZooKeeper, before Kafka 3.7; else nil
+	brokers   []*broker
+	links     []*Link     // empty without Options.Links
+	client    *kgo.Client // for admin requests; as the super user with ACL
 }
 
 // Start starts a cluster and waits until every broker answers. The cluster
@@ -82,9 +82,9 @@ func Start(tb TB, o Options) *Cluster {
 		})
 	}
 	tb.Cleanup(c.close)
-	if keeper := filepath.Join(dir, "0"); exists(keeper) {
-		c.keeper = &broker{dir: keeper}
-		if err := c.keeper.spawn(); err != nil { // brokers wait until it answers
+	if zookeeper := filepath.Join(dir, "0"); exists(zookeeper) {
+		c.zookeeper = &broker{dir: zookeeper}
+		if err := c.zookeeper.spawn(); err != nil { // brokers wait until it answers
 			tb.Fatalf("kafkatest: %v", err)
 		}
 	}
@@ -117,8 +117,8 @@ func (c *Cluster) close() {
 	for _, b := range c.brokers {
 		b.kill()
 	}
-	if c.keeper != nil {
-		c.keeper.kill()
+	if c.zookeeper != nil {
+		c.zookeeper.kill()
 	}
 	for _, l := range c.links {
 		l.close()
@@ -195,7 +195,7 @@ func (c *Cluster) Restart(i int) {
 	if err := c.broker(i).start(); err != nil {
 		c.tb.Fatalf("kafkatest: %v", err)
 	}
-	if c.keeper != nil { // brokers beside a ZooKeeper serve before they know their topics
+	if c.zookeeper != nil { // brokers beside a ZooKeeper serve before they know their topics
 		c.awaitTopics(i)
 	}
 }

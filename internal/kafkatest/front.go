@@ -29,7 +29,7 @@ func Front(tb TB) (*Link, func(network, address string) (net.Listener, error)) {
 // Elsewhere is a listener for a fake cluster (kfake.ListenFn) that advertises another address than
 // the one where it is.
 func Elsewhere(l net.Listener, advertised string) net.Listener {
-	return elsewhere{l, named(advertised)}
+	return elsewhere{l, hostPort(advertised)}
 }
 
 // Careful is a listener for a fake cluster that ends connections whose first request is too long, as
@@ -70,10 +70,10 @@ type elsewhere struct {
 
 func (e elsewhere) Addr() net.Addr { return e.advertised }
 
-type named string
+type hostPort string
 
-func (named) Network() string  { return "tcp" }
-func (n named) String() string { return string(n) }
+func (hostPort) Network() string  { return "tcp" }
+func (n hostPort) String() string { return string(n) }
 
 type fronted struct {
 	net.Listener

@@ -148,7 +148,7 @@ func (l *Link) accept() {
 // join connects a client with the broker until either ends.
 func (l *Link) join(client net.Conn) {
 	broker, err := net.Dial("tcp", l.target)
-	if err != nil || !l.keep(client, broker) {
+	if err != nil || !l.track(client, broker) {
 		reset(client)
 		if err == nil {
 			reset(broker)
@@ -170,7 +170,7 @@ func (l *Link) join(client net.Conn) {
 	delete(l.sockets, broker)
 }
 
-func (l *Link) keep(sockets ...net.Conn) bool {
+func (l *Link) track(sockets ...net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.weather.cut || l.dead {
@@ -206,7 +206,7 @@ func (l *Link) pump(to, from net.Conn, direction int) {
 					reset(to)
 					return
 				}
-				l.pace(n)
+				l.throttle(n)
 			}
 			if n > 0 {
 				queue <- parcel{buffer[:n], l.due()}
@@ -262,8 +262,8 @@ func (l *lengths) read(stream []byte) (longest int) {
 	return longest
 }
 
-// pace returns when so many bytes have gone over a link with a rate.
-func (l *Link) pace(bytes int) {
+// throttle returns when so many bytes have gone over a link with a rate.
+func (l *Link) throttle(bytes int) {
 	w, _ := l.now()
 	if w.rate == 0 {
 		return

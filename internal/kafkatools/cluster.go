@@ -48,8 +48,8 @@ const requestLimit = 10 * time.Second
 
 func requestMS() int { return int(requestLimit / time.Millisecond) }
 
-// kept are properties that a verb sets and that its promises rest on: why another value is refused.
-var kept = map[string]string{
+// fixedProperties are properties that a verb sets and that its promises rest on: why another value is refused.
+var fixedProperties = map[string]string{
 	"transactional.id":         "it is the verb's own",
 	"group.id":                 "set --group instead",
 	"enable.auto.commit":       "what is done is committed, not what was fetched",
@@ -79,7 +79,7 @@ func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Properties)) {
 		value, mine := c.Properties[name], ours[librdkafka.Canonical(name)]
-		switch why := kept[mine]; {
+		switch why := fixedProperties[mine]; {
 		case librdkafka.Canonical(name) == librdkafka.Canonical("bootstrap.servers"):
 			return nil, config.Usagef("--kafka-property %s: set --brokers instead", name)
 		case why != "" && value != all[mine]:
@@ -149,7 +149,7 @@ func (c Cluster) metadata(a asker, name string) (*kafka.Metadata, error) {
 	}
 	security, _ := kafkaclient.SecurityOf(c.Properties)
 	if _, _, cause := kafkaclient.Bootstrap(context.Background(), kafkaclient.Seeds(c.Brokers), security); cause != nil {
-		return nil, c.blame(cause)
+		return nil, c.explain(cause)
 	}
 	if md, err = a.GetMetadata(topic, all, requestMS()); err != nil {
 		return nil, c.unreached(err)
@@ -180,7 +180,7 @@ func (c Cluster) lookup(a asker, name string) (*kafka.Metadata, *kafka.TopicMeta
 
 // topic is lookup for who is going to read or write it: at least one of its leaders takes a connection.
 func (c Cluster) topic(a asker, name string) (*kafka.TopicMetadata, error) {
-	for deadline := time.Now().Add(requestLimit); ; time.Sleep(lookAgain) {
+	for deadline := time.Now().Add(requestLimit); ; time.Sleep(metadataInterval) {
 		md, t, err := c.lookup(a, name)
 		if err != nil {
 			return nil, err
@@ -190,7 +190,7 @@ func (c Cluster) topic(a asker, name string) (*kafka.TopicMetadata, error) {
 			return t, nil
 		}
 		if time.Now().After(deadline) || !mayPass(cause) {
-			return nil, c.blame(fmt.Errorf("topic %s cannot be read or written: %w", name, cause))
+			return nil, c.explain(fmt.Errorf("topic %s cannot be read or written: %w", name, cause))
 		}
 	}
 }
@@ -198,14 +198,14 @@ func (c Cluster) topic(a asker, name string) (*kafka.TopicMetadata, error) {
 // connect goes to the leaders of a topic, or to all brokers where there is none: how many of them take
 // a connection, and why others do not. librdkafka would wait for them without a word.
 func (c Cluster) connect(md *kafka.Metadata, t *kafka.TopicMetadata) (reached int, cause error) {
-	var peers []kafkaclient.Peer
+	var endpoints []kafkaclient.Endpoint
 	for _, b := range md.Brokers {
 		if t == nil || slices.ContainsFunc(t.Partitions, func(p kafka.PartitionMetadata) bool { return p.Leader == b.ID }) {
-			peers = append(peers, kafkaclient.PeerOf(b.ID, net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), "", kafkaclient.Seeds(c.Brokers)))
+			endpoints = append(endpoints, kafkaclient.EndpointOf(b.ID, net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), "", kafkaclient.Seeds(c.Brokers)))
 		}
 	}
 	security, _ := kafkaclient.SecurityOf(c.Properties)
-	return kafkaclient.Connect(context.Background(), peers, security)
+	return kafkaclient.Connect(context.Background(), endpoints, security)
 }
 
 // mayPass tells whether a leader may be there soon, or another one: it is being started, or elected.
@@ -219,7 +219,7 @@ func (c Cluster) unreached(err error) error {
 	if cause := c.diagnose(); cause != nil {
 		err = cause
 	}
-	return c.blame(err)
+	return c.explain(err)
 }
 
 // diagnose returns what is in the way to Kafka, nil where nothing is found.
@@ -239,7 +239,7 @@ func (c Cluster) because(err error) error {
 	return err
 }
 
-func (c Cluster) blame(err error) error {
+func (c Cluster) explain(err error) error {
 	return fmt.Errorf("--brokers %s: not reached: %w", c.Brokers, err)
 }
 

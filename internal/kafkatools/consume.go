@@ -88,7 +88,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 		return err
 	}
 	defer r.admin.Close()
-	partitions, err := r.look(c)
+	partitions, err := r.findPartitions(c)
 	if err != nil {
 		return err
 	}
@@ -175,8 +175,8 @@ func (r *consumption) close() {
 	within(closeLimit, r.reader.Close)
 }
 
-// look finds the topic's partitions, those that are wanted.
-func (r *consumption) look(c Cluster) ([]int32, error) {
+// findPartitions finds the topic's partitions, those that are wanted.
+func (r *consumption) findPartitions(c Cluster) ([]int32, error) {
 	t, err := c.topic(r.admin, r.o.Topic)
 	if err != nil {
 		return nil, err

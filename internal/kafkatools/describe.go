@@ -81,7 +81,7 @@ type description struct {
 	first, next, sizes map[int32]int64
 	sizesErr           error // why some are missing
 	settings           []string
-	group              groupView
+	group              groupState
 	groupErr           error
 }
 

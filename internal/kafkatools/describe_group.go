@@ -9,8 +9,8 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// groupView is how a group stands in a topic.
-type groupView struct {
+// groupState is how a group stands in a topic.
+type groupState struct {
 	committed map[int32]int64  // where there is one
 	readers   map[int32]string // the member that has the partition
 	members   int              // of the whole group
@@ -18,8 +18,8 @@ type groupView struct {
 }
 
 // group asks for it.
-func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic string, partitions []kafka.PartitionMetadata) (groupView, error) {
-	v := groupView{committed: map[int32]int64{}, readers: map[int32]string{}}
+func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic string, partitions []kafka.PartitionMetadata) (groupState, error) {
+	v := groupState{committed: map[int32]int64{}, readers: map[int32]string{}}
 	var wanted []kafka.TopicPartition
 	for _, p := range partitions {
 		wanted = append(wanted, kafka.TopicPartition{Topic: &topic, Partition: p.ID})
@@ -88,7 +88,7 @@ func stateOf(s kafka.ConsumerGroupState) string {
 
 // lags are the records between what is committed and the partitions' ends, where both
 // are known.
-func (v *groupView) lags(next map[int32]int64) map[int32]int64 {
+func (v *groupState) lags(next map[int32]int64) map[int32]int64 {
 	lags := map[int32]int64{}
 	for p, committed := range v.committed {
 		if end, ok := next[p]; ok {
@@ -99,7 +99,7 @@ func (v *groupView) lags(next map[int32]int64) map[int32]int64 {
 }
 
 // summary is one line.
-func (v *groupView) summary(group string, partitions int, lags map[int32]int64) string {
+func (v *groupState) summary(group string, partitions int, lags map[int32]int64) string {
 	if v.members == 0 && len(v.committed) == 0 {
 		return fmt.Sprintf("group %s: has no members and has committed nothing here", group)
 	}

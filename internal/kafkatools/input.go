@@ -166,11 +166,11 @@ func (v *values) opens() bool {
 		}
 	}
 	for n := 1; ; n++ {
-		ahead, _ := v.text.in.Peek(n)
-		if len(ahead) < n {
+		following, _ := v.text.in.Peek(n)
+		if len(following) < n {
 			return false
 		}
-		if c := ahead[n-1]; !isSpace(c) {
+		if c := following[n-1]; !isSpace(c) {
 			return c == '{' || c == ']'
 		}
 	}

@@ -50,24 +50,24 @@ const (
 // transaction; what has been read and not begun is forgotten then, and read again
 // by whoever has the partition.
 type processing struct {
-	o         ProcessOptions
-	s         Streams
-	cluster   Cluster
-	transform *transform
-	consumer  *kafka.Consumer
-	producer  *kafka.Producer
-	batch     []*kafka.Message
-	places    map[int32]*place
-	crossed   bool // over a gap since the last commit: there is a position to commit, records or not
-	losses    losses
-	progress  *progress
-	to, dead  limit
-	bad       map[position]*failure // what Kafka refused, until it has been gone past
-	suspects  map[position]bool     // what it refused together with others: to be sent alone
-	written   int64
-	skipped   int64
-	letters   int64
-	said      time.Time
+	o           ProcessOptions
+	s           Streams
+	cluster     Cluster
+	transform   *transform
+	consumer    *kafka.Consumer
+	producer    *kafka.Producer
+	batch       []*kafka.Message
+	places      map[int32]*place
+	crossed     bool // over a gap since the last commit: there is a position to commit, records or not
+	losses      losses
+	progress    *progress
+	to, dead    limit
+	bad         map[position]*failure // what Kafka refused, until it has been gone past
+	suspects    map[position]bool     // what it refused together with others: to be sent alone
+	written     int64
+	skipped     int64
+	deadLetters int64
+	said        time.Time
 }
 
 // Process reads a topic, computes and writes another until ctx ends.
@@ -103,8 +103,8 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 	if p.skipped > 0 {
 		s.say("%d records gave no result and were skipped", p.skipped)
 	}
-	if p.letters > 0 {
-		s.say("%d records gave no result and are in %s", p.letters, o.DeadLetters)
+	if p.deadLetters > 0 {
+		s.say("%d records gave no result and are in %s", p.deadLetters, o.DeadLetters)
 	}
 	return cmp.Or(err, p.losses.err())
 }
@@ -192,8 +192,8 @@ func (p *processing) transact(ctx context.Context) error {
 	}
 	a, err := p.try(w)
 	if err == nil {
-		p.written, p.skipped, p.letters = p.written+w.results, p.skipped+w.skipped, p.letters+w.letters
-		p.settle(w.n)
+		p.written, p.skipped, p.deadLetters = p.written+w.results, p.skipped+w.skipped, p.deadLetters+w.deadLetters
+		p.noteCommitted(w.n)
 		return w.stop
 	}
 	if isOneOf(err, hopeless) {

@@ -13,9 +13,9 @@ import (
 
 // What --on-error takes.
 const (
-	onErrorStop   = "stop"
-	onErrorSkip   = "skip"
-	onErrorLetter = "letter"
+	onErrorStop       = "stop"
+	onErrorSkip       = "skip"
+	onErrorDeadLetter = "letter"
 )
 
 // checkOnError checks --on-error and --dead-letter-topic.
@@ -23,15 +23,15 @@ func (o *ProcessOptions) checkOnError() error {
 	if o.OnError == "" {
 		o.OnError = onErrorStop
 		if o.DeadLetters != "" {
-			o.OnError = onErrorLetter
+			o.OnError = onErrorDeadLetter
 		}
 	}
 	switch {
-	case !slices.Contains([]string{onErrorStop, onErrorSkip, onErrorLetter}, o.OnError):
+	case !slices.Contains([]string{onErrorStop, onErrorSkip, onErrorDeadLetter}, o.OnError):
 		return config.Usagef("--on-error is %q; one of stop, skip, letter", o.OnError)
-	case o.OnError == onErrorLetter && o.DeadLetters == "":
+	case o.OnError == onErrorDeadLetter && o.DeadLetters == "":
 		return config.Usagef("--on-error letter: --dead-letter-topic is missing")
-	case o.OnError != onErrorLetter && o.DeadLetters != "":
+	case o.OnError != onErrorDeadLetter && o.DeadLetters != "":
 		return config.Usagef("--dead-letter-topic belongs to --on-error letter")
 	case o.DeadLetters != "" && (o.DeadLetters == o.From || o.DeadLetters == o.To):
 		return config.Usagef("--dead-letter-topic is %s, which is --from or --to; give it a topic of its own", o.DeadLetters)
@@ -41,7 +41,7 @@ func (o *ProcessOptions) checkOnError() error {
 
 // failure is why a record gives no result, and never will.
 type failure struct {
-	reason string // of its letter; those of the server where it has one
+	reason string // of its dead letter; those of the server where it has one
 	err    error
 }
 
@@ -90,9 +90,9 @@ func (p *processing) result(m *kafka.Message) (*kafka.Message, *failure) {
 // batchOverhead is more than a batch with one record adds to key, value and headers.
 const batchOverhead = 128
 
-// letter is a record for the dead-letter topic: its bytes, key and headers, and why and
-// from where, as in the server's letters. What the topic does not take is cut off.
-func (p *processing) letter(m *kafka.Message, f *failure) *kafka.Message {
+// deadLetter is a record for the dead-letter topic: its bytes, key and headers, and why and
+// from where, as in the server's. What the topic does not take is cut off.
+func (p *processing) deadLetter(m *kafka.Message, f *failure) *kafka.Message {
 	header := func(name, value string) kafka.Header { return kafka.Header{Key: name, Value: []byte(value)} }
 	headers := append(slices.Clone(m.Headers), header("reason", f.reason), header("remote", p.name(m)), header("error", unfolded(f.err.Error())))
 	room := p.dead.most() - batchOverhead - len(m.Key)
@@ -113,15 +113,15 @@ func (p *processing) letter(m *kafka.Message, f *failure) *kafka.Message {
 // work is what comes of a batch: messages for its first n records, each with the index of
 // its record; and what ends the processing behind them, if --on-error says so.
 type work struct {
-	n                         int
-	messages                  []*kafka.Message
-	of                        []int
-	results, skipped, letters int64
-	stop                      error
+	n                             int
+	messages                      []*kafka.Message
+	of                            []int
+	results, skipped, deadLetters int64
+	stop                          error
 }
 
-// skipsNamed is how many records that are skipped are named; all are counted.
-const skipsNamed = 100
+// skipsShown is how many records that are skipped are named; all are counted.
+const skipsShown = 100
 
 // suspectsMax bounds the records of a transaction that are sent one by one: each takes a
 // round trip, and the transaction has ten seconds.
@@ -142,11 +142,11 @@ func (p *processing) compute() (w work) {
 		case f == nil:
 			w.results++
 			add(i, out)
-		case p.o.OnError == onErrorLetter:
-			w.letters++
-			add(i, p.letter(m, f))
+		case p.o.OnError == onErrorDeadLetter:
+			w.deadLetters++
+			add(i, p.deadLetter(m, f))
 		case p.o.OnError == onErrorSkip:
-			if w.skipped++; p.skipped+w.skipped <= skipsNamed {
+			if w.skipped++; p.skipped+w.skipped <= skipsShown {
 				p.progress.aloud("%s: %v; skipped", p.name(m), f.err)
 			}
 		default:

@@ -38,8 +38,8 @@ func (b *broker) refuse(text string, code *kerr.Error) {
 	})
 }
 
-// letters reads topic dead.
-func (b *broker) letters() (letters []struct {
+// deadLetters reads topic dead.
+func (b *broker) deadLetters() (letters []struct {
 	Key, Value *string
 	Headers    map[string]string
 }) {
@@ -154,9 +154,9 @@ func TestOnErrorSkip(t *testing.T) {
 	}
 }
 
-// TestOnErrorLetter: all others have their results, and the bad one is in the dead-letter
+// TestOnErrorDeadLetter: all others have their results, and the bad one is in the dead-letter
 // topic, with the reason.
-func TestOnErrorLetter(t *testing.T) {
+func TestOnErrorDeadLetter(t *testing.T) {
 	for name, c := range badCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -166,7 +166,7 @@ func TestOnErrorLetter(t *testing.T) {
 				t.Errorf("it says %q and ends with %v", told, err)
 			}
 			b.wantResults(batchOf)
-			letters := b.letters()
+			letters := b.deadLetters()
 			if len(letters) != 1 {
 				t.Fatalf("%d letters", len(letters))
 			}
@@ -179,8 +179,8 @@ func TestOnErrorLetter(t *testing.T) {
 	}
 }
 
-// TestLetterIsCut: a letter has what its topic takes of the record.
-func TestLetterIsCut(t *testing.T) {
+// TestDeadLetterIsCut: a dead letter has what its topic takes of the record.
+func TestDeadLetterIsCut(t *testing.T) {
 	b := startBroker(t)
 	b.set("dead", 1000)
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.Brokers), kgo.DefaultProduceTopic("t"))
@@ -191,15 +191,15 @@ func TestLetterIsCut(t *testing.T) {
 	if _, err := b.process(ProcessOptions{Expr: "n", DeadLetters: "dead"}, func(string) bool { return b.committed("g") == 1 }); err != nil {
 		t.Error(err)
 	}
-	l := b.letters()
+	l := b.deadLetters()
 	if len(l) != 1 || l[0].Headers["truncated"] != "5000" || len(*l[0].Value) < 500 || !strings.HasPrefix(value, *l[0].Value) {
 		t.Errorf("the letter is %+v", l)
 	}
 }
 
-// TestNoLetter: where the letter is refused, too, the processing ends, and the record is
+// TestNoDeadLetter: where the dead letter is refused, too, the processing ends, and the record is
 // not gone past.
-func TestNoLetter(t *testing.T) {
+func TestNoDeadLetter(t *testing.T) {
 	b := badRecords(t, "the expression")
 	b.refuse("seven", kerr.PolicyViolation)
 	_, err := b.process(ProcessOptions{Expr: badExpr, DeadLetters: "dead"}, func(string) bool { return false })

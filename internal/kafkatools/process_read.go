@@ -158,8 +158,8 @@ func (p *processing) offsets(n int) []kafka.TopicPartition {
 	return out
 }
 
-// settle notes that they have been committed.
-func (p *processing) settle(n int) {
+// noteCommitted notes that they have been committed.
+func (p *processing) noteCommitted(n int) {
 	for partition, next := range p.due(n) {
 		p.places[partition].committed = next
 	}

@@ -54,7 +54,7 @@ func (a *attempt) await(ctx context.Context) {
 // business, not the id's.
 func (p *processing) producerConfig() (*kafka.ConfigMap, error) {
 	properties := sizes(p.to)
-	if p.o.OnError == onErrorLetter {
+	if p.o.OnError == onErrorDeadLetter {
 		properties = sizes(p.to, p.dead)
 	}
 	maps.Copy(properties, map[string]string{

@@ -169,8 +169,8 @@ func (w *stall) lasts(handed, delivered int64, now time.Time) bool {
 	return true
 }
 
-// tell says how far it is, when that is due.
-func (r *production) tell(handed int64) {
+// sayProgress says how far it is, when that is due.
+func (r *production) sayProgress(handed int64) {
 	delivered := r.delivered.Load()
 	r.progress.at(delivered)
 	if r.stall.lasts(handed, delivered, time.Now()) {
@@ -186,7 +186,7 @@ func (r *production) run(src *source) error {
 	err := r.hand(src)
 	// What has been handed over is seen through, whatever ended the handing over.
 	for await(r.p, pollMS*time.Millisecond) > 0 && r.failure.Load() == nil {
-		r.tell(src.handed)
+		r.sayProgress(src.handed)
 	}
 	if err != nil || r.failure.Load() != nil {
 		_ = r.p.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
@@ -231,7 +231,7 @@ func (r *production) hand(src *source) error {
 				break
 			}
 			await(r.p, 10*time.Millisecond)
-			r.tell(src.handed)
+			r.sayProgress(src.handed)
 		}
 		if isOneOf(err, refusals) {
 			return fmt.Errorf("%s: %w", src.place(), r.limit.refused(err, len(m.Key)+len(m.Value)))
@@ -239,7 +239,7 @@ func (r *production) hand(src *source) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", src.place(), err)
 		}
-		r.tell(src.handed)
+		r.sayProgress(src.handed)
 	}
 	return nil
 }

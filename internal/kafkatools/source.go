@@ -98,7 +98,7 @@ func newSource(ctx context.Context, o ProduceOptions, s Streams) (*source, error
 		src.close()
 		return nil, err
 	}
-	src.next = ahead(ctx, parse, src)
+	src.next = parseAhead(ctx, parse, src)
 	return src, nil
 }
 
@@ -135,9 +135,9 @@ func (src *source) share() float64 {
 	return 0
 }
 
-// ahead reads on a goroutine of its own, because a read of a terminal or a pipe does not
+// parseAhead reads on a goroutine of its own, because a read of a terminal or a pipe does not
 // end with ctx.
-func ahead(ctx context.Context, parse parser, src *source) func() (item, error) {
+func parseAhead(ctx context.Context, parse parser, src *source) func() (item, error) {
 	type batch struct {
 		items []item
 		err   error

@@ -25,8 +25,8 @@ type CreateOptions struct {
 const (
 	// adminLimit is for a cluster that is there but has no controller for a while: it
 	// is electing one.
-	adminLimit = time.Minute
-	lookAgain  = 50 * time.Millisecond
+	adminLimit       = time.Minute
+	metadataInterval = 50 * time.Millisecond
 )
 
 // CreateTopic makes a topic and returns once every partition has a leader and every
@@ -49,7 +49,7 @@ func CreateTopic(ctx context.Context, c Cluster, o CreateOptions) error {
 		return err
 	}
 	if reached, cause := c.connect(md, nil); cause != nil && reached == 0 {
-		return c.blame(cause) // there is no controller to ask
+		return c.explain(cause) // there is no controller to ask
 	}
 	ctx, cancel := context.WithTimeout(ctx, adminLimit)
 	defer cancel()
@@ -91,7 +91,7 @@ func DeleteTopic(ctx context.Context, c Cluster, name string) error {
 		return err
 	}
 	if reached, cause := c.connect(md, nil); cause != nil && reached == 0 {
-		return c.blame(cause)
+		return c.explain(cause)
 	}
 	e, err := c.answered(ctx, kafka.ErrUnknownTopicOrPart, func() ([]kafka.TopicResult, error) {
 		return a.DeleteTopics(ctx, []string{name}, kafka.SetAdminRequestTimeout(adminLimit), kafka.SetAdminOperationTimeout(requestLimit))
@@ -155,7 +155,7 @@ func (c Cluster) ask(ctx context.Context, others *kafka.AdminClient, b kafka.Bro
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("topic %s: broker %d at %s has not caught up within %v", name, b.ID, one.Brokers, adminLimit)
-		case <-time.After(lookAgain):
+		case <-time.After(metadataInterval):
 		}
 	}
 }
@@ -182,7 +182,7 @@ func (c Cluster) answered(ctx context.Context, done kafka.ErrorCode, request fun
 		select {
 		case <-ctx.Done():
 			return kafka.Error{}, c.unreached(err)
-		case <-time.After(lookAgain):
+		case <-time.After(metadataInterval):
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 const patience = 30 * time.Second
 
-// Main runs a package's tests and answers the exit code: also 1 if a goroutine that the
+// Main runs a package's tests and returns the exit code: also 1 if a goroutine that the
 // tests began does not end.
 func Main(m *testing.M) int {
 	before := goleak.IgnoreCurrent() // the worker pool that gnet keeps for every process

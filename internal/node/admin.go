@@ -85,7 +85,7 @@ func (n *node) ready() (bool, string) {
 	return n.sink.ready()
 }
 
-// status is what /status answers.
+// status is what /status returns.
 type status struct {
 	Version   string       `json:"version"`
 	Ready     bool         `json:"ready"`

@@ -103,7 +103,7 @@ func (n *network) reach(ctx context.Context, broker int32, address string) error
 	}
 	defer s.release()
 	if _, err = n.conn(ctx, s, address); err != nil {
-		return kafkaclient.Explain(ctx, kafkaclient.PeerOf(broker, address, "", n.opts.Brokers), n.opts.security(), err)
+		return kafkaclient.Explain(ctx, kafkaclient.EndpointOf(broker, address, "", n.opts.Brokers), n.opts.security(), err)
 	}
 	return nil
 }

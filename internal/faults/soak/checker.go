@@ -44,8 +44,8 @@ type Sender func(conn int) (begun uint64, try uint32)
 
 // Bounds of what the checker keeps of a connection.
 const (
-	triesKept   = 64     // copies of older tries cannot be judged, and are a breach
-	gapsKept    = 10_000 // passed over records that may come yet
+	triesMax    = 64     // copies of older tries cannot be judged, and are a breach
+	gapsMax     = 10_000 // passed over records that may come yet
 	maxExamples = 8
 )
 
@@ -67,7 +67,7 @@ type progress struct {
 	next  []uint64            // by shard: all below have come, or are in gaps
 	gaps  map[uint64]struct{} // passed over
 	told  map[uint64]struct{} // those of the gaps that are counted as falsely acked
-	tries [triesKept]try      // by number modulo triesKept
+	tries [triesMax]try       // by number modulo triesMax
 }
 
 type try struct {
@@ -123,7 +123,7 @@ func (c *Checker) Add(partition int, value []byte) {
 func (c *Checker) place(p *progress, id ID, shard int) {
 	again, ok := p.comes(id, shard)
 	if !ok {
-		c.find(&c.v.Changed, "%v comes when its client had made %d connections more", id, triesKept)
+		c.find(&c.v.Changed, "%v comes when its client had made %d connections more", id, triesMax)
 		return
 	}
 	_, gap := p.gaps[id.Seq]
@@ -147,7 +147,7 @@ func (c *Checker) place(p *progress, id ID, shard int) {
 // comes moves the try's last record on. Again tells whether this one, or one
 // behind it, had come from this try already; ok is false if that is forgotten.
 func (p *progress) comes(id ID, shard int) (again, ok bool) {
-	t := &p.tries[id.Try%triesKept]
+	t := &p.tries[id.Try%triesMax]
 	switch {
 	case id.Try < t.number:
 		return false, false
@@ -167,7 +167,7 @@ func (c *Checker) passOver(p *progress, id ID, shard int) {
 			continue
 		}
 		c.find(&c.v.Missing, "record %d of connection %d, shard %d, is passed over by %v", seq, id.Conn, shard, id)
-		if len(p.gaps) < gapsKept {
+		if len(p.gaps) < gapsMax {
 			p.gaps[seq] = struct{}{}
 		}
 	}
@@ -195,7 +195,7 @@ func (c *Checker) Audit(conn int, acked uint64) {
 
 // accuse counts each record once.
 func (c *Checker) accuse(p *progress, conn int, seq, acked uint64) {
-	if _, told := p.told[seq]; told || len(p.told) >= gapsKept {
+	if _, told := p.told[seq]; told || len(p.told) >= gapsMax {
 		return
 	}
 	p.told[seq] = struct{}{}

@@ -177,13 +177,13 @@ func TestTriesThatAreForgotten(t *testing.T) {
 	maker := NewMaker(7)
 	c := NewChecker(maker, 1, testShards, func(int) (uint64, uint32) { return 100, 1000 })
 	add := func(try uint32) { c.Add(maker.Shard(0, 1, testShards), maker.Append(nil, ID{0, 1, try})) }
-	for try := range uint32(triesKept) {
+	for try := range uint32(triesMax) {
 		add(try + 1)
 	}
-	if v := c.Verdict(); v.Err() != nil || v.Resent != triesKept-1 {
+	if v := c.Verdict(); v.Err() != nil || v.Resent != triesMax-1 {
 		t.Fatalf("the checker says: %s", v.String())
 	}
-	add(triesKept + 1)
+	add(triesMax + 1)
 	add(1)
 	if v := c.Verdict(); v.Changed != 1 {
 		t.Fatalf("the checker says: %s", v.String())

@@ -39,7 +39,7 @@ const (
 	dialPatience = 10 * time.Second
 	redial       = 50 * time.Millisecond
 	redialMost   = 500 * time.Millisecond
-	pace         = 20 * time.Millisecond // between looks at what is due
+	sendInterval = 20 * time.Millisecond // between looks at what is due
 	burst        = 64 << 10              // bytes written at once
 )
 
@@ -123,7 +123,7 @@ func (c *client) session(ctx context.Context, socket net.Conn) {
 // breaks, or until everything is sent and half-closed after Finish.
 func (c *client) send(socket net.Conn, next uint64, gone <-chan struct{}) (broken bool) {
 	before := c.begun.Load() // on earlier connections
-	tick := time.NewTicker(pace)
+	tick := time.NewTicker(sendInterval)
 	defer tick.Stop()
 	for {
 		until := min(c.fleet.due(), c.acked.Load()+c.fleet.options.Window)
