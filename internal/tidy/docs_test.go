@@ -4,15 +4,17 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 var (
 	// `server/loop.go:OnTraffic`
 	namedFunction = regexp.MustCompile("`([a-z0-9_/.]+\\.(?:go|c|sh)):([A-Za-z0-9_]+)`")
 	// `codec/doc.go`, `deploy/kafka.sh`, `internal/tidy`
-	namedFile = regexp.MustCompile("`((?:bench|cmd|codec|deploy|docs|examples|internal|producer|server|shard)/[A-Za-z0-9_./-]+)`")
+	namedFile = regexp.MustCompile("`((?:bench|client|cmd|codec|deploy|docs|examples|internal|producer|server|shard)/[A-Za-z0-9_./-]+)`")
 	// [text](docs/GUIDE.md)
 	link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 )
@@ -23,7 +25,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	documents = append(documents, filepath.Join(root, "README.md"))
+	documents = append(documents, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"))
 	for _, doc := range documents {
 		text, err := os.ReadFile(doc)
 		if err != nil {
@@ -64,6 +66,53 @@ func defines(file, name string) bool {
 	}
 	definition := regexp.MustCompile(`(?m)^(func (\([^)]*\) )?|type |\t?const |\t?var |[a-z][A-Za-z0-9_ *]* \**)` + name + `\b|^` + name + `\(\)`)
 	return definition.Match(text)
+}
+
+// proseColumns is how wide a line of prose may be. Tables and what is typed or printed may be wider.
+const proseColumns = 100
+
+// TestProseIsNarrow: long lines are not read, and their changes cannot be reviewed.
+func TestProseIsNarrow(t *testing.T) {
+	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob(filepath.Join(root, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range append(documents, more...) {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range wide(string(text)) {
+			t.Errorf("%s:%d: prose of over %d columns", filepath.Base(doc), n, proseColumns)
+		}
+	}
+}
+
+// wide lists the lines of a document's prose that are too wide, from 1.
+func wide(text string) (lines []int) {
+	code := false
+	for i, line := range strings.Split(text, "\n") {
+		if strings.HasPrefix(line, "```") {
+			code = !code
+		}
+		prose := !code && !strings.HasPrefix(line, "|") && !strings.HasPrefix(line, "    ")
+		if prose && utf8.RuneCountInString(line) > proseColumns && !strings.Contains(line, "https://") {
+			lines = append(lines, i+1)
+		}
+	}
+	return lines
+}
+
+func TestWide(t *testing.T) {
+	long := strings.Repeat("word ", 21)
+	text := long + "\n| " + long + "\n    " + long + "\n```\n" + long + "\n```\n" + strings.Repeat("é ", 50) + "\n" + long
+	if got := wide(text); !slices.Equal(got, []int{1, 8}) {
+		t.Errorf("lines %v, want 1 and 8", got)
+	}
 }
 
 func TestMisnamed(t *testing.T) {
