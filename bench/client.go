@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ringtail/ringtail/wire"
 )
 
 // client is one connection of a load, and its successors where it breaks and
@@ -229,10 +231,10 @@ func (c *client) answers() error {
 		c.mu.Unlock()
 		return err
 	}
-	answers := NewAnswers(c.socket, c.load.options.Framing)
+	answers := wire.Answers{Framing: c.load.options.Framing}
 	clock := c.load.clock(c.conn)
 	for {
-		answer, err := answers.Next()
+		answer, err := answers.Read(c.socket)
 		switch {
 		case err == io.EOF:
 			return nil
@@ -248,7 +250,7 @@ func (c *client) answers() error {
 	}
 }
 
-func (c *client) rejected(answer Answer) {
+func (c *client) rejected(answer wire.Answer) {
 	seq := c.base + answer.Rejected
 	if seq <= c.acked.Load() {
 		c.violation("record %d rejected after an ack that covers it", seq)

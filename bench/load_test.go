@@ -12,13 +12,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ringtail/ringtail/wire"
 )
 
 // stub is a server of a few lines: it keeps what it reads and acks every
 // record, or harms what the test tells it to.
 type stub struct {
 	listener net.Listener
-	framing  Framing
+	framing  wire.Framing
 	ack      bool
 	breakAt  int // after so many records the first connection is reset once
 
@@ -69,7 +71,7 @@ func (s *stub) serve(socket net.Conn) {
 }
 
 func (s *stub) answer(w io.Writer, text string) {
-	if s.framing == Length {
+	if s.framing == wire.Length {
 		w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(text))))
 		io.WriteString(w, text)
 		return
@@ -79,10 +81,10 @@ func (s *stub) answer(w io.Writer, text string) {
 
 func (s *stub) read(in *bufio.Reader) ([]byte, error) {
 	switch s.framing {
-	case Newline:
+	case wire.Newline:
 		line, err := in.ReadBytes('\n')
 		return bytes.TrimSuffix(line, []byte("\n")), err
-	case Length:
+	case wire.Length:
 		var head [4]byte
 		if _, err := io.ReadFull(in, head[:]); err != nil {
 			return nil, err
@@ -98,7 +100,7 @@ func (s *stub) read(in *bufio.Reader) ([]byte, error) {
 
 // TestUnaskedAcksAreThrownAway: a listener may ack though this load does not want it.
 func TestUnaskedAcksAreThrownAway(t *testing.T) {
-	_, target := startStub(t, &stub{ack: true})
+	_, target := startStub(t, &stub{framing: wire.Newline, ack: true})
 	o := Defaults()
 	o.Target, o.Connections, o.Records = target, 2, 1000
 	r, err := Run(context.Background(), o)
@@ -122,7 +124,7 @@ func (s *stub) verdict(l *Load, r *Result) Verdict {
 }
 
 func TestLoadSendsEveryRecordInEveryFraming(t *testing.T) {
-	for _, framing := range []Framing{Newline, Length, JSON, Auto} {
+	for _, framing := range wire.Sent {
 		for _, ack := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v, ack %v", framing, ack), func(t *testing.T) {
 				s, target := startStub(t, &stub{framing: framing, ack: ack})
@@ -149,7 +151,7 @@ func TestLoadSendsEveryRecordInEveryFraming(t *testing.T) {
 }
 
 func TestOpenLoopKeepsItsRateAndEnds(t *testing.T) {
-	s, target := startStub(t, &stub{ack: true})
+	s, target := startStub(t, &stub{framing: wire.Newline, ack: true})
 	o := Defaults()
 	o.Target, o.Ack, o.Duration, o.Rate, o.Connections = target, true, 2*time.Second, 10_000, 3
 	l, err := Start(t.Context(), o)
@@ -168,7 +170,7 @@ func TestOpenLoopKeepsItsRateAndEnds(t *testing.T) {
 }
 
 func TestResendGoesOnAfterABreak(t *testing.T) {
-	s, target := startStub(t, &stub{ack: true, breakAt: 900})
+	s, target := startStub(t, &stub{framing: wire.Newline, ack: true, breakAt: 900})
 	o := Defaults()
 	o.Target, o.Ack, o.Resend, o.Records, o.Connections = target, true, true, 20_000, 4
 	l, err := Start(t.Context(), o)
@@ -186,7 +188,7 @@ func TestResendGoesOnAfterABreak(t *testing.T) {
 }
 
 func TestWithoutResendABreakIsAnError(t *testing.T) {
-	_, target := startStub(t, &stub{ack: true, breakAt: 900})
+	_, target := startStub(t, &stub{framing: wire.Newline, ack: true, breakAt: 900})
 	o := Defaults()
 	o.Target, o.Ack, o.Records, o.Connections = target, true, 100_000, 2
 	r, err := Run(t.Context(), o)

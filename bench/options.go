@@ -3,8 +3,11 @@ package bench
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/ringtail/ringtail/wire"
 )
 
 // Options say what to send and how. Errors of Validate speak in the words of
@@ -16,7 +19,7 @@ type Options struct {
 	Duration    time.Duration // --duration
 	Rate        float64       // --rate: records a second over all connections; 0: as fast as possible
 	Size        int           // --size: mean bytes of a record
-	Framing     Framing       // --framing
+	Framing     wire.Framing  // --framing: one of wire.Sent; Auto sends what the server's auto has most to do with, objects back to back and one a line, mixed
 	Ack         bool          // --ack: the server answers; read its acks and measure latency
 	Resend      bool          // --resend: connect again when a connection breaks and send what was not acked
 
@@ -35,7 +38,7 @@ type Options struct {
 
 // Defaults are the flags' defaults.
 func Defaults() Options {
-	return Options{Connections: 16, Size: 220, Framing: Newline, Digit: -1}
+	return Options{Connections: 16, Size: 220, Framing: wire.Newline, Digit: -1}
 }
 
 // Validate says what is wrong, naming the flag.
@@ -56,8 +59,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--rate %v: must be 0 (as fast as possible) or more", o.Rate)
 	case o.Size < MinSize || o.Size > MaxSize:
 		return fmt.Errorf("--size %d: must be %d to %d bytes", o.Size, MinSize, MaxSize)
-	case o.Framing >= numFramings:
-		return fmt.Errorf("--framing: unknown framing %d", o.Framing)
+	case !slices.Contains(wire.Sent, o.Framing):
+		return fmt.Errorf("--framing %v: must be one of %s", o.Framing, wire.Words(wire.Sent...))
 	case o.Digit > 9:
 		return fmt.Errorf("--digit %d: must be 0 to 9", o.Digit)
 	case o.Resend && !o.Ack:
@@ -80,36 +83,4 @@ func parseTarget(target string) (network, address string, err error) {
 		return "tcp", rest, nil
 	}
 	return "", "", fmt.Errorf("--target %s: must be tcp://HOST:PORT or unix:///PATH", target)
-}
-
-// Framing is how records are told apart on a connection.
-type Framing uint8
-
-// The framings of the wire. Auto sends what the server's `auto` has most to do
-// with: objects back to back and one a line, mixed.
-const (
-	Newline Framing = iota
-	Length
-	JSON
-	Auto
-	numFramings
-)
-
-var framingNames = [numFramings]string{"newline", "length", "json", "auto"}
-
-func (f Framing) String() string {
-	if f >= numFramings {
-		return fmt.Sprintf("framing(%d)", uint8(f))
-	}
-	return framingNames[f]
-}
-
-// ParseFraming reads a framing's name.
-func ParseFraming(name string) (Framing, error) {
-	for f, known := range framingNames {
-		if name == known {
-			return Framing(f), nil
-		}
-	}
-	return 0, fmt.Errorf("--framing %s: must be newline, length, json or auto", name)
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ringtail/ringtail/wire"
 )
 
 // silent is a fake that takes everything and says nothing.
@@ -195,7 +197,7 @@ func TestOptionsThatAreWrong(t *testing.T) {
 		{Options{Address: "tcp://localhost:"}, "want tcp://host:port"},
 		{Options{Address: "unix://"}, "want unix:///path"},
 		{Options{Address: "tls://h:1"}, "for TLS give Dial"},
-		{Options{Address: "tcp://h:1", Framing: 2}, "Framing(2) is unknown"},
+		{Options{Address: "tcp://h:1", Framing: wire.NUL}, "Framing nul is not one that it sends"},
 		{Options{Address: "tcp://h:1", WindowRecords: -1}, "WindowRecords is negative"},
 		{Options{Address: "tcp://h:1", AckTimeout: -1}, "AckTimeout is negative"},
 		{Options{Address: "tcp://h:1", WindowBytes: 4}, "WindowBytes 4 has no room"},

@@ -237,3 +237,11 @@ var acts = []act{
 		p.hang()
 	}},
 }
+
+// framed is s as the server writes it.
+func framed(f Framing, s string) string {
+	if f == Length {
+		return string(binary.BigEndian.AppendUint32(nil, uint32(len(s)))) + s
+	}
+	return s + "\n"
+}

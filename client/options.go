@@ -7,35 +7,28 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/ringtail/ringtail/wire"
 )
 
 // Framing says how records are told apart on the wire. The server's --framing must
 // be the same, or auto.
-type Framing uint8
+type Framing = wire.Framing
 
+// The framings in which a Client sends.
 const (
-	// Newline puts each record on a line of its own. Records must be JSON objects
-	// without a line feed.
-	Newline Framing = iota
+	// Newline, the default, puts each record on a line of its own. Records must be JSON
+	// objects without a line feed.
+	Newline = wire.Newline
 	// Length puts a 4-byte big-endian length before each record.
-	Length
+	Length = wire.Length
 )
-
-func (f Framing) String() string {
-	switch f {
-	case Newline:
-		return "newline"
-	case Length:
-		return "length"
-	}
-	return fmt.Sprintf("Framing(%d)", uint8(f))
-}
 
 // Options of a Client. Only Address is needed; a zero takes the default.
 type Options struct {
 	// Address of the server: tcp://host:port or unix:///path.
 	Address string
-	Framing Framing
+	Framing Framing // default Newline
 
 	// The window: what may be sent and not acked. It is allocated when the Client is
 	// made. A window of records per second × seconds until Kafka answers keeps the
@@ -97,6 +90,9 @@ const (
 )
 
 func (o *Options) setDefaults() {
+	if o.Framing == wire.Auto { // the zero value
+		o.Framing = Newline
+	}
 	o.WindowRecords = orDefault(o.WindowRecords, windowRecordsDefault)
 	o.WindowBytes = orDefault(o.WindowBytes, windowBytesDefault)
 	o.MaxRecordBytes = orDefault(o.MaxRecordBytes, min(maxRecordBytesDefault, o.WindowBytes-frameBytes(0)))
@@ -113,9 +109,6 @@ func orDefault[T int | time.Duration](v, otherwise T) T {
 }
 
 func (o *Options) validate() error {
-	if o.Framing > Length {
-		return fmt.Errorf("client: %v is unknown, want Newline or Length", o.Framing)
-	}
 	for _, f := range []struct {
 		name string
 		v    int64
@@ -134,6 +127,8 @@ func (o *Options) validate() error {
 	}
 	o.setDefaults()
 	switch {
+	case o.Framing != Newline && o.Framing != Length:
+		return fmt.Errorf("client: Framing %v is not one that it sends, want Newline or Length", o.Framing)
 	case o.MaxRecordBytes < 1:
 		return fmt.Errorf("client: WindowBytes %d has no room for a record", o.WindowBytes)
 	case o.MaxRecordBytes > recordBytesLimit:

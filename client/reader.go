@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/ringtail/ringtail/wire"
 )
 
 // read is the reader: it believes whole answers that can be true, and ends with the
@@ -23,12 +25,12 @@ func (s *session) readAnswers() error {
 				return err
 			}
 		}
-		n, err := s.conn.Read(s.in.space())
-		s.in.took(n)
+		n, err := s.conn.Read(s.in.Space())
+		s.in.Took(n)
 		for {
-			ans, ok, err := s.in.next()
+			ans, ok, err := s.in.Next()
 			if err != nil {
-				return err
+				return fmt.Errorf("%w: %w", ErrProtocol, err)
 			}
 			if !ok {
 				break
@@ -51,22 +53,22 @@ func (s *session) readAnswers() error {
 }
 
 // believe acts on an answer, if it can be true.
-func (s *session) believe(ans answer) error {
+func (s *session) believe(ans wire.Answer) error {
 	c := s.c
 	c.mu.Lock()
 	acked, begun := c.window.acked, c.window.begun
 	c.mu.Unlock()
-	if ans.rejected > 0 {
-		seq := s.base + ans.rejected
-		if ans.rejected > begun-s.base || seq <= acked {
-			return fmt.Errorf("%w: record %d rejected, with %d acked and %d sent", ErrProtocol, ans.rejected, acked-s.base, begun-s.base)
+	if ans.Rejected > 0 {
+		seq := s.base + ans.Rejected
+		if ans.Rejected > begun-s.base || seq <= acked {
+			return fmt.Errorf("%w: record %d rejected, with %d acked and %d sent", ErrProtocol, ans.Rejected, acked-s.base, begun-s.base)
 		}
-		s.reject(seq, ans.reason)
+		s.reject(seq, ans.Reason)
 		return nil
 	}
-	seq := s.base + ans.acked
-	if ans.acked > begun-s.base || seq < acked {
-		return fmt.Errorf("%w: %d records acked, after %d of %d sent", ErrProtocol, ans.acked, acked-s.base, begun-s.base)
+	seq := s.base + ans.Acked
+	if ans.Acked > begun-s.base || seq < acked {
+		return fmt.Errorf("%w: %d records acked, after %d of %d sent", ErrProtocol, ans.Acked, acked-s.base, begun-s.base)
 	}
 	if n := int(seq - acked); n > 0 && c.opt.Hooks.Acked != nil {
 		c.opt.Hooks.Acked(n)

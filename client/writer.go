@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/ringtail/ringtail/wire"
 )
 
 // The writer is one goroutine for the Client's life:
@@ -119,7 +121,7 @@ type session struct {
 	c    *Client
 	conn net.Conn
 	base uint64        // acked when it was made: its first record is base + 1
-	in   answers       // reader
+	in   wire.Answers  // reader
 	err  error         // why the reader ended; readable once over is closed
 	over chan struct{} // closed when the reader has ended
 }
@@ -133,7 +135,7 @@ func (c *Client) session() error {
 		return fmt.Errorf("client: connect: %w", err)
 	}
 	s := &session{c: c, conn: conn, base: c.acked(), over: make(chan struct{})}
-	s.in.framing = c.opt.Framing
+	s.in.Framing = c.opt.Framing
 	defer context.AfterFunc(c.ctx, func() { _ = conn.Close() })()
 	go s.read()
 	err = s.write()

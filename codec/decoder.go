@@ -1,7 +1,5 @@
 package codec
 
-import "bytes"
-
 const (
 	// MaxLength is the largest length a length-prefixed frame may announce.
 	// Beyond it the bytes are not a length at all.
@@ -21,16 +19,6 @@ type Record struct {
 	Shard  int    // where Reason is OK
 	Reason Reason
 }
-
-type mode uint8
-
-const (
-	modeAuto   mode = iota // nothing seen yet
-	modeText               // auto, text: an error goes on at the next object, or behind the next LF
-	modeLine               // newline, nul
-	modeLength             // each frame has its length before it, in one of several ways
-	modeJSON               // text, an error is the end
-)
 
 // A Decoder cuts the stream of one connection into records. It knows nothing
 // of sockets: bytes are fed in, records come out.
@@ -94,17 +82,8 @@ type position struct {
 
 // Init makes the Decoder ready for a new stream.
 func (d *Decoder) Init(f Framing) {
-	*d = Decoder{framing: f, mode: modeLength}
-	switch f {
-	case Auto:
-		d.mode = modeAuto
-	case Newline, NUL:
-		d.mode = modeLine
-	case JSON:
-		d.mode = modeJSON
-	default:
-		d.at.begun = true
-	}
+	*d = Decoder{framing: f, mode: modeOf(f)}
+	d.at.begun = d.mode == modeLength
 }
 
 // Feed lends the next bytes of the stream, after Next has returned false for
@@ -254,6 +233,16 @@ func (d *Decoder) absorb(r *Router, p []byte) {
 	}
 }
 
+// take yields an object at the beginning of the chunk that scan has taken.
+func (d *Decoder) take(r *Router, rec *Record, n int) {
+	if n > r.max {
+		r.judgeUnusual(rec, d.chunk[:n:n])
+	} else {
+		r.judgeScanned(rec, d.chunk, n)
+	}
+	d.accepted = d.accepted || rec.Reason == OK
+}
+
 // complete yields the record whose last part is p, in place where that is all
 // of it. scan has declined that. It returns false for a blank one.
 func (d *Decoder) complete(r *Router, rec *Record, p []byte) bool {
@@ -322,6 +311,3 @@ func trimRight(p []byte) []byte {
 	}
 	return p
 }
-
-// lineEnd returns the index of the first LF, or -1.
-func lineEnd(p []byte) int { return bytes.IndexByte(p, '\n') }

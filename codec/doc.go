@@ -24,7 +24,7 @@
 //
 //   - flat goes through a chunk 64 bytes at a time, where the machine has vectors,
 //     as one flat row of bits, and finds the ordinary records in it ahead of Next
-//     (ahead.go, flat_amd64.h): no escapes, nesting to 63 levels. It stops at the first
+//     (ahead.go, simd_amd64.h): no escapes, nesting to 63 levels. It stops at the first
 //     that is anything else.
 //   - scan reads a record once, eight bytes at a time: grammar, strings, UTF-8,
 //     the routing field, and in text the record's end, in one pass. It takes what

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ringtail/ringtail/wire"
 )
 
 // What a client may make the codec spend. CPython's rules have corners in which a
@@ -140,7 +142,7 @@ func hostileStreams(b *testing.B) (all []hostile) {
 		if err := json.Unmarshal(line, &[]any{&h.name, &framing, &h.chunk, &h.records}); err != nil {
 			b.Fatalf("%s: %v", line, err)
 		}
-		if h.framing, err = ParseFraming(framing); err != nil {
+		if h.framing, err = wire.ParseFraming(framing); err != nil {
 			b.Fatal(err)
 		}
 		for i, record := range h.records {

@@ -29,7 +29,7 @@ func startOracle(t *testing.T) *oracle {
 	if err != nil {
 		t.Fatal("codec: python3 is missing; this test compares with it (make test installs it)")
 	}
-	cmd := exec.Command(python, "oracle.py")
+	cmd := exec.Command(python, "testdata/oracle.py")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

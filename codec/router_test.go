@@ -37,19 +37,6 @@ func TestNewRouterRefuses(t *testing.T) {
 	}
 }
 
-func TestParseFraming(t *testing.T) {
-	for _, f := range []Framing{Auto, Newline, Length, JSON} {
-		if got, err := ParseFraming(f.String()); err != nil || got != f {
-			t.Errorf("ParseFraming(%q) = %v, %v", f, got, err)
-		}
-	}
-	for _, s := range []string{"", "lines", "JSON"} {
-		if _, err := ParseFraming(s); err == nil || !strings.HasPrefix(err.Error(), "codec: --framing") {
-			t.Errorf("ParseFraming(%q): %v", s, err)
-		}
-	}
-}
-
 // TestLabels holds the names that metrics, clients and dashboards know.
 func TestLabels(t *testing.T) {
 	var got []string

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	"slices"
 
 	"github.com/ringtail/ringtail/shard"
 )
@@ -29,11 +30,8 @@ func NewDiscarder(set shard.Set, onProgress func(), reg prometheus.Registerer) (
 		default:
 		}
 	})
-	for _, r := range set.Rings {
+	for _, r := range set.All() {
 		r.Attach(d.parker)
-	}
-	if set.Dead != nil {
-		set.Dead.Attach(d.parker)
 	}
 	if reg != nil {
 		return d, reg.Register(&collector{stats: d.stats, set: set})
@@ -75,12 +73,7 @@ func (d *Discarder) run() {
 }
 
 func (d *Discarder) pending() bool {
-	for _, r := range d.set.Rings {
-		if r.Pending() || r.Closed() {
-			return true
-		}
-	}
-	return d.set.Dead != nil && (d.set.Dead.Pending() || d.set.Dead.Closed())
+	return slices.ContainsFunc(d.set.All(), func(r *shard.Ring) bool { return r.Pending() || r.Closed() })
 }
 
 // empty frees all that one ring holds.
@@ -102,11 +95,8 @@ func (d *Discarder) empty(r *shard.Ring, index int) bool {
 
 // Drain closes the rings and waits until they are empty.
 func (d *Discarder) Drain() {
-	for _, r := range d.set.Rings {
+	for _, r := range d.set.All() {
 		r.Close()
-	}
-	if d.set.Dead != nil {
-		d.set.Dead.Close()
 	}
 	<-d.done
 }

@@ -98,11 +98,8 @@ func (l *line) keep() (records, refused, givenUp int) {
 // recoveredDuplicates is the number of records in the rings' files that may be in
 // Kafka already.
 func recoveredDuplicates(set shard.Set) (n uint64) {
-	for _, r := range set.Rings {
+	for _, r := range set.All() {
 		n += uint64(r.Recovered().PossibleDuplicates)
-	}
-	if set.Dead != nil {
-		n += uint64(set.Dead.Recovered().PossibleDuplicates)
 	}
 	return n
 }
@@ -110,11 +107,8 @@ func recoveredDuplicates(set shard.Set) (n uint64) {
 // recoveredLargest is the size of the largest record in the rings' files, which may have
 // been taken under a higher --max-record-bytes.
 func recoveredLargest(set shard.Set) (n int) {
-	for _, r := range set.Rings {
+	for _, r := range set.All() {
 		n = max(n, r.Recovered().Largest)
-	}
-	if set.Dead != nil {
-		n = max(n, set.Dead.Recovered().Largest)
 	}
 	return n
 }

@@ -80,7 +80,7 @@ func live(t *testing.T, well string, others []string, rng *rand.Rand, seen *tall
 	}
 	w := born(t, broker, rng)
 	w.admin.limit = limit
-	defer release(w.set)
+	defer w.set.Release()
 	var closed atomic.Bool
 	changed := w.topic.changed
 	w.topic.changed = func() {
@@ -158,15 +158,6 @@ func born(t *testing.T, broker string, rng *rand.Rand) *Writer {
 	return w
 }
 
-func release(set shard.Set) {
-	for _, r := range set.Rings {
-		_ = r.Release()
-	}
-	if set.Dead != nil {
-		_ = set.Dead.Release()
-	}
-}
-
 // write starts a Writer, has it write a little, and perhaps drains it.
 func write(t *testing.T, w *Writer, rng *rand.Rand, patient bool) {
 	w.Start()
@@ -197,7 +188,7 @@ func write(t *testing.T, w *Writer, rng *rand.Rand, patient bool) {
 // TestStoppedLookSaysNothing: what could not be asked any more is no news of the topic.
 func TestStoppedLookSaysNothing(t *testing.T) {
 	w := born(t, kafkatest.Nobody(t), rand.New(rand.NewPCG(1, 1)))
-	defer release(w.set)
+	defer w.set.Release()
 	defer w.Close()
 	w.topic.changed = func() { t.Error("it is told") }
 	before := w.topic.topic()

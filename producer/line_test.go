@@ -105,13 +105,13 @@ func TestFoundInFiles(t *testing.T) {
 		return d, d.Set()
 	}
 	closeAll := func(d *shard.Dir, set shard.Set) {
-		for _, r := range append(set.Rings, set.Dead) {
+		for _, r := range set.All() {
 			_ = r.Release()
 		}
 		_ = d.Close()
 	}
 	d, set := open()
-	for i, r := range append(slices.Clone(set.Rings), set.Dead) {
+	for i, r := range set.All() {
 		put(t, r, 2+i, []int{300, 200, 500}[i], nil)
 		b, _ := r.Next()
 		r.Sending(b.End)

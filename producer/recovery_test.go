@@ -207,7 +207,7 @@ func (m *model) checkLedger(k Kept) {
 	}
 }
 
-// The positions in a ring file, as shard/storage_file.go draws them.
+// The positions in a ring file, as shard/file_format.go draws them.
 const (
 	freedAt = 4096 + 64
 	doneAt  = 4096 + 128

@@ -114,12 +114,11 @@ func (o *Options) validate(shards int) error {
 	switch {
 	case o.Brokers == "":
 		return errors.New("--brokers is missing: host:port,…")
-	case o.Topic == "":
-		return errors.New("--topic is empty")
-	case o.Producers < 1 || o.Producers > shards:
-		return fmt.Errorf("--producers is %d, must be between 1 and --shards (%d)", o.Producers, shards)
 	case shards > librdkafka.LinesMax:
 		return fmt.Errorf("--shards is %d, must be at most %d", shards, librdkafka.LinesMax)
+	}
+	if err := errors.Join(CheckTopics(o.Topic, o.DeadLetterTopic), CheckProducers(o.Producers, shards)); err != nil {
+		return err
 	}
 	if err := CheckProperties(o.Properties, o.Unsafe); err != nil {
 		return err

@@ -55,11 +55,7 @@ func (o *Options) validate() error {
 	if len(o.Rings.Rings) != o.Codec.Shards || o.Codec.Shards < 1 {
 		return fmt.Errorf("server: %d rings for --shards %d", len(o.Rings.Rings), o.Codec.Shards)
 	}
-	rings := o.Rings.Rings
-	if o.Rings.Dead != nil {
-		rings = append(rings[:len(rings):len(rings)], o.Rings.Dead)
-	}
-	for _, r := range rings {
+	for _, r := range o.Rings.All() {
 		if least := shard.MinBytes(o.Codec.MaxRecordBytes); r.Capacity() < least {
 			return fmt.Errorf("server: --ring-bytes %d is under %d, which --max-record-bytes %d needs",
 				r.Capacity(), least, o.Codec.MaxRecordBytes)

@@ -112,12 +112,14 @@ func ringOf(name string, st storage) *Ring {
 const (
 	pageMin  = 4096 // no kernel's pages are smaller
 	bytesMin = 4 * pageMin
-	bytesMax = 1 << 30 // half of it fits the 24 bits of a word
+
+	// MaxBytes is the largest ring: half of it fits the 24 bits of a word.
+	MaxBytes = 1 << 30
 )
 
 func wholePages(bytes int) (int, error) {
-	if bytes < bytesMin || bytes > bytesMax {
-		return 0, fmt.Errorf("shard: --ring-bytes is %d, must be between %d and %d", bytes, bytesMin, bytesMax)
+	if bytes < bytesMin || bytes > MaxBytes {
+		return 0, fmt.Errorf("shard: --ring-bytes is %d, must be between %d and %d", bytes, bytesMin, MaxBytes)
 	}
 	page := pageSize()
 	return (bytes + page - 1) / page * page, nil

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/bench"
+	"github.com/ringtail/ringtail/wire"
 )
 
 // runner is a kafkatest.TB without a test around it.
@@ -137,7 +138,7 @@ func load(o options, pid int, address, admin string) (measure, error) {
 		lo.Digit = 7
 	}
 	var err error
-	if lo.Framing, err = bench.ParseFraming(o.Framing); err != nil {
+	if lo.Framing, err = wire.ParseFraming(o.Framing); err != nil {
 		return measure{}, err
 	}
 	before, begun := cpuOf(pid), time.Now()

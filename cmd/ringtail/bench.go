@@ -9,6 +9,7 @@ import (
 	"github.com/ringtail/ringtail/bench"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/wire"
 )
 
 type benchCmd struct {
@@ -28,7 +29,7 @@ type benchRunCmd struct {
 	Duration      config.Duration `source:"command-line" default:"0" help:"Send for so long instead."`
 	Rate          float64         `source:"command-line" default:"0" help:"Records a second over all connections (open loop). 0: as fast as possible."`
 	Size          config.Size     `source:"command-line" default:"220" help:"Mean size of a record."`
-	Framing       string          `source:"command-line" default:"newline" enum:"newline,length,json,auto" help:"newline, length, json (objects back to back) or auto (objects mixed: one a line, and back to back)."`
+	Framing       string          `source:"command-line" default:"newline" enum:"${framings_sent}" help:"newline, length, json (objects back to back) or auto (objects mixed: one a line, and back to back)."`
 	Digit         int             `source:"command-line" default:"-1" help:"Last digit of every number. Default: all come alike."`
 	Ack           bool            `source:"command-line" help:"Read the server's acks and measure latency; needs its --ack kafka."`
 	Resend        bool            `source:"command-line" help:"Connect again where a connection breaks, and send again what was not acked."`
@@ -54,7 +55,7 @@ Examples:
 }
 
 func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
-	framing, err := bench.ParseFraming(c.Framing)
+	framing, err := wire.ParseFraming(c.Framing)
 	if err != nil {
 		return nil, config.Usagef("%w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -45,7 +46,7 @@ func (*completionCmd) Run(p *process, ctx *kong.Context) error {
 			}
 			values := flag.Enum
 			if values == "" {
-				values = flag.Tag.Get("values")
+				values = os.Expand(flag.Tag.Get("values"), func(name string) string { return framingVars[name] })
 			}
 			offer(path+" --"+flag.Name, strings.Split(values, ",")...)
 			if flag.Short != 0 {

@@ -25,7 +25,7 @@ type produceCmd struct {
 	Rate     float64 `default:"0" help:"Records a second. 0: as fast as possible."`
 
 	To      string `placeholder:"URL" help:"A Ringtail to send to instead of a topic: tcp://HOST:PORT or unix:///PATH."`
-	Framing string `source:"command-line" values:"newline,length,json,auto" help:"With --to: newline (default), length, json or auto."`
+	Framing string `source:"command-line" values:"${framings_sent}" help:"With --to: newline (default), length, json or auto."`
 	Ack     bool   `source:"command-line" help:"With --to: wait until the server has acked every record; needs its --ack kafka."`
 }
 

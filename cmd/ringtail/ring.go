@@ -70,7 +70,7 @@ func ringError(err error) error {
 
 type ringExportCmd struct {
 	Path   string `arg:"" name:"path" help:"The directory given to serve --ring-dir, or one file."`
-	Format string `default:"newline" enum:"newline,length,json" help:"As serve's --framing: newline (one a line), length (4 bytes big-endian, then the record), json (one after the other; a record may span lines)."`
+	Format string `default:"newline" enum:"${framings_exported}" help:"As serve's --framing: newline (one a line), length (4 bytes big-endian, then the record), json (one after the other; a record may span lines)."`
 }
 
 // Help is shown under the flags' list.

@@ -35,7 +35,7 @@ func ringDir(t *testing.T, records ...string) (dir string, unlock func()) {
 		set.Rings[0].Sending(b.End)
 	}
 	unlock = sync.OnceFunc(func() {
-		for _, r := range append(set.Rings, set.Dead) {
+		for _, r := range set.All() {
 			_ = r.Release()
 		}
 		if err := d.Close(); err != nil {

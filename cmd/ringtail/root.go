@@ -13,6 +13,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/node"
+	"github.com/ringtail/ringtail/wire"
 )
 
 // root is the command line.
@@ -101,6 +102,7 @@ func run(args []string, p *process) (code int) {
 		kong.Name("ringtail"),
 		kong.Description("JSON records over TCP into Apache Kafka: one partition a digit, in order, nothing lost."),
 		kong.Writers(p.Out, p.Err),
+		framingVars,
 		kong.Exit(func(code int) { panic(exit{code}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)...)
@@ -112,6 +114,14 @@ func run(args []string, p *process) (code int) {
 		return p.usage(sources.Where(), err)
 	}
 	return p.report(ctx.Run(p))
+}
+
+// framingVars are what flags that take a framing have as their values.
+var framingVars = kong.Vars{
+	"framings":          wire.Words(wire.All()...),
+	"framings_help":     wire.Help(),
+	"framings_sent":     wire.Words(wire.Sent...),
+	"framings_exported": wire.Words(wire.Newline, wire.Length, wire.JSON),
 }
 
 // joined ties a negative number to its flag, as in --from -10: kong takes what begins with a

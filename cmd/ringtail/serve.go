@@ -20,7 +20,7 @@ import (
 // file and an environment variable as well.
 type serveFlags struct {
 	Listen              config.List       `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"Where to take records: tcp://HOST:PORT or unix:///PATH, with ?framing=…&ack=… for this listener alone. Repeatable."`
-	Framing             string            `default:"auto" values:"auto,newline,nul,json,octet,length,length?bytes=2,length?endian=little" help:"How records are told apart: newline; nul (a NUL behind each: GELF); json (objects back to back); octet (RFC 6587); length (4 bytes big-endian, then that many bytes; or length?bytes=2|4&endian=big|little); auto: by the first bytes, one of length, octet, or objects with what people put between them."`
+	Framing             string            `default:"auto" values:"${framings}" help:"How records are told apart: ${framings_help}."`
 	Field               string            `default:"number" help:"The field that routes: at the top level, or inside of others as a.b or /a/b."`
 	Shards              int               `default:"10" help:"Shard = number mod shards; shard i is written to partition i."`
 	Sink                string            `default:"kafka" enum:"kafka,discard" help:"kafka, or discard: count records, throw them away, ack at once; needs no broker."`

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ringtail/ringtail/bench"
 	"github.com/ringtail/ringtail/internal/kafkatest"
+	"github.com/ringtail/ringtail/wire"
 )
 
 const maxRecordBytes = 5000
@@ -52,9 +53,9 @@ var bad = []struct {
 // answered by reason and counted, the good all arrive.
 func testBadRecords(t *testing.T, c *kafkatest.Cluster) {
 	for _, test := range []struct {
-		framing bench.Framing
+		framing wire.Framing
 		frames  bool
-	}{{bench.Newline, true}, {bench.Length, true}, {bench.JSON, false}, {bench.Auto, false}} {
+	}{{wire.Newline, true}, {wire.Length, true}, {wire.JSON, false}, {wire.Auto, false}} {
 		t.Run(test.framing.String(), func(t *testing.T) {
 			kinds := bad[:0:0]
 			for _, b := range bad {
@@ -126,15 +127,15 @@ func testTruncated(t *testing.T, c *kafkatest.Cluster) {
 		return string(binary.BigEndian.AppendUint32(nil, uint32(length))) + text
 	}
 	for name, test := range map[string]struct {
-		framing bench.Framing
+		framing wire.Framing
 		sent    string
 	}{
-		"length": {bench.Length, frame(good, len(good)) + frame(cut, len(cut)+5)},
-		"text":   {bench.Auto, good + cut},
+		"length": {wire.Length, frame(good, len(good)) + frame(cut, len(cut)+5)},
+		"text":   {wire.Auto, good + cut},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answers := talk(t, s, test.framing, test.sent)
-			want := []bench.Answer{{Rejected: 2, Reason: "truncated"}, {Acked: 2}}
+			want := []wire.Answer{{Rejected: 2, Reason: "truncated"}, {Acked: 2}}
 			if len(answers) > 2 { // the first record may be acked by itself
 				answers = answers[len(answers)-2:]
 				if answers[0].Acked == 1 {
@@ -156,7 +157,7 @@ func testTruncated(t *testing.T, c *kafkatest.Cluster) {
 	s.Stop().Ledger(t)
 }
 
-func contains(answers []bench.Answer, a bench.Answer) bool {
+func contains(answers []wire.Answer, a wire.Answer) bool {
 	for _, b := range answers {
 		if a == b {
 			return true
@@ -166,7 +167,7 @@ func contains(answers []bench.Answer, a bench.Answer) bool {
 }
 
 // talk sends bytes, closes its half and returns every answer.
-func talk(t *testing.T, s *Server, f bench.Framing, sent string) []bench.Answer {
+func talk(t *testing.T, s *Server, f wire.Framing, sent string) []wire.Answer {
 	t.Helper()
 	socket, err := net.Dial("tcp", strings.TrimPrefix(s.Target, "tcp://"))
 	if err != nil {
@@ -179,9 +180,9 @@ func talk(t *testing.T, s *Server, f bench.Framing, sent string) []bench.Answer 
 	if err := socket.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	var all []bench.Answer
-	for answers := bench.NewAnswers(socket, f); ; {
-		answer, err := answers.Next()
+	var all []wire.Answer
+	for answers := (wire.Answers{Framing: f}); ; {
+		answer, err := answers.Read(socket)
 		if err == io.EOF {
 			return all
 		}

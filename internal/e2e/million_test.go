@@ -6,27 +6,28 @@ import (
 
 	"github.com/ringtail/ringtail/bench"
 	"github.com/ringtail/ringtail/internal/kafkatest"
+	"github.com/ringtail/ringtail/wire"
 )
 
 // testMillion is the main promise: many records, 16 connections, every framing,
 // and in Kafka each of them once, in order, unchanged, in its partition.
 func testMillion(t *testing.T, c *kafkatest.Cluster) {
 	cases := []struct {
-		framing bench.Framing
+		framing wire.Framing
 		server  string
 		records int64
 		ack     bool
 		writer  string
 	}{
-		{bench.Newline, "newline", 1_000_000, false, "auto"},
-		{bench.Length, "length", 1_000_000, false, "auto"},
-		{bench.Newline, "newline", 300_000, true, "native"},
-		{bench.Length, "auto", 300_000, true, "auto"},
-		{bench.JSON, "json", 300_000, true, "auto"},
-		{bench.JSON, "auto", 300_000, false, "auto"},
-		{bench.Auto, "auto", 300_000, true, "auto"},
-		{bench.Newline, "newline", 1_000_000, false, "librdkafka"},
-		{bench.Length, "auto", 300_000, true, "librdkafka"},
+		{wire.Newline, "newline", 1_000_000, false, "auto"},
+		{wire.Length, "length", 1_000_000, false, "auto"},
+		{wire.Newline, "newline", 300_000, true, "native"},
+		{wire.Length, "auto", 300_000, true, "auto"},
+		{wire.JSON, "json", 300_000, true, "auto"},
+		{wire.JSON, "auto", 300_000, false, "auto"},
+		{wire.Auto, "auto", 300_000, true, "auto"},
+		{wire.Newline, "newline", 1_000_000, false, "librdkafka"},
+		{wire.Length, "auto", 300_000, true, "librdkafka"},
 	}
 	for _, test := range cases {
 		t.Run(fmt.Sprintf("%v to %s ack %v writer %s", test.framing, test.server, test.ack, test.writer), func(t *testing.T) {
@@ -67,7 +68,7 @@ func testMillion(t *testing.T, c *kafkatest.Cluster) {
 func testOneRecord(t *testing.T, c *kafkatest.Cluster) {
 	topic := newTopic(t, c)
 	s := Serve(t, "--brokers", c.Bootstrap(), "--topic", topic, "--ack", "kafka")
-	for _, framing := range []bench.Framing{bench.Newline, bench.Length, bench.JSON, bench.Auto} {
+	for _, framing := range []wire.Framing{wire.Newline, wire.Length, wire.JSON, wire.Auto} {
 		o := bench.Defaults()
 		o.Target, o.Framing, o.Ack, o.Records, o.Connections = s.Target, framing, true, 100, 100
 		l := load(t, o)

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/bench"
+	"github.com/ringtail/ringtail/wire"
 )
 
 // stopWithoutKafka: without Kafka and without ring files the server
@@ -116,9 +117,9 @@ func (c *Case) byteByByte(i int) {
 		}
 	}
 	socket.CloseWrite()
-	answers := bench.NewAnswers(socket, bench.Newline)
+	answers := wire.Answers{Framing: wire.Newline}
 	for acked := uint64(0); acked < 2; {
-		answer, err := answers.Next()
+		answer, err := answers.Read(socket)
 		if err != nil {
 			return
 		}
@@ -141,9 +142,9 @@ func (c *Case) megabyteAtOnce(i int) {
 		return
 	}
 	socket.CloseWrite()
-	answers := bench.NewAnswers(socket, bench.Length)
+	answers := wire.Answers{Framing: wire.Length}
 	for acked := uint64(0); acked < 2; {
-		answer, err := answers.Next()
+		answer, err := answers.Read(socket)
 		if err != nil {
 			return
 		}

@@ -6,7 +6,7 @@
 //	         topics.go   create, list, delete             generate.go  … made up
 //	         describe.go leaders, offsets, sizes          input.go     … JSON of any layout
 //	groups   groups.go   list, describe, reset            source.go    … paced
-//	         describe_group.go  lag                       feed.go      … to a Ringtail
+//	         describe_group.go  lag                       sendtcp.go   … to a Ringtail
 //	consume  consume.go  ends, the loop                   limits.go    how large, what is refused
 //	         positions.go, moment.go  --from     process  process.go   exactly once
 //	         group.go    groups, commits                  process_read.go   positions

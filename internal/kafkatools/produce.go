@@ -23,7 +23,7 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 	case o.To != "" && o.Topic != "":
 		return config.Usagef("--to and --topic: records go to one of them; leave the other out")
 	case o.To != "":
-		return feed(ctx, o, s)
+		return sendTCP(ctx, o, s)
 	case o.Ack:
 		return config.Usagef("--ack belongs to --to; Kafka acks every record")
 	case o.Framing != "":

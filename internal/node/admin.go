@@ -125,10 +125,7 @@ func (n *node) status() status {
 		st.Server = s.Stats()
 		st.Listen = urls(s.Addrs())
 	}
-	for _, r := range n.rings.Rings {
-		st.Rings = append(st.Rings, ringStatus{r.Name(), r.Used(), r.Capacity()})
-	}
-	if r := n.rings.Dead; r != nil {
+	for _, r := range n.rings.All() {
 		st.Rings = append(st.Rings, ringStatus{r.Name(), r.Used(), r.Capacity()})
 	}
 	return st

@@ -38,7 +38,7 @@ func Check(o Options, connect bool, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	defer release(rings)
+	defer rings.Release()
 	n := &node{opt: o, brokers: o.Brokers, rings: rings, env: Env{Log: log}}
 	s, err := n.newSink(nil)
 	if err != nil {

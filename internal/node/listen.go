@@ -1,18 +1,14 @@
 package node
 
 import (
-	"errors"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
-	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/server"
+	"github.com/ringtail/ringtail/wire"
 )
 
 // ParseListeners reads the values of --listen; framing and ack are the flags of
@@ -70,7 +66,7 @@ func parseListener(value, framing, ack string) (server.Listener, error) {
 		name, own, _ := strings.Cut(framing, "?")
 		framing = name + "?" + strings.Trim(own+"&"+layout.Encode(), "&")
 	}
-	if l.Framing, err = codec.ParseFraming(framing); err != nil {
+	if l.Framing, err = wire.ParseFraming(framing); err != nil {
 		return l, config.Usagef("--listen %s: %w", value, err)
 	}
 	if ack != "off" && ack != "kafka" {
@@ -78,21 +74,6 @@ func parseListener(value, framing, ack string) (server.Listener, error) {
 	}
 	l.Ack = ack == "kafka"
 	return l, nil
-}
-
-// clearSocket removes a unix socket that a killed process left: nobody answers
-// there. Anything else at that path stays, and listening says so.
-func clearSocket(path string) {
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode()&os.ModeSocket == 0 {
-		return
-	}
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		_ = c.Close()
-	} else if errors.Is(err, syscall.ECONNREFUSED) {
-		_ = os.Remove(path)
-	}
 }
 
 // urls are the addresses really listened on, as --listen writes them.

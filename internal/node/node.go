@@ -227,11 +227,6 @@ func (n *node) unfit(err error) error {
 
 // serve takes records until a signal or the end of the sink; nil means the signal.
 func (n *node) serve(reg prometheus.Registerer) error {
-	for _, l := range n.opt.Listeners {
-		if l.Network == "unix" {
-			clearSocket(l.Address)
-		}
-	}
 	s, err := server.New(server.Options{
 		Listeners:           n.opt.Listeners,
 		Codec:               n.opt.Codec,

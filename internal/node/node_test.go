@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -52,29 +50,6 @@ func TestParseListenersRefused(t *testing.T) {
 	if _, err := ParseListeners(nil, "auto", "off"); err == nil {
 		t.Error("no listener at all is taken")
 	}
-}
-
-func TestClearSocket(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	clearSocket(path) // nothing there
-	ln, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clearSocket(path)
-	if c, err := net.Dial("unix", path); err != nil {
-		t.Errorf("a socket in use was removed: %v", err)
-	} else {
-		_ = c.Close()
-	}
-	ln.(*net.UnixListener).SetUnlinkOnClose(false)
-	_ = ln.Close()
-	clearSocket(path)
-	again, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatalf("a socket that nobody answers was left: %v", err)
-	}
-	_ = again.Close()
 }
 
 // TestUnfitNamesTheCommand: the two ways in which a topic does not fit.

@@ -1,11 +1,11 @@
 package node
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -22,9 +22,6 @@ const (
 	SinkKafka   = "kafka"
 	SinkDiscard = "discard"
 )
-
-// ringBytesMax is the largest ring that package shard makes.
-const ringBytesMax = 1 << 30
 
 // Options of a node; each is the flag of `ringtail serve` of that name.
 type Options struct {
@@ -87,19 +84,14 @@ func (o *Options) Validate() error {
 		return config.Usagef("--brokers is missing; give host:port,… or, for a try without Kafka, --embedded")
 	case o.EmbeddedPort < 0 || o.EmbeddedPort > 65535:
 		return config.Usagef("--embedded-port is %d; a port is 1 to 65535, 0 for any", o.EmbeddedPort)
-	case o.Topic == "":
-		return config.Usagef("--topic is empty; give the topic that records go to")
-	case !isTopic(o.Topic):
-		return config.Usagef("--topic %q is not a name that a topic can have", o.Topic)
-	case o.DeadLetterTopic != "" && !isTopic(o.DeadLetterTopic):
-		return config.Usagef("--dead-letter-topic %q is not a name that a topic can have", o.DeadLetterTopic)
-	case o.Topic == o.DeadLetterTopic:
-		return config.Usagef("--dead-letter-topic is --topic (%s); rejected records need a topic of their own", o.Topic)
-	case o.Producers < 1 || o.Producers > max(o.Codec.Shards, 1):
-		return config.Usagef("--producers is %d; must be 1 to --shards (%d)", o.Producers, o.Codec.Shards)
-	case o.RingBytes < shard.MinBytes(o.Codec.MaxRecordBytes) || o.RingBytes > ringBytesMax:
+	}
+	if err := errors.Join(producer.CheckTopics(o.Topic, o.DeadLetterTopic), producer.CheckProducers(o.Producers, o.Codec.Shards)); err != nil {
+		return config.Usagef("%w", err)
+	}
+	switch {
+	case o.RingBytes < shard.MinBytes(o.Codec.MaxRecordBytes) || o.RingBytes > shard.MaxBytes:
 		return config.Usagef("--ring-bytes is %s; --max-record-bytes %s needs %s to %s", config.Size(o.RingBytes),
-			config.Size(o.Codec.MaxRecordBytes), config.Size(shard.MinBytes(o.Codec.MaxRecordBytes)), config.Size(ringBytesMax))
+			config.Size(o.Codec.MaxRecordBytes), config.Size(shard.MinBytes(o.Codec.MaxRecordBytes)), config.Size(shard.MaxBytes))
 	case o.Loops < 0 || o.Loops > 256:
 		return config.Usagef("--loops is %d; must be 1 to 256, 0 for one a core", o.Loops)
 	case o.MaxConnections < 0:
@@ -129,13 +121,6 @@ func (o *Options) validateFramings() error {
 	}
 	return nil
 }
-
-// isTopic is Kafka's rule for names (org.apache.kafka.common.internals.Topic).
-func isTopic(name string) bool {
-	return topicName.MatchString(name) && name != "." && name != ".."
-}
-
-var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
 func (o *Options) validateAddresses() error {
 	if o.Brokers != "" && strings.Trim(o.Brokers, ", ") == "" {

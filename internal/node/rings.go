@@ -74,7 +74,7 @@ func newRings(o *Options) (shard.Set, error) {
 	for i := range o.Codec.Shards {
 		r, err := shard.New(shard.Options{Name: shardName(i), Bytes: o.RingBytes})
 		if err != nil {
-			release(set)
+			set.Release()
 			return shard.Set{}, err
 		}
 		set.Rings = append(set.Rings, r)
@@ -84,20 +84,11 @@ func newRings(o *Options) (shard.Set, error) {
 	}
 	dead, err := shard.New(shard.Options{Name: "dead-letter", Bytes: o.RingBytes})
 	if err != nil {
-		release(set)
+		set.Release()
 		return shard.Set{}, err
 	}
 	set.Dead = dead
 	return set, nil
-}
-
-func release(set shard.Set) {
-	for _, r := range set.Rings {
-		_ = r.Release()
-	}
-	if set.Dead != nil {
-		_ = set.Dead.Release()
-	}
 }
 
 // registerRings registers what is about ring files. Without --ring-dir all of it
@@ -125,11 +116,8 @@ func (n *node) registerRings(reg prometheus.Registerer) error {
 
 func (n *node) stalled() float64 {
 	ns := int64(0)
-	for _, r := range n.rings.Rings {
+	for _, r := range n.rings.All() {
 		ns += r.Stalled()
-	}
-	if n.rings.Dead != nil {
-		ns += n.rings.Dead.Stalled()
 	}
 	return float64(ns) / 1e9
 }

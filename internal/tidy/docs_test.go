@@ -14,7 +14,7 @@ var (
 	// `server/loop.go:OnTraffic`
 	namedFunction = regexp.MustCompile("`([a-z0-9_/.]+\\.(?:go|c|sh)):([A-Za-z0-9_]+)`")
 	// `codec/doc.go`, `deploy/kafka.sh`, `internal/tidy`
-	namedFile = regexp.MustCompile("`((?:bench|client|cmd|codec|deploy|docs|examples|internal|producer|server|shard)/[A-Za-z0-9_./-]+)`")
+	namedFile = regexp.MustCompile("`((?:bench|client|cmd|codec|deploy|docs|examples|internal|producer|server|shard|wire)/[A-Za-z0-9_./-]+)`")
 	// [text](docs/GUIDE.md)
 	link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 )

@@ -13,7 +13,8 @@ const module = "github.com/ringtail/ringtail"
 var core = map[string][]string{
 	"internal/invariant":   {},
 	"internal/platform":    {},
-	"codec":                {"internal/invariant"},
+	"wire":                 {},
+	"codec":                {"internal/invariant", "wire"},
 	"shard":                {"internal/invariant", "internal/platform"},
 	"internal/kafkaclient": {},
 	"producer/librdkafka":  {"internal/platform"},

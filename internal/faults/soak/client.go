@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ringtail/ringtail/bench"
+	"github.com/ringtail/ringtail/wire"
 )
 
 // client is one connection of a fleet and those that replace it.
@@ -176,12 +176,12 @@ func (c *client) frame(dst []byte, id ID) []byte {
 // read takes acks to the connection's end. It returns an error only where the
 // server broke the protocol.
 func (c *client) read(socket net.Conn, base uint64) error {
-	framing := bench.Newline
+	framing := wire.Newline
 	if c.length {
-		framing = bench.Length
+		framing = wire.Length
 	}
-	for answers := bench.NewAnswers(socket, framing); ; {
-		answer, err := answers.Next()
+	for answers := (wire.Answers{Framing: framing}); ; {
+		answer, err := answers.Read(socket)
 		var network net.Error
 		switch {
 		case err == io.EOF, err == io.ErrUnexpectedEOF, errors.As(err, &network):

@@ -2,13 +2,6 @@ package shard
 
 import "encoding/binary"
 
-// Set is all rings of a server: one a shard, and the dead-letter ring where
-// there is one.
-type Set struct {
-	Rings []*Ring // by shard
-	Dead  *Ring   // nil without --dead-letter-topic
-}
-
 // Letter is what a dead letter tells beside the record's bytes; the writer makes
 // Kafka headers of it.
 type Letter struct {

@@ -16,7 +16,7 @@ var vectors = func() vectorSet {
 }()
 
 // flat reads ordinary objects from b on, which begins with one, up to last and 128
-// bytes beyond. See flat_amd64.h.
+// bytes beyond. See simd_amd64.h.
 func flat(v vectorSet, b, last *byte, k *kernel) {
 	if v == avx512 {
 		flatAVX512(b, last, k)

@@ -315,14 +315,14 @@ func (d *Dir) SetCluster(id string) error {
 	if len(id) > nameMax {
 		return fmt.Errorf("--ring-dir %s: the cluster's id has over %d bytes: %q", d.opt.Path, nameMax, id)
 	}
-	for _, r := range d.set.all() {
+	for _, r := range d.set.All() {
 		if c := r.file.header.cluster; c != "" && c != id {
 			return fmt.Errorf("--ring-dir %s: %s is for the Kafka cluster %q, this one is %q; see what it holds with ringtail ring inspect; "+
 				"start with the former --brokers or --sink until it is drained, or give another directory",
 				d.opt.Path, filepath.Base(r.file.path), c, id)
 		}
 	}
-	for _, r := range d.set.all() {
+	for _, r := range d.set.All() {
 		r.file.since = Now() // recovered records have waited for Kafka only since
 		if r.file.header.cluster == "" {
 			if err := r.file.setCluster(id); err != nil {
@@ -339,7 +339,7 @@ func (d *Dir) Close() error { return d.lock.Close() }
 
 // giveUp undoes an opening that failed.
 func (d *Dir) giveUp() {
-	for _, r := range d.set.all() {
+	for _, r := range d.set.All() {
 		_ = r.Release()
 	}
 	for _, path := range d.made {
@@ -348,12 +348,4 @@ func (d *Dir) giveUp() {
 	if d.lock != nil {
 		_ = d.lock.Close()
 	}
-}
-
-// all are the rings, the dead letters' last.
-func (s *Set) all() []*Ring {
-	if s.Dead == nil {
-		return s.Rings
-	}
-	return append(s.Rings[:len(s.Rings):len(s.Rings)], s.Dead)
 }

@@ -86,4 +86,4 @@
 	VPCMPEQB     (SI)(R14*1), Z4, K1, K2; \
 	KMOVQ        K2, R
 
-#include "flat_amd64.h"
+#include "simd_amd64.h"

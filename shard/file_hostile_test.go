@@ -243,7 +243,7 @@ func TestHostileWordIsDamage(t *testing.T) {
 		leave(d)
 	}
 	m := marks{claimed: 1<<63 + granule, freed: 1<<63 + granule, done: 1<<63 + granule, sent: 1<<63 + granule}
-	if err := m.check(&fileHeader{capacity: bytesMax}); !isDamage(err) {
+	if err := m.check(&fileHeader{capacity: MaxBytes}); !isDamage(err) {
 		t.Errorf("positions whose sum with the largest capacity overflows: %v", err)
 	}
 }

@@ -5,7 +5,7 @@ The tests run this beside the Go code and compare (oracle_test.go), and
 gen_corpus.py keeps its answers. It follows CONTRACT, not the Go code: whole
 streams, no chunks, one byte at a time.
 
-    python3 codec/oracle.py     reads requests on stdin: one byte what ('v' the
+    python3 codec/testdata/oracle.py     reads requests on stdin: one byte what ('v' the
                                 verdict; else a stream in that framing, see
                                 FRAMINGS), 4 bytes limit, 4 bytes length
                                 (big-endian), data; answers a line of JSON each

@@ -140,4 +140,4 @@
 	VPMOVMSKB    Y2, R14; \
 	JOIN(R)
 
-#include "flat_amd64.h"
+#include "simd_amd64.h"

@@ -42,7 +42,7 @@ const (
 )
 
 // kernel is what flat reads and writes. The offsets of its fields are also in
-// flat_amd64.h. Indices count from flat's b.
+// simd_amd64.h. Indices count from flat's b.
 type kernel struct {
 	spaces  [16]byte // white space, each at its low four bits
 	last    [8]byte  // of each name its last byte

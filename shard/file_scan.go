@@ -65,7 +65,7 @@ func readHeader(f io.ReaderAt, size int64) (fileHeader, error) {
 		return h, err
 	case errors.Is(err, errNotOurs):
 		return h, damagef("it %v", err)
-	case h.capacity < bytesMin || h.capacity > bytesMax || h.capacity%pageMin != 0:
+	case h.capacity < bytesMin || h.capacity > MaxBytes || h.capacity%pageMin != 0:
 		return fileHeader{}, damagef("header gives a capacity of %d bytes", h.capacity)
 	case size != h.size():
 		return h, damagef("it has %d bytes, must have %d", size, h.size())

@@ -22,7 +22,7 @@ func TestStopWithoutAReader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := &feeding{o: o, s: Streams{Err: io.Discard}, conn: conn, out: bufio.NewWriterSize(conn, 64), patience: time.Millisecond}
+		f := &tcpSender{o: o, s: Streams{Err: io.Discard}, conn: conn, out: bufio.NewWriterSize(conn, 64), patience: time.Millisecond}
 		ended := make(chan error, 1)
 		go func() { ended <- f.run(ctx, src) }()
 		if _, err := server.Read(make([]byte, 1)); err != nil { // and no more than that

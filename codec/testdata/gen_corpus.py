@@ -3,7 +3,7 @@
 makes of them, and what becomes of streams in which they stand between good
 ones.
 
-    python3 codec/gen_corpus.py
+    python3 codec/testdata/gen_corpus.py
 
 A line is [record, verdict] or [record, verdict, streams]. Bytes are written as
 the characters U+0000 to U+00FF. The verdict is oracle.verdict's. Streams are
@@ -185,7 +185,7 @@ def main():
         if streams:
             line.append(streams)
         lines.append(json.dumps(line, ensure_ascii=True, separators=(",", ":")))
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "testdata", "corpus.jsonl")
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus.jsonl")
     with open(path, "w", encoding="ascii") as f:
         f.write("\n".join(lines) + "\n")
     print(f"{len(lines)} records, {os.path.getsize(path)} bytes: {path}")

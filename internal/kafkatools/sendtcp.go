@@ -17,16 +17,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ringtail/ringtail/bench"
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/wire"
 )
 
-// feeding is produce --to: records over one connection to a Ringtail. Two
+// tcpSender is produce --to: it sends records over one connection to a Ringtail. Two
 // goroutines: run sends, answers reads what the server says.
-type feeding struct {
+type tcpSender struct {
 	o        ProduceOptions
 	s        Streams
-	framing  bench.Framing
+	framing  wire.Framing
 	conn     net.Conn
 	out      *bufio.Writer
 	patience time.Duration // after a signal
@@ -37,7 +37,7 @@ type feeding struct {
 
 const dialLimit = 10 * time.Second
 
-func feed(ctx context.Context, o ProduceOptions, s Streams) error {
+func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
 	network, address, err := target(o.To)
 	if err != nil {
 		return err
@@ -45,9 +45,9 @@ func feed(ctx context.Context, o ProduceOptions, s Streams) error {
 	if o.Key != nil || o.KeyField != "" || o.Partition >= 0 || len(o.Headers) > 0 || o.Tombstones {
 		return config.Usagef("--key, --key-field, --partition, --header and --tombstones belong to --topic; with --to the server decides")
 	}
-	framing := bench.Newline
+	framing := wire.Newline
 	if o.Framing != "" {
-		if framing, err = bench.ParseFraming(o.Framing); err != nil {
+		if framing, err = wire.ParseFraming(o.Framing, wire.Sent...); err != nil {
 			return config.Usagef("%w", err)
 		}
 	}
@@ -61,8 +61,8 @@ func feed(ctx context.Context, o ProduceOptions, s Streams) error {
 		return fmt.Errorf("--to %s: %w", o.To, err)
 	}
 	defer func() { _ = conn.Close() }()
-	f := &feeding{o: o, s: s, framing: framing, conn: conn, out: bufio.NewWriterSize(conn, bufferBytes), patience: closeLimit, rejected: map[string]int{}}
-	return f.run(ctx, src)
+	t := &tcpSender{o: o, s: s, framing: framing, conn: conn, out: bufio.NewWriterSize(conn, bufferBytes), patience: closeLimit, rejected: map[string]int{}}
+	return t.run(ctx, src)
 }
 
 func target(to string) (network, address string, err error) {
@@ -79,30 +79,30 @@ func target(to string) (network, address string, err error) {
 	return "tcp", address, nil
 }
 
-func (f *feeding) run(ctx context.Context, src *source) error {
-	p := newProgress(f.s, "sent", src.share)
+func (t *tcpSender) run(ctx context.Context, src *source) error {
+	p := newProgress(t.s, "sent", src.share)
 	answers := make(chan error, 1)
-	go func() { answers <- f.answers() }()
+	go func() { answers <- t.answers() }()
 	// After a signal what was sent is still seen through, but not for ever: the server may
 	// neither take more nor ack.
-	defer context.AfterFunc(ctx, func() { _ = f.conn.SetDeadline(time.Now().Add(f.patience)) })()
-	src.pause = func() { _ = f.out.Flush() }
-	err := f.send(src, p)
+	defer context.AfterFunc(ctx, func() { _ = t.conn.SetDeadline(time.Now().Add(t.patience)) })()
+	src.pause = func() { _ = t.out.Flush() }
+	err := t.send(src, p)
 	if err == nil {
-		err = f.out.Flush()
+		err = t.out.Flush()
 	}
-	if half, ok := f.conn.(interface{ CloseWrite() error }); err == nil && ok {
+	if half, ok := t.conn.(interface{ CloseWrite() error }); err == nil && ok {
 		err = half.CloseWrite()
 	}
 	if err != nil {
-		_ = f.conn.SetReadDeadline(time.Now().Add(time.Second)) // what it said before counts
+		_ = t.conn.SetReadDeadline(time.Now().Add(time.Second)) // what it said before counts
 	}
 	answer := <-answers
-	p.end(src.handed, "to "+f.o.To)
-	return f.verdict(uint64(src.handed), err, answer)
+	p.end(src.handed, "to "+t.o.To)
+	return t.verdict(uint64(src.handed), err, answer)
 }
 
-func (f *feeding) send(src *source, p *progress) error {
+func (t *tcpSender) send(src *source, p *progress) error {
 	var head [4]byte
 	for {
 		record, err := src.record()
@@ -112,13 +112,13 @@ func (f *feeding) send(src *source, p *progress) error {
 		if err != nil {
 			return err
 		}
-		if f.framing == bench.Length {
+		if t.framing == wire.Length {
 			binary.BigEndian.PutUint32(head[:], uint32(len(record)))
-			_, _ = f.out.Write(head[:])
+			_, _ = t.out.Write(head[:])
 		}
-		_, err = f.out.Write(record)
-		if f.framing != bench.Length {
-			err = f.out.WriteByte('\n')
+		_, err = t.out.Write(record)
+		if t.framing != wire.Length {
+			err = t.out.WriteByte('\n')
 		}
 		if err != nil {
 			return err
@@ -128,25 +128,25 @@ func (f *feeding) send(src *source, p *progress) error {
 }
 
 // answers reads until the server closes: acks, or, where there are none, nothing.
-func (f *feeding) answers() error {
-	if !f.o.Ack {
-		_, err := io.Copy(io.Discard, f.conn)
+func (t *tcpSender) answers() error {
+	if !t.o.Ack {
+		_, err := io.Copy(io.Discard, t.conn)
 		return err
 	}
-	in := bench.NewAnswers(f.conn, f.framing)
+	in := wire.Answers{Framing: t.framing}
 	for {
-		a, err := in.Next()
+		a, err := in.Read(t.conn)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
 		case a.Rejected > 0:
-			f.mu.Lock()
-			f.rejected[a.Reason]++
-			f.mu.Unlock()
+			t.mu.Lock()
+			t.rejected[a.Reason]++
+			t.mu.Unlock()
 		default:
-			f.acked.Store(a.Acked)
+			t.acked.Store(a.Acked)
 		}
 	}
 }
@@ -154,35 +154,35 @@ func (f *feeding) answers() error {
 var errClosedEarly = errors.New("the server has closed the connection")
 
 // verdict tells whether all went well.
-func (f *feeding) verdict(sent uint64, sending, answering error) error {
+func (t *tcpSender) verdict(sent uint64, sending, answering error) error {
 	for _, err := range []*error{&sending, &answering} {
 		if errors.Is(*err, os.ErrDeadlineExceeded) {
-			*err = fmt.Errorf("stopped, and not seen through within %v", f.patience)
+			*err = fmt.Errorf("stopped, and not seen through within %v", t.patience)
 		}
 	}
-	if !f.o.Ack {
+	if !t.o.Ack {
 		if err := cmp.Or(sending, answering); err != nil {
-			return fmt.Errorf("--to %s: %w", f.o.To, err)
+			return fmt.Errorf("--to %s: %w", t.o.To, err)
 		}
 		return nil
 	}
-	acked := f.acked.Load()
+	acked := t.acked.Load()
 	switch {
 	case sending != nil:
-		return fmt.Errorf("--to %s: %d of %d records were acked: %w", f.o.To, acked, sent, sending)
+		return fmt.Errorf("--to %s: %d of %d records were acked: %w", t.o.To, acked, sent, sending)
 	case acked == 0 && sent > 0 && answering == nil:
-		return fmt.Errorf("--to %s: no record was acked; does that listener have --ack kafka?", f.o.To)
+		return fmt.Errorf("--to %s: no record was acked; does that listener have --ack kafka?", t.o.To)
 	case acked < sent:
-		return fmt.Errorf("--to %s: %d of %d records were acked: %w", f.o.To, acked, sent, cmp.Or(answering, errClosedEarly))
-	case len(f.rejected) > 0:
+		return fmt.Errorf("--to %s: %d of %d records were acked: %w", t.o.To, acked, sent, cmp.Or(answering, errClosedEarly))
+	case len(t.rejected) > 0:
 		var reasons []string
 		total := 0
-		for _, reason := range slices.Sorted(maps.Keys(f.rejected)) {
-			reasons = append(reasons, fmt.Sprintf("%s %d", reason, f.rejected[reason]))
-			total += f.rejected[reason]
+		for _, reason := range slices.Sorted(maps.Keys(t.rejected)) {
+			reasons = append(reasons, fmt.Sprintf("%s %d", reason, t.rejected[reason]))
+			total += t.rejected[reason]
 		}
-		return fmt.Errorf("--to %s: %d of %d records were rejected: %s", f.o.To, total, sent, strings.Join(reasons, ", "))
+		return fmt.Errorf("--to %s: %d of %d records were rejected: %s", t.o.To, total, sent, strings.Join(reasons, ", "))
 	}
-	f.s.say("all %d are acked", acked)
+	t.s.say("all %d are acked", acked)
 	return nil
 }

@@ -116,7 +116,7 @@ func TestFileIsRecovered(t *testing.T) {
 	d := openDir(t, dirOptions(filepath.Join(t.TempDir(), "new")))
 	want := map[string][]int{}
 	for life := range 4 {
-		for _, r := range d.set.all() {
+		for _, r := range d.set.All() {
 			held := want[r.Name()]
 			if got := take(t, r); !slices.Equal(got, held) || r.Recovered().Records != len(held) {
 				t.Fatalf("life %d, ring %s: recovered %v, %+v; want %v", life, r.Name(), got, r.Recovered(), held)

@@ -1,0 +1,26 @@
+package codec
+
+import "fmt"
+
+// Failure tells why a stream cannot be followed any more; 0 while it can. The
+// connection is to be closed once the records before it are pushed.
+type Failure uint8
+
+const (
+	Foreign   Failure = iota + 1 // auto: an error before any record was accepted; newline, nul: an HTTP request before any; it speaks something else
+	BadLength                    // a length over MaxLength, or none
+	BadStream                    // json: text between objects, or nested too deep
+
+	// NumFailures is one more than the highest Failure, for arrays indexed by it.
+	NumFailures = iota + 1
+)
+
+var failureNames = [NumFailures]string{"", "foreign", "bad_length", "bad_stream"}
+
+// String returns the failure's label, "" for none.
+func (f Failure) String() string {
+	if int(f) < len(failureNames) {
+		return failureNames[f]
+	}
+	return fmt.Sprintf("failure(%d)", uint8(f))
+}

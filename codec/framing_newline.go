@@ -1,0 +1,71 @@
+package codec
+
+import "bytes"
+
+// nextLine is Next where a byte ends a record: LF, or NUL.
+func (d *Decoder) nextLine(r *Router, rec *Record) bool {
+	delim := byte('\n')
+	if d.framing == NUL {
+		delim = 0
+	}
+	for len(d.chunk) > 0 {
+		if d.seen == 0 {
+			if d.chunk = trimLeft(d.chunk); len(d.chunk) == 0 {
+				break
+			}
+			if delim == '\n' && d.readAhead(r, rec) {
+				return true
+			}
+			if n := r.scan(d.chunk, delim != '\n'); n > 0 {
+				if end := blanksEnd(d.chunk, n); end < len(d.chunk) && d.chunk[end] == delim {
+					d.take(r, rec, n)
+					d.chunk = d.chunk[end+1:]
+					return true
+				}
+			}
+		}
+		end := bytes.IndexByte(d.chunk, delim)
+		if end < 0 {
+			d.absorb(r, d.chunk)
+			d.chunk = nil
+			return false
+		}
+		line := d.chunk[:end]
+		d.chunk = d.chunk[end+1:]
+		if !d.complete(r, rec, line) {
+			continue
+		}
+		if rec.Reason != OK && !d.accepted && isRequestLine(rec.Data) {
+			d.chunk = rec.Data // Offending
+			d.fail(Foreign)
+			return false
+		}
+		return true
+	}
+	d.chunk = nil
+	return false
+}
+
+// isRequestLine tells whether a line that is no record begins an HTTP request. A page in a
+// browser can be made to send one, to any port, with lines of its choice behind it.
+func isRequestLine(line []byte) bool {
+	method, rest, ok := bytes.Cut(line, []byte{' '})
+	if !ok || len(method) < 3 || len(method) > 7 || len(rest) == 0 {
+		return false
+	}
+	for _, c := range method {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return rest[0] == '/' || rest[0] == '*' || bytes.Contains(rest, []byte(" HTTP/"))
+}
+
+// blanksEnd returns the index of the first byte from i on that is no white
+// space within a line.
+func blanksEnd(p []byte, i int) int {
+	for i < len(p) && (p[i] == '\r' || p[i] == ' ' || p[i] == '\t') {
+		i++
+	}
+	return i
+}
