@@ -47,6 +47,7 @@ race: need-go need-cc ## the race detector on the packages where goroutines meet
 lint: need-go need-cc ## gofmt, go vet, staticcheck, and this project's own rules
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted"; exit 1; }
 	@go vet ./...
+	@CGO_ENABLED=0 go vet ./producer/backend ./producer/native # they do without C, and so without librdkafka
 	@GOFLAGS= go run $(static) ./...
 	@go test -count=1 ./internal/tidy
 

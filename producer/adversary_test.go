@@ -3,9 +3,8 @@ package producer
 import (
 	"encoding/binary"
 	"math/rand/v2"
-	"slices"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // adversary is a librdkafka that does everything the real one was seen to do, or
@@ -19,7 +18,7 @@ import (
 type adversary struct {
 	rng    *rand.Rand
 	world  *world
-	track  []librdkafka.Track
+	track  []backend.Progress
 	queue  [][]message // by partition, not yet in a request
 	flight []*request  // by partition, nil: none
 	report []outcome   // not yet served by Poll
@@ -54,58 +53,21 @@ type outcome struct {
 	code int
 }
 
-// world is Kafka: what outlives an instance.
-type world struct {
-	rng     *rand.Rand
-	log     [][]uint64 // by partition, ids in order
-	orphans []*request // requests of dead instances that a broker may still append
-	calm    bool       // no more faults
-	hang    bool       // the next Destroy never returns
-	takes   int        // bytes of the largest batch; 0: any. Nobody tells
-	faults  map[string]int
-}
-
-func (w *world) append(r *request) {
-	if r.appended {
-		return
-	}
-	if w.takes > 0 && sizeOf(r.messages) > w.takes || slices.ContainsFunc(r.messages, func(m message) bool { return m.poison }) {
-		return // refused, whoever sent it
-	}
-	r.appended = true
-	for _, m := range r.messages {
-		w.log[r.partition] = append(w.log[r.partition], m.id)
-	}
-}
-
-// act lets the orphans of dead instances arrive, or get lost.
-func (w *world) act() {
-	for i := 0; i < len(w.orphans); i++ {
-		if w.calm || w.rng.IntN(8) == 0 {
-			if w.calm || w.rng.IntN(4) > 0 {
-				w.append(w.orphans[i])
-			}
-			w.orphans = append(w.orphans[:i], w.orphans[i+1:]...)
-			i--
-		}
-	}
-}
-
 func newAdversary(w *world, first []uint64) *adversary {
 	a := &adversary{rng: w.rng, world: w}
-	a.track = make([]librdkafka.Track, len(first))
+	a.track = make([]backend.Progress, len(first))
 	a.queue = make([][]message, len(w.log))
 	a.flight = make([]*request, len(w.log))
 	for i, n := range first {
-		a.track[i] = librdkafka.Track{Acked: n, Failed: librdkafka.None}
+		a.track[i] = backend.Progress{Acked: n, Failed: backend.None}
 		a.ahead = append(a.ahead, map[uint64]bool{})
 	}
 	return a
 }
 
-func (a *adversary) Produce(line int, partition int32, first uint64, records []librdkafka.Record) (int, int) {
+func (a *adversary) Produce(line int, partition int32, first uint64, records []backend.Record) (int, int) {
 	if a.dying {
-		return 0, librdkafka.ErrFatal
+		return 0, backend.ErrFatal
 	}
 	if a.gone {
 		return 0, errUnknownTopic
@@ -114,7 +76,7 @@ func (a *adversary) Produce(line int, partition int32, first uint64, records []l
 	code := 0
 	if !a.world.calm && a.rng.IntN(20) == 0 {
 		take = a.rng.IntN(len(records))
-		code = librdkafka.ErrQueueFull
+		code = backend.ErrQueueFull
 		a.world.faults["partial acceptance"]++
 	}
 	for i := range take {
@@ -126,21 +88,19 @@ func (a *adversary) Produce(line int, partition int32, first uint64, records []l
 	return take, code
 }
 
-func (a *adversary) ProduceLetter(line int, partition int32, number uint64, value []byte, l librdkafka.Letter) int {
+func (a *adversary) ProduceDeadLetter(line int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
 	value = append([]byte(nil), value...)
 	value[8] = 0 // the dead-letter topic takes what the other refused
-	_, code := a.Produce(line, partition, number, []librdkafka.Record{{Value: value}})
+	_, code := a.Produce(line, partition, number, []backend.Record{{Value: value}})
 	return code
 }
 
 const (
-	errUnknownTopic     = 3
-	errDifferentRecord  = -138
-	errInvalidRecord    = 87
-	errPurgeQueue       = -152
-	errPurgeInflight    = -151
-	errTopicAuthorize   = 29
-	errMessageSizeLarge = 10
+	errUnknownTopic    = 3
+	errDifferentRecord = -138
+	errInvalidRecord   = 87
+	errPurgeInflight   = -151
+	errTopicAuthorize  = 29
 )
 
 // Poll serves some of the reports, in order.
@@ -157,11 +117,11 @@ func (a *adversary) Poll(int) {
 	}
 	a.report = append(a.report[:0], a.report[n:]...)
 	if a.dying && (a.world.calm || a.rng.IntN(3) == 0) {
-		a.fatal = librdkafka.ErrFatal
+		a.fatal = backend.ErrFatal
 	}
 }
 
-// serve is rdk_report of rdk.c.
+// serve is rdk_report of client.c.
 func (a *adversary) serve(o outcome) {
 	t := &a.track[o.m.line]
 	t.Reports++
@@ -192,15 +152,15 @@ func (a *adversary) serve(o outcome) {
 	}
 }
 
-func (a *adversary) Track(line int) librdkafka.Track           { return a.track[line] }
-func (a *adversary) Fatal() int                                { return a.fatal }
-func (a *adversary) Wake()                                     {}
-func (a *adversary) Events() ([]librdkafka.Event, int)         { return nil, 0 }
-func (a *adversary) Send()                                     {}
-func (a *adversary) Ready() error                              { return nil }
-func (a *adversary) Relief()                                   {}
-func (a *adversary) Trouble(int) string                        { return "" }
-func (a *adversary) Statistics() (librdkafka.Statistics, bool) { return librdkafka.Statistics{}, false }
+func (a *adversary) Progress(line int) backend.Progress     { return a.track[line] }
+func (a *adversary) Fatal() int                             { return a.fatal }
+func (a *adversary) Wake()                                  {}
+func (a *adversary) Events() ([]backend.Event, int)         { return nil, 0 }
+func (a *adversary) Send()                                  {}
+func (a *adversary) Ready() error                           { return nil }
+func (a *adversary) Relief()                                {}
+func (a *adversary) Trouble(int) string                     { return "" }
+func (a *adversary) Statistics() (backend.Statistics, bool) { return backend.Statistics{}, false }
 
 // Purge reports what is queued, and with inflight what is under way: that may
 // still reach the broker.
@@ -220,7 +180,7 @@ func (a *adversary) Purge(inflight bool) {
 func (a *adversary) purgeQueue() {
 	for p := range a.queue {
 		for _, m := range a.queue[p] {
-			a.report = append(a.report, outcome{m, errPurgeQueue})
+			a.report = append(a.report, outcome{m, backend.ErrPurged})
 		}
 		a.queue[p] = nil
 	}
@@ -327,7 +287,7 @@ func (a *adversary) verdict(p int, r *request) {
 	}
 	if takes := a.world.takes; takes > 0 && sizeOf(r.messages) > takes && !r.appended {
 		a.world.faults["too large"]++
-		a.refuse(p, r, errMessageSizeLarge)
+		a.refuse(p, r, backend.ErrMessageTooLarge)
 		return
 	}
 	a.world.append(r)

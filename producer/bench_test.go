@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -17,7 +18,7 @@ func handOver(t testing.TB) (*shard.Ring, *engine, *eager) {
 	t.Cleanup(func() { _ = ring.Release() })
 	c := &eager{}
 	e := newEngine(engineConfig{WindowRecords: 10_000, WindowBytes: 4 << 20, Logger: slog.New(slog.DiscardHandler)}, seams{
-		open:  func(topicState, []uint64) (client, error) { return c, nil },
+		open:  func(topicState, []uint64) (backend.Client, error) { return c, nil },
 		topic: func() topicState { return topicState{Look: 1} },
 		look:  func() {},
 		now:   func() time.Duration { return 0 },

@@ -8,8 +8,8 @@
 //	dead ring ── engine ─── client ── dead-letter topic
 //
 // An engine is one goroutine that does everything for its shards: it reads
-// batches, hands records over by the thousand to a client (package native, or rdk, which
-// is librdkafka with the reports counted in C), polls it, frees rings, and carries the failure protocol. There
+// batches, hands records over by the thousand to a client (package backend says what that is: native, or
+// librdkafka with the reports counted in C), polls it, frees rings, and carries the failure protocol. There
 // is no second thread inside, so the protocol is a plain state machine that a test
 // drives step by step (model_test.go). What other goroutines touch is listed at
 // the engine's fields: atomics for readers, Parker and poke for wakers.
@@ -39,7 +39,7 @@
 // Records handed over are numbered without gaps; a record that was set aside has no
 // number. Always acked ≤ sent, and:
 //
-//  1. acked moves on an ok report only, along an unbroken run (rdk.c, native/answers.go). A failure, a
+//  1. acked moves on an ok report only, along an unbroken run (librdkafka/client.c, native/response.go). A failure, a
 //     purge, a report out of order never move it.
 //  2. A batch is freed once all its numbers are below acked and, if one of its
 //     records was set aside, once that one's letter is in Kafka.
@@ -61,19 +61,23 @@
 //
 // # Files
 //
-//	writer.go      all engines of a server: open, start, drain, stats
-//	engine.go      the state machine; linger.ms
-//	health.go      what readiness is told, and when trouble is over
-//	line.go        one shard: batches held, window, cursor
-//	feed.go        handing over, setting aside
-//	keep.go        what is left in ring files, and found there
-//	settle.go      failure, settling, destroying, rebuilding
-//	topic.go       what the topic is: partitions, limit, policy
-//	admin.go       whom topic.go asks, and who may still be asking
-//	properties.go  librdkafka's properties, and those that are refused
-//	native.go      which writer, and the properties in its words
-//	probe.go       which writer gets through
-//	limits.go      sizes that only refusals tell
-//	metrics.go     counters and the delivery histogram
-//	discard.go     --sink discard
+//	producer.go      all engines of a server: open, start, drain, stats
+//	options.go       what it is made with
+//	check.go         what is asked before the first record; which writer gets through
+//	engine.go        the state machine
+//	linger.go        linger.ms
+//	handover.go      handing over, setting aside
+//	stream.go        one shard: batches in flight, window, cursor
+//	failure.go       failure, settling, destroying, rebuilding
+//	limits.go        sizes that only refusals tell
+//	health.go        what readiness is told, and when trouble is over
+//	events.go        what the client says: log lines, errors, statistics
+//	recovery.go      what is left in ring files, and found there
+//	topic.go         what the topic is: partitions, limit, policy
+//	admin.go         whom topic.go asks, and who may still be asking
+//	connectivity.go  the way to Kafka, and what is in it
+//	backend.go       which writer, and the properties in its words
+//	properties.go    librdkafka's properties, and those that are refused
+//	metrics.go       counters and the delivery histogram
+//	discard.go       --sink discard
 package producer

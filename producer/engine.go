@@ -7,38 +7,19 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/shard"
 )
-
-// client is what the engine needs of a writer's instance: *librdkafka.Client, *native.Client, or
-// the model's adversary. All calls but Wake come from the engine's goroutine.
-type client interface {
-	Produce(line int, partition int32, first uint64, records []librdkafka.Record) (taken, code int)
-	ProduceLetter(line int, partition int32, number uint64, value []byte, l librdkafka.Letter) (code int)
-	Send() // what was handed over
-	Poll(timeoutMS int)
-	Wake()
-	Track(line int) librdkafka.Track
-	Purge(inflight bool)
-	Fatal() int
-	Events() ([]librdkafka.Event, int)
-	Statistics() (librdkafka.Statistics, bool)
-	Ready() error            // nil once it has been seen to be able to write, else what is in the way
-	Relief()                 // gives up memory that a stall took
-	Trouble(line int) string // what the line waits for, "" where that is not known
-	Destroy()
-}
 
 // seams are the engine's edges: the real ones in writer.go, the model's in
 // model_test.go.
 type seams struct {
-	open    func(t topicState, first []uint64) (client, error)
-	destroy func(client) <-chan struct{} // begins Destroy; closed when it has returned
-	topic   func() topicState            // the newest look at the topic
-	look    func()                       // asks for a newer one
-	now     func() time.Duration         // monotonic
-	die     func(error)                  // ends the process; the model notes a crash
+	open    func(t topicState, first []uint64) (backend.Client, error)
+	destroy func(backend.Client) <-chan struct{} // begins Destroy; closed when it has returned
+	topic   func() topicState                    // the newest look at the topic
+	look    func()                               // asks for a newer one
+	now     func() time.Duration                 // monotonic
+	die     func(error)                          // ends the process; the model notes a crash
 }
 
 // engineConfig is what an engine is made with. The funcs are called on its
@@ -48,15 +29,15 @@ type engineConfig struct {
 	WindowRecords int    // most records of a line handed over and not reported
 	WindowBytes   int    // most bytes of the batches they lie in; one batch may exceed it
 	SettleTimeout time.Duration
-	Librdkafka    bool          // see run, sleep and hold
-	Linger        time.Duration // how long a record may wait for others; see hold
-	BatchSize     int           // bytes of a shard that end the waiting
-	Dead          *shard.Ring   // where letters of records set aside go
-	DeadLimit     func() int    // most bytes of a letter
-	Keyed         bool          // records have keys (--key-field)
-	Compressed    bool          // compression.type: a record's size is not what Kafka sees
-	OnProgress    func()        // room was freed
-	OnRelief      func()        // a stall is over, and what had queued up is in Kafka
+	Traits        backend.Traits // of the clients that seams.open makes
+	Linger        time.Duration  // how long a record may wait for others; see hold
+	BatchSize     int            // bytes of a shard that end the waiting
+	Dead          *shard.Ring    // where letters of records set aside go
+	DeadLimit     func() int     // most bytes of a letter
+	Keyed         bool           // records have keys (--key-field)
+	Compressed    bool           // compression.type: a record's size is not what Kafka sees
+	OnProgress    func()         // room was freed
+	OnRelief      func()         // a stall is over, and what had queued up is in Kafka
 	OnRefused     func(conn, ordinal uint64)
 	RemoteOf      func(conn uint64) string
 	Logger        *slog.Logger
@@ -104,7 +85,7 @@ type engine struct {
 	parker *shard.Parker
 
 	state       state
-	client      client
+	client      backend.Client
 	limits      limits        // what refusals have taught beside the topic's settings
 	able        bool          // running: the client is ready
 	batchMax    int           // batch.size that the client was made with
@@ -116,22 +97,22 @@ type engine struct {
 	failure     bool   // settling: something failed, so queues are purged
 	inflight    bool   // settling: requests under way were purged as well
 	lastPurge   time.Duration
-	gone        <-chan struct{}     // destroying: closed when it is done
-	quiet       bool                // the last round found nothing
-	stalled     bool                // a record has waited for longer than stalledAfter
-	heldUntil   time.Duration       // what has come since the last hand-over waits until then
-	full        bool                // feed: a window was full
-	freed       func(*held)         // stats.freed, bound once
-	down        bool                // the client said that no broker can be reached, and nothing was acked since
-	records     []librdkafka.Record // scratch of feedRecords
-	recordMax   int                 // feed: most bytes of a record and its key
-	needKey     bool                // feed: the topic takes no record without key
-	retriesSeen uint64              // retries in the last statistics
-	said        string              // the client's last warning
+	gone        <-chan struct{}  // destroying: closed when it is done
+	quiet       bool             // the last round found nothing
+	stalled     bool             // a record has waited for longer than stalledAfter
+	heldUntil   time.Duration    // what has come since the last hand-over waits until then
+	full        bool             // feed: a window was full
+	freed       func(*held)      // stats.freed, bound once
+	down        bool             // the client said that no broker can be reached, and nothing was acked since
+	records     []backend.Record // scratch of feedRecords
+	recordMax   int              // feed: most bytes of a record and its key
+	needKey     bool             // feed: the topic takes no record without key
+	retriesSeen uint64           // retries in the last statistics
+	said        string           // the client's last warning
 	saidAt      time.Duration
 
 	mu     sync.Mutex // held by wake, and while client changes: Wake must not meet Destroy
-	waking client
+	waking backend.Client
 	poke   chan struct{} // capacity 1: wakes an engine without a client
 	abort  atomic.Bool   // give up what is not in Kafka yet
 	health atomic.Pointer[string]
@@ -144,7 +125,7 @@ type engine struct {
 func newEngine(cfg engineConfig, s seams, lines []*line, st *stats) *engine {
 	e := &engine{
 		cfg: cfg, seams: s, lines: lines, stats: st, freed: st.freed,
-		records: make([]librdkafka.Record, 0, librdkafka.BatchMax),
+		records: make([]backend.Record, 0, backend.BatchMax),
 		poke:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		done:    make(chan struct{}),
@@ -173,12 +154,10 @@ func (e *engine) wake() {
 	e.mu.Unlock()
 }
 
-// run is the engine's goroutine. With librdkafka it keeps to one thread: what that
-// allocates for a record in Produce it frees in Poll, and C's malloc has an arena for each
-// thread.
+// run is the engine's goroutine.
 func (e *engine) run() {
 	defer close(e.done)
-	if e.cfg.Librdkafka {
+	if e.cfg.Traits.OneThread {
 		runtime.LockOSThread()
 	}
 	for e.state != ended {
@@ -224,7 +203,7 @@ func (e *engine) sleep(d time.Duration) {
 		}
 	}
 	if e.client != nil {
-		if e.cfg.Librdkafka && e.state == running && d > 0 && d < pollIdle {
+		if e.cfg.Traits.ReportsByPartition && e.state == running && d > 0 && d < pollIdle {
 			// To poll meanwhile would be to wake for every partition's reports. Where records come one by
 			// one, that costs more than all else that is done for them.
 			time.Sleep(d)
@@ -264,7 +243,7 @@ func (e *engine) collect() {
 	code := 0
 	for _, l := range e.lines {
 		if e.client != nil {
-			t := e.client.Track(l.id)
+			t := e.client.Progress(l.id)
 			if t.Acked > l.acked {
 				e.stats.delivered(l, t.Acked-l.acked)
 				l.acked, l.inARow, l.stopped = t.Acked, 0, false
@@ -279,10 +258,10 @@ func (e *engine) collect() {
 			}
 			if failed == nil {
 				switch {
-				case t.Failed != librdkafka.None:
+				case t.Failed != backend.None:
 					failed, code = l, t.Err
 				case t.Beyond > 0 && t.Reports == l.sent-l.base:
-					failed, code = l, errInconsistent // all reported, and the run has a hole
+					failed, code = l, backend.ErrInconsistent // all reported, and the run has a hole
 				}
 			}
 		}
@@ -359,29 +338,6 @@ func (e *engine) stepRunning() time.Duration {
 		return max(gather, e.hold())
 	}
 	return pollIdle
-}
-
-// hold is linger.ms: it answers how long to rest, since what comes waits for others; 0
-// where it is to be handed over. The engine lingers for all shards at once, and librdkafka,
-// which would for each by itself, not at all: so partitions are sent one behind the other,
-// acks of connections, which wait for the slowest of them, come together, and there is
-// one thread to wake. What comes after a pause is handed over at once, and nothing waits
-// once a shard's is enough for a batch, or for a quarter of its ring: a long linger.ms must
-// not fill rings.
-func (e *engine) hold() time.Duration {
-	left := e.heldUntil - e.seams.now()
-	if left <= 0 {
-		return 0
-	}
-	for _, l := range e.lines {
-		if l.ring.Closed() || l.waiting() >= min(e.cfg.BatchSize, l.ring.Capacity()/4) {
-			return 0
-		}
-	}
-	if e.nothingHeld() || !e.cfg.Librdkafka {
-		return min(left, lookRarely)
-	}
-	return min(left, look)
 }
 
 // empty tells whether every ring is closed and all of it is in Kafka.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
@@ -14,54 +15,31 @@ func (e *engine) events() {
 	events, lost := e.client.Events()
 	for _, ev := range events {
 		switch {
-		case ev.Code == errAllBrokersDown:
+		case ev.Code == backend.ErrAllBrokersDown:
 			if !e.down {
 				e.log().Warn("no broker can be reached; clients wait", "cause", ev.Text)
 			}
 			e.down = true
 			e.seams.look() // the look tells readiness
-		case ev.Code == errTransport || ev.Code == errResolve || ev.Code == errFatal:
+		case ev.Code == backend.ErrTransport || ev.Code == backend.ErrResolve || ev.Code == backend.ErrFatal:
 			// Told by a log line, or by fail, as well.
 		case ev.Code != 0:
-			e.log().Warn(e.writer(), "error", librdkafka.ErrorText(ev.Code), "text", ev.Text)
+			e.log().Warn(e.cfg.Traits.Name, "error", librdkafka.ErrorText(ev.Code), "text", ev.Text)
 		case strings.Contains(ev.Text, "enable.gapless.guarantee is experimental"):
 			// Said at every start; why it is on stands in properties.go.
 		default:
-			if e.log().Log(context.Background(), slogLevel(ev.Level), e.writer(), "text", ev.Text); slogLevel(ev.Level) >= slog.LevelWarn {
+			if e.log().Log(context.Background(), slogLevel(ev.Level), e.cfg.Traits.Name, "text", ev.Text); slogLevel(ev.Level) >= slog.LevelWarn {
 				e.said, e.saidAt = ev.Text, e.seams.now()
 			}
 		}
 	}
 	if lost > 0 {
-		e.log().Warn(e.writer()+" said more than was kept", "lines", lost)
+		e.log().Warn(e.cfg.Traits.Name+" said more than was kept", "lines", lost)
 	}
 	if s, ok := e.client.Statistics(); ok {
 		e.statistics(s)
 	}
 }
-
-// writer names who writes, in logs.
-func (e *engine) writer() string {
-	if e.cfg.Librdkafka {
-		return WriterLibrdkafka
-	}
-	return WriterNative + " writer"
-}
-
-// Error codes that come as events; they are librdkafka's.
-const (
-	errAllBrokersDown = -187
-	errTransport      = -195
-	errResolve        = -193
-	errFatal          = librdkafka.ErrFatal
-)
-
-// Error codes that fail gives and looks at.
-const (
-	errTimedOut     = -185
-	errInconsistent = -149
-	errTooLarge     = 10
-)
 
 // slogLevel maps syslog's levels. Configuration warnings come at every start and
 // are about our own choices.
@@ -75,7 +53,7 @@ func slogLevel(syslog int) slog.Level {
 	return slog.LevelDebug
 }
 
-func (e *engine) statistics(s librdkafka.Statistics) {
+func (e *engine) statistics(s backend.Statistics) {
 	t := requestTimes{quantiles: map[float64]float64{}}
 	if old := e.stats.requests.Load(); old != nil {
 		t.count, t.sum = old.count, old.sum

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // TestLookBeforeTheNextInstance: what the topic was like before a failure says nothing; somebody may
@@ -14,7 +14,7 @@ import (
 func TestLookBeforeTheNextInstance(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 1)
-	h.c.fails(0, errInvalidRecord, librdkafka.Track{})
+	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	looks := h.looks
 	for range 100 {
 		h.e.step()
@@ -34,7 +34,7 @@ func TestLookBeforeTheNextInstance(t *testing.T) {
 func TestSettling(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 7)
-	h.c.fails(0, errInvalidRecord, librdkafka.Track{})
+	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	h.c.tracks[0].Reports = 3
 	h.e.step()
 	begun, c := h.clock, h.c
@@ -62,7 +62,7 @@ func TestSettling(t *testing.T) {
 	if s := h.stats(); s.Rebuilds != 1 {
 		t.Errorf("%d rebuilds", s.Rebuilds)
 	}
-	h.c.fails(0, errInvalidRecord, librdkafka.Track{})
+	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	h.c.tracks[0].Reports = 0
 	if h.e.step(); slices.Contains(h.c.purges, true) {
 		t.Error("the next failure gives requests under way up at once")
@@ -84,7 +84,7 @@ func TestQuietSettlingHasItsTime(t *testing.T) {
 	if steps(h.e, 2); len(h.c.purges) == 0 {
 		t.Error("it waits on")
 	}
-	h.c.fails(0, errTimedOut, librdkafka.Track{})
+	h.c.fails(0, backend.ErrTimedOut, backend.Progress{})
 	h.renewed()
 	if s := h.stats(); s.Rebuilds != 1 {
 		t.Errorf("%d rebuilds, want the one after it", s.Rebuilds)
@@ -95,7 +95,7 @@ func TestQuietSettlingHasItsTime(t *testing.T) {
 func TestQuietReplacementIsNoFailure(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 1)
-	h.c.fails(0, errInvalidRecord, librdkafka.Track{})
+	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	h.renewed()
 	h.topic.Limit -= 1000
 	if steps(h.e, 5); h.e.state != settling || len(h.c.purges) > 0 {
@@ -109,7 +109,7 @@ func TestQuietReplacementIsNoFailure(t *testing.T) {
 	h.push(0, 1)
 	h.topic.Limit -= 1000
 	steps(h.e, 5)
-	h.c.fails(0, errInvalidRecord, librdkafka.Track{})
+	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	if h.e.step(); len(h.c.purges) == 0 {
 		t.Error("what fails while the instance is replaced goes unseen")
 	}
@@ -130,7 +130,7 @@ func TestFatalWithoutRecords(t *testing.T) {
 func TestHole(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 10)
-	h.c.tracks[0] = librdkafka.Track{Acked: 4, Failed: librdkafka.None, Reports: 9, Beyond: 5}
+	h.c.tracks[0] = backend.Progress{Acked: 4, Failed: backend.None, Reports: 9, Beyond: 5}
 	if steps(h.e, 5); h.e.state != running {
 		t.Fatalf("%v before all are reported", h.e.state)
 	}
@@ -156,19 +156,19 @@ func TestStoppedCountsNoDuplicates(t *testing.T) {
 // that it is invalid. Shards may share the batch that a broker looked at.
 func TestBlame(t *testing.T) {
 	for name, c := range map[string]struct {
-		report librdkafka.Track // of the line with the marks
+		report backend.Progress // of the line with the marks
 		others int              // marks in the other line of the partition
 		twice  bool
 		well   bool // the topic, in between
 		want   []uint64
 	}{
-		"neighbours cleared": {librdkafka.Track{Invalids: 1, Invalid: []uint64{2}, Different: 4}, 0, true, true, []uint64{2}},
-		"only one":           {librdkafka.Track{Invalids: 1, Invalid: []uint64{0}}, 0, true, true, []uint64{0}},
-		"once":               {librdkafka.Track{Invalids: 1, Invalid: []uint64{2}, Different: 4}, 0, false, true, nil},
-		"all of them":        {librdkafka.Track{Invalids: 5, Invalid: []uint64{0, 1, 2, 3, 4}}, 0, true, true, nil},
-		"some, in any order": {librdkafka.Track{Invalids: 3, Invalid: []uint64{4, 1, 3}, Different: 2}, 0, true, true, []uint64{1, 3, 4}},
-		"one in each shard":  {librdkafka.Track{Invalids: 1, Invalid: []uint64{2}}, 1, true, true, nil},
-		"the topic was bad":  {librdkafka.Track{Invalids: 1, Invalid: []uint64{2}, Different: 4}, 0, true, false, nil},
+		"neighbours cleared": {backend.Progress{Invalids: 1, Invalid: []uint64{2}, Different: 4}, 0, true, true, []uint64{2}},
+		"only one":           {backend.Progress{Invalids: 1, Invalid: []uint64{0}}, 0, true, true, []uint64{0}},
+		"once":               {backend.Progress{Invalids: 1, Invalid: []uint64{2}, Different: 4}, 0, false, true, nil},
+		"all of them":        {backend.Progress{Invalids: 5, Invalid: []uint64{0, 1, 2, 3, 4}}, 0, true, true, nil},
+		"some, in any order": {backend.Progress{Invalids: 3, Invalid: []uint64{4, 1, 3}, Different: 2}, 0, true, true, []uint64{1, 3, 4}},
+		"one in each shard":  {backend.Progress{Invalids: 1, Invalid: []uint64{2}}, 1, true, true, nil},
+		"the topic was bad":  {backend.Progress{Invalids: 1, Invalid: []uint64{2}, Different: 4}, 0, true, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHands(t, 2)
@@ -176,11 +176,11 @@ func TestBlame(t *testing.T) {
 			h.push(1, 1)
 			for i := range 2 {
 				if i == 0 || c.twice {
-					h.c.fails(0, errInvalidRecord, c.report)
+					h.c.fails(0, backend.ErrInvalidRecord, c.report)
 				} else {
-					h.c.fails(0, errTransport, librdkafka.Track{})
+					h.c.fails(0, backend.ErrTransport, backend.Progress{})
 				}
-				h.c.fails(1, errInvalidRecord, librdkafka.Track{Invalids: c.others})
+				h.c.fails(1, backend.ErrInvalidRecord, backend.Progress{Invalids: c.others})
 				if !c.well {
 					h.topic.Err = errors.New("compacted by mistake")
 					h.until(rebuilding)
@@ -204,9 +204,9 @@ func TestBlame(t *testing.T) {
 func TestBackoffIsWaitedFor(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 1)
-	h.c.fails(0, errInvalidRecord, librdkafka.Track{})
+	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	h.renewed()
-	h.c.fails(0, errInvalidRecord, librdkafka.Track{})
+	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	h.until(rebuilding)
 	h.topic.Look++
 	if wait := h.e.step(); wait <= 0 || h.e.state != rebuilding {
@@ -228,9 +228,9 @@ func TestTroubleIsOverBehindIt(t *testing.T) {
 	h := newHands(t, 2)
 	h.push(0, 10)
 	h.push(1, 10)
-	h.c.fails(0, errInvalidRecord, librdkafka.Track{})
+	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	h.c.tracks[0].Failed = 5
-	h.c.fails(1, errPurgeQueue, librdkafka.Track{})
+	h.c.fails(1, backend.ErrPurged, backend.Progress{})
 	h.renewed()
 	for _, acked := range []struct {
 		line   int
@@ -250,7 +250,7 @@ func TestTroubleInTwoShards(t *testing.T) {
 	h.push(0, 1)
 	h.push(1, 1)
 	for _, line := range []int{0, 1} { // one after the other
-		h.c.fails(line, errInvalidRecord, librdkafka.Track{})
+		h.c.fails(line, backend.ErrInvalidRecord, backend.Progress{})
 		h.c.tracks[1-line].Reports = 1
 		h.renewed()
 	}
@@ -270,7 +270,7 @@ func TestTroubleInTwoShards(t *testing.T) {
 func TestBadTopicGetsNoInstance(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 1)
-	h.c.fails(0, errInvalidRecord, librdkafka.Track{})
+	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	h.until(rebuilding)
 	h.topic.Err = ErrTopic
 	for range 50 {
@@ -293,7 +293,7 @@ func TestDestroyed(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 1)
 	h.gone = make(chan struct{})
-	h.c.fails(0, errInvalidRecord, librdkafka.Track{})
+	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	h.until(destroying)
 	wakes := h.c.wakes
 	if h.e.wake(); h.c.wakes != wakes {

@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/shard"
 )
 
 // told is a writer's instance that reports what a test tells it to.
 type told struct {
 	eager
-	tracks []librdkafka.Track // by line
+	tracks []backend.Progress // by line
 	first  []uint64           // by line: number of the first record handed over
 	next   []uint64           // and of the next one
 	most   int                // records that it takes at a time
@@ -23,11 +23,11 @@ type told struct {
 	polls  []int  // timeouts
 	sends  int
 	wakes  int
-	values [][]byte          // of all that it took
-	letter librdkafka.Letter // the newest
+	values [][]byte           // of all that it took
+	letter backend.DeadLetter // the newest
 }
 
-func (c *told) Produce(line int, _ int32, first uint64, records []librdkafka.Record) (taken, code int) {
+func (c *told) Produce(line int, _ int32, first uint64, records []backend.Record) (taken, code int) {
 	n := min(len(records), c.most)
 	for _, r := range records[:n] {
 		c.values = append(c.values, r.Value)
@@ -38,21 +38,21 @@ func (c *told) Produce(line int, _ int32, first uint64, records []librdkafka.Rec
 	return n, code
 }
 
-func (c *told) ProduceLetter(line int, partition int32, number uint64, value []byte, l librdkafka.Letter) int {
+func (c *told) ProduceDeadLetter(line int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
 	c.letter = l
-	_, code := c.Produce(line, partition, number, []librdkafka.Record{{Value: value}})
+	_, code := c.Produce(line, partition, number, []backend.Record{{Value: value}})
 	return code
 }
 
-func (c *told) Send()                           { c.sends++ }
-func (c *told) Poll(timeout int)                { c.polls = append(c.polls, timeout) }
-func (c *told) Wake()                           { c.wakes++ }
-func (c *told) Fatal() int                      { return c.fatal }
-func (c *told) Purge(inflight bool)             { c.purges = append(c.purges, inflight) }
-func (c *told) Track(line int) librdkafka.Track { return c.tracks[line] }
+func (c *told) Send()                              { c.sends++ }
+func (c *told) Poll(timeout int)                   { c.polls = append(c.polls, timeout) }
+func (c *told) Wake()                              { c.wakes++ }
+func (c *told) Fatal() int                         { return c.fatal }
+func (c *told) Purge(inflight bool)                { c.purges = append(c.purges, inflight) }
+func (c *told) Progress(line int) backend.Progress { return c.tracks[line] }
 
 // fails reports that all of a line's records failed.
-func (c *told) fails(line, code int, more librdkafka.Track) {
+func (c *told) fails(line, code int, more backend.Progress) {
 	more.Acked, more.Failed, more.Err = c.first[line], c.first[line], code
 	more.Reports = c.next[line] - c.first[line]
 	c.tracks[line] = more
@@ -86,15 +86,15 @@ func newHands(t *testing.T, shards int) *hands {
 	h.e = newEngine(engineConfig{WindowRecords: 10_000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
 		OnRefused: func(_, ordinal uint64) { h.refused = append(h.refused, ordinal) },
 		Logger:    slog.New(slog.DiscardHandler)}, seams{
-		open: func(s topicState, first []uint64) (client, error) {
+		open: func(s topicState, first []uint64) (backend.Client, error) {
 			h.opened = append(h.opened, s)
 			h.c = &told{first: first, next: slices.Clone(first), most: 1 << 20}
 			for _, n := range first {
-				h.c.tracks = append(h.c.tracks, librdkafka.Track{Acked: n, Failed: librdkafka.None})
+				h.c.tracks = append(h.c.tracks, backend.Progress{Acked: n, Failed: backend.None})
 			}
 			return h.c, nil
 		},
-		destroy: func(client) <-chan struct{} { return h.gone },
+		destroy: func(backend.Client) <-chan struct{} { return h.gone },
 		topic:   func() topicState { return h.topic },
 		look:    func() { h.looks++ },
 		now:     func() time.Duration { return h.clock },

@@ -8,7 +8,7 @@ func (e *engine) reach() {
 		return
 	}
 	if err := e.client.Ready(); err != nil {
-		e.sick(e.writer() + ": " + err.Error())
+		e.sick(e.cfg.Traits.Name + ": " + err.Error())
 		return
 	}
 	e.able = true

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // TestWhatNobodyMayChange: the values that promises rest on, which only --unsafe changes, by whatever
@@ -68,7 +68,7 @@ func TestRoomInLibrdkafka(t *testing.T) {
 			t.Errorf("message.max.bytes %d, the largest record has %d", n, c.most)
 		}
 		for _, lines := range []int{1, 20} {
-			if n, least := number(c.o, lines, "queue.buffering.max.messages"), lines*c.o.windowRecords(); n < least+librdkafka.BatchMax*lines {
+			if n, least := number(c.o, lines, "queue.buffering.max.messages"), lines*c.o.windowRecords(); n < least+backend.BatchMax*lines {
 				t.Errorf("room for %d records in %d lines", n, lines)
 			}
 			if n, least := number(c.o, lines, "queue.buffering.max.kbytes"), lines*(c.o.windowBytes()+c.most); n*1024 < least {

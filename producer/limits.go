@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // limits is what Kafka's refusals have taught of sizes, where the topic's settings may not be
@@ -31,7 +31,7 @@ const aloneFor = time.Minute
 // nobody tells the topic's limit, the record is at fault. Else batches are to be half as large from
 // now on, until it stands alone; it tells whether that is to be tried. What is compressed has another
 // size than Kafka sees, so that nothing is learned from it of others.
-func (s *limits) tooLarge(of topicState, l *line, t librdkafka.Track, batchMax int, compressed bool, now time.Duration) (smaller bool) {
+func (s *limits) tooLarge(of topicState, l *line, t backend.Progress, batchMax int, compressed bool, now time.Duration) (smaller bool) {
 	record, all := l.sizes(t.Failed)
 	if l.shard < 0 || !t.Alone && record < batchMax && t.Failed+1 != l.sent {
 		return s.halve(all, batchMax)
@@ -47,7 +47,7 @@ func (s *limits) tooLarge(of topicState, l *line, t librdkafka.Track, batchMax i
 
 // tooLong takes it that batches of a line never get an answer, and others do. That says nothing of
 // a record.
-func (s *limits) tooLong(l *line, t librdkafka.Track, batchMax int) (smaller bool) {
+func (s *limits) tooLong(l *line, t backend.Progress, batchMax int) (smaller bool) {
 	_, all := l.sizes(t.Failed)
 	return s.halve(all, batchMax)
 }

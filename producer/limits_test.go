@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // lines is a log that may be read while it is written.
@@ -113,13 +113,13 @@ type refusing struct {
 	sent  [2]uint64
 }
 
-func (c *refusing) Produce(line int, _ int32, first uint64, records []librdkafka.Record) (int, int) {
+func (c *refusing) Produce(line int, _ int32, first uint64, records []backend.Record) (int, int) {
 	c.sent[line] = first + uint64(len(records))
 	return len(records), 0
 }
 
-func (c *refusing) Track(line int) librdkafka.Track {
-	t := librdkafka.Track{Acked: c.sent[line], Failed: librdkafka.None, Reports: c.sent[line] - c.first[line]}
+func (c *refusing) Progress(line int) backend.Progress {
+	t := backend.Progress{Acked: c.sent[line], Failed: backend.None, Reports: c.sent[line] - c.first[line]}
 	if line == 0 && c.sent[0] > c.at {
 		t.Acked, t.Failed, t.Err = c.at, c.at, c.code
 	}
@@ -137,7 +137,7 @@ func TestBackoffIsTheFailedLines(t *testing.T) {
 	at := uint64(5)
 	e.seams.now = func() time.Duration { return now }
 	e.seams.look = func() { topic.Look++ }
-	e.seams.open = func(_ topicState, first []uint64) (client, error) {
+	e.seams.open = func(_ topicState, first []uint64) (backend.Client, error) {
 		return &refusing{at: at, code: 44, first: first, sent: [2]uint64(first)}, nil
 	}
 	run := func(d time.Duration) (instances uint64) {
@@ -168,16 +168,16 @@ func TestBackoffIsTheFailedLines(t *testing.T) {
 // TestTooLargeAlone: who is at fault when a batch is too large.
 func TestTooLargeAlone(t *testing.T) {
 	for name, c := range map[string]struct {
-		track   librdkafka.Track
+		track   backend.Progress
 		batch   int
 		refused int // of limits
 		blamed  bool
 	}{
-		"among others":             {librdkafka.Track{Failed: 1}, 1_000_000, 900, false},
-		"among others, of a batch": {librdkafka.Track{Failed: 1}, 800, 800, false}, // was more than a batch
-		"as large as a batch":      {librdkafka.Track{Failed: 1}, 100, 0, true},
-		"alone, says the client":   {librdkafka.Track{Failed: 1, Alone: true}, 1_000_000, 0, true},
-		"the last":                 {librdkafka.Track{Failed: 9}, 1_000_000, 0, true},
+		"among others":             {backend.Progress{Failed: 1}, 1_000_000, 900, false},
+		"among others, of a batch": {backend.Progress{Failed: 1}, 800, 800, false}, // was more than a batch
+		"as large as a batch":      {backend.Progress{Failed: 1}, 100, 0, true},
+		"alone, says the client":   {backend.Progress{Failed: 1, Alone: true}, 1_000_000, 0, true},
+		"the last":                 {backend.Progress{Failed: 9}, 1_000_000, 0, true},
 	} {
 		topic := topicState{Look: 1, Limit: 1_000_000, Assumed: true}
 		e, ring := still(t, 0, &silent{}, &topic)
@@ -210,12 +210,12 @@ func TestTooLargeAlone(t *testing.T) {
 // first may be that, or that other lines' records are given up. What it was is in the line's reports.
 func TestTooLargeIsHeardLate(t *testing.T) {
 	for name, first := range map[string]func(c *told){
-		"the instance ends":        func(c *told) { c.fatal = librdkafka.ErrFatal },
-		"another line is given up": func(c *told) { c.fails(0, -152, librdkafka.Track{}) }, // _PURGE_QUEUE
-		"it is said at once":       func(c *told) { c.fails(1, errTooLarge, librdkafka.Track{}) },
+		"the instance ends":        func(c *told) { c.fatal = backend.ErrFatal },
+		"another line is given up": func(c *told) { c.fails(0, -152, backend.Progress{}) }, // _PURGE_QUEUE
+		"it is said at once":       func(c *told) { c.fails(1, backend.ErrMessageTooLarge, backend.Progress{}) },
 		"it is said of two at once": func(c *told) {
-			c.fails(0, errTooLarge, librdkafka.Track{})
-			c.fails(1, errTooLarge, librdkafka.Track{})
+			c.fails(0, backend.ErrMessageTooLarge, backend.Progress{})
+			c.fails(1, backend.ErrMessageTooLarge, backend.Progress{})
 		},
 	} {
 		h := newHands(t, 2)
@@ -224,8 +224,8 @@ func TestTooLargeIsHeardLate(t *testing.T) {
 		h.push(1, 100)
 		first(h.c)
 		h.e.step()
-		h.c.fails(0, h.c.tracks[0].Err, librdkafka.Track{})
-		h.c.fails(1, errTooLarge, librdkafka.Track{})
+		h.c.fails(0, h.c.tracks[0].Err, backend.Progress{})
+		h.c.fails(1, backend.ErrMessageTooLarge, backend.Progress{})
 		was := h.opened[0].Limit
 		if h.renewed(); h.opened[1].Limit >= was/2 {
 			t.Errorf("%s: batches of %d bytes, then of %d", name, was, h.opened[1].Limit)
@@ -246,7 +246,7 @@ func TestOneWordIsNotEnough(t *testing.T) {
 		steps(e, 3)
 		var s limits
 		s.heed(topic)
-		if s.tooLarge(topic, e.lines[0], librdkafka.Track{Failed: 1, Alone: true}, 1_000_000, c.compressed, 0); (s.blamed != nil) != c.blamed || s.record(topic, 0) < 1<<30 {
+		if s.tooLarge(topic, e.lines[0], backend.Progress{Failed: 1, Alone: true}, 1_000_000, c.compressed, 0); (s.blamed != nil) != c.blamed || s.record(topic, 0) < 1<<30 {
 			t.Errorf("%+v: %+v", c, s)
 		}
 	}
@@ -260,7 +260,7 @@ func TestInstancesAreApart(t *testing.T) {
 	var now time.Duration
 	e.seams.now = func() time.Duration { return now }
 	e.seams.look = func() { topic.Look++ }
-	e.seams.open = func(_ topicState, first []uint64) (client, error) { // each writes one record, and fails at the next
+	e.seams.open = func(_ topicState, first []uint64) (backend.Client, error) { // each writes one record, and fails at the next
 		return &refusing{at: first[0] + 1, code: 44, first: []uint64{first[0], 0}, sent: [2]uint64{first[0], 0}}, nil
 	}
 	put(t, ring, 100, 10, nil)

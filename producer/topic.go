@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -161,21 +162,15 @@ func (w *watcher) see() topicState {
 	return t
 }
 
-// metadataSoon is when a broker that has not answered is looked for.
+// metadataSoon is when the way to a broker that has not answered is looked at.
 const metadataSoon = time.Second
 
-// metadata asks for it. Of what is in the way librdkafka tells no more than that something is.
-func (w *watcher) metadata() (*kafka.Metadata, error) {
-	md, err := w.admin.client.GetMetadata(&w.name, false, int(min(metadataSoon, w.admin.limit)/time.Millisecond))
-	if err == nil {
-		return md, nil
-	}
-	if cause := w.way.bootstrap(w.admin.ctx); cause != nil {
-		return nil, cause
-	}
-	if md, err = w.admin.client.GetMetadata(&w.name, false, int(w.admin.limit/time.Millisecond)); err != nil {
-		err = w.way.because(w.admin.ctx, err)
-	}
+// metadata asks for the topic's.
+func (w *watcher) metadata() (md *kafka.Metadata, err error) {
+	err = w.way.ask(w.admin.ctx, w.admin.limit, func(limit time.Duration) (err error) {
+		md, err = w.admin.client.GetMetadata(&w.name, false, int(limit/time.Millisecond))
+		return err
+	})
 	return md, err
 }
 
@@ -213,4 +208,12 @@ func (w *watcher) settings(t *topicState) {
 		t.Err = fmt.Errorf("topic %s has cleanup.policy=%s, which takes no record without key; set --key-field or cleanup.policy=delete: %w",
 			w.name, policy, ErrTopic)
 	}
+}
+
+func splitComma(s string) []string {
+	parts := strings.Split(s, ",")
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
+	}
+	return parts
 }

@@ -3,7 +3,7 @@
 //
 //	seeds.go     --brokers               diagnose.go  from --brokers to what is advertised
 //	security.go  TLS and SASL            talk.go      one address: what is spoken there
-//	                                     cause.go     what happened, at which address, what to do
+//	ask.go       librdkafka asks         cause.go     what happened, at which address, what to do
 //
 // Whoever reads or writes, it is asked here: librdkafka says of most causes that a transport failed,
 // and two libraries would have two sets of words.

@@ -143,16 +143,14 @@ func (c Cluster) metadata(a asker, name string) (*kafka.Metadata, error) {
 	if name == "" {
 		topic, all = nil, true
 	}
-	md, err := a.GetMetadata(topic, all, int(metadataSoon/time.Millisecond))
-	if err == nil {
-		return md, nil
-	}
 	security, _ := kafkaclient.SecurityOf(c.Properties)
-	if _, _, cause := kafkaclient.Bootstrap(context.Background(), kafkaclient.Seeds(c.Brokers), security); cause != nil {
-		return nil, c.explain(cause)
-	}
-	if md, err = a.GetMetadata(topic, all, requestMS()); err != nil {
-		return nil, c.unreached(err)
+	var md *kafka.Metadata
+	err := kafkaclient.Ask(context.Background(), kafkaclient.Seeds(c.Brokers), security, metadataSoon, requestLimit, func(limit time.Duration) (err error) {
+		md, err = a.GetMetadata(topic, all, int(limit/time.Millisecond))
+		return err
+	})
+	if err != nil {
+		return nil, c.explain(err)
 	}
 	return md, nil
 }

@@ -3,7 +3,7 @@
 //
 //	make mutants                              all of them
 //	make mutants ARGS='-only native'          those whose file or rule has "native" in it
-//	make mutants ARGS='-only settle.go -v'    and what the tests said of those that survived
+//	make mutants ARGS='-only failure.go -v'    and what the tests said of those that survived
 //
 // The mutants are written by hand, in list/*.txt: a file, the rule that is broken, and the change as
 // in a diff, in whole lines that occur once in the file. `args` are go test's for those that follow,

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 const patience = time.Minute
@@ -57,8 +58,8 @@ func (r *reports) until(what string, so func() bool) {
 }
 
 // values lie outside of Go's heap only in the server; here nothing moves them, and they are kept.
-func values(n, size int) []Record {
-	out := make([]Record, n)
+func values(n, size int) []backend.Record {
+	out := make([]backend.Record, n)
 	for i := range out {
 		out[i].Value = bytes.Repeat([]byte{'v'}, size)
 	}
@@ -75,12 +76,12 @@ func TestReports(t *testing.T) {
 		t.Fatalf("%d taken, code %d", n, code)
 	}
 	letter := values(1, 20)
-	if code := r.c.ProduceLetter(1, 1, 7, letter[0].Value, Letter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}); code != 0 {
+	if code := r.c.ProduceDeadLetter(1, 1, 7, letter[0].Value, backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}); code != 0 {
 		t.Fatal(ErrorText(code))
 	}
-	r.until("the reports", func() bool { return r.c.Track(0).Reports == 3 && r.c.Track(1).Reports == 1 })
+	r.until("the reports", func() bool { return r.c.Progress(0).Reports == 3 && r.c.Progress(1).Reports == 1 })
 	for line, acked := range []uint64{103, 8} {
-		if got := r.c.Track(line); got.Acked != acked || got.Failed != None || got.Beyond != 0 {
+		if got := r.c.Progress(line); got.Acked != acked || got.Failed != backend.None || got.Beyond != 0 {
 			t.Errorf("line %d: %+v, want acked %d", line, got, acked)
 		}
 	}
@@ -114,9 +115,9 @@ func TestReports(t *testing.T) {
 // where there is no room for all. Other lines' tracks lie behind. Of a single mark librdkafka 2.15
 // makes one of every record of the batch.
 func TestMarkedRecords(t *testing.T) {
-	const batch = 2 * InvalidMax
+	const batch = 2 * backend.InvalidMax
 	all := make([]int32, batch)
-	first := make([]uint64, InvalidMax)
+	first := make([]uint64, backend.InvalidMax)
 	for i := range all {
 		all[i] = int32(i)
 	}
@@ -125,22 +126,22 @@ func TestMarkedRecords(t *testing.T) {
 	}
 	for _, c := range []struct {
 		marks []int32
-		want  Track
+		want  backend.Progress
 	}{
-		{[]int32{1, 100}, Track{Different: batch - 2, Invalids: 2, Invalid: []uint64{6, 105}}},
-		{all, Track{Invalids: batch, Invalid: first}},
-		{all[3:4], Track{Invalids: batch, Invalid: first}},
+		{[]int32{1, 100}, backend.Progress{Different: batch - 2, Invalids: 2, Invalid: []uint64{6, 105}}},
+		{all, backend.Progress{Invalids: batch, Invalid: first}},
+		{all[3:4], backend.Progress{Invalids: batch, Invalid: first}},
 	} {
 		r := newReports(t, []uint64{5, 11}, nil)
 		kafkatest.Refuse(r.cluster, kerr.InvalidRecord.Code, c.marks...)
 		records := values(batch, 10)
 		r.c.Produce(0, 0, 5, records)
-		r.until("the refusal", func() bool { return r.c.Track(0).Reports == batch })
-		got := r.c.Track(0)
+		r.until("the refusal", func() bool { return r.c.Progress(0).Reports == batch })
+		got := r.c.Progress(0)
 		if got.Acked != 5 || got.Failed != 5 || got.Maybe != 0 || got.Different != c.want.Different || got.Invalids != c.want.Invalids || !slices.Equal(got.Invalid, c.want.Invalid) {
 			t.Errorf("%d marks: %+v, want %+v", len(c.marks), got, c.want)
 		}
-		if other := r.c.Track(1); other.Acked != 11 || other.Failed != None || other.Reports != 0 {
+		if other := r.c.Progress(1); other.Acked != 11 || other.Failed != backend.None || other.Reports != 0 {
 			t.Errorf("%d marks: the next line has %+v", len(c.marks), other)
 		}
 	}
@@ -169,16 +170,16 @@ func TestUnderWay(t *testing.T) {
 		r.c.Produce(0, 0, 3, records[3:]) // these wait
 		r.c.Purge(inflight)
 		if !inflight {
-			r.until("reports of what waited", func() bool { return r.c.Track(0).Reports >= 2 })
+			r.until("reports of what waited", func() bool { return r.c.Progress(0).Reports >= 2 })
 			close(release)
 		}
-		r.until("all reports", func() bool { return r.c.Track(0).Reports == 5 })
-		want := Track{Acked: 3, Failed: 3, Reports: 5}
+		r.until("all reports", func() bool { return r.c.Progress(0).Reports == 5 })
+		want := backend.Progress{Acked: 3, Failed: 3, Reports: 5}
 		if inflight {
 			close(release)
-			want = Track{Maybe: 3, Reports: 5}
+			want = backend.Progress{Maybe: 3, Reports: 5}
 		}
-		if got := r.c.Track(0); got.Acked != want.Acked || got.Failed != want.Failed || got.Maybe != want.Maybe {
+		if got := r.c.Progress(0); got.Acked != want.Acked || got.Failed != want.Failed || got.Maybe != want.Maybe {
 			t.Errorf("in flight %v: %+v, want %+v", inflight, got, want)
 		}
 	}
@@ -197,7 +198,7 @@ func TestTakenIsAPrefix(t *testing.T) {
 		}
 	}
 	r = newReports(t, []uint64{0}, map[string]string{"queue.buffering.max.messages": "2", "linger.ms": "60000"})
-	if n, code := r.c.Produce(0, 0, 0, values(5, 10)); n != 2 || code != ErrQueueFull {
+	if n, code := r.c.Produce(0, 0, 0, values(5, 10)); n != 2 || code != backend.ErrQueueFull {
 		t.Errorf("with room for 2 of 5: %d taken, code %d", n, code)
 	}
 }
@@ -231,7 +232,7 @@ func TestEvents(t *testing.T) {
 
 // TestLines: a tag tells so many apart.
 func TestLines(t *testing.T) {
-	for lines, ok := range map[int]bool{LinesMax: true, LinesMax + 1: false} {
+	for lines, ok := range map[int]bool{backend.StreamsMax: true, backend.StreamsMax + 1: false} {
 		c, err := New(map[string]string{"log.queue": "true"}, "t", make([]uint64, lines))
 		if (err == nil) != ok {
 			t.Errorf("%d lines: %v", lines, err)

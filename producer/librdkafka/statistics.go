@@ -3,18 +3,12 @@ package librdkafka
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// Statistics are about a client's requests to all brokers.
-type Statistics struct {
-	Retries   uint64 // requests sent again, since the client was made
-	Requests  uint64 // answered since the last statistics
-	Took      time.Duration
-	Quantiles map[float64]time.Duration // the slowest broker's
-}
-
 // parseStatistics reads the part of librdkafka's STATISTICS.md that is shown.
-func parseStatistics(raw []byte) (Statistics, error) {
+func parseStatistics(raw []byte) (backend.Statistics, error) {
 	var in struct {
 		Brokers map[string]struct {
 			TxRetries uint64 `json:"txretries"`
@@ -23,7 +17,7 @@ func parseStatistics(raw []byte) (Statistics, error) {
 			} `json:"rtt"`
 		} `json:"brokers"`
 	}
-	out := Statistics{Quantiles: map[float64]time.Duration{}}
+	out := backend.Statistics{Quantiles: map[float64]time.Duration{}}
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return out, err
 	}

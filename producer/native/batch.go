@@ -9,7 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // A record batch of format 2, as Kafka's log holds it (KIP-98). Its header is a fixed
@@ -184,7 +184,7 @@ func (e *encoder) compress(c kgo.Compressor) uint16 {
 }
 
 // letterHeaders are the headers of a dead letter.
-func letterHeaders(l librdkafka.Letter, truncated string) []string {
+func letterHeaders(l backend.DeadLetter, truncated string) []string {
 	h := []string{"reason", l.Reason, "remote", l.Remote}
 	if truncated != "" {
 		h = append(h, "truncated", truncated)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -181,7 +181,7 @@ func TestNoAllocationARecord(t *testing.T) {
 	c := newClient(options(), make([]uint64, parts), k, func() time.Duration { return 0 })
 	c.id.Store(&producerID{})
 	c.newest.Store(&view{brokers: map[int32]string{0: "a:1"}, leaders: make([]leader, parts)})
-	records := make([]librdkafka.Record, each)
+	records := make([]backend.Record, each)
 	for i := range records {
 		records[i].Value = make([]byte, 220)
 	}
@@ -193,7 +193,7 @@ func TestNoAllocationARecord(t *testing.T) {
 			}
 		}
 		next += each
-		for c.Send(); c.Track(parts-1).Acked < next || c.Track(0).Acked < next; {
+		for c.Send(); c.Progress(parts-1).Acked < next || c.Progress(0).Acked < next; {
 			c.Poll(0)
 		}
 	}
@@ -201,7 +201,7 @@ func TestNoAllocationARecord(t *testing.T) {
 	if n := testing.AllocsPerRun(50, turn); n > parts*each/50 {
 		t.Errorf("%.0f allocations for %d records", n, parts*each)
 	}
-	if got := c.Track(parts - 1).Acked; got != next || k.parts == 0 {
+	if got := c.Progress(parts - 1).Acked; got != next || k.parts == 0 {
 		t.Errorf("%d of %d acked", got, next)
 	}
 }

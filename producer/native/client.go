@@ -15,8 +15,13 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
+
+// Traits are those of Client.
+var Traits = backend.Traits{Name: "native writer"}
+
+var _ backend.Client = (*Client)(nil)
 
 // Options say what to write to, and how. Names in comments are the properties of
 // librdkafka that they come from.
@@ -85,13 +90,13 @@ type Client struct {
 	mu      sync.Mutex
 	answers []answer // that Poll has not taken yet
 	spare   []answer
-	events  []librdkafka.Event
+	events  []backend.Event
 	lost    int
 }
 
 // line is one of the engine's, on its way to a partition.
 type line struct {
-	librdkafka.Track
+	backend.Progress
 	part  *part
 	open  encoder
 	first uint64 // number of the first record in open
@@ -188,7 +193,7 @@ func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Cli
 	}
 	c.notReady(errStarting)
 	for _, n := range first {
-		l := &line{Track: librdkafka.Track{Acked: n, Failed: librdkafka.None}}
+		l := &line{Progress: backend.Progress{Acked: n, Failed: backend.None}}
 		l.open.pool = &c.pool
 		c.lines = append(c.lines, l)
 	}
@@ -198,25 +203,25 @@ func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Cli
 // Produce takes records of one line, numbered from first, for one partition. It copies
 // them. It answers how many it took, and ErrQueueFull where the line's batch is full
 // until the one before is answered.
-func (c *Client) Produce(line int, partition int32, first uint64, records []librdkafka.Record) (taken, code int) {
+func (c *Client) Produce(line int, partition int32, first uint64, records []backend.Record) (taken, code int) {
 	if c.halted {
-		return 0, librdkafka.ErrFatal
+		return 0, backend.ErrFatal
 	}
 	l := c.open(line, partition, first)
 	for i := range records {
 		r := &records[i]
 		if !c.room(l, len(r.Value)+len(r.Key)) {
-			return i, librdkafka.ErrQueueFull
+			return i, backend.ErrQueueFull
 		}
 		l.open.add(r.Value, r.Key, nil)
 	}
 	return len(records), 0
 }
 
-// ProduceLetter takes one dead letter; it answers 0 or an error code.
-func (c *Client) ProduceLetter(line int, partition int32, number uint64, value []byte, letter librdkafka.Letter) int {
+// ProduceDeadLetter takes one dead letter; it answers 0 or an error code.
+func (c *Client) ProduceDeadLetter(line int, partition int32, number uint64, value []byte, letter backend.DeadLetter) int {
 	if c.halted {
-		return librdkafka.ErrFatal
+		return backend.ErrFatal
 	}
 	l := c.open(line, partition, number)
 	truncated := ""
@@ -229,7 +234,7 @@ func (c *Client) ProduceLetter(line int, partition int32, number uint64, value [
 		size += len(h) + recordExtra
 	}
 	if !c.room(l, size) {
-		return librdkafka.ErrQueueFull
+		return backend.ErrQueueFull
 	}
 	l.open.add(value, nil, headers)
 	return 0
@@ -301,7 +306,7 @@ func (c *Client) Wake() {
 }
 
 // Track answers what is known of one line as of the last Poll.
-func (c *Client) Track(line int) librdkafka.Track { return c.lines[line].Track }
+func (c *Client) Progress(line int) backend.Progress { return c.lines[line].Progress }
 
 // Purge drops what was not sent, and with inflight also what was; what it drops counts as
 // failed. It may be called again: of a batch that was sent, and whose fate is not known, only
@@ -314,11 +319,11 @@ func (c *Client) Purge(inflight bool) {
 				b.maybe = true
 				b.flight.cancel() // the rest of it goes as well
 			}
-			c.fail(p, errPurged)
+			c.fail(p, backend.ErrPurged)
 		}
 		for _, l := range p.lines {
 			if n := l.open.count; n > 0 {
-				l.failed(l.first, uint64(n), errPurged)
+				l.failed(l.first, uint64(n), backend.ErrPurged)
 				l.open.discard()
 			}
 		}
@@ -346,7 +351,7 @@ func (c *Client) Ready() error {
 
 // Events takes what was noted since the last call, and how much was dropped for want of
 // room.
-func (c *Client) Events() ([]librdkafka.Event, int) {
+func (c *Client) Events() ([]backend.Event, int) {
 	if !c.noted.Load() {
 		return nil, 0
 	}
@@ -361,7 +366,7 @@ func (c *Client) Events() ([]librdkafka.Event, int) {
 const eventsMax = 64
 
 // note is called by any goroutine.
-func (c *Client) note(e librdkafka.Event) {
+func (c *Client) note(e backend.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.noted.Store(true)

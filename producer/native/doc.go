@@ -16,9 +16,6 @@
 // Everything but the requests' own goroutines and the one that watches leaders is the
 // engine's goroutine. What it shares with them is in Client's last block and in atomics.
 //
-// What passes between an engine and a client (records, tracks, events, error codes) has rdk's
-// types and librdkafka's numbers: that client was the first.
-//
 // # What holds
 //
 //  1. A partition has one sealed batch at most, and a broker one request at most. So nothing
@@ -40,12 +37,12 @@
 //
 // Make the client wait for ever, or work for ever, by its word or by its silence: a request of
 // a size that never passes is made smaller (size.go); leaders of old are not believed, unless
-// nobody tells newer ones (cluster.go); an error that may pass is tried again, one that may not
+// nobody tells newer ones (metadata.go); an error that may pass is tried again, one that may not
 // is so only a few times (codes.go); what is said of partitions, of time and of marked records
 // is bounded, and the fuzzer speaks for the broker (fuzz_test.go).
 //
 // model_test.go plays them against brokers and a network that do everything that may be
-// done, network_test.go against an embedded Kafka, and ../kafka_test.go against a real one.
+// done, conn_test.go against an embedded Kafka, and ../kafka_test.go against a real one.
 //
 // # Why one request
 //
@@ -54,3 +51,5 @@
 // partitions ten round trips follow each other, and an ack waits for the last. Here it is
 // one, for one wake-up of everybody on the way.
 package native
+
+import _ "github.com/ringtail/ringtail/internal/platform" // or no build

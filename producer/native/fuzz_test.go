@@ -13,7 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // FuzzMetadata: whatever a broker says of a topic, there is a view of it, of bounded size, that
@@ -86,11 +86,11 @@ func FuzzAnswer(f *testing.F) {
 		w.answered(r, nil)
 		c.Poll(0)
 		for line := range 2 {
-			track := c.Track(line)
+			track := c.Progress(line)
 			if track.Acked > 0 && !called[int32(line)] {
 				t.Fatalf("line %d is acked, and nobody called it written", line)
 			}
-			if track.Reports > 3 || track.Acked > 0 && track.Failed != librdkafka.None {
+			if track.Reports > 3 || track.Acked > 0 && track.Failed != backend.None {
 				t.Fatalf("line %d: %+v", line, track)
 			}
 			for _, n := range track.Invalid {
@@ -100,7 +100,7 @@ func FuzzAnswer(f *testing.F) {
 			}
 		}
 		c.Purge(true)
-		if got := c.Track(0).Reports + c.Track(1).Reports; got != 6 {
+		if got := c.Progress(0).Reports + c.Progress(1).Reports; got != 6 {
 			t.Fatalf("%d reports of 6 records", got)
 		}
 	})

@@ -15,7 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // late is a wire whose brokers have written whatever they are asked to, and say so after a while.
@@ -86,7 +86,7 @@ func TestLeadersThatFlap(t *testing.T) {
 		for _, n := range w.sent {
 			tries = max(tries, n)
 		}
-		if acked := client.Track(0).Acked; acked < next/2 || tries > c.tries {
+		if acked := client.Progress(0).Acked; acked < next/2 || tries > c.tries {
 			t.Errorf("answers after %v: %d of %d records acked, a batch was sent %d times", c.after, acked, next, tries)
 		}
 	}
@@ -262,7 +262,7 @@ func TestProbe(t *testing.T) {
 	if err := Probe(t.Context(), o); err == nil || !strings.Contains(err.Error(), "partition 3: nobody leads it") {
 		t.Error(err)
 	}
-	if r.c.Track(0).Failed != librdkafka.None {
+	if r.c.Progress(0).Failed != backend.None {
 		t.Error("it harmed another client")
 	}
 }

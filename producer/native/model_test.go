@@ -2,7 +2,6 @@ package native
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -11,7 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // The model is one client after the other, single-threaded, with a Kafka that does to their
@@ -38,7 +37,7 @@ type model struct {
 	handed  []uint64 // by line: number of the next one
 	calm    bool
 	poison  bool                         // records may be refused in this run
-	failure [modelLines]librdkafka.Track // by line, when it was first seen to have failed
+	failure [modelLines]backend.Progress // by line, when it was first seen to have failed
 	lost    [modelParts]bool             // the client was told something of a partition that leaves its batch in doubt for good
 	faults  map[string]int               // what happened, over all runs
 	refused map[uint64]bool              // by id
@@ -136,7 +135,7 @@ func (m *model) begin() {
 	for _, p := range m.parts {
 		p.rest = 0
 	}
-	m.failure, m.lost = [modelLines]librdkafka.Track{}, [modelParts]bool{}
+	m.failure, m.lost = [modelLines]backend.Progress{}, [modelParts]bool{}
 	m.client = newClient(o, m.handed, m, func() time.Duration { return m.clock })
 	m.client.sizes = sizes{1, 700 + m.rng.IntN(700), 1400}
 	m.client.moveAfter = time.Duration(m.rng.IntN(300)) * time.Millisecond
@@ -149,7 +148,7 @@ func (m *model) begin() {
 func (m *model) succeed() {
 	m.faults["a successor"]++
 	for i := range modelLines {
-		t := m.client.Track(i)
+		t := m.client.Progress(i)
 		m.maybe[i] += t.Maybe
 		m.handed[i] = t.Acked
 	}
@@ -202,12 +201,12 @@ func (m *model) publish() {
 // hand hands over a few records of a line.
 func (m *model) hand(line int) {
 	part := int32(line % modelParts)
-	var records []librdkafka.Record
+	var records []backend.Record
 	for range 1 + m.rng.IntN(12) {
 		id := idOf(line, m.handed[line]+uint64(len(records)))
 		value := binary.BigEndian.AppendUint64(nil, id)
 		value = append(value, make([]byte, m.rng.IntN(300))...)
-		r := librdkafka.Record{Value: value}
+		r := backend.Record{Value: value}
 		if m.rng.IntN(2) == 0 {
 			r.Key = []byte("key")
 		}
@@ -230,7 +229,7 @@ func (m *model) hand(line int) {
 // second copies are in it, and how many records the client wrote that are not acked.
 func (m *model) inLog(line int) (next uint64, copies, beyond uint64) {
 	next = m.first[line]
-	acked := m.client.Track(line).Acked
+	acked := m.client.Progress(line).Acked
 	for _, e := range m.parts[line%modelParts].log {
 		for _, id := range e.ids {
 			n := id & 0xffffffff
@@ -256,7 +255,7 @@ func (m *model) inLog(line int) (next uint64, copies, beyond uint64) {
 func (m *model) check() {
 	m.t.Helper()
 	for i := range modelLines {
-		t := m.client.Track(i)
+		t := m.client.Progress(i)
 		next, copies, beyond := m.inLog(i)
 		if next < t.Acked {
 			m.t.Fatalf("line %d: acked %d, and the log ends before %d", i, t.Acked, next)
@@ -265,7 +264,7 @@ func (m *model) check() {
 			m.t.Fatalf("line %d: %d records are in the log twice, %d were counted", i, copies, m.maybe[i])
 		}
 		switch f := &m.failure[i]; {
-		case t.Failed == librdkafka.None:
+		case t.Failed == backend.None:
 		case f.Reports == 0 || t.Failed < f.Failed: // what was under way may fail after what lies behind it
 			*f = t
 		case t.Failed != f.Failed || t.Err != f.Err:
@@ -287,7 +286,7 @@ func (m *model) check() {
 
 func (m *model) outstanding() (n uint64) {
 	for i := range modelLines {
-		n += m.handed[i] - m.from[i] - m.client.Track(i).Reports
+		n += m.handed[i] - m.from[i] - m.client.Progress(i).Reports
 	}
 	return n
 }
@@ -319,130 +318,4 @@ func (m *model) step() {
 		}
 	}
 	m.check()
-}
-
-// play lets a few clients work under faults, each until it fails or is stopped, and ends in a calm
-// in which everything is to be written.
-func (m *model) play() {
-	for range 1 + m.rng.IntN(4) {
-		m.calm = false
-		m.live()
-		if m.outstanding() == 0 {
-			m.succeed()
-		}
-	}
-	m.calm = true
-	for _, p := range m.parts {
-		p.forgot = 0
-	}
-	m.until("all to be written", func() bool {
-		if m.failed() {
-			m.client.Purge(false)
-			if m.outstanding() == 0 {
-				m.succeed()
-			}
-		}
-		return m.outstanding() == 0
-	})
-}
-
-// live is a client's life. It ends with everything acked, or with a purge.
-func (m *model) live() {
-	for range 100 + m.rng.IntN(300) {
-		m.step()
-		if m.failed() {
-			m.faults["failed"]++
-			break
-		}
-	}
-	for range m.rng.IntN(30) {
-		m.step() // the engine does not see it at once
-	}
-	if m.failed() || m.rng.IntN(3) == 0 {
-		m.settle()
-		return
-	}
-	m.calm = true
-	m.until("all to be written", func() bool { return m.outstanding() == 0 || m.failed() })
-	for i := range modelLines {
-		if t := m.client.Track(i); !m.failed() && t.Acked != m.handed[i] {
-			m.t.Fatalf("line %d: acked %d of %d, with nothing wrong", i, t.Acked, m.handed[i])
-		}
-	}
-	if m.failed() {
-		m.settle()
-	}
-}
-
-// settle is what the engine does after a failure. What is under way is waited for, or not.
-func (m *model) settle() {
-	if m.rng.IntN(2) == 0 {
-		m.faults["purged, and waited"]++
-		m.calm = true
-		m.until("reports of all", func() bool {
-			m.client.Purge(false)
-			return m.outstanding() == 0
-		})
-		for i := range modelLines {
-			// One that is refused may have been in a request that was lost.
-			if t := m.client.Track(i); t.Maybe > 0 && !m.poison && !m.lost[i%modelParts] && t.Err != errNoAnswer {
-				m.t.Fatalf("line %d: fate of %d records is not known, and Kafka was well", i, t.Maybe)
-			}
-		}
-		return
-	}
-	m.faults["purged at once"]++
-	m.client.Purge(false)
-	m.check()
-	m.client.Purge(true)
-	if n := m.outstanding(); n != 0 {
-		m.t.Fatalf("%d records without report after a purge of everything", n)
-	}
-	m.calm = m.rng.IntN(2) == 0 // else what is under way stays so, until its client is dead
-	for range 200 * m.rng.IntN(2) {
-		m.step()
-	}
-	if taken, _ := m.client.Produce(0, 0, m.handed[0], []librdkafka.Record{{}}); taken != 0 {
-		m.t.Fatal("a record is taken after a purge")
-	}
-}
-
-func (m *model) failed() bool {
-	for i := range modelLines {
-		if m.client.Track(i).Failed != librdkafka.None {
-			return true
-		}
-	}
-	return false
-}
-
-func (m *model) until(what string, so func() bool) {
-	m.t.Helper()
-	for range 100_000 {
-		if so() {
-			return
-		}
-		m.step()
-	}
-	m.t.Fatalf("waited in vain for %s", what)
-}
-
-func TestModel(t *testing.T) {
-	faults := map[string]int{}
-	for seed := range seeds() {
-		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { newModel(t, seed, faults).play() }) {
-			break
-		}
-	}
-	t.Log(faults)
-	for _, f := range []string{
-		"partition unanswered", "throttled", "not leader", "refused", "duplicate", "an error", "written, and an error", "leader moved",
-		"cut off", "arrives late", "not sent", "answer lost", "answer late", "cut on the way", "failed", "purged, and waited", "purged at once",
-		"leaders of old", "a leader that is none, and no epoch", "a successor", "a dead client's request", "a producer forgotten", "unknown producer",
-		"doubtful", "too large", "moved", "acked by an earlier request",
-	} {
-		if faults[f] == 0 {
-			t.Errorf("never seen: %s", f)
-		}
-	}
 }

@@ -73,7 +73,7 @@ func TestMovedBatch(t *testing.T) {
 		if code != 0 {
 			acked, maybe = 0, 3
 		}
-		if got := c.Track(0); got.Acked != acked || got.Maybe != maybe || got.Reports != 3 {
+		if got := c.Progress(0); got.Acked != acked || got.Maybe != maybe || got.Reports != 3 {
 			t.Errorf("code %d: %+v, want %d acked and %d that may be written", code, got, acked, maybe)
 		}
 		c.Produce(0, 0, 3, records(500))

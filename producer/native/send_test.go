@@ -22,7 +22,7 @@ func TestFair(t *testing.T) {
 		m.client.take()
 	}
 	for line := range modelLines {
-		if acked := m.client.Track(line).Acked - m.first[line]; acked == 0 {
+		if acked := m.client.Progress(line).Acked - m.first[line]; acked == 0 {
 			t.Errorf("line %d has written nothing", line)
 		}
 	}
@@ -38,7 +38,7 @@ func TestLeaderOfASilentBroker(t *testing.T) {
 	m.ops = nil
 	m.move(m.parts[0])
 	m.publish()
-	m.until("an ack", func() bool { return m.client.Track(0).Acked > m.first[0] })
+	m.until("an ack", func() bool { return m.client.Progress(0).Acked > m.first[0] })
 	m.hand(1) // led by the silent one still
 	m.client.Send()
 	if len(m.ops) != 0 {

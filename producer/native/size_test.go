@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // TestSize: requests grow while they are answered, a limit that nobody tells is found by halves, a
@@ -84,7 +84,7 @@ func TestOneBatchIsGivenUp(t *testing.T) {
 			}
 			client.settle(&answer{flight: f, err: errCut})
 			client.settle(&answer{flight: &flight{cancel: func() {}}, response: kmsg.NewPtrProduceResponse()}) // somebody else's
-			if track := client.Track(0); (track.Failed != librdkafka.None) != (c.up && try == aloneMax-1) {
+			if track := client.Progress(0); (track.Failed != backend.None) != (c.up && try == aloneMax-1) {
 				t.Errorf("%s, try %d: %+v", name, try, track)
 			}
 		}
@@ -111,7 +111,7 @@ func TestRequestLimit(t *testing.T) {
 			}
 			const lines = 8
 			r := newRig(t, o, lines, kfake.SeedTopics(int32(lines), "u"), kfake.ListenFn(listen))
-			recs := make([]librdkafka.Record, c.each)
+			recs := make([]backend.Record, c.each)
 			for i := range recs {
 				recs[i].Value = make([]byte, 1000)
 			}
@@ -122,7 +122,7 @@ func TestRequestLimit(t *testing.T) {
 					n, _ := r.c.Produce(line, int32(line), uint64(taken[line]), recs[taken[line]:])
 					taken[line] += n
 					r.acked(line, 0)()
-					acked += int(r.c.Track(line).Acked)
+					acked += int(r.c.Progress(line).Acked)
 				}
 				r.c.Send()
 				return acked == lines*c.each

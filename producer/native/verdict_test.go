@@ -68,11 +68,11 @@ func TestMaybeWritten(t *testing.T) {
 		c, k := newAnswering(options(), e.Code, &clock)
 		k.answer()
 		c.Poll(0)
-		if got := c.Track(0); got.Reports != 0 {
+		if got := c.Progress(0); got.Reports != 0 {
 			t.Errorf("%s: given up at once: %+v", e.Message, got)
 		}
 		c.Purge(true)
-		if got := c.Track(0); got.Reports != 1 || got.Maybe != 1 || got.Acked != 0 {
+		if got := c.Progress(0); got.Reports != 1 || got.Maybe != 1 || got.Acked != 0 {
 			t.Errorf("%s: %+v, want one record that may be written", e.Message, got)
 		}
 	}
@@ -102,7 +102,7 @@ func TestBackoff(t *testing.T) {
 		k.code = 0
 		k.answer()
 		c.Poll(0)
-		if got := c.Track(0).Acked; got != uint64(round+1) {
+		if got := c.Progress(0).Acked; got != uint64(round+1) {
 			t.Fatalf("%d acked", got)
 		}
 		k.code = kerr.NotEnoughReplicas.Code
@@ -122,7 +122,7 @@ func TestMarks(t *testing.T) {
 		k.marks = c.marks
 		k.answer()
 		client.Poll(0)
-		if got := client.Track(0); !slices.Equal(got.Invalid, c.want) || got.Failed != 0 || got.Reports != 1 {
+		if got := client.Progress(0); !slices.Equal(got.Invalid, c.want) || got.Failed != 0 || got.Reports != 1 {
 			t.Errorf("marks %v: %+v, want %v", c.marks, got, c.want)
 		}
 	}

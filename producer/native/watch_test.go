@@ -23,8 +23,8 @@ func TestDoubtful(t *testing.T) {
 			kafkatest.Refuse(r.cluster, code)
 		}
 		r.hand(0, records(5))
-		r.until("the end", func() bool { return r.c.Track(0).Failed == 0 })
-		if got := r.c.Track(0); got.Err != int(code) || got.Maybe != 5 || r.c.measure.retries != triesMax-1 {
+		r.until("the end", func() bool { return r.c.Progress(0).Failed == 0 })
+		if got := r.c.Progress(0); got.Err != int(code) || got.Maybe != 5 || r.c.measure.retries != triesMax-1 {
 			t.Errorf("code %d: %+v after %d retries", code, got, r.c.measure.retries)
 		}
 	}

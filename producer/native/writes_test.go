@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kversion"
@@ -71,10 +71,10 @@ func TestWrites(t *testing.T) {
 			r := newRig(t, o, 3, c.kafka...)
 			want := map[int32][]*kgo.Record{}
 			for line := range 3 {
-				var records []librdkafka.Record
+				var records []backend.Record
 				for i := range 100 {
 					value := bytes.Repeat(fmt.Appendf(nil, "%d-%d;", line, i), 1+i*i)
-					rec := librdkafka.Record{Value: value}
+					rec := backend.Record{Value: value}
 					if i%2 == 0 {
 						rec.Key = fmt.Appendf(nil, "key %d", i)
 					}
@@ -83,8 +83,8 @@ func TestWrites(t *testing.T) {
 				}
 				r.hand(line, records)
 			}
-			letter := librdkafka.Letter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}
-			r.until("room", func() bool { return r.c.ProduceLetter(0, 0, 100, []byte("letter"), letter) == 0 })
+			letter := backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}
+			r.until("room", func() bool { return r.c.ProduceDeadLetter(0, 0, 100, []byte("letter"), letter) == 0 })
 			want[0] = append(want[0], &kgo.Record{Value: []byte("letter"), Headers: []kgo.RecordHeader{
 				{Key: "reason", Value: []byte("too_large")}, {Key: "remote", Value: []byte("1.2.3.4:5")}, {Key: "truncated", Value: []byte("70000")},
 			}})

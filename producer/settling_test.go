@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/shard"
 )
@@ -12,36 +13,36 @@ import (
 // eager takes everything and acks it at the next poll.
 type eager struct{ sent, acked uint64 }
 
-func (c *eager) Produce(_ int, _ int32, first uint64, records []librdkafka.Record) (int, int) {
+func (c *eager) Produce(_ int, _ int32, first uint64, records []backend.Record) (int, int) {
 	c.sent = first + uint64(len(records))
 	return len(records), 0
 }
-func (c *eager) ProduceLetter(int, int32, uint64, []byte, librdkafka.Letter) int { return 0 }
-func (c *eager) Poll(int)                                                        { c.acked = c.sent }
-func (c *eager) Wake()                                                           {}
-func (c *eager) Track(int) librdkafka.Track {
-	return librdkafka.Track{Acked: c.acked, Failed: librdkafka.None, Reports: c.acked}
+func (c *eager) ProduceDeadLetter(int, int32, uint64, []byte, backend.DeadLetter) int { return 0 }
+func (c *eager) Poll(int)                                                             { c.acked = c.sent }
+func (c *eager) Wake()                                                                {}
+func (c *eager) Progress(int) backend.Progress {
+	return backend.Progress{Acked: c.acked, Failed: backend.None, Reports: c.acked}
 }
-func (c *eager) Purge(bool)                                {}
-func (c *eager) Fatal() int                                { return 0 }
-func (c *eager) Events() ([]librdkafka.Event, int)         { return nil, 0 }
-func (c *eager) Send()                                     {}
-func (c *eager) Ready() error                              { return nil }
-func (c *eager) Relief()                                   {}
-func (c *eager) Trouble(int) string                        { return "" }
-func (c *eager) Statistics() (librdkafka.Statistics, bool) { return librdkafka.Statistics{}, false }
-func (c *eager) Destroy()                                  {}
+func (c *eager) Purge(bool)                             {}
+func (c *eager) Fatal() int                             { return 0 }
+func (c *eager) Events() ([]backend.Event, int)         { return nil, 0 }
+func (c *eager) Send()                                  {}
+func (c *eager) Ready() error                           { return nil }
+func (c *eager) Relief()                                {}
+func (c *eager) Trouble(int) string                     { return "" }
+func (c *eager) Statistics() (backend.Statistics, bool) { return backend.Statistics{}, false }
+func (c *eager) Destroy()                               {}
 
 // silent takes everything and reports nothing, like a librdkafka whose brokers do
 // not answer; a purge of requests under way reports it all as failed.
 type silent struct {
 	eager
 	values  [][]byte
-	letters []librdkafka.Letter
+	letters []backend.DeadLetter
 	purged  bool
 }
 
-func (c *silent) Produce(_ int, _ int32, first uint64, records []librdkafka.Record) (int, int) {
+func (c *silent) Produce(_ int, _ int32, first uint64, records []backend.Record) (int, int) {
 	for _, r := range records {
 		c.values = append(c.values, r.Value)
 	}
@@ -49,22 +50,22 @@ func (c *silent) Produce(_ int, _ int32, first uint64, records []librdkafka.Reco
 	return len(records), 0
 }
 
-func (c *silent) ProduceLetter(_ int, _ int32, number uint64, value []byte, l librdkafka.Letter) int {
+func (c *silent) ProduceDeadLetter(_ int, _ int32, number uint64, value []byte, l backend.DeadLetter) int {
 	c.values, c.letters, c.sent = append(c.values, value), append(c.letters, l), number+1
 	return 0
 }
 
 func (c *silent) Poll(int)            {}
 func (c *silent) Purge(inflight bool) { c.purged = c.purged || inflight }
-func (c *silent) Track(int) librdkafka.Track {
+func (c *silent) Progress(int) backend.Progress {
 	if c.purged && c.sent > 0 {
-		return librdkafka.Track{Failed: 0, Err: errPurgeInflight, Reports: c.sent, Maybe: c.sent}
+		return backend.Progress{Failed: 0, Err: errPurgeInflight, Reports: c.sent, Maybe: c.sent}
 	}
-	return librdkafka.Track{Failed: librdkafka.None}
+	return backend.Progress{Failed: backend.None}
 }
 
 // still is an engine with one ring, a clock that stands and a topic that the test sets.
-func still(t *testing.T, shardNo int, c client, topic *topicState) (*engine, *shard.Ring) {
+func still(t *testing.T, shardNo int, c backend.Client, topic *topicState) (*engine, *shard.Ring) {
 	ring, err := shard.New(shard.Options{Name: "0", Bytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -72,10 +73,10 @@ func still(t *testing.T, shardNo int, c client, topic *topicState) (*engine, *sh
 	t.Cleanup(func() { _ = ring.Release() })
 	gone := make(chan struct{})
 	close(gone)
-	e := newEngine(engineConfig{Librdkafka: true, WindowRecords: 1000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
+	e := newEngine(engineConfig{Traits: librdkafka.Traits, WindowRecords: 1000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
 		Logger: slog.New(slog.DiscardHandler)}, seams{
-		open:    func(topicState, []uint64) (client, error) { return c, nil },
-		destroy: func(client) <-chan struct{} { return gone },
+		open:    func(topicState, []uint64) (backend.Client, error) { return c, nil },
+		destroy: func(backend.Client) <-chan struct{} { return gone },
 		topic:   func() topicState { return *topic },
 		look:    func() {},
 		now:     func() time.Duration { return 0 },
@@ -184,7 +185,7 @@ func TestReliefAfterStall(t *testing.T) {
 	e := newEngine(engineConfig{
 		WindowRecords: 10, WindowBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler), OnRelief: func() { reliefs++ },
 	}, seams{
-		open:  func(topicState, []uint64) (client, error) { return c, nil },
+		open:  func(topicState, []uint64) (backend.Client, error) { return c, nil },
 		topic: func() topicState { return topicState{Look: 1} },
 		look:  func() {},
 		now:   func() time.Duration { return now },

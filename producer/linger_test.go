@@ -5,10 +5,11 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // lingering is an engine that has written nothing yet, with a clock that the test sets.
-func lingering(t *testing.T, c client) (*engine, *time.Duration, func(records int)) {
+func lingering(t *testing.T, c backend.Client) (*engine, *time.Duration, func(records int)) {
 	e, ring := still(t, 0, c, &topicState{Look: 1, Limit: 1 << 20})
 	now := new(time.Duration)
 	*now = time.Hour

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // fail latches: from here to the next instance nothing is handed over. l is the
 // line that failed, nil where the instance did; code 0 is an order to stop.
 func (e *engine) fail(code int, l *line) {
-	why := e.writer() + ": " + librdkafka.ErrorText(code)
+	why := e.cfg.Traits.Name + ": " + librdkafka.ErrorText(code)
 	if l != nil {
 		why = fmt.Sprintf("shard %s: %s", l.ring.Name(), librdkafka.ErrorText(code))
 	}
@@ -19,7 +20,7 @@ func (e *engine) fail(code int, l *line) {
 		e.log().Error("delivery failed, starting the writer anew; nothing is lost, clients wait", "cause", why)
 	}
 	if l != nil && code != 0 {
-		t := e.client.Track(l.id)
+		t := e.client.Progress(l.id)
 		t.Err = code
 		e.blame(l, t)
 	}
@@ -31,13 +32,13 @@ func (e *engine) fail(code int, l *line) {
 }
 
 // blame has the next instance heed that this one failed at a line, and what that says of sizes.
-func (e *engine) blame(l *line, t librdkafka.Track) {
+func (e *engine) blame(l *line, t backend.Progress) {
 	l.trouble = t.Failed + 1
 	smaller := false
 	switch t.Err {
-	case errTooLarge:
+	case backend.ErrMessageTooLarge:
 		smaller = e.limits.tooLarge(e.topic(), l, t, e.batchMax, e.cfg.Compressed, e.seams.now())
-	case errTimedOut:
+	case backend.ErrTimedOut:
 		smaller = e.limits.tooLong(l, t, e.batchMax)
 	}
 	if smaller {
@@ -63,7 +64,7 @@ func (e *engine) stepSettling() time.Duration {
 		if e.abort.Load() {
 			e.fail(0, nil)
 		} else if now-e.since > e.cfg.SettleTimeout {
-			e.fail(errTimedOut, nil) // one stuck partition must not hold up the others
+			e.fail(backend.ErrTimedOut, nil) // one stuck partition must not hold up the others
 		}
 		return purgeEvery
 	}
@@ -86,7 +87,7 @@ func (e *engine) stepSettling() time.Duration {
 func (e *engine) outstanding() uint64 {
 	n := uint64(0)
 	for _, l := range e.lines {
-		n += l.sent - l.base - e.client.Track(l.id).Reports
+		n += l.sent - l.base - e.client.Progress(l.id).Reports
 	}
 	return n
 }
@@ -97,15 +98,15 @@ func (e *engine) settled() {
 	maybe := uint64(0)
 	marks, cleared := map[int32]int{}, map[int32]bool{} // by partition: shards may share one
 	for _, l := range e.lines {
-		t := e.client.Track(l.id)
-		if t.Err == errTooLarge && l.trouble != t.Failed+1 { // of several reports the first may have been another line's
+		t := e.client.Progress(l.id)
+		if t.Err == backend.ErrMessageTooLarge && l.trouble != t.Failed+1 { // of several reports the first may have been another line's
 			e.blame(l, t)
 		}
 		marks[l.partition] += t.Invalids
 		cleared[l.partition] = cleared[l.partition] || t.Different > 0
 	}
 	for _, l := range e.lines {
-		t := e.client.Track(l.id)
+		t := e.client.Progress(l.id)
 		unsure := t.Maybe + t.Beyond + (l.sent - l.base - t.Reports)
 		l.unsure = unsure > 0
 		maybe += unsure
@@ -210,7 +211,7 @@ func (e *engine) nothingHeld() bool {
 	return true
 }
 
-func (e *engine) setWaking(c client) {
+func (e *engine) setWaking(c backend.Client) {
 	e.mu.Lock()
 	e.waking = c
 	e.mu.Unlock()

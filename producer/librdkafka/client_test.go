@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // TestDeclarations compiles testdata/declared.c with the rdkafka.h that comes with the linked
@@ -70,25 +72,25 @@ func TestProduceWithoutBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	value := []byte("value")
-	n, code := c.Produce(0, 0, 5, []Record{{Value: value}, {Value: value, Key: []byte("k")}, {Value: value, Key: []byte{}}})
+	n, code := c.Produce(0, 0, 5, []backend.Record{{Value: value}, {Value: value, Key: []byte("k")}, {Value: value, Key: []byte{}}})
 	if n != 3 || code != 0 {
 		t.Fatalf("taken %d, code %d", n, code)
 	}
-	if code := c.ProduceLetter(1, 0, 0, value, Letter{Reason: "bad_json", Remote: "127.0.0.1:9", Truncated: 77}); code != 0 {
+	if code := c.ProduceDeadLetter(1, 0, 0, value, backend.DeadLetter{Reason: "bad_json", Remote: "127.0.0.1:9", Truncated: 77}); code != 0 {
 		t.Fatalf("letter: %s", ErrorText(code))
 	}
 	c.Purge(true)
-	for c.Track(0).Reports+c.Track(1).Reports < 4 {
+	for c.Progress(0).Reports+c.Progress(1).Reports < 4 {
 		c.Poll(100)
 	}
-	if tr := c.Track(0); tr.Acked != 5 || tr.Failed != 5 || tr.Err != -152 || tr.Maybe != 0 || tr.Beyond != 0 {
+	if tr := c.Progress(0); tr.Acked != 5 || tr.Failed != 5 || tr.Err != -152 || tr.Maybe != 0 || tr.Beyond != 0 {
 		t.Errorf("after the purge: %+v (%s)", tr, ErrorText(tr.Err))
 	}
 	c.InjectFatal(47, "test")
 	for c.Fatal() == 0 {
 		c.Poll(100)
 	}
-	if n, code := c.Produce(0, 0, 5, []Record{{Value: value}}); n != 0 || code != ErrFatal {
+	if n, code := c.Produce(0, 0, 5, []backend.Record{{Value: value}}); n != 0 || code != backend.ErrFatal {
 		t.Errorf("after a fatal error: taken %d, code %d", n, code)
 	}
 	if events, _ := c.Events(); len(events) == 0 {
@@ -128,11 +130,11 @@ func TestOkReportsOutOfOrder(t *testing.T) {
 			for done[want] {
 				want++
 			}
-			if tr := c.Track(0); tr.Acked != want || tr.Beyond != uint64(len(done))-(want-100) {
+			if tr := c.Progress(0); tr.Acked != want || tr.Beyond != uint64(len(done))-(want-100) {
 				t.Fatalf("seed %d: acked %d, want %d; beyond %d of %d", seed, tr.Acked, want, tr.Beyond, len(done))
 			}
 		}
-		if tr := c.Track(0); tr.Acked != end || tr.Beyond != 0 {
+		if tr := c.Progress(0); tr.Acked != end || tr.Beyond != 0 {
 			t.Fatalf("seed %d: at the end acked %d of %d, beyond %d", seed, tr.Acked, end, tr.Beyond)
 		}
 		c.Destroy()
@@ -149,7 +151,7 @@ func TestOkReportsOutOfOrder(t *testing.T) {
 			c.ok(0, n)
 		}
 	}
-	if tr := c.Track(0); tr.Acked >= 81 || tr.Beyond == 0 {
+	if tr := c.Progress(0); tr.Acked >= 81 || tr.Beyond == 0 {
 		t.Errorf("40 runs ahead: acked %d, beyond %d; want it behind", tr.Acked, tr.Beyond)
 	}
 	c.Destroy()

@@ -2,7 +2,7 @@ package producer
 
 import (
 	"github.com/ringtail/ringtail/internal/invariant"
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -39,7 +39,7 @@ func (e *engine) feed() (records int, again bool) {
 			}
 			records += n
 			again = again || f == blocked
-			if n < librdkafka.BatchMax {
+			if n < backend.BatchMax {
 				break
 			}
 		}
@@ -47,13 +47,13 @@ func (e *engine) feed() (records int, again bool) {
 	return records, again
 }
 
-// feedRecords hands over at most librdkafka.BatchMax records of l in one call.
+// feedRecords hands over at most backend.BatchMax records of l in one call.
 func (e *engine) feedRecords(l *line) (int, found) {
 	e.records = e.records[:0]
 	f := nothing
-	for len(e.records) < librdkafka.BatchMax {
+	for len(e.records) < backend.BatchMax {
 		e.gatherPlain(l)
-		if len(e.records) == librdkafka.BatchMax {
+		if len(e.records) == backend.BatchMax {
 			break
 		}
 		var rec shard.Record
@@ -61,7 +61,7 @@ func (e *engine) feedRecords(l *line) (int, found) {
 		if f != record {
 			break
 		}
-		e.records = append(e.records, librdkafka.Record{Value: rec.Value, Key: rec.Meta})
+		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta})
 	}
 	return e.handOver(l), f
 }
@@ -77,7 +77,7 @@ func (e *engine) gatherPlain(l *line) {
 		return
 	}
 	under := l.sent + uint64(len(e.records)) - l.acked
-	room := min(librdkafka.BatchMax-len(e.records), h.batch.Count-l.at.Index, e.cfg.WindowRecords-int(under))
+	room := min(backend.BatchMax-len(e.records), h.batch.Count-l.at.Index, e.cfg.WindowRecords-int(under))
 	at := l.at
 	for range room {
 		l.at = at
@@ -85,15 +85,15 @@ func (e *engine) gatherPlain(l *line) {
 		if len(rec.Value)+len(rec.Meta) > e.recordMax {
 			return
 		}
-		e.records = append(e.records, librdkafka.Record{Value: rec.Value, Key: rec.Meta})
+		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta})
 	}
 	l.at = at
 }
 
-// feedLetters hands over at most librdkafka.BatchMax dead letters, one by one: they have
+// feedLetters hands over at most backend.BatchMax dead letters, one by one: they have
 // headers, which librdkafka's batch call does not know.
 func (e *engine) feedLetters(l *line) (int, found) {
-	for n := range librdkafka.BatchMax {
+	for n := range backend.BatchMax {
 		rec, f := e.next(l, l.sent)
 		if f != record {
 			return n, f
@@ -106,8 +106,8 @@ func (e *engine) feedLetters(l *line) (int, found) {
 			}
 			value = value[:e.recordMax]
 		}
-		code := e.client.ProduceLetter(l.id, l.partition, l.sent, value,
-			librdkafka.Letter{Reason: m.Reason, Remote: m.Remote, Truncated: m.Truncated})
+		code := e.client.ProduceDeadLetter(l.id, l.partition, l.sent, value,
+			backend.DeadLetter{Reason: m.Reason, Remote: m.Remote, Truncated: m.Truncated})
 		l.sent++
 		if code != 0 {
 			l.seek(l.sent - 1)
@@ -115,7 +115,7 @@ func (e *engine) feedLetters(l *line) (int, found) {
 			return n, nothing
 		}
 	}
-	return librdkafka.BatchMax, record
+	return backend.BatchMax, record
 }
 
 // next answers the record under the cursor, which gets number n, and moves on.
@@ -180,7 +180,7 @@ func (e *engine) handOver(l *line) int {
 // notTaken is the client's refusal to take a record. A full queue passes: the
 // reports that empty it wake the engine. Everything else is a failure.
 func (e *engine) notTaken(l *line, code int) {
-	if code == librdkafka.ErrQueueFull {
+	if code == backend.ErrQueueFull {
 		e.full = true
 		return
 	}

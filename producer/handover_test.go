@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -21,7 +21,7 @@ func (h *hands) withDead(bytes, limit int) *shard.Ring {
 func TestNothingBehindARefusal(t *testing.T) {
 	h := newHands(t, 2)
 	c := h.c
-	c.most, c.code = 0, librdkafka.ErrFatal
+	c.most, c.code = 0, backend.ErrFatal
 	put(t, h.rings[0], 3, 100, nil)
 	put(t, h.rings[1], 3, 100, nil)
 	seen := 0
@@ -112,7 +112,7 @@ func TestWindowOfBytes(t *testing.T) {
 func TestQueueFull(t *testing.T) {
 	h := newHands(t, 1)
 	h.e.cfg.Linger, h.e.cfg.BatchSize = time.Hour, 1<<20
-	h.c.most, h.c.code = 2, librdkafka.ErrQueueFull
+	h.c.most, h.c.code = 2, backend.ErrQueueFull
 	put(t, h.rings[0], 5, 100, nil)
 	for _, want := range []uint64{2, 4, 5} {
 		if h.e.step(); h.c.next[0] != want {
@@ -127,14 +127,14 @@ func TestLetterThatFindsNoRoom(t *testing.T) {
 	h := newHands(t, 0)
 	h.topic.Limit = 1000 + recordSlack
 	h.renewed()
-	h.c.most, h.c.code = 0, librdkafka.ErrQueueFull
+	h.c.most, h.c.code = 0, backend.ErrQueueFull
 	put(t, h.rings[0], 1, 5000, shard.AppendLetterMeta(nil, "too_large", "remote", 70_000))
 	if steps(h.e, 3); len(h.c.values) != 0 || h.e.state != running {
 		t.Fatalf("%d handed over, %v", len(h.c.values), h.e.state)
 	}
 	h.c.most = 1
 	steps(h.e, 3)
-	if want := (librdkafka.Letter{Reason: "too_large", Remote: "remote", Truncated: 70_000}); h.c.letter != want || len(h.c.values) != 1 || len(h.c.values[0]) != 1000 {
+	if want := (backend.DeadLetter{Reason: "too_large", Remote: "remote", Truncated: 70_000}); h.c.letter != want || len(h.c.values) != 1 || len(h.c.values[0]) != 1000 {
 		t.Errorf("%d letters: %+v, want %+v", len(h.c.values), h.c.letter, want)
 	}
 	h.c.acks(0)

@@ -16,7 +16,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/internal/leaktest"
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }
@@ -66,19 +66,19 @@ func (r *rig) until(what string, so func() bool) {
 
 func (r *rig) acked(line int, n uint64) func() bool {
 	return func() bool {
-		if t := r.c.Track(line); t.Failed != librdkafka.None {
+		if t := r.c.Progress(line); t.Failed != backend.None {
 			r.t.Fatalf("line %d failed: %v", line, kerr.ErrorForCode(int16(t.Err)))
 		}
-		return r.c.Track(line).Acked == n
+		return r.c.Progress(line).Acked == n
 	}
 }
 
 // hand hands records of a line over, from number 0, as the queue takes them.
-func (r *rig) hand(line int, records []librdkafka.Record) {
+func (r *rig) hand(line int, records []backend.Record) {
 	n := 0
 	r.until("room", func() bool {
 		taken, code := r.c.Produce(line, int32(line), uint64(n), records[n:])
-		if n += taken; n < len(records) && code != librdkafka.ErrQueueFull {
+		if n += taken; n < len(records) && code != backend.ErrQueueFull {
 			r.t.Fatalf("%d of %d records taken, code %d", n, len(records), code)
 		}
 		r.c.Send()
@@ -86,8 +86,8 @@ func (r *rig) hand(line int, records []librdkafka.Record) {
 	})
 }
 
-func records(n int) []librdkafka.Record {
-	out := make([]librdkafka.Record, n)
+func records(n int) []backend.Record {
+	out := make([]backend.Record, n)
 	for i := range out {
 		out[i].Value = fmt.Append(nil, i)
 	}
@@ -131,22 +131,22 @@ func TestRefused(t *testing.T) {
 	for _, c := range []struct {
 		err   *kerr.Error
 		marks []int32
-		want  librdkafka.Track
+		want  backend.Progress
 	}{
-		{kerr.TopicAuthorizationFailed, nil, librdkafka.Track{}},
-		{kerr.OutOfOrderSequenceNumber, nil, librdkafka.Track{Maybe: 50}},
-		{kerr.MessageTooLarge, nil, librdkafka.Track{}},
-		{kerr.InvalidRecord, []int32{3, 7}, librdkafka.Track{Invalids: 2, Different: 48, Invalid: []uint64{3, 7}}},
-		{kerr.InvalidRecord, nil, librdkafka.Track{Invalids: 50}},
+		{kerr.TopicAuthorizationFailed, nil, backend.Progress{}},
+		{kerr.OutOfOrderSequenceNumber, nil, backend.Progress{Maybe: 50}},
+		{kerr.MessageTooLarge, nil, backend.Progress{}},
+		{kerr.InvalidRecord, []int32{3, 7}, backend.Progress{Invalids: 2, Different: 48, Invalid: []uint64{3, 7}}},
+		{kerr.InvalidRecord, nil, backend.Progress{Invalids: 50}},
 	} {
 		t.Run(c.err.Message, func(t *testing.T) {
 			r := newRig(t, options(), 2)
 			kafkatest.Refuse(r.cluster, c.err.Code, c.marks...)
 			r.hand(0, records(50))
-			r.until("the refusal", func() bool { return r.c.Track(0).Failed != librdkafka.None })
+			r.until("the refusal", func() bool { return r.c.Progress(0).Failed != backend.None })
 			want := c.want
 			want.Err, want.Reports = int(c.err.Code), 50
-			if got := r.c.Track(0); fmt.Sprint(got) != fmt.Sprint(want) {
+			if got := r.c.Progress(0); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 			for line := range 2 {
@@ -170,11 +170,11 @@ func TestQueueIsFull(t *testing.T) {
 		return nil, nil, false
 	})
 	taken, code := r.c.Produce(0, 0, 0, records(100))
-	if taken != 10 || code != librdkafka.ErrQueueFull {
+	if taken != 10 || code != backend.ErrQueueFull {
 		t.Fatalf("%d taken, code %d", taken, code)
 	}
 	r.c.Send()
-	if taken, code = r.c.Produce(0, 0, 10, records(100)[10:]); taken != 10 || code != librdkafka.ErrQueueFull {
+	if taken, code = r.c.Produce(0, 0, 10, records(100)[10:]); taken != 10 || code != backend.ErrQueueFull {
 		t.Fatalf("%d taken while a batch is under way, code %d", taken, code)
 	}
 	close(release)
@@ -224,11 +224,11 @@ func TestSilentBroker(t *testing.T) {
 	r.hand(0, records(50))
 	<-asked
 	r.c.Purge(false)
-	if got := r.c.Track(0); got.Reports != 0 {
+	if got := r.c.Progress(0); got.Reports != 0 {
 		t.Errorf("reported while under way: %+v", got)
 	}
 	r.c.Purge(true)
-	if got := r.c.Track(0); got.Reports != 50 || got.Maybe != 50 || got.Failed != 0 {
+	if got := r.c.Progress(0); got.Reports != 50 || got.Maybe != 50 || got.Failed != 0 {
 		t.Errorf("given up: %+v", got)
 	}
 	r.until("the request's end", func() bool { return r.c.peers[0].flight == nil })
@@ -253,7 +253,7 @@ func TestNobodyThere(t *testing.T) {
 	count := func() {
 		events, _ := c.Events()
 		for _, e := range events {
-			if e.Code == errAllDown && strings.Contains(e.Text, "refused") {
+			if e.Code == backend.ErrAllBrokersDown && strings.Contains(e.Text, "refused") {
 				told++
 			}
 		}
@@ -326,7 +326,7 @@ func TestNotSent(t *testing.T) {
 		t.Errorf("said aloud %d times: %v", aloud, events)
 	}
 	r.c.Purge(false)
-	if got := r.c.Track(0); got.Reports != 50 || got.Maybe != 0 {
+	if got := r.c.Progress(0); got.Reports != 50 || got.Maybe != 0 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // measure is how long requests take, of which a summary is given from time to time.
@@ -26,13 +26,13 @@ func (m *measure) add(d time.Duration) {
 }
 
 // Statistics answers what was measured since the last time, every TellEvery.
-func (c *Client) Statistics() (librdkafka.Statistics, bool) {
+func (c *Client) Statistics() (backend.Statistics, bool) {
 	now := c.now()
 	if c.opts.TellEvery <= 0 || now-c.measure.told < c.opts.TellEvery {
-		return librdkafka.Statistics{}, false
+		return backend.Statistics{}, false
 	}
 	m := c.measure.times
-	s := librdkafka.Statistics{Retries: c.measure.retries, Requests: uint64(m.TotalCount()), Took: c.measure.sum, Quantiles: map[float64]time.Duration{}}
+	s := backend.Statistics{Retries: c.measure.retries, Requests: uint64(m.TotalCount()), Took: c.measure.sum, Quantiles: map[float64]time.Duration{}}
 	for _, q := range []float64{0.5, 0.9, 0.99} {
 		s.Quantiles[q] = time.Duration(m.ValueAtQuantile(100*q)) * time.Microsecond
 	}

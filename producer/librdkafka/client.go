@@ -8,7 +8,7 @@ package librdkafka
 #cgo nocallback rdk_produce_letter
 #cgo nocallback rd_kafka_poll
 #cgo nocallback rd_kafka_queue_yield
-#include "rdk.h"
+#include "client.h"
 */
 import "C"
 
@@ -20,65 +20,29 @@ import (
 	"unsafe"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka" // links librdkafka; names of errors
+
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// BatchMax is the most records that one Produce hands over.
-const BatchMax = 1024
-
-// LinesMax bounds the number of lines of a Client: a tag has 12 bits for it.
-const LinesMax = 1 << (64 - C.RDK_NUMBER_BITS)
-
-// None is the value of Track.Failed when nothing failed.
-const None = ^uint64(0)
-
-// Error codes that the engine tells apart; every other is just an error.
-const (
-	ErrFatal     = int(C.RDK_ERR_FATAL)
-	ErrQueueFull = int(C.RDK_ERR_QUEUE_FULL)
-
-	ErrInvalidRecord = int(C.RDK_ERR_INVALID_RECORD)
-)
-
-// InvalidMax is the most numbers in Track.Invalid.
-const InvalidMax = C.RDK_INVALID_MAX
-
-// Record is one record to hand over. Value must lie outside Go's heap and stay
-// unchanged until its report; Key is copied.
-type Record struct {
-	Value []byte
-	Key   []byte // nil: no key
+// Package backend has no C: its numbers are those of librdkafka and of client.h, or this does not
+// compile.
+var _ = [...]struct{}{
+	[1]struct{}{}[backend.ErrFatal-C.RDK_ERR_FATAL],
+	[1]struct{}{}[backend.ErrQueueFull-C.RDK_ERR_QUEUE_FULL],
+	[1]struct{}{}[backend.ErrInvalidRecord-C.RDK_ERR_INVALID_RECORD],
+	[1]struct{}{}[backend.InvalidMax-C.RDK_INVALID_MAX],
+	[1]struct{}{}[backend.StreamsMax>>(64-C.RDK_NUMBER_BITS)-1],
 }
 
-// Letter is what a dead letter's headers say.
-type Letter struct {
-	Reason, Remote string
-	Truncated      int // original size where the value was cut, else 0
-}
+// Traits are those of Client.
+var Traits = backend.Traits{Name: "librdkafka", OneThread: true, ReportsByPartition: true}
 
-// Track is what the delivery reports said of one line so far.
-type Track struct {
-	Acked     uint64 // every record below this number is in Kafka
-	Failed    uint64 // lowest number reported failed, None where nothing failed
-	Err       int    // its error code
-	Alone     bool   // the batch that failed is known to have held no other record
-	Reports   uint64 // reports in all, good and bad
-	Maybe     uint64 // failed ones that may be in Kafka all the same
-	Beyond    uint64 // in Kafka, but behind one that is not, or not yet
-	Different int    // reports _INVALID_DIFFERENT_RECORD
-	Invalids  int    // reports INVALID_RECORD
-	Invalid   []uint64
-}
-
-// Event is a log line (Code 0, syslog Level) or an error of librdkafka.
-type Event struct {
-	Code, Level int
-	Text        string
-}
+var _ backend.Client = (*Client)(nil)
 
 // Client is one librdkafka producer for one topic.
 type Client struct {
 	c     *C.rdk_client
-	batch *[BatchMax]C.rd_kafka_message_t // C memory
+	batch *[backend.BatchMax]C.rd_kafka_message_t // C memory
 	named bool
 }
 
@@ -86,8 +50,8 @@ type Client struct {
 // line, the number of the first record that will be handed over. It does not
 // wait for a broker.
 func New(properties map[string]string, topic string, first []uint64) (*Client, error) {
-	if len(first) > LinesMax {
-		return nil, fmt.Errorf("librdkafka: %d lines, at most %d", len(first), LinesMax)
+	if len(first) > backend.StreamsMax {
+		return nil, fmt.Errorf("librdkafka: %d lines, at most %d", len(first), backend.StreamsMax)
 	}
 	conf, err := newConf(properties)
 	if err != nil {
@@ -102,7 +66,7 @@ func New(properties map[string]string, topic string, first []uint64) (*Client, e
 		return nil, errors.New("librdkafka: " + C.GoString(text))
 	}
 	cl := &Client{c: c}
-	cl.batch = (*[BatchMax]C.rd_kafka_message_t)(C.calloc(BatchMax, C.sizeof_rd_kafka_message_t))
+	cl.batch = (*[backend.BatchMax]C.rd_kafka_message_t)(C.calloc(backend.BatchMax, C.sizeof_rd_kafka_message_t))
 	for i, n := range first {
 		t := cl.track(i)
 		t.acked = C.uint64_t(n)
@@ -133,11 +97,11 @@ func (c *Client) track(line int) *C.rdk_track {
 	return (*C.rdk_track)(unsafe.Add(first, line*C.sizeof_rdk_track))
 }
 
-// Track answers the counts of one line as of the last Poll. Invalid is only
+// Progress returns the counts of one line as of the last Poll. Invalid is only
 // filled in where something failed.
-func (c *Client) Track(line int) Track {
+func (c *Client) Progress(line int) backend.Progress {
 	t := c.track(line)
-	out := Track{
+	out := backend.Progress{
 		Acked: uint64(t.acked), Failed: uint64(t.failed), Err: int(t.err), Reports: uint64(t.reports),
 		Maybe: uint64(t.maybe), Beyond: uint64(t.beyond), Different: int(t.different), Invalids: int(t.invalids),
 	}
@@ -147,11 +111,11 @@ func (c *Client) Track(line int) Track {
 	return out
 }
 
-// Produce hands over up to BatchMax records of one line, numbered from first, to
+// Produce hands over up to backend.BatchMax records of one line, numbered from first, to
 // one partition. It answers how many were taken and, if not all, the error of
 // the first that was not. Those that were taken are always the first ones, as
 // long as no record is over message.max.bytes.
-func (c *Client) Produce(line int, partition int32, first uint64, records []Record) (int, int) {
+func (c *Client) Produce(line int, partition int32, first uint64, records []backend.Record) (int, int) {
 	m := c.batch[:len(records)]
 	for i := range records {
 		c.fill(&m[i], line, partition, first+uint64(i), &records[i])
@@ -167,12 +131,12 @@ func (c *Client) Produce(line int, partition int32, first uint64, records []Reco
 			return min(taken, i), int(m[i].err)
 		}
 	}
-	return taken, ErrQueueFull
+	return taken, backend.ErrQueueFull
 }
 
 // fill writes C memory; the value's address is stored as a number, since C keeps
 // it after the call and it is no Go pointer.
-func (c *Client) fill(m *C.rd_kafka_message_t, line int, partition int32, number uint64, r *Record) {
+func (c *Client) fill(m *C.rd_kafka_message_t, line int, partition int32, number uint64, r *backend.Record) {
 	m.err = 0
 	m.partition = C.int32_t(partition)
 	*(*uintptr)(unsafe.Pointer(&m.payload)) = uintptr(unsafe.Pointer(unsafe.SliceData(r.Value)))
@@ -182,10 +146,10 @@ func (c *Client) fill(m *C.rd_kafka_message_t, line int, partition int32, number
 	*(*uint64)(unsafe.Pointer(&m._private)) = uint64(line)<<C.RDK_NUMBER_BITS | number
 }
 
-// ProduceLetter hands over one dead letter; it answers 0 or an error code.
-func (c *Client) ProduceLetter(line int, partition int32, number uint64, value []byte, l Letter) int {
+// ProduceDeadLetter hands over one dead letter; it answers 0 or an error code.
+func (c *Client) ProduceDeadLetter(line int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
 	m := &c.batch[0]
-	c.fill(m, line, partition, number, &Record{Value: value})
+	c.fill(m, line, partition, number, &backend.Record{Value: value})
 	var size []byte
 	if l.Truncated > 0 {
 		size = strconv.AppendInt(nil, int64(l.Truncated), 10)
@@ -243,15 +207,15 @@ func (c *Client) Trouble(int) string { return "" }
 
 // Events takes the log lines and errors noted since the last call, and how many
 // were dropped for want of room.
-func (c *Client) Events() ([]Event, int) {
+func (c *Client) Events() ([]backend.Event, int) {
 	n, lost := int(c.c.events), int(c.c.events_lost)
 	if n == 0 && lost == 0 {
 		return nil, 0
 	}
-	out := make([]Event, 0, n)
+	out := make([]backend.Event, 0, n)
 	for i := range n {
 		e := &c.c.event[i]
-		ev := Event{Code: int(e.code), Level: int(e.level), Text: C.GoString(&e.text[0])}
+		ev := backend.Event{Code: int(e.code), Level: int(e.level), Text: C.GoString(&e.text[0])}
 		if ev.Code == 0 && strings.HasSuffix(ev.Text, idAssigned) {
 			c.named = true
 			continue
@@ -267,10 +231,10 @@ func (c *Client) Send() {}
 
 // Statistics answers what librdkafka measured of its requests since the last time, every
 // statistics.interval.ms.
-func (c *Client) Statistics() (Statistics, bool) {
+func (c *Client) Statistics() (backend.Statistics, bool) {
 	s := c.c.stats
 	if s == nil {
-		return Statistics{}, false
+		return backend.Statistics{}, false
 	}
 	c.c.stats = nil
 	raw := []byte(C.GoString(s))

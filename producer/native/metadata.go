@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // connect makes franz-go's client, which is asked for the producer id and for who leads
@@ -122,7 +122,7 @@ func (c *Client) watch(ctx context.Context, kc *kgo.Client) {
 				c.notReady(err)
 			}
 			if !down {
-				c.note(librdkafka.Event{Code: errAllDown, Text: err.Error()})
+				c.note(backend.Event{Code: backend.ErrAllBrokersDown, Text: err.Error()})
 			}
 		}
 		down = err != nil

@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/producer/backend"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/producer/native"
 )
 
@@ -77,6 +79,14 @@ func compressor(codec string, level int) (kgo.Compressor, error) {
 		return nil, fmt.Errorf("compression.level=%d of %s is one that only librdkafka understands", level, codec)
 	}
 	return kgo.DefaultCompressor(c)
+}
+
+// traits are those of the instances that are made.
+func (o *Options) traits() backend.Traits {
+	if o.isNative {
+		return native.Traits
+	}
+	return librdkafka.Traits
 }
 
 // chooseWriter decides who writes. The error names what native does not know.

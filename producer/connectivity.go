@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
@@ -25,10 +26,9 @@ func newWay(o *Options) *way {
 	}
 }
 
-// bootstrap returns why none of --brokers lets us in, nil if one does.
-func (w *way) bootstrap(ctx context.Context) error {
-	_, _, err := kafkaclient.Bootstrap(ctx, w.seeds, w.security)
-	return err
+// ask has librdkafka ask brokers something; the error says what is in the way.
+func (w *way) ask(ctx context.Context, limit time.Duration, ask func(limit time.Duration) error) error {
+	return kafkaclient.Ask(ctx, w.seeds, w.security, metadataSoon, limit, ask)
 }
 
 // because returns what is in the way, or, where nothing is found, what was seen.

@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -11,57 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/producer/native"
 	"github.com/ringtail/ringtail/shard"
 )
-
-// Options of a Writer; the words of errors are serve's flags.
-type Options struct {
-	Brokers         string // --brokers, host:port,…
-	Topic           string // --topic
-	DeadLetterTopic string // --dead-letter-topic; "": none
-	Producers       int    // --producers, instances of the writer; shard i is written by instance i mod Producers
-	Fold            bool   // --fold-partitions: shard i to partition i mod partitions
-	KeyField        string // --key-field; "": records have no key
-	MaxRecordBytes  int    // --max-record-bytes
-	Properties      map[string]string
-	Unsafe          bool   // --unsafe
-	Writer          string // --writer: WriterAuto, WriterNative or WriterLibrdkafka; "": the latter
-
-	isNative bool // what Writer comes to
-
-	largest int // bytes of the largest record recovered with its key
-
-	WindowRecords int // records of a shard under way; 0: 10,000
-	WindowBytes   int // bytes of a shard under way; 0: 4 MiB or two of the largest records
-
-	// Called on an engine's goroutine; they must not block.
-	OnProgress func()                     // room was freed: Acked of some ring moved
-	OnRefused  func(conn, ordinal uint64) // a record was set aside after it was routed
-	RemoteOf   func(conn uint64) string   // the address a connection came from
-	OnLimit    func(record, letter int)   // most bytes of a record with its key, and of a letter
-	Die        func(error)                // the process must end with 1; nil: panic
-
-	Logger     *slog.Logger
-	Registerer prometheus.Registerer
-}
-
-func (o *Options) windowRecords() int {
-	if o.WindowRecords > 0 {
-		return o.WindowRecords
-	}
-	return 10_000
-}
-
-func (o *Options) windowBytes() int {
-	if o.WindowBytes > 0 {
-		return o.WindowBytes
-	}
-	return max(4<<20, 2*o.MaxRecordBytes)
-}
 
 // Writer writes a set of rings to Kafka.
 type Writer struct {
@@ -108,72 +61,6 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 		}
 	}
 	return w, nil
-}
-
-func (o *Options) validate(shards int) error {
-	switch {
-	case o.Brokers == "":
-		return errors.New("--brokers is missing: host:port,…")
-	case shards > librdkafka.LinesMax:
-		return fmt.Errorf("--shards is %d, must be at most %d", shards, librdkafka.LinesMax)
-	}
-	if err := errors.Join(CheckTopics(o.Topic, o.DeadLetterTopic), CheckProducers(o.Producers, shards)); err != nil {
-		return err
-	}
-	if err := CheckProperties(o.Properties, o.Unsafe); err != nil {
-		return err
-	}
-	// Some values are refused only when a producer is made; without brokers, so that
-	// nothing is looked up.
-	p := o.properties(topicState{}, shards)
-	delete(p, "bootstrap.servers")
-	c, err := librdkafka.New(p, o.Topic, []uint64{0})
-	if err != nil && strings.HasPrefix(err.Error(), "--") {
-		return err // names the property
-	} else if err != nil {
-		return fmt.Errorf("--kafka-property: %w", err)
-	}
-	c.Destroy()
-	return o.chooseWriter()
-}
-
-// Check looks at the topics once, and then asks the writer itself for all that writing to them needs.
-// With WriterAuto it decides who that is. An error that wraps ErrTopic is about the topics, and
-// one that wraps ErrLeader about some of their partitions; any other is about reaching Kafka, and trying again may help. It returns when ctx ends; the look,
-// which cannot be broken off, goes on by itself, and Close waits for it. Not to be called once
-// Start was.
-func (w *Writer) Check(ctx context.Context) error {
-	if err := w.look(ctx); err != nil {
-		return err
-	}
-	native := w.opts.isNative
-	if err := w.probe(ctx); err != nil {
-		return err
-	}
-	if w.opts.isNative {
-		return nil
-	}
-	if native { // librdkafka leaves the leaders to the look
-		if err := w.look(ctx); err != nil {
-			return err
-		}
-	}
-	for _, t := range w.watchers() {
-		if err := t.topic().Leaders; err != nil {
-			return fmt.Errorf("%w: %w", ErrLeader, err)
-		}
-	}
-	return nil
-}
-
-// look looks at the topics once. It returns when ctx ends.
-func (w *Writer) look(ctx context.Context) error {
-	for _, t := range w.watchers() {
-		if err := w.admin.ask(ctx, func() error { return t.once().Err }); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (w *Writer) watchers() []*watcher {
@@ -243,7 +130,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 		WindowRecords: w.opts.windowRecords(),
 		WindowBytes:   w.opts.windowBytes(),
 		SettleTimeout: w.opts.settleTimeout(),
-		Librdkafka:    !w.opts.isNative,
+		Traits:        w.opts.traits(),
 		Linger:        w.opts.milliseconds("linger.ms"),
 		BatchSize:     int(w.opts.number("batch.size")),
 		Keyed:         w.opts.KeyField != "",
@@ -260,7 +147,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 		cfg.Dead, cfg.DeadLimit = w.set.Dead, w.LetterLimit
 	}
 	s := seams{
-		open: func(ts topicState, first []uint64) (client, error) {
+		open: func(ts topicState, first []uint64) (backend.Client, error) {
 			if w.opts.isNative {
 				n, err := w.opts.native(ts)
 				if err != nil {
@@ -271,7 +158,7 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 			}
 			return librdkafka.New(w.opts.instance(ts, len(lines)), ts.Name, first)
 		},
-		destroy: func(c client) <-chan struct{} {
+		destroy: func(c backend.Client) <-chan struct{} {
 			gone := make(chan struct{})
 			go func() { c.Destroy(); close(gone) }()
 			return gone
@@ -289,11 +176,6 @@ func partitionsOf(lines []*line) (p []int32) {
 		p = append(p, l.partition)
 	}
 	return p
-}
-
-// settleTimeout is how long a request under way may take to end by itself.
-func (o *Options) settleTimeout() time.Duration {
-	return o.milliseconds("socket.timeout.ms") + time.Second
 }
 
 func (w *Writer) die(err error) {
@@ -418,12 +300,4 @@ func (w *Writer) Ready() (bool, string) {
 		}
 	}
 	return true, ""
-}
-
-func splitComma(s string) []string {
-	parts := strings.Split(s, ",")
-	for i := range parts {
-		parts[i] = strings.TrimSpace(parts[i])
-	}
-	return parts
 }

@@ -1,4 +1,4 @@
-#include "rdk.h"
+#include "client.h"
 #include <malloc.h>
 #include <string.h>
 

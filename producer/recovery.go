@@ -1,9 +1,6 @@
 package producer
 
 import (
-	"context"
-	"errors"
-
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -111,22 +108,4 @@ func recoveredLargest(set shard.Set) (n int) {
 		n = max(n, r.Recovered().Largest)
 	}
 	return n
-}
-
-// ClusterID asks the brokers which cluster they are. As Check, it returns when ctx ends.
-func (w *Writer) ClusterID(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.admin.limit)
-	defer cancel()
-	answer := ""
-	err := w.admin.ask(ctx, func() (err error) {
-		answer, err = w.admin.client.ClusterID(ctx)
-		return err
-	})
-	if err != nil {
-		return "", err // and answer may come yet
-	}
-	if answer == "" {
-		return "", errors.New("brokers do not tell their cluster's id, which --ring-dir needs")
-	}
-	return answer, nil
 }

@@ -1,0 +1,120 @@
+package backend
+
+import "time"
+
+const (
+	// BatchMax is the most records that one Produce hands over.
+	BatchMax = 1024
+	// StreamsMax bounds the number of streams of a Client. It is librdkafka's: a record's tag has 12
+	// bits for its stream.
+	StreamsMax = 1 << 12
+	// InvalidMax is the most numbers in Progress.Invalid.
+	InvalidMax = 64
+	// None is the value of Progress.Failed when nothing failed.
+	None = ^uint64(0)
+)
+
+// Error codes that an engine tells apart; every other is just an error. Positive ones are a broker's,
+// negative ones librdkafka's own numbers, which both backends use.
+const (
+	ErrMessageTooLarge = 10
+	ErrInvalidRecord   = 87
+
+	ErrInconsistent   = -149 // every record is reported, and one before an acked one is not acked
+	ErrFatal          = -150 // the client can write no more
+	ErrPurged         = -152 // dropped by Purge before it was sent
+	ErrQueueFull      = -184 // room comes with the next reports
+	ErrTimedOut       = -185 // no response
+	ErrAllBrokersDown = -187
+	ErrResolve        = -193
+	ErrTransport      = -195
+)
+
+// Client writes the records of some streams to one topic. An engine makes a new one after each
+// failure. All methods but Wake are for the engine's goroutine.
+type Client interface {
+	// Produce hands over up to BatchMax records of one stream, numbered from first. It returns how
+	// many were taken, always the first ones, and the error code of the first that was not.
+	Produce(stream int, partition int32, first uint64, records []Record) (taken, code int)
+	// ProduceDeadLetter hands over one dead letter. It returns 0 or an error code.
+	ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l DeadLetter) (code int)
+	// Send sends what was handed over.
+	Send()
+	// Poll takes reports and events for at most so long. It returns early when there is something,
+	// and on Wake.
+	Poll(timeoutMS int)
+	// Wake makes the current Poll, or the next one, return at once. Any goroutine may call it, but
+	// not during or after Destroy.
+	Wake()
+	// Progress returns what is known of a stream as of the last Poll.
+	Progress(stream int) Progress
+	// Purge drops what was not sent and, with inflight, gives up the requests under way. Every
+	// record that it drops is reported as failed.
+	Purge(inflight bool)
+	// Fatal returns the error code of what ended the client, 0 while nothing did.
+	Fatal() int
+	// Events returns the log lines and errors since the last call, and how many more were dropped.
+	Events() (events []Event, dropped int)
+	// Statistics returns what was measured since the last time, false where it is not time yet.
+	Statistics() (Statistics, bool)
+	// Ready returns nil once the client has been seen to be able to write, else what is in the way.
+	Ready() error
+	// Trouble returns what a stream waits for, "" where that is not known.
+	Trouble(stream int) string
+	// Relief gives up memory that a stall took.
+	Relief()
+	// Destroy ends the client. It may block.
+	Destroy()
+}
+
+// Traits are what an engine must know of a kind of client before it has one.
+type Traits struct {
+	Name string // in logs
+	// OneThread: the engine stays on one thread. C's malloc has an arena for each thread, and what
+	// Produce allocates Poll frees.
+	OneThread bool
+	// ReportsByPartition: each partition's reports end a Poll by themselves. An engine that waits for
+	// a short time then sleeps instead of polling, and looks at all reports at once.
+	ReportsByPartition bool
+}
+
+// Record is one record to hand over. Value lies outside Go's heap and stays unchanged until its
+// report; Key is copied.
+type Record struct {
+	Value []byte
+	Key   []byte // nil: no key
+}
+
+// DeadLetter is what a dead letter's headers say.
+type DeadLetter struct {
+	Reason, Remote string
+	Truncated      int // original size where the value was cut, else 0
+}
+
+// Progress is what became of one stream's records so far.
+type Progress struct {
+	Acked     uint64 // every record below this number is in Kafka
+	Failed    uint64 // lowest number reported failed, None where nothing failed
+	Err       int    // its error code
+	Alone     bool   // the batch that failed is known to have held no other record
+	Reports   uint64 // reports in all, good and bad
+	Maybe     uint64 // failed ones that may be in Kafka all the same
+	Beyond    uint64 // in Kafka, but behind one that is not, or not yet
+	Different int    // failed ones that the broker did not mark, in batches where it marked others
+	Invalids  int    // failed ones that the broker marked as invalid
+	Invalid   []uint64
+}
+
+// Event is a log line (Code 0, syslog Level) or an error.
+type Event struct {
+	Code, Level int
+	Text        string
+}
+
+// Statistics are about a client's requests to all brokers.
+type Statistics struct {
+	Retries   uint64 // tries after the first, since the client was made
+	Requests  uint64 // that got a response since the last statistics
+	Took      time.Duration
+	Quantiles map[float64]time.Duration // the slowest broker's
+}

@@ -1,0 +1,123 @@
+package producer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringtail/ringtail/producer/backend"
+	"github.com/ringtail/ringtail/producer/librdkafka"
+)
+
+// Options of a Writer; the words of errors are serve's flags.
+type Options struct {
+	Brokers         string // --brokers, host:port,…
+	Topic           string // --topic
+	DeadLetterTopic string // --dead-letter-topic; "": none
+	Producers       int    // --producers, instances of the writer; shard i is written by instance i mod Producers
+	Fold            bool   // --fold-partitions: shard i to partition i mod partitions
+	KeyField        string // --key-field; "": records have no key
+	MaxRecordBytes  int    // --max-record-bytes
+	Properties      map[string]string
+	Unsafe          bool   // --unsafe
+	Writer          string // --writer: WriterAuto, WriterNative or WriterLibrdkafka; "": the latter
+
+	isNative bool // what Writer comes to
+
+	largest int // bytes of the largest record recovered with its key
+
+	WindowRecords int // records of a shard under way; 0: 10,000
+	WindowBytes   int // bytes of a shard under way; 0: 4 MiB or two of the largest records
+
+	// Called on an engine's goroutine; they must not block.
+	OnProgress func()                     // room was freed: Acked of some ring moved
+	OnRefused  func(conn, ordinal uint64) // a record was set aside after it was routed
+	RemoteOf   func(conn uint64) string   // the address a connection came from
+	OnLimit    func(record, letter int)   // most bytes of a record with its key, and of a letter
+	Die        func(error)                // the process must end with 1; nil: panic
+
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+func (o *Options) windowRecords() int {
+	if o.WindowRecords > 0 {
+		return o.WindowRecords
+	}
+	return 10_000
+}
+
+func (o *Options) windowBytes() int {
+	if o.WindowBytes > 0 {
+		return o.WindowBytes
+	}
+	return max(4<<20, 2*o.MaxRecordBytes)
+}
+
+func (o *Options) validate(shards int) error {
+	switch {
+	case o.Brokers == "":
+		return errors.New("--brokers is missing: host:port,…")
+	case shards > backend.StreamsMax:
+		return fmt.Errorf("--shards is %d, must be at most %d", shards, backend.StreamsMax)
+	}
+	if err := cmp.Or(CheckTopics(o.Topic, o.DeadLetterTopic), CheckProducers(o.Producers, shards)); err != nil {
+		return err
+	}
+	if err := CheckProperties(o.Properties, o.Unsafe); err != nil {
+		return err
+	}
+	// Some values are refused only when a producer is made; without brokers, so that
+	// nothing is looked up.
+	p := o.properties(topicState{}, shards)
+	delete(p, "bootstrap.servers")
+	c, err := librdkafka.New(p, o.Topic, []uint64{0})
+	if err != nil && strings.HasPrefix(err.Error(), "--") {
+		return err // names the property
+	} else if err != nil {
+		return fmt.Errorf("--kafka-property: %w", err)
+	}
+	c.Destroy()
+	return o.chooseWriter()
+}
+
+// settleTimeout is how long a request under way may take to end by itself.
+func (o *Options) settleTimeout() time.Duration {
+	return o.milliseconds("socket.timeout.ms") + time.Second
+}
+
+// CheckTopics tells whether --topic and --dead-letter-topic ("": none) are names that topics can have.
+func CheckTopics(topic, deadLetters string) error {
+	switch {
+	case topic == "":
+		return errors.New("--topic is empty; give the topic that records go to")
+	case !isTopic(topic):
+		return fmt.Errorf("--topic %q is not a name that a topic can have", topic)
+	case deadLetters != "" && !isTopic(deadLetters):
+		return fmt.Errorf("--dead-letter-topic %q is not a name that a topic can have", deadLetters)
+	case topic == deadLetters:
+		return fmt.Errorf("--dead-letter-topic is --topic (%s); rejected records need a topic of their own", topic)
+	}
+	return nil
+}
+
+// CheckProducers tells whether --producers fits --shards.
+func CheckProducers(producers, shards int) error {
+	if producers < 1 || producers > max(shards, 1) {
+		return fmt.Errorf("--producers is %d; must be 1 to --shards (%d)", producers, shards)
+	}
+	return nil
+}
+
+// isTopic is Kafka's rule for names (org.apache.kafka.common.internals.Topic).
+func isTopic(name string) bool {
+	return topicName.MatchString(name) && name != "." && name != ".."
+}
+
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
