@@ -16,18 +16,18 @@ import (
 // A request keeps its boundaries when it is tried again, and the broker knows the
 // instance's requests apart, as idempotence does: it appends each at most once.
 type adversary struct {
-	rng    *rand.Rand
-	world  *world
-	track  []backend.Progress
-	queue  [][]message // by partition, not yet in a request
-	flight []*request  // by partition, nil: none
-	report []outcome   // not yet served by Poll
-	late   []outcome   // ok reports of a leader that was replaced: they come after the next one's
-	ahead  []map[uint64]bool
-	fatal  int  // seen by Fatal once served
-	dying  bool // fatal was raised: nothing is taken, nothing new is sent
-	gone   bool // the topic is missing
-	tooOld bool // Destroy was called
+	rng      *rand.Rand
+	world    *world
+	progress []backend.Progress
+	queue    [][]message     // by partition, not yet in a request
+	inflight []*modelRequest // by partition, nil: none
+	report   []outcome       // not yet served by Poll
+	late     []outcome       // ok reports of a leader that was replaced: they come after the next one's
+	early    []map[uint64]bool
+	fatal    int  // seen by Fatal once served
+	dying    bool // fatal was raised: nothing is taken, nothing new is sent
+	gone     bool // the topic is missing
+	tooOld   bool // Destroy was called
 
 	batchMax int // batch.size
 }
@@ -41,7 +41,7 @@ type message struct {
 	size   int
 }
 
-type request struct {
+type modelRequest struct {
 	partition int
 	messages  []message
 	appended  bool
@@ -55,17 +55,17 @@ type outcome struct {
 
 func newAdversary(w *world, first []uint64) *adversary {
 	a := &adversary{rng: w.rng, world: w}
-	a.track = make([]backend.Progress, len(first))
+	a.progress = make([]backend.Progress, len(first))
 	a.queue = make([][]message, len(w.log))
-	a.flight = make([]*request, len(w.log))
+	a.inflight = make([]*modelRequest, len(w.log))
 	for i, n := range first {
-		a.track[i] = backend.Progress{Acked: n, Failed: backend.None}
-		a.ahead = append(a.ahead, map[uint64]bool{})
+		a.progress[i] = backend.Progress{Acked: n, Failed: backend.None}
+		a.early = append(a.early, map[uint64]bool{})
 	}
 	return a
 }
 
-func (a *adversary) Produce(line int, partition int32, first uint64, records []backend.Record) (int, int) {
+func (a *adversary) Produce(stream int, partition int32, first uint64, records []backend.Record) (int, int) {
 	if a.dying {
 		return 0, backend.ErrFatal
 	}
@@ -82,16 +82,16 @@ func (a *adversary) Produce(line int, partition int32, first uint64, records []b
 	for i := range take {
 		v := records[i].Value
 		a.queue[partition] = append(a.queue[partition], message{
-			line: line, number: first + uint64(i), id: binary.LittleEndian.Uint64(v), poison: v[8] != 0, size: len(v),
+			line: stream, number: first + uint64(i), id: binary.LittleEndian.Uint64(v), poison: v[8] != 0, size: len(v),
 		})
 	}
 	return take, code
 }
 
-func (a *adversary) ProduceDeadLetter(line int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
+func (a *adversary) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
 	value = append([]byte(nil), value...)
 	value[8] = 0 // the dead-letter topic takes what the other refused
-	_, code := a.Produce(line, partition, number, []backend.Record{{Value: value}})
+	_, code := a.Produce(stream, partition, number, []backend.Record{{Value: value}})
 	return code
 }
 
@@ -121,18 +121,18 @@ func (a *adversary) Poll(int) {
 	}
 }
 
-// serve is rdk_report of client.c.
+// serve is rt_report of client.c.
 func (a *adversary) serve(o outcome) {
-	t := &a.track[o.m.line]
+	t := &a.progress[o.m.line]
 	t.Reports++
 	if o.code == 0 {
 		if o.m.number != t.Acked {
 			t.Beyond++
-			a.ahead[o.m.line][o.m.number] = true
+			a.early[o.m.line][o.m.number] = true
 			return
 		}
-		for t.Acked++; a.ahead[o.m.line][t.Acked]; t.Acked++ {
-			delete(a.ahead[o.m.line], t.Acked)
+		for t.Acked++; a.early[o.m.line][t.Acked]; t.Acked++ {
+			delete(a.early[o.m.line], t.Acked)
 			t.Beyond--
 		}
 		return
@@ -152,7 +152,7 @@ func (a *adversary) serve(o outcome) {
 	}
 }
 
-func (a *adversary) Progress(line int) backend.Progress     { return a.track[line] }
+func (a *adversary) Progress(stream int) backend.Progress   { return a.progress[stream] }
 func (a *adversary) Fatal() int                             { return a.fatal }
 func (a *adversary) Wake()                                  {}
 func (a *adversary) Events() ([]backend.Event, int)         { return nil, 0 }
@@ -169,9 +169,9 @@ func (a *adversary) Purge(inflight bool) {
 	if !inflight {
 		return
 	}
-	for p, r := range a.flight {
+	for p, r := range a.inflight {
 		if r != nil {
-			a.flight[p] = nil
+			a.inflight[p] = nil
 			a.orphan(r, errPurgeInflight)
 		}
 	}
@@ -188,7 +188,7 @@ func (a *adversary) purgeQueue() {
 
 // orphan reports a request's records as failed although the broker may have it, or
 // get it later.
-func (a *adversary) orphan(r *request, code int) {
+func (a *adversary) orphan(r *modelRequest, code int) {
 	for _, m := range r.messages {
 		m.maybe = true
 		a.report = append(a.report, outcome{m, code})
@@ -199,7 +199,7 @@ func (a *adversary) orphan(r *request, code int) {
 // Destroy lets go of everything; requests under way may still arrive.
 func (a *adversary) Destroy() {
 	a.tooOld = true
-	for _, r := range a.flight {
+	for _, r := range a.inflight {
 		if r != nil {
 			a.world.orphans = append(a.world.orphans, r)
 		}
@@ -209,7 +209,7 @@ func (a *adversary) Destroy() {
 // act is one move of librdkafka's threads and of the brokers.
 func (a *adversary) act() {
 	p := a.rng.IntN(len(a.queue))
-	r := a.flight[p]
+	r := a.inflight[p]
 	if r == nil {
 		a.send(p)
 		return
@@ -261,19 +261,19 @@ func (a *adversary) send(p int) {
 	for n > 1 && sizeOf(a.queue[p][:n]) > a.batchMax {
 		n--
 	}
-	r := &request{partition: p, messages: append([]message(nil), a.queue[p][:n]...)}
+	r := &modelRequest{partition: p, messages: append([]message(nil), a.queue[p][:n]...)}
 	a.queue[p] = a.queue[p][n:]
-	a.flight[p] = r
+	a.inflight[p] = r
 }
 
 // verdict is the broker's answer: ok, or the records it finds invalid.
-func (a *adversary) verdict(p int, r *request) {
+func (a *adversary) verdict(p int, r *modelRequest) {
 	poison := false
 	for _, m := range r.messages {
 		poison = poison || m.poison
 	}
 	if poison && !r.appended {
-		a.flight[p] = nil
+		a.inflight[p] = nil
 		for _, m := range r.messages {
 			code := errDifferentRecord
 			if m.poison {
@@ -291,7 +291,7 @@ func (a *adversary) verdict(p int, r *request) {
 		return
 	}
 	a.world.append(r)
-	a.flight[p] = nil
+	a.inflight[p] = nil
 	if !a.world.calm && len(a.late) == 0 && a.rng.IntN(30) == 0 {
 		// The leader changes: the new one's answers are reported before this one.
 		for _, m := range r.messages {
@@ -324,7 +324,7 @@ func (a *adversary) belated() {
 // retry takes a failed request up again. While the instance lives it is sent once
 // more, whole; after a fatal error it is never reported by itself: either it waits
 // in the queue for a purge, or it hangs for good.
-func (a *adversary) retry(p int, r *request) {
+func (a *adversary) retry(p int, r *modelRequest) {
 	for i := range r.messages {
 		r.messages[i].maybe = true
 	}
@@ -336,7 +336,7 @@ func (a *adversary) retry(p int, r *request) {
 		a.world.faults["never answered"]++
 		return
 	}
-	a.flight[p] = nil
+	a.inflight[p] = nil
 	if !r.appended {
 		a.world.orphans = append(a.world.orphans, r)
 	}
@@ -344,11 +344,11 @@ func (a *adversary) retry(p int, r *request) {
 }
 
 // refuse is a permanent error for one batch: the instance is fatal.
-func (a *adversary) refuse(p int, r *request, code int) {
+func (a *adversary) refuse(p int, r *modelRequest, code int) {
 	if r.appended {
 		return
 	}
-	a.flight[p] = nil
+	a.inflight[p] = nil
 	for _, m := range r.messages {
 		m.maybe = false
 		a.report = append(a.report, outcome{m, code})

@@ -9,7 +9,7 @@ import "testing"
 // TestNothingIsAllocated drives records from claim to release through ring and
 // engine: once its scratch has grown, nothing is allocated, for records or batches.
 func TestNothingIsAllocated(t *testing.T) {
-	ring, e, c := handOver(t)
+	ring, e, c := handOverRig(t)
 	record := make([]byte, 220)
 	const batches, records = 64, 30
 	round := func() {

@@ -23,16 +23,16 @@ const (
 
 // understood are librdkafka's properties that package native knows as well, beside those of
 // defaults and of security.
-var understood = []string{
+var nativeProperties = []string{
 	"batch.size", "compression.codec", "compression.level",
 	"request.timeout.ms", "socket.timeout.ms", "retry.backoff.ms", "retry.backoff.max.ms",
 }
 
 // onlyRdk answers a property of the user that only librdkafka knows, "" if there is none.
-func (o *Options) onlyRdk() string {
+func (o *Options) librdkafkaOnly() string {
 	for _, k := range slices.Sorted(maps.Keys(o.Properties)) {
 		name := canonical(k)
-		known := slices.Contains(understood, name) || name == "security.protocol" || strings.HasPrefix(name, "sasl.") || strings.Contains(name, "ssl.")
+		known := slices.Contains(nativeProperties, name) || name == "security.protocol" || strings.HasPrefix(name, "sasl.") || strings.Contains(name, "ssl.")
 		for _, d := range defaults {
 			// With --unsafe a promise may have been given up, which native knows nothing of.
 			known = known || d.name == name && name != "debug" && (d.fixed == "" || sameValue(name, o.Properties[k], d.value))
@@ -45,13 +45,13 @@ func (o *Options) onlyRdk() string {
 }
 
 // native are the options of an instance.
-func (o *Options) native(t topicState) (native.Options, error) {
+func (o *Options) nativeOptions(t topicState) (native.Options, error) {
 	n := native.Options{
 		Brokers: kafkaclient.Seeds(o.Brokers), Topic: t.Name, ClientID: o.property("client.id"),
 		BatchBytes: min(int(o.number("batch.size")), t.batchMax()), BatchRecords: int(o.number("batch.num.messages")),
 		RequestTimeout: o.milliseconds("request.timeout.ms"), SocketTimeout: o.milliseconds("socket.timeout.ms"),
 		Backoff: o.milliseconds("retry.backoff.ms"), BackoffMax: o.milliseconds("retry.backoff.max.ms"),
-		LookEvery: o.milliseconds(refreshInterval), TellEvery: o.milliseconds("statistics.interval.ms"),
+		RefreshEvery: o.milliseconds(refreshInterval), StatisticsEvery: o.milliseconds("statistics.interval.ms"),
 	}
 	security, err := kafkaclient.SecurityOf(o.Properties)
 	if err != nil {
@@ -83,7 +83,7 @@ func compressor(codec string, level int) (kgo.Compressor, error) {
 
 // traits are those of the instances that are made.
 func (o *Options) traits() backend.Traits {
-	if o.isNative {
+	if o.native {
 		return native.Traits
 	}
 	return librdkafka.Traits
@@ -99,14 +99,14 @@ func (o *Options) chooseWriter() error {
 		return fmt.Errorf("--writer is %q, must be %s, %s or %s", o.Writer, WriterAuto, WriterNative, WriterLibrdkafka)
 	}
 	err := error(nil)
-	if name := o.onlyRdk(); name != "" {
+	if name := o.librdkafkaOnly(); name != "" {
 		err = fmt.Errorf("%s is a property that only librdkafka understands", name)
 	} else {
-		_, err = o.native(topicState{})
+		_, err = o.nativeOptions(topicState{})
 	}
 	switch {
 	case err == nil:
-		o.isNative = true
+		o.native = true
 	case o.Writer == WriterNative:
 		return fmt.Errorf("--writer %s: --kafka-property %w", WriterNative, err)
 	default:

@@ -54,8 +54,8 @@ func TestChooseWriter(t *testing.T) {
 				t.Errorf("%q with %s: %v", c.properties, c.writer, err)
 			}
 		} else {
-			if w.opts.isNative != c.native {
-				t.Errorf("%q with %s: native %v", c.properties, c.writer, w.opts.isNative)
+			if w.opts.native != c.native {
+				t.Errorf("%q with %s: native %v", c.properties, c.writer, w.opts.native)
 			}
 			w.Close()
 		}
@@ -69,7 +69,7 @@ func TestChooseWriter(t *testing.T) {
 // TestUnsafeIsLibrdkafkas: a promise that is given up is one that native would keep.
 func TestUnsafeIsLibrdkafkas(t *testing.T) {
 	o := Options{Brokers: "h:1", MaxRecordBytes: 1000, Unsafe: true, Properties: map[string]string{"topic.acks": "1"}}
-	if got := o.onlyRdk(); got != "topic.acks" {
+	if got := o.librdkafkaOnly(); got != "topic.acks" {
 		t.Errorf("only librdkafka knows %q, want topic.acks", got)
 	}
 }
@@ -77,24 +77,24 @@ func TestUnsafeIsLibrdkafkas(t *testing.T) {
 // TestNativeOptions: what native is told is what librdkafka would be.
 func TestNativeOptions(t *testing.T) {
 	o := Options{Brokers: "PLAINTEXT://a:1, b:2", MaxRecordBytes: 1_000_000, Properties: map[string]string{}}
-	n, err := o.native(topicState{Name: "t", Limit: 70_000})
+	n, err := o.nativeOptions(topicState{Name: "t", Limit: 70_000})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Join(n.Brokers, " ") != "a:1 b:2" || n.Topic != "t" || n.ClientID != "ringtail" || n.BatchBytes != 70_000 || n.BatchRecords != 10_000 ||
 		n.RequestTimeout != 30*time.Second || n.SocketTimeout != time.Minute || n.Backoff != 100*time.Millisecond || n.BackoffMax != time.Second ||
-		n.LookEvery != 2*time.Second || n.TellEvery != 5*time.Second || n.Compressor != nil || n.TLS != nil || n.SASL != nil {
+		n.RefreshEvery != 2*time.Second || n.StatisticsEvery != 5*time.Second || n.Compressor != nil || n.TLS != nil || n.SASL != nil {
 		t.Errorf("%+v", n)
 	}
 	o.Properties = map[string]string{
 		"batch.size": "20000", "batch.num.messages": "7", "socket.timeout.ms": "5000", "topic.request.timeout.ms": "4000", "retry.backoff.ms": "9",
 		"retry.backoff.max.ms": "99", "topic.metadata.refresh.interval.ms": "700", "statistics.interval.ms": "0", "compression.type": "lz4", "client.id": "me",
 	}
-	if n, err = o.native(topicState{}); err != nil {
+	if n, err = o.nativeOptions(topicState{}); err != nil {
 		t.Fatal(err)
 	}
 	if n.ClientID != "me" || n.BatchBytes != 20_000 || n.BatchRecords != 7 || n.RequestTimeout != 4*time.Second || n.SocketTimeout != 5*time.Second ||
-		n.Backoff != 9*time.Millisecond || n.BackoffMax != 99*time.Millisecond || n.LookEvery != 700*time.Millisecond || n.TellEvery != 0 || n.Compressor == nil {
+		n.Backoff != 9*time.Millisecond || n.BackoffMax != 99*time.Millisecond || n.RefreshEvery != 700*time.Millisecond || n.StatisticsEvery != 0 || n.Compressor == nil {
 		t.Errorf("%+v", n)
 	}
 }

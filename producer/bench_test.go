@@ -10,7 +10,7 @@ import (
 )
 
 // handOver is a ring and the engine that empties it, into a client that costs nothing.
-func handOver(t testing.TB) (*shard.Ring, *engine, *eager) {
+func handOverRig(t testing.TB) (*shard.Ring, *engine, *eager) {
 	ring, err := shard.New(shard.Options{Name: "0", Bytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -18,11 +18,11 @@ func handOver(t testing.TB) (*shard.Ring, *engine, *eager) {
 	t.Cleanup(func() { _ = ring.Release() })
 	c := &eager{}
 	e := newEngine(engineConfig{WindowRecords: 10_000, WindowBytes: 4 << 20, Logger: slog.New(slog.DiscardHandler)}, seams{
-		open:  func(topicState, []uint64) (backend.Client, error) { return c, nil },
-		topic: func() topicState { return topicState{Look: 1} },
-		look:  func() {},
-		now:   func() time.Duration { return 0 },
-	}, []*line{{ring: ring}}, newStats(1))
+		open:         func(topicState, []uint64) (backend.Client, error) { return c, nil },
+		topic:        func() topicState { return topicState{Refresh: 1} },
+		refreshTopic: func() {},
+		now:          func() time.Duration { return 0 },
+	}, []*stream{{ring: ring}}, newStats(1))
 	return ring, e, c
 }
 
@@ -32,7 +32,7 @@ func handOver(t testing.TB) (*shard.Ring, *engine, *eager) {
 //
 //	go test -run '^$' -bench HandOver ./producer
 func BenchmarkHandOver(b *testing.B) {
-	ring, e, c := handOver(b)
+	ring, e, c := handOverRig(b)
 	record := make([]byte, 220)
 	const batches, records = 64, 30
 	b.SetBytes(int64(len(record)))

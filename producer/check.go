@@ -25,18 +25,18 @@ const probeLimit = 8 * time.Second
 // which cannot be broken off, goes on by itself, and Close waits for it. Not to be called once
 // Start was.
 func (w *Writer) Check(ctx context.Context) error {
-	if err := w.look(ctx); err != nil {
+	if err := w.refreshTopics(ctx); err != nil {
 		return err
 	}
-	native := w.opts.isNative
+	native := w.opts.native
 	if err := w.probe(ctx); err != nil {
 		return err
 	}
-	if w.opts.isNative {
+	if w.opts.native {
 		return nil
 	}
 	if native { // librdkafka leaves the leaders to the look
-		if err := w.look(ctx); err != nil {
+		if err := w.refreshTopics(ctx); err != nil {
 			return err
 		}
 	}
@@ -49,9 +49,9 @@ func (w *Writer) Check(ctx context.Context) error {
 }
 
 // look looks at the topics once. It returns when ctx ends.
-func (w *Writer) look(ctx context.Context) error {
+func (w *Writer) refreshTopics(ctx context.Context) error {
 	for _, t := range w.watchers() {
-		if err := w.admin.ask(ctx, func() error { return t.once().Err }); err != nil {
+		if err := w.admin.ask(ctx, func() error { return t.refreshNow().Err }); err != nil {
 			return err
 		}
 	}
@@ -63,9 +63,9 @@ func (w *Writer) look(ctx context.Context) error {
 // of certificates, ciphers, protocols and names. Where native does not get through, WriterAuto
 // tries whether librdkafka does, and takes it: no record has been written yet.
 func (w *Writer) probe(ctx context.Context) error {
-	if !w.opts.isNative {
+	if !w.opts.native {
 		if err := w.probeLibrdkafka(ctx); err != nil {
-			return fmt.Errorf("kafka cannot be reached (--brokers) by librdkafka: %w", w.topic.way.because(ctx, err))
+			return fmt.Errorf("kafka cannot be reached (--brokers) by librdkafka: %w", w.topic.connectivity.explain(ctx, err))
 		}
 		return nil
 	}
@@ -79,9 +79,9 @@ func (w *Writer) probe(ctx context.Context) error {
 	case errors.As(err, &u) && native.Passes(err): // for every library
 		return fmt.Errorf("%w: %v", ErrLeader, u)
 	case w.opts.Writer != WriterAuto || native.Passes(err) || w.probeLibrdkafka(ctx) != nil:
-		return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %w", w.topic.way.because(ctx, err))
+		return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %w", w.topic.connectivity.explain(ctx, err))
 	}
-	w.opts.isNative = false
+	w.opts.native = false
 	w.opts.Logger.Warn("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka+": it gets through where the native writer does not", "because", err)
 	return nil
 }
@@ -90,7 +90,7 @@ func (w *Writer) probeNative(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	for _, t := range w.watchers() {
-		o, err := w.opts.native(t.topic())
+		o, err := w.opts.nativeOptions(t.topic())
 		if err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (w *Writer) probeNative(ctx context.Context) error {
 func (w *Writer) probeLibrdkafka(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	c, err := librdkafka.New(w.opts.instance(w.topic.topic(), 1), w.opts.Topic, []uint64{0})
+	c, err := librdkafka.New(w.opts.librdkafkaProperties(w.topic.topic(), 1), w.opts.Topic, []uint64{0})
 	if err != nil {
 		return err
 	}

@@ -12,27 +12,27 @@ import (
 )
 
 // way is how to reach Kafka, asked in Go whoever writes: librdkafka does not tell what is in it.
-type way struct {
+type connectivity struct {
 	seeds    []string
 	security kafkaclient.Security
 	native   func() bool     // the native writer goes to the leaders by itself, and tells
 	reached  map[string]bool // leaders' addresses that took a connection
 }
 
-func newWay(o *Options) *way {
+func newConnectivity(o *Options) *connectivity {
 	security, _ := kafkaclient.SecurityOf(o.Properties) // what it does not know it leaves out, and goes less far
-	return &way{
-		seeds: kafkaclient.Seeds(o.Brokers), security: security, native: func() bool { return o.isNative }, reached: map[string]bool{},
+	return &connectivity{
+		seeds: kafkaclient.Seeds(o.Brokers), security: security, native: func() bool { return o.native }, reached: map[string]bool{},
 	}
 }
 
 // ask has librdkafka ask brokers something; the error says what is in the way.
-func (w *way) ask(ctx context.Context, limit time.Duration, ask func(limit time.Duration) error) error {
+func (w *connectivity) ask(ctx context.Context, limit time.Duration, ask func(limit time.Duration) error) error {
 	return kafkaclient.Ask(ctx, w.seeds, w.security, metadataSoon, limit, ask)
 }
 
 // because returns what is in the way, or, where nothing is found, what was seen.
-func (w *way) because(ctx context.Context, seen error) error {
+func (w *connectivity) explain(ctx context.Context, seen error) error {
 	if cause := kafkaclient.Diagnose(ctx, w.seeds, w.security); cause != nil {
 		return cause
 	}
@@ -42,7 +42,7 @@ func (w *way) because(ctx context.Context, seen error) error {
 // leaders returns why the leader of one of the first partitions takes no connection. With librdkafka
 // nobody else would say that before records wait for it: it is content with any broker. Who has
 // taken one is not asked again: librdkafka itself says then what becomes of it.
-func (w *way) leaders(ctx context.Context, md *kafka.Metadata, topic string, partitions int) error {
+func (w *connectivity) checkLeaders(ctx context.Context, md *kafka.Metadata, topic string, partitions int) error {
 	if w.native() {
 		return nil
 	}

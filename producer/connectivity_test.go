@@ -27,13 +27,13 @@ func TestLeaderThatIsElsewhere(t *testing.T) {
 	}
 	t.Cleanup(c.Close)
 	for native, want := range map[bool]string{true: "", false: gone + ": connection refused"} {
-		o := Options{Brokers: there, isNative: native}
+		o := Options{Brokers: there, native: native}
 		a, err := newAdmin(o.common())
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := newWatcher("t", 1, false, a, newWay(&o), slog.New(slog.DiscardHandler), nil)
-		seen := w.once()
+		w := newWatcher("t", 1, false, a, newConnectivity(&o), slog.New(slog.DiscardHandler), nil)
+		seen := w.refreshNow()
 		a.close()
 		if seen.Err != nil || (seen.Leaders != nil) != (want != "") {
 			t.Errorf("native %v: %v, %v", native, seen.Err, seen.Leaders)
@@ -47,7 +47,7 @@ func TestLeaderThatIsElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.close()
-	if seen := newWatcher("t", 1, false, a, newWay(&o), slog.New(slog.DiscardHandler), nil).once(); seen.Err == nil || !strings.Contains(seen.Err.Error(), o.Brokers+": connection refused") {
+	if seen := newWatcher("t", 1, false, a, newConnectivity(&o), slog.New(slog.DiscardHandler), nil).refreshNow(); seen.Err == nil || !strings.Contains(seen.Err.Error(), o.Brokers+": connection refused") {
 		t.Errorf("%v", seen.Err)
 	}
 }

@@ -78,14 +78,14 @@ func (d *Discarder) pending() bool {
 
 // empty frees all that one ring holds.
 func (d *Discarder) empty(r *shard.Ring, index int) bool {
-	l := line{shard: index}
+	l := stream{shard: index}
 	moved := false
 	for {
 		b, ok := r.Next()
 		if !ok {
 			return moved
 		}
-		h := held{batch: b, end: uint64(b.Count)}
+		h := inflightBatch{batch: b, end: uint64(b.Count)}
 		d.stats.delivered(&l, uint64(b.Count))
 		d.stats.freed(&h)
 		r.Free(b.End)

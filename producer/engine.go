@@ -14,12 +14,12 @@ import (
 // seams are the engine's edges: the real ones in writer.go, the model's in
 // model_test.go.
 type seams struct {
-	open    func(t topicState, first []uint64) (backend.Client, error)
-	destroy func(backend.Client) <-chan struct{} // begins Destroy; closed when it has returned
-	topic   func() topicState                    // the newest look at the topic
-	look    func()                               // asks for a newer one
-	now     func() time.Duration                 // monotonic
-	die     func(error)                          // ends the process; the model notes a crash
+	open         func(t topicState, first []uint64) (backend.Client, error)
+	destroy      func(backend.Client) <-chan struct{} // begins Destroy; closed when it has returned
+	topic        func() topicState                    // the newest look at the topic
+	refreshTopic func()                               // asks for a newer one
+	now          func() time.Duration                 // monotonic
+	die          func(error)                          // ends the process; the model notes a crash
 }
 
 // engineConfig is what an engine is made with. The funcs are called on its
@@ -32,8 +32,8 @@ type engineConfig struct {
 	Traits        backend.Traits // of the clients that seams.open makes
 	Linger        time.Duration  // how long a record may wait for others; see hold
 	BatchSize     int            // bytes of a shard that end the waiting
-	Dead          *shard.Ring    // where letters of records set aside go
-	DeadLimit     func() int     // most bytes of a letter
+	DeadRing      *shard.Ring    // where letters of records set aside go
+	DeadLetterMax func() int     // most bytes of a letter
 	Keyed         bool           // records have keys (--key-field)
 	Compressed    bool           // compression.type: a record's size is not what Kafka sees
 	OnProgress    func()         // room was freed
@@ -46,11 +46,11 @@ type engineConfig struct {
 type state int32
 
 const (
-	rebuilding state = iota
-	running
-	settling
-	destroying
-	ended
+	stateRebuilding state = iota
+	stateRunning
+	stateSettling
+	stateDestroying
+	stateEnded
 )
 
 func (s state) String() string {
@@ -60,56 +60,56 @@ func (s state) String() string {
 const (
 	// rd_kafka_destroy joins librdkafka's threads, and one that looks up a name
 	// waits for the resolver: 25 s and more when name servers are away.
-	destroyTimeout = time.Minute
-	giveUpTimeout  = 10 * time.Second // from purging everything to not waiting for reports
-	purgeEvery     = 100 * time.Millisecond
-	backoffMin     = time.Second
-	healthy        = time.Minute // an instance that has run for so long is not in trouble
-	backoffMax     = 10 * time.Second
-	pollIdle       = time.Second
-	gather         = time.Millisecond
-	gatherRecords  = 2048                    // fewer in a round: let more come together first
-	look           = 1700 * time.Microsecond // at reports, while more come together
-	lookRarely     = 10 * time.Millisecond   // where no report is due, at how much has come
-	stalledAfter   = 10 * time.Second        // how long the oldest record waits for Kafka before that is a stall
-	relieved       = time.Second             // and when it is over
+	destroyTimeout   = time.Minute
+	giveUpTimeout    = 10 * time.Second // from purging everything to not waiting for reports
+	purgeEvery       = 100 * time.Millisecond
+	backoffMin       = time.Second
+	healthyAfter     = time.Minute // an instance that has run for so long is not in trouble
+	backoffMax       = 10 * time.Second
+	pollIdle         = time.Second
+	gatherFor        = time.Millisecond
+	gatherBelow      = 2048                    // fewer in a round: let more come together first
+	reportsEvery     = 1700 * time.Microsecond // at reports, while more come together
+	lingerCheckEvery = 10 * time.Millisecond   // where no report is due, at how much has come
+	stalledAfter     = 10 * time.Second        // how long the oldest record waits for Kafka before that is a stall
+	relievedAfter    = time.Second             // and when it is over
 )
 
 // engine carries the lines of one instance of the writer. Everything is its
 // goroutine's own but for the last block.
 type engine struct {
-	cfg    engineConfig
-	seams  seams
-	lines  []*line
-	stats  *stats
-	parker *shard.Parker
+	cfg     engineConfig
+	seams   seams
+	streams []*stream
+	stats   *stats
+	parker  *shard.Parker
 
-	state       state
-	client      backend.Client
-	limits      limits        // what refusals have taught beside the topic's settings
-	able        bool          // running: the client is ready
-	batchMax    int           // batch.size that the client was made with
-	since       time.Duration // when the state was entered
-	retryAt     time.Duration // rebuilding: not before
-	opened      time.Duration // when the last instance was made
-	backoff     time.Duration
-	lookedAt    uint64 // rebuilding: a look at the topic newer than this one is needed
-	failure     bool   // settling: something failed, so queues are purged
-	inflight    bool   // settling: requests under way were purged as well
-	lastPurge   time.Duration
-	gone        <-chan struct{}  // destroying: closed when it is done
-	quiet       bool             // the last round found nothing
-	stalled     bool             // a record has waited for longer than stalledAfter
-	heldUntil   time.Duration    // what has come since the last hand-over waits until then
-	full        bool             // feed: a window was full
-	freed       func(*held)      // stats.freed, bound once
-	down        bool             // the client said that no broker can be reached, and nothing was acked since
-	records     []backend.Record // scratch of feedRecords
-	recordMax   int              // feed: most bytes of a record and its key
-	needKey     bool             // feed: the topic takes no record without key
-	retriesSeen uint64           // retries in the last statistics
-	said        string           // the client's last warning
-	saidAt      time.Duration
+	state          state
+	client         backend.Client
+	limits         limits        // what refusals have taught beside the topic's settings
+	clientReady    bool          // running: the client is ready
+	batchMax       int           // batch.size that the client was made with
+	stateSince     time.Duration // when the state was entered
+	retryAt        time.Duration // rebuilding: not before
+	openedAt       time.Duration // when the last instance was made
+	backoff        time.Duration
+	topicSeen      uint64 // rebuilding: a look at the topic newer than this one is needed
+	failure        bool   // settling: something failed, so queues are purged
+	purgedInflight bool   // settling: requests under way were purged as well
+	lastPurge      time.Duration
+	destroyed      <-chan struct{}      // destroying: closed when it is done
+	quiet          bool                 // the last round found nothing
+	stalled        bool                 // a record has waited for longer than stalledAfter
+	lingerUntil    time.Duration        // what has come since the last hand-over waits until then
+	windowFull     bool                 // feed: a window was full
+	onFreed        func(*inflightBatch) // stats.freed, bound once
+	brokersDown    bool                 // the client said that no broker can be reached, and nothing was acked since
+	records        []backend.Record     // scratch of feedRecords
+	recordMax      int                  // feed: most bytes of a record and its key
+	needKey        bool                 // feed: the topic takes no record without key
+	retriesSeen    uint64               // retries in the last statistics
+	lastWarning    string               // the client's last warning
+	lastWarningAt  time.Duration
 
 	mu     sync.Mutex // held by wake, and while client changes: Wake must not meet Destroy
 	waking backend.Client
@@ -122,22 +122,22 @@ type engine struct {
 	done   chan struct{}
 }
 
-func newEngine(cfg engineConfig, s seams, lines []*line, st *stats) *engine {
+func newEngine(cfg engineConfig, s seams, streams []*stream, st *stats) *engine {
 	e := &engine{
-		cfg: cfg, seams: s, lines: lines, stats: st, freed: st.freed,
+		cfg: cfg, seams: s, streams: streams, stats: st, onFreed: st.freed,
 		records: make([]backend.Record, 0, backend.BatchMax),
 		poke:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	if lines[0].shard < 0 {
-		e.freed = func(*held) {} // delivery_seconds is about records
+	if streams[0].shard < 0 {
+		e.onFreed = func(*inflightBatch) {} // delivery_seconds is about records
 	}
 	e.parker = shard.NewParker(e.wake)
-	for _, l := range lines {
-		l.ring.Attach(e.parker)
+	for _, s := range streams {
+		s.ring.Attach(e.parker)
 	}
-	e.sick("starting")
+	e.setUnhealthy("starting")
 	return e
 }
 
@@ -160,7 +160,7 @@ func (e *engine) run() {
 	if e.cfg.Traits.OneThread {
 		runtime.LockOSThread()
 	}
-	for e.state != ended {
+	for e.state != stateEnded {
 		e.sleep(e.step())
 	}
 }
@@ -173,13 +173,13 @@ func (e *engine) step() time.Duration {
 	e.collect()
 	var idle time.Duration
 	switch e.state {
-	case rebuilding:
+	case stateRebuilding:
 		idle = e.stepRebuilding()
-	case running:
+	case stateRunning:
 		idle = e.stepRunning()
-	case settling:
+	case stateSettling:
 		idle = e.stepSettling()
-	case destroying:
+	case stateDestroying:
 		idle = e.stepDestroying()
 	}
 	if e.client != nil {
@@ -192,10 +192,10 @@ func (e *engine) step() time.Duration {
 // the engine only while it is parked, and it parks only for long waits: under load
 // a wake a batch would cost more than the milliseconds it saves.
 func (e *engine) sleep(d time.Duration) {
-	if e.state == ended {
+	if e.state == stateEnded {
 		return
 	}
-	if e.state == running && d >= pollIdle {
+	if e.state == stateRunning && d >= pollIdle {
 		e.parker.Park()
 		defer e.parker.Unpark()
 		if e.pending() {
@@ -203,7 +203,7 @@ func (e *engine) sleep(d time.Duration) {
 		}
 	}
 	if e.client != nil {
-		if e.cfg.Traits.ReportsByPartition && e.state == running && d > 0 && d < pollIdle {
+		if e.cfg.Traits.ReportsByPartition && e.state == stateRunning && d > 0 && d < pollIdle {
 			// To poll meanwhile would be to wake for every partition's reports. Where records come one by
 			// one, that costs more than all else that is done for them.
 			time.Sleep(d)
@@ -216,71 +216,71 @@ func (e *engine) sleep(d time.Duration) {
 	defer t.Stop()
 	select {
 	case <-e.poke:
-	case <-e.gone:
+	case <-e.destroyed:
 	case <-t.C:
 	}
 }
 
 // pending tells whether a ring has a batch that the window would let through.
 func (e *engine) pending() bool {
-	for _, l := range e.lines {
-		if l.cur == len(l.held) && l.ring.Pending() {
+	for _, s := range e.streams {
+		if s.cur == len(s.inflight) && s.ring.Pending() {
 			return true
 		}
 	}
-	return e.empty() // closed meanwhile
+	return e.drained() // closed meanwhile
 }
 
 // collect takes what the reports said since the last time: acked moves, batches
 // are freed, a failure is noted.
 func (e *engine) collect() {
-	freed, oldest, stuck := false, int64(0), e.lines[0]
-	letters := uint64(0)
-	if e.cfg.Dead != nil {
-		letters = e.cfg.Dead.Acked()
+	freed, oldest, oldestStream := false, int64(0), e.streams[0]
+	deadLetters := uint64(0)
+	if e.cfg.DeadRing != nil {
+		deadLetters = e.cfg.DeadRing.Acked()
 	}
-	var failed *line
+	var failed *stream
 	code := 0
-	for _, l := range e.lines {
+	for _, s := range e.streams {
 		if e.client != nil {
-			t := e.client.Progress(l.id)
-			if t.Acked > l.acked {
-				e.stats.delivered(l, t.Acked-l.acked)
-				l.acked, l.inARow, l.stopped = t.Acked, 0, false
-				e.down = false
-				if l.trouble > 0 && l.acked >= l.trouble {
-					l.trouble = 0
-					e.calm()
+			t := e.client.Progress(s.id)
+			if t.Acked > s.acked {
+				e.stats.delivered(s, t.Acked-s.acked)
+				s.acked, s.asideStreak, s.tooManyAside = t.Acked, 0, false
+				e.brokersDown = false
+				if s.failedEnd > 0 && s.acked >= s.failedEnd {
+					s.failedEnd = 0
+					e.endBackoff()
 				}
-				if e.state == running && e.able {
-					e.well()
+				if e.state == stateRunning && e.clientReady {
+					e.setHealthy()
 				}
 			}
 			if failed == nil {
 				switch {
 				case t.Failed != backend.None:
-					failed, code = l, t.Err
-				case t.Beyond > 0 && t.Reports == l.sent-l.base:
-					failed, code = l, backend.ErrInconsistent // all reported, and the run has a hole
+					failed, code = s, t.Err
+				case t.Beyond > 0 && t.Reports == s.sent-s.base:
+					failed, code = s, backend.ErrInconsistent // all reported, and the run has a hole
 				}
 			}
 		}
-		if l.free(letters, e.freed) {
+		if s.free(deadLetters, e.onFreed) {
 			freed = true
 		}
-		if len(l.held) > 0 && (oldest == 0 || l.held[0].batch.Taken < oldest) {
-			oldest, stuck = l.held[0].batch.Taken, l
+		if len(s.inflight) > 0 && (oldest == 0 || s.inflight[0].batch.Taken < oldest) {
+			oldest, oldestStream = s.inflight[0].batch.Taken, s
 		}
 	}
 	e.oldest.Store(oldest)
-	e.relief(oldest, stuck)
+	e.checkStall(oldest, oldestStream)
 	if freed && e.cfg.OnProgress != nil {
 		e.cfg.OnProgress()
 	}
 	if e.client == nil {
 		return
 	}
-	if e.state == running || e.state == settling && !e.failure {
+	if e.state == stateRunning || e.state == stateSettling && !e.failure {
 		if failed != nil {
 			e.fail(code, failed)
 		} else if c := e.client.Fatal(); c != 0 {
@@ -296,54 +296,54 @@ func (e *engine) stepRunning() time.Duration {
 	}
 	if t := e.topic(); t.batchMax() < e.batchMax {
 		e.log().Warn("topic's max.message.bytes fell, starting the writer anew", "topic", t.Name, "limit", t.Limit)
-		e.enter(settling)
+		e.enter(stateSettling)
 		return 0
 	}
-	if rest := e.hold(); rest > 0 {
+	if rest := e.lingerLeft(); rest > 0 {
 		return rest
 	}
-	n, again := e.feed()
-	if e.state != running {
+	n, blocked := e.handOver()
+	if e.state != stateRunning {
 		return 0
 	}
 	e.client.Send()
-	if e.backoff > 0 && e.seams.now()-e.since > healthy {
-		for _, l := range e.lines {
-			l.trouble = 0
+	if e.backoff > 0 && e.seams.now()-e.stateSince > healthyAfter {
+		for _, s := range e.streams {
+			s.failedEnd = 0
 		}
-		e.calm()
+		e.endBackoff()
 	}
-	e.reach()
-	if e.able && e.nothingHeld() {
-		e.well() // what was in the way has been set aside
+	e.checkReady()
+	if e.clientReady && e.nothingInflight() {
+		e.setHealthy() // what was in the way has been set aside
 	}
-	for _, l := range e.lines {
-		if l.stopped {
-			e.sick("shard " + l.ring.Name() + ": too many records in a row are refused by the topic; see its max.message.bytes and cleanup.policy")
+	for _, s := range e.streams {
+		if s.tooManyAside {
+			e.setUnhealthy("shard " + s.ring.Name() + ": too many records in a row are refused by the topic; see its max.message.bytes and cleanup.policy")
 		}
 	}
-	if n == 0 && e.empty() {
-		e.enter(settling)
+	if n == 0 && e.drained() {
+		e.enter(stateSettling)
 		return 0
 	}
 	switch {
-	case n >= gatherRecords:
+	case n >= gatherBelow:
 		e.quiet = false
 		return 0
-	case n > 0 || again || !e.quiet:
-		e.quiet = n == 0 && !again
-		if n > 0 && !again && !e.full {
-			e.heldUntil = e.seams.now() + e.cfg.Linger
+	case n > 0 || blocked || !e.quiet:
+		e.quiet = n == 0 && !blocked
+		if n > 0 && !blocked && !e.windowFull {
+			e.lingerUntil = e.seams.now() + e.cfg.Linger
 		}
-		return max(gather, e.hold())
+		return max(gatherFor, e.lingerLeft())
 	}
 	return pollIdle
 }
 
 // empty tells whether every ring is closed and all of it is in Kafka.
-func (e *engine) empty() bool {
-	for _, l := range e.lines {
-		if !l.idle() || !l.ring.Drained() {
+func (e *engine) drained() bool {
+	for _, s := range e.streams {
+		if !s.idle() || !s.ring.Drained() {
 			return false
 		}
 	}
@@ -352,7 +352,7 @@ func (e *engine) empty() bool {
 
 // enter changes the state.
 func (e *engine) enter(s state) {
-	e.state, e.since = s, e.seams.now()
+	e.state, e.stateSince = s, e.seams.now()
 	e.quiet = false
 }
 

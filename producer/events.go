@@ -16,11 +16,11 @@ func (e *engine) events() {
 	for _, ev := range events {
 		switch {
 		case ev.Code == backend.ErrAllBrokersDown:
-			if !e.down {
+			if !e.brokersDown {
 				e.log().Warn("no broker can be reached; clients wait", "cause", ev.Text)
 			}
-			e.down = true
-			e.seams.look() // the look tells readiness
+			e.brokersDown = true
+			e.seams.refreshTopic() // the look tells readiness
 		case ev.Code == backend.ErrTransport || ev.Code == backend.ErrResolve || ev.Code == backend.ErrFatal:
 			// Told by a log line, or by fail, as well.
 		case ev.Code != 0:
@@ -29,7 +29,7 @@ func (e *engine) events() {
 			// Said at every start; why it is on stands in properties.go.
 		default:
 			if e.log().Log(context.Background(), slogLevel(ev.Level), e.cfg.Traits.Name, "text", ev.Text); slogLevel(ev.Level) >= slog.LevelWarn {
-				e.said, e.saidAt = ev.Text, e.seams.now()
+				e.lastWarning, e.lastWarningAt = ev.Text, e.seams.now()
 			}
 		}
 	}

@@ -11,20 +11,20 @@ import (
 
 // TestLookBeforeTheNextInstance: what the topic was like before a failure says nothing; somebody may
 // just have changed it.
-func TestLookBeforeTheNextInstance(t *testing.T) {
+func TestRefreshBeforeTheNextInstance(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 1)
 	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
-	looks := h.looks
+	looks := h.refreshes
 	for range 100 {
 		h.e.step()
 		h.clock += time.Second
 	}
-	if h.e.state != rebuilding || len(h.opened) != 1 || h.looks == looks {
-		t.Errorf("%v, %d instances, %d looks asked for, and nobody has looked", h.e.state, len(h.opened), h.looks-looks)
+	if h.e.state != stateRebuilding || len(h.opened) != 1 || h.refreshes == looks {
+		t.Errorf("%v, %d instances, %d looks asked for, and nobody has looked", h.e.state, len(h.opened), h.refreshes-looks)
 	}
-	h.topic.Look++
-	if steps(h.e, 3); h.e.state != running {
+	h.topic.Refresh++
+	if steps(h.e, 3); h.e.state != stateRunning {
 		t.Errorf("%v once somebody has", h.e.state)
 	}
 }
@@ -35,10 +35,10 @@ func TestSettling(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 7)
 	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
-	h.c.tracks[0].Reports = 3
+	h.c.progress[0].Reports = 3
 	h.e.step()
 	begun, c := h.clock, h.c
-	for ; h.e.state == settling; h.clock += 10 * time.Millisecond {
+	for ; h.e.state == stateSettling; h.clock += 10 * time.Millisecond {
 		h.e.step()
 		switch waited := h.clock - begun; {
 		case waited > time.Hour:
@@ -63,7 +63,7 @@ func TestSettling(t *testing.T) {
 		t.Errorf("%d rebuilds", s.Rebuilds)
 	}
 	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
-	h.c.tracks[0].Reports = 0
+	h.c.progress[0].Reports = 0
 	if h.e.step(); slices.Contains(h.c.purges, true) {
 		t.Error("the next failure gives requests under way up at once")
 	}
@@ -76,7 +76,7 @@ func TestQuietSettlingHasItsTime(t *testing.T) {
 	h.push(0, 1)
 	h.topic.Limit -= 1000
 	for begun := h.clock; h.clock-begun <= h.e.cfg.SettleTimeout; h.clock += time.Second {
-		if h.e.step(); len(h.c.purges) > 0 || h.e.state != settling {
+		if h.e.step(); len(h.c.purges) > 0 || h.e.state != stateSettling {
 			t.Fatalf("%v after %v, purges %v", h.e.state, h.clock-begun, h.c.purges)
 		}
 	}
@@ -98,10 +98,10 @@ func TestQuietReplacementIsNoFailure(t *testing.T) {
 	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	h.renewed()
 	h.topic.Limit -= 1000
-	if steps(h.e, 5); h.e.state != settling || len(h.c.purges) > 0 {
+	if steps(h.e, 5); h.e.state != stateSettling || len(h.c.purges) > 0 {
 		t.Errorf("%v, purges %v", h.e.state, h.c.purges)
 	}
-	h.c.tracks[0].Acked, h.c.tracks[0].Reports = h.c.next[0], h.c.next[0]-h.c.first[0]
+	h.c.progress[0].Acked, h.c.progress[0].Reports = h.c.next[0], h.c.next[0]-h.c.first[0]
 	h.renewed()
 	if s := h.stats(); s.Rebuilds != 1 || s.Delivered != 1 {
 		t.Errorf("%+v", s)
@@ -130,11 +130,11 @@ func TestFatalWithoutRecords(t *testing.T) {
 func TestHole(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 10)
-	h.c.tracks[0] = backend.Progress{Acked: 4, Failed: backend.None, Reports: 9, Beyond: 5}
-	if steps(h.e, 5); h.e.state != running {
+	h.c.progress[0] = backend.Progress{Acked: 4, Failed: backend.None, Reports: 9, Beyond: 5}
+	if steps(h.e, 5); h.e.state != stateRunning {
 		t.Fatalf("%v before all are reported", h.e.state)
 	}
-	h.c.tracks[0].Reports = 10
+	h.c.progress[0].Reports = 10
 	h.renewed()
 	if s := h.stats(); s.PossibleDuplicates != 5 || h.c.first[0] != 4 || s.Delivered != 4 {
 		t.Errorf("%+v, goes on at %d; want 5 possible duplicates, and the fifth record", s, h.c.first[0])
@@ -146,7 +146,7 @@ func TestStoppedCountsNoDuplicates(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 5)
 	h.e.abort.Store(true)
-	h.until(ended)
+	h.until(stateEnded)
 	if s := h.stats(); s.PossibleDuplicates != 0 {
 		t.Errorf("%d possible duplicates", s.PossibleDuplicates)
 	}
@@ -154,7 +154,7 @@ func TestStoppedCountsNoDuplicates(t *testing.T) {
 
 // TestBlame: a record is set aside when two instances in a row say of it, and not of its neighbours,
 // that it is invalid. Shards may share the batch that a broker looked at.
-func TestBlame(t *testing.T) {
+func TestFailureIsNoted(t *testing.T) {
 	for name, c := range map[string]struct {
 		report backend.Progress // of the line with the marks
 		others int              // marks in the other line of the partition
@@ -183,8 +183,8 @@ func TestBlame(t *testing.T) {
 				h.c.fails(1, backend.ErrInvalidRecord, backend.Progress{Invalids: c.others})
 				if !c.well {
 					h.topic.Err = errors.New("compacted by mistake")
-					h.until(rebuilding)
-					h.topic.Look++
+					h.until(stateRebuilding)
+					h.topic.Refresh++
 					h.e.step()
 					h.topic.Err = nil
 				}
@@ -207,17 +207,17 @@ func TestBackoffIsWaitedFor(t *testing.T) {
 	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
 	h.renewed()
 	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
-	h.until(rebuilding)
-	h.topic.Look++
-	if wait := h.e.step(); wait <= 0 || h.e.state != rebuilding {
+	h.until(stateRebuilding)
+	h.topic.Refresh++
+	if wait := h.e.step(); wait <= 0 || h.e.state != stateRebuilding {
 		t.Fatalf("%v, %v to wait", h.e.state, wait)
 	}
 	h.clock = h.e.retryAt - 1
-	if wait := h.e.step(); wait != 1 || h.e.state != rebuilding {
+	if wait := h.e.step(); wait != 1 || h.e.state != stateRebuilding {
 		t.Errorf("%v, %v to wait before it is over", h.e.state, wait)
 	}
 	h.clock++
-	if steps(h.e, 2); h.e.state != running {
+	if steps(h.e, 2); h.e.state != stateRunning {
 		t.Errorf("%v when it is over", h.e.state)
 	}
 }
@@ -229,7 +229,7 @@ func TestTroubleIsOverBehindIt(t *testing.T) {
 	h.push(0, 10)
 	h.push(1, 10)
 	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
-	h.c.tracks[0].Failed = 5
+	h.c.progress[0].Failed = 5
 	h.c.fails(1, backend.ErrPurged, backend.Progress{})
 	h.renewed()
 	for _, acked := range []struct {
@@ -237,7 +237,7 @@ func TestTroubleIsOverBehindIt(t *testing.T) {
 		number uint64
 		over   bool
 	}{{1, 10, false}, {0, 4, false}, {0, 5, false}, {0, 6, true}} {
-		h.c.tracks[acked.line].Acked = acked.number
+		h.c.progress[acked.line].Acked = acked.number
 		if h.e.step(); (h.e.backoff == 0) != acked.over {
 			t.Errorf("shard %d: %d in Kafka, back-off %v", acked.line, acked.number, h.e.backoff)
 		}
@@ -249,16 +249,16 @@ func TestTroubleInTwoShards(t *testing.T) {
 	h := newHands(t, 2)
 	h.push(0, 1)
 	h.push(1, 1)
-	for _, line := range []int{0, 1} { // one after the other
-		h.c.fails(line, backend.ErrInvalidRecord, backend.Progress{})
-		h.c.tracks[1-line].Reports = 1
+	for _, stream := range []int{0, 1} { // one after the other
+		h.c.fails(stream, backend.ErrInvalidRecord, backend.Progress{})
+		h.c.progress[1-stream].Reports = 1
 		h.renewed()
 	}
-	for _, line := range []int{1, 0} {
+	for _, stream := range []int{1, 0} {
 		if h.e.backoff == 0 {
-			t.Errorf("over before shard %d is", line)
+			t.Errorf("over before shard %d is", stream)
 		}
-		h.c.acks(line)
+		h.c.acks(stream)
 		h.e.step()
 	}
 	if h.e.backoff != 0 {
@@ -271,18 +271,18 @@ func TestBadTopicGetsNoInstance(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 1)
 	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
-	h.until(rebuilding)
+	h.until(stateRebuilding)
 	h.topic.Err = ErrTopic
 	for range 50 {
 		h.e.step()
-		h.topic.Look++
+		h.topic.Refresh++
 		h.clock += time.Second
 	}
-	if h.e.state != rebuilding || len(h.opened) != 1 || h.e.health.Load() == nil {
+	if h.e.state != stateRebuilding || len(h.opened) != 1 || h.e.health.Load() == nil {
 		t.Errorf("%v, %d instances, healthy %v", h.e.state, len(h.opened), h.e.health.Load() == nil)
 	}
 	h.e.abort.Store(true)
-	if h.e.step(); h.e.state != ended {
+	if h.e.step(); h.e.state != stateEnded {
 		t.Errorf("%v after the order to stop", h.e.state)
 	}
 }
@@ -294,7 +294,7 @@ func TestDestroyed(t *testing.T) {
 	h.push(0, 1)
 	h.gone = make(chan struct{})
 	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
-	h.until(destroying)
+	h.until(stateDestroying)
 	wakes := h.c.wakes
 	if h.e.wake(); h.c.wakes != wakes {
 		t.Error("an instance is woken while it is destroyed")
@@ -306,7 +306,7 @@ func TestDestroyed(t *testing.T) {
 		t.Errorf("ends the process too soon: %v", died)
 	}
 	h.clock += time.Second
-	if h.e.step(); died == nil || h.e.state != ended {
+	if h.e.step(); died == nil || h.e.state != stateEnded {
 		t.Errorf("%v, and the process goes on", h.e.state)
 	}
 }

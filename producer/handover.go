@@ -9,93 +9,93 @@ import (
 // asideInARow is how many records of one line are set aside without an ok report
 // between them. More than that is no matter of single records (a limit set too
 // low by mistake, say), and throwing away everything that comes is no answer.
-const asideInARow = 100
+const asideStreakMax = 100
 
 // step answers of next: what the cursor stands at.
 type found int
 
 const (
-	nothing found = iota // no batch, or the window is full
-	record               // a record to hand over
-	blocked              // a record to set aside, and no room for its letter yet
+	foundNothing found = iota // no batch, or the window is full
+	foundRecord               // a record to hand over
+	foundBlocked              // a record to set aside, and no room for its letter yet
 )
 
 // feed hands over what the lines hold, as far as their windows go. It answers the
 // number of records, and whether something had to be left that will not announce
 // itself (the dead ring was full), so that the engine looks again soon.
-func (e *engine) feed() (records int, again bool) {
+func (e *engine) handOver() (records int, blocked bool) {
 	t := e.topic()
-	e.recordMax, e.needKey, e.full = min(t.recordMax(), e.limits.record(t, e.seams.now())), t.Compacted && e.cfg.Keyed, false
-	if e.lines[0].shard < 0 {
-		e.recordMax = min(e.recordMax, e.limits.letter(t))
+	e.recordMax, e.needKey, e.windowFull = min(t.recordMax(), e.limits.record(t, e.seams.now())), t.Compacted && e.cfg.Keyed, false
+	if e.streams[0].shard < 0 {
+		e.recordMax = min(e.recordMax, e.limits.deadLetter(t))
 	}
-	for _, l := range e.lines {
-		for e.state == running {
-			n, f := 0, nothing
-			if l.shard < 0 {
-				n, f = e.feedLetters(l)
+	for _, s := range e.streams {
+		for e.state == stateRunning {
+			n, f := 0, foundNothing
+			if s.shard < 0 {
+				n, f = e.handOverDeadLetters(s)
 			} else {
-				n, f = e.feedRecords(l)
+				n, f = e.handOverRecords(s)
 			}
 			records += n
-			again = again || f == blocked
+			blocked = blocked || f == foundBlocked
 			if n < backend.BatchMax {
 				break
 			}
 		}
 	}
-	return records, again
+	return records, blocked
 }
 
 // feedRecords hands over at most backend.BatchMax records of l in one call.
-func (e *engine) feedRecords(l *line) (int, found) {
+func (e *engine) handOverRecords(s *stream) (int, found) {
 	e.records = e.records[:0]
-	f := nothing
+	f := foundNothing
 	for len(e.records) < backend.BatchMax {
-		e.gatherPlain(l)
+		e.gatherPlain(s)
 		if len(e.records) == backend.BatchMax {
 			break
 		}
 		var rec shard.Record
-		rec, f = e.next(l, l.sent+uint64(len(e.records)))
-		if f != record {
+		rec, f = e.nextRecord(s, s.sent+uint64(len(e.records)))
+		if f != foundRecord {
 			break
 		}
 		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta})
 	}
-	return e.handOver(l), f
+	return e.produce(s), f
 }
 
 // gatherPlain appends the records under the cursor for as long as next would only
 // answer "record": to the batch's end at most, and to the first that is too large.
-func (e *engine) gatherPlain(l *line) {
-	if l.cur == len(l.held) || e.needKey || len(l.blamed) > 0 {
+func (e *engine) gatherPlain(s *stream) {
+	if s.cur == len(s.inflight) || e.needKey || len(s.markedTwice) > 0 {
 		return
 	}
-	h := &l.held[l.cur]
+	h := &s.inflight[s.cur]
 	if !h.entered || len(h.aside) > 0 {
 		return
 	}
-	under := l.sent + uint64(len(e.records)) - l.acked
-	room := min(backend.BatchMax-len(e.records), h.batch.Count-l.at.Index, e.cfg.WindowRecords-int(under))
-	at := l.at
+	under := s.sent + uint64(len(e.records)) - s.acked
+	room := min(backend.BatchMax-len(e.records), h.batch.Count-s.at.Index, e.cfg.WindowRecords-int(under))
+	at := s.at
 	for range room {
-		l.at = at
+		s.at = at
 		rec := h.batch.Next(&at)
 		if len(rec.Value)+len(rec.Meta) > e.recordMax {
 			return
 		}
 		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta})
 	}
-	l.at = at
+	s.at = at
 }
 
 // feedLetters hands over at most backend.BatchMax dead letters, one by one: they have
 // headers, which librdkafka's batch call does not know.
-func (e *engine) feedLetters(l *line) (int, found) {
+func (e *engine) handOverDeadLetters(s *stream) (int, found) {
 	for n := range backend.BatchMax {
-		rec, f := e.next(l, l.sent)
-		if f != record {
+		rec, f := e.nextRecord(s, s.sent)
+		if f != foundRecord {
 			return n, f
 		}
 		m := shard.ParseLetterMeta(rec.Meta)
@@ -106,119 +106,119 @@ func (e *engine) feedLetters(l *line) (int, found) {
 			}
 			value = value[:e.recordMax]
 		}
-		code := e.client.ProduceDeadLetter(l.id, l.partition, l.sent, value,
+		code := e.client.ProduceDeadLetter(s.id, s.partition, s.sent, value,
 			backend.DeadLetter{Reason: m.Reason, Remote: m.Remote, Truncated: m.Truncated})
-		l.sent++
+		s.sent++
 		if code != 0 {
-			l.seek(l.sent - 1)
-			e.notTaken(l, code)
-			return n, nothing
+			s.seek(s.sent - 1)
+			e.notTaken(s, code)
+			return n, foundNothing
 		}
 	}
-	return backend.BatchMax, record
+	return backend.BatchMax, foundRecord
 }
 
 // next answers the record under the cursor, which gets number n, and moves on.
 // Records that Kafka cannot take are set aside on the way.
-func (e *engine) next(l *line, n uint64) (shard.Record, found) {
+func (e *engine) nextRecord(s *stream, n uint64) (shard.Record, found) {
 	for {
-		if n-l.acked >= uint64(e.cfg.WindowRecords) {
-			e.full = true
-			return shard.Record{}, nothing
+		if n-s.acked >= uint64(e.cfg.WindowRecords) {
+			e.windowFull = true
+			return shard.Record{}, foundNothing
 		}
-		h := l.current()
+		h := s.current()
 		if h == nil {
-			return shard.Record{}, nothing
+			return shard.Record{}, foundNothing
 		}
 		if !h.entered {
-			if l.bytes > 0 && l.bytes+h.batch.Bytes() > e.cfg.WindowBytes {
-				e.full = true
-				return shard.Record{}, nothing
+			if s.bytes > 0 && s.bytes+h.batch.Bytes() > e.cfg.WindowBytes {
+				e.windowFull = true
+				return shard.Record{}, foundNothing
 			}
-			l.enter(h, n)
+			s.enter(h, n)
 		}
-		if l.at.Index == h.batch.Count {
-			l.leave(h, n)
+		if s.at.Index == h.batch.Count {
+			s.leave(h, n)
 			continue
 		}
-		at := l.at
+		at := s.at
 		rec := h.batch.Next(&at)
-		if len(h.aside) == 0 || !h.isAside(l.at.Index) {
-			if !e.refused(l, rec, n) {
-				l.at = at
-				return rec, record
+		if len(h.aside) == 0 || !h.isAside(s.at.Index) {
+			if !e.isRefused(s, rec, n) {
+				s.at = at
+				return rec, foundRecord
 			}
-			if !e.setAside(l, h, rec, n) {
-				return shard.Record{}, blocked
+			if !e.setAside(s, h, rec, n) {
+				return shard.Record{}, foundBlocked
 			}
 		}
-		l.at = at
+		s.at = at
 	}
 }
 
 // handOver passes e.records to the client. From here until their reports the bytes
 // belong to both: librdkafka reads them, nobody writes them.
-func (e *engine) handOver(l *line) int {
+func (e *engine) produce(s *stream) int {
 	if len(e.records) == 0 {
 		return 0
 	}
-	taken, code := e.client.Produce(l.id, l.partition, l.sent, e.records)
+	taken, code := e.client.Produce(s.id, s.partition, s.sent, e.records)
 	if invariant.Enabled {
 		invariant.Check(taken >= 0 && taken <= len(e.records), "%d of %d records taken", taken, len(e.records))
 	}
-	want := l.sent + uint64(len(e.records))
-	l.sent += uint64(taken)
-	if l.sent < want {
-		n := l.sent
-		l.sent = want
-		l.seek(n)
-		e.notTaken(l, code)
+	want := s.sent + uint64(len(e.records))
+	s.sent += uint64(taken)
+	if s.sent < want {
+		n := s.sent
+		s.sent = want
+		s.seek(n)
+		e.notTaken(s, code)
 	}
 	return taken
 }
 
 // notTaken is the client's refusal to take a record. A full queue passes: the
 // reports that empty it wake the engine. Everything else is a failure.
-func (e *engine) notTaken(l *line, code int) {
+func (e *engine) notTaken(s *stream, code int) {
 	if code == backend.ErrQueueFull {
-		e.full = true
+		e.windowFull = true
 		return
 	}
-	e.fail(code, l)
+	e.fail(code, s)
 }
 
 // refused tells whether record n of l is one that Kafka cannot take: over the
 // topic's limit, without key where the topic is compacted, or marked by the broker
 // twice. A letter is never refused: an ack may wait for it.
-func (e *engine) refused(l *line, rec shard.Record, n uint64) bool {
-	if l.shard < 0 {
+func (e *engine) isRefused(s *stream, rec shard.Record, n uint64) bool {
+	if s.shard < 0 {
 		return false
 	}
-	return len(rec.Value)+len(rec.Meta) > e.recordMax || e.needKey && rec.Meta == nil || l.isBlamed(n)
+	return len(rec.Value)+len(rec.Meta) > e.recordMax || e.needKey && rec.Meta == nil || s.mustSetAside(n)
 }
 
 // setAside takes the record under the cursor out of the line: its letter goes to
 // the dead ring, its client is told, and number n goes to the next one. It answers
 // false if the dead ring has no room yet, or if too many in a row were set aside.
-func (e *engine) setAside(l *line, h *held, rec shard.Record, n uint64) bool {
-	if l.inARow >= asideInARow {
-		if l.isBlamed(n) {
-			l.blamed = nil // sent again: the broker's verdict stands, and is waited for
+func (e *engine) setAside(s *stream, h *inflightBatch, rec shard.Record, n uint64) bool {
+	if s.asideStreak >= asideStreakMax {
+		if s.mustSetAside(n) {
+			s.markedTwice = nil // sent again: the broker's verdict stands, and is waited for
 		}
-		l.stopped = true
+		s.tooManyAside = true
 		return false
 	}
-	if dead := e.cfg.Dead; dead != nil {
-		end, ok := e.letter(dead, h, rec)
+	if dead := e.cfg.DeadRing; dead != nil {
+		end, ok := e.publishDeadLetter(dead, h, rec)
 		if !ok {
 			return false
 		}
-		h.letter = end
+		h.deadLetterEnd = end
 	}
-	l.acquit(n)
-	h.aside = append(h.aside, int32(l.at.Index))
-	l.inARow++
-	e.stats.setAside(l)
+	s.renumberMarks(n)
+	h.aside = append(h.aside, int32(s.at.Index))
+	s.asideStreak++
+	e.stats.setAside(s)
 	if e.cfg.OnRefused != nil {
 		e.cfg.OnRefused(h.batch.Conn, rec.Ordinal)
 	}
@@ -226,13 +226,13 @@ func (e *engine) setAside(l *line, h *held, rec shard.Record, n uint64) bool {
 }
 
 // letter publishes a dead letter and answers its end in the dead ring.
-func (e *engine) letter(dead *shard.Ring, h *held, rec shard.Record) (uint64, bool) {
+func (e *engine) publishDeadLetter(dead *shard.Ring, h *inflightBatch, rec shard.Record) (uint64, bool) {
 	remote := ""
 	if e.cfg.RemoteOf != nil {
 		remote = e.cfg.RemoteOf(h.batch.Conn)
 	}
 	value, truncated := rec.Value, 0
-	if most := min(e.cfg.DeadLimit(), dead.MaxBatchBytes()-1024); len(value) > most {
+	if most := min(e.cfg.DeadLetterMax(), dead.MaxBatchBytes()-1024); len(value) > most {
 		value, truncated = value[:max(most, 0)], len(value)
 	}
 	meta := shard.AppendLetterMeta(nil, reasonRefused, remote, truncated)

@@ -12,7 +12,7 @@ import (
 // withDead gives the engine a ring for dead letters.
 func (h *hands) withDead(bytes, limit int) *shard.Ring {
 	ring := anyRing(h.t, bytes)
-	h.e.cfg.Dead, h.e.cfg.DeadLimit = ring, func() int { return limit }
+	h.e.cfg.DeadRing, h.e.cfg.DeadLetterMax = ring, func() int { return limit }
 	return ring
 }
 
@@ -25,9 +25,9 @@ func TestNothingBehindARefusal(t *testing.T) {
 	put(t, h.rings[0], 3, 100, nil)
 	put(t, h.rings[1], 3, 100, nil)
 	seen := 0
-	h.e.seams.look = func() { seen, c.most = c.sends, 100 } // it would take the next ones
+	h.e.seams.refreshTopic = func() { seen, c.most = c.sends, 100 } // it would take the next ones
 	h.e.step()
-	if len(c.values) > 0 || c.sends > seen || h.e.state == running {
+	if len(c.values) > 0 || c.sends > seen || h.e.state == stateRunning {
 		t.Errorf("%d records handed over behind a refusal, %v", len(c.values), h.e.state)
 	}
 }
@@ -123,23 +123,23 @@ func TestQueueFull(t *testing.T) {
 
 // TestLetterThatFindsNoRoom: is handed over again, and a letter that is cut a second time says how
 // long its record was at first.
-func TestLetterThatFindsNoRoom(t *testing.T) {
+func TestDeadLetterThatFindsNoRoom(t *testing.T) {
 	h := newHands(t, 0)
 	h.topic.Limit = 1000 + recordSlack
 	h.renewed()
 	h.c.most, h.c.code = 0, backend.ErrQueueFull
 	put(t, h.rings[0], 1, 5000, shard.AppendLetterMeta(nil, "too_large", "remote", 70_000))
-	if steps(h.e, 3); len(h.c.values) != 0 || h.e.state != running {
+	if steps(h.e, 3); len(h.c.values) != 0 || h.e.state != stateRunning {
 		t.Fatalf("%d handed over, %v", len(h.c.values), h.e.state)
 	}
 	h.c.most = 1
 	steps(h.e, 3)
-	if want := (backend.DeadLetter{Reason: "too_large", Remote: "remote", Truncated: 70_000}); h.c.letter != want || len(h.c.values) != 1 || len(h.c.values[0]) != 1000 {
-		t.Errorf("%d letters: %+v, want %+v", len(h.c.values), h.c.letter, want)
+	if want := (backend.DeadLetter{Reason: "too_large", Remote: "remote", Truncated: 70_000}); h.c.deadLetter != want || len(h.c.values) != 1 || len(h.c.values[0]) != 1000 {
+		t.Errorf("%d letters: %+v, want %+v", len(h.c.values), h.c.deadLetter, want)
 	}
 	h.c.acks(0)
 	h.e.step()
-	if s := h.stats(); s.Letters != 1 || s.Delivered != 0 || h.rings[0].Used() != 0 {
+	if s := h.stats(); s.DeadLetters != 1 || s.Delivered != 0 || h.rings[0].Used() != 0 {
 		t.Errorf("%+v, %d bytes used", s, h.rings[0].Used())
 	}
 	for i := range h.e.stats.buckets {
@@ -151,7 +151,7 @@ func TestLetterThatFindsNoRoom(t *testing.T) {
 
 // TestLetterOfARefusedRecord: says whose record it was, why it was refused, and how long it was; it is
 // cut to what its topic takes and its ring has room for.
-func TestLetterOfARefusedRecord(t *testing.T) {
+func TestDeadLetterOfARefusedRecord(t *testing.T) {
 	for _, c := range []struct{ bytes, limit, cut int }{
 		{64 << 10, 1 << 20, 64<<10/2 - 1024}, // the ring is what is small
 		{1 << 20, 700, 700},
@@ -198,7 +198,7 @@ func TestLetterOfARefusedRecord(t *testing.T) {
 
 // TestLettersWaitForRoom: a record whose letter finds none stays, and with it its shard; other shards
 // go on, and the engine looks again soon.
-func TestLettersWaitForRoom(t *testing.T) {
+func TestDeadLettersWaitForRoom(t *testing.T) {
 	h := newHands(t, 2)
 	h.e.cfg.Linger, h.e.cfg.BatchSize = time.Hour, 1<<20
 	dead := h.withDead(64<<10, 1<<20)
@@ -209,7 +209,7 @@ func TestLettersWaitForRoom(t *testing.T) {
 	put(t, h.rings[1], 1, 100, nil)
 	h.topic.Limit = 100_000
 	rest := h.e.step()
-	if rest > gather || len(h.c.values) != 1 || len(h.refused) != 0 {
+	if rest > gatherFor || len(h.c.values) != 1 || len(h.refused) != 0 {
 		t.Errorf("rests %v, %d handed over, %d refused", rest, len(h.c.values), len(h.refused))
 	}
 	put(t, h.rings[1], 1, 100, nil)
@@ -229,7 +229,7 @@ func TestAsideInARow(t *testing.T) {
 	h := newHands(t, 1)
 	h.topic.Limit = 100_000
 	for range 3 {
-		for range asideInARow / 2 {
+		for range asideStreakMax / 2 {
 			put(t, h.rings[0], 1, 100_000, nil)
 			h.e.step()
 			h.e.step()
@@ -238,14 +238,14 @@ func TestAsideInARow(t *testing.T) {
 		h.c.acks(0)
 		h.e.step()
 	}
-	if n := len(h.refused); n != 3*(asideInARow/2) {
-		t.Fatalf("%d set aside, want all of %d", n, 3*(asideInARow/2))
+	if n := len(h.refused); n != 3*(asideStreakMax/2) {
+		t.Fatalf("%d set aside, want all of %d", n, 3*(asideStreakMax/2))
 	}
-	l := h.e.lines[0]
-	l.inARow, l.blamed = asideInARow, []uint64{l.sent}
+	s := h.e.streams[0]
+	s.asideStreak, s.markedTwice = asideStreakMax, []uint64{s.sent}
 	put(t, h.rings[0], 1, 100, nil)
 	before := len(h.c.values)
-	if steps(h.e, 3); len(h.c.values) != before+1 || !l.stopped {
-		t.Errorf("%d handed over, want the one the broker had marked; stopped: %v", len(h.c.values)-before, l.stopped)
+	if steps(h.e, 3); len(h.c.values) != before+1 || !s.tooManyAside {
+		t.Errorf("%d handed over, want the one the broker had marked; stopped: %v", len(h.c.values)-before, s.tooManyAside)
 	}
 }

@@ -11,96 +11,96 @@ import (
 )
 
 // told is a writer's instance that reports what a test tells it to.
-type told struct {
+type reporting struct {
 	eager
-	tracks []backend.Progress // by line
-	first  []uint64           // by line: number of the first record handed over
-	next   []uint64           // and of the next one
-	most   int                // records that it takes at a time
-	code   int                // why it takes no more
-	fatal  int
-	purges []bool // with inflight or without
-	polls  []int  // timeouts
-	sends  int
-	wakes  int
-	values [][]byte           // of all that it took
-	letter backend.DeadLetter // the newest
+	progress   []backend.Progress // by line
+	first      []uint64           // by line: number of the first record handed over
+	next       []uint64           // and of the next one
+	most       int                // records that it takes at a time
+	code       int                // why it takes no more
+	fatal      int
+	purges     []bool // with inflight or without
+	polls      []int  // timeouts
+	sends      int
+	wakes      int
+	values     [][]byte           // of all that it took
+	deadLetter backend.DeadLetter // the newest
 }
 
-func (c *told) Produce(line int, _ int32, first uint64, records []backend.Record) (taken, code int) {
+func (c *reporting) Produce(stream int, _ int32, first uint64, records []backend.Record) (taken, code int) {
 	n := min(len(records), c.most)
 	for _, r := range records[:n] {
 		c.values = append(c.values, r.Value)
 	}
-	if c.next[line] = first + uint64(n); n < len(records) {
+	if c.next[stream] = first + uint64(n); n < len(records) {
 		code = c.code
 	}
 	return n, code
 }
 
-func (c *told) ProduceDeadLetter(line int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
-	c.letter = l
-	_, code := c.Produce(line, partition, number, []backend.Record{{Value: value}})
+func (c *reporting) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
+	c.deadLetter = l
+	_, code := c.Produce(stream, partition, number, []backend.Record{{Value: value}})
 	return code
 }
 
-func (c *told) Send()                              { c.sends++ }
-func (c *told) Poll(timeout int)                   { c.polls = append(c.polls, timeout) }
-func (c *told) Wake()                              { c.wakes++ }
-func (c *told) Fatal() int                         { return c.fatal }
-func (c *told) Purge(inflight bool)                { c.purges = append(c.purges, inflight) }
-func (c *told) Progress(line int) backend.Progress { return c.tracks[line] }
+func (c *reporting) Send()                                { c.sends++ }
+func (c *reporting) Poll(timeout int)                     { c.polls = append(c.polls, timeout) }
+func (c *reporting) Wake()                                { c.wakes++ }
+func (c *reporting) Fatal() int                           { return c.fatal }
+func (c *reporting) Purge(inflight bool)                  { c.purges = append(c.purges, inflight) }
+func (c *reporting) Progress(stream int) backend.Progress { return c.progress[stream] }
 
 // fails reports that all of a line's records failed.
-func (c *told) fails(line, code int, more backend.Progress) {
-	more.Acked, more.Failed, more.Err = c.first[line], c.first[line], code
-	more.Reports = c.next[line] - c.first[line]
-	c.tracks[line] = more
+func (c *reporting) fails(stream, code int, more backend.Progress) {
+	more.Acked, more.Failed, more.Err = c.first[stream], c.first[stream], code
+	more.Reports = c.next[stream] - c.first[stream]
+	c.progress[stream] = more
 }
 
 // hands is an engine in a test's hands: its clock, its topic, its instances.
 type hands struct {
-	t       *testing.T
-	e       *engine
-	rings   []*shard.Ring
-	clock   time.Duration
-	topic   topicState
-	c       *told        // the newest instance
-	opened  []topicState // for which instances were made
-	looks   int
-	gone    chan struct{} // of the instance that is being destroyed
-	refused []uint64      // ordinals
+	t         *testing.T
+	e         *engine
+	rings     []*shard.Ring
+	clock     time.Duration
+	topic     topicState
+	c         *reporting   // the newest instance
+	opened    []topicState // for which instances were made
+	refreshes int
+	gone      chan struct{} // of the instance that is being destroyed
+	refused   []uint64      // ordinals
 }
 
 // newHands makes an engine of some shards, all in partition 0, that is running. Where there are none,
 // it is that of the dead letters.
 func newHands(t *testing.T, shards int) *hands {
 	t.Helper()
-	h := &hands{t: t, topic: topicState{Look: 1, Limit: 100_000}, gone: make(chan struct{})}
+	h := &hands{t: t, topic: topicState{Refresh: 1, Limit: 100_000}, gone: make(chan struct{})}
 	close(h.gone)
-	var lines []*line
+	var streams []*stream
 	for i := range max(shards, 1) {
 		h.rings = append(h.rings, anyRing(t, 1<<20))
-		lines = append(lines, &line{id: i, shard: min(i, shards-1), ring: h.rings[i]})
+		streams = append(streams, &stream{id: i, shard: min(i, shards-1), ring: h.rings[i]})
 	}
 	h.e = newEngine(engineConfig{WindowRecords: 10_000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
 		OnRefused: func(_, ordinal uint64) { h.refused = append(h.refused, ordinal) },
 		Logger:    slog.New(slog.DiscardHandler)}, seams{
 		open: func(s topicState, first []uint64) (backend.Client, error) {
 			h.opened = append(h.opened, s)
-			h.c = &told{first: first, next: slices.Clone(first), most: 1 << 20}
+			h.c = &reporting{first: first, next: slices.Clone(first), most: 1 << 20}
 			for _, n := range first {
-				h.c.tracks = append(h.c.tracks, backend.Progress{Acked: n, Failed: backend.None})
+				h.c.progress = append(h.c.progress, backend.Progress{Acked: n, Failed: backend.None})
 			}
 			return h.c, nil
 		},
-		destroy: func(backend.Client) <-chan struct{} { return h.gone },
-		topic:   func() topicState { return h.topic },
-		look:    func() { h.looks++ },
-		now:     func() time.Duration { return h.clock },
-		die:     func(err error) { t.Error(err) },
-	}, lines, newStats(max(shards, 1)))
-	h.until(running)
+		destroy:      func(backend.Client) <-chan struct{} { return h.gone },
+		topic:        func() topicState { return h.topic },
+		refreshTopic: func() { h.refreshes++ },
+		now:          func() time.Duration { return h.clock },
+		die:          func(err error) { t.Error(err) },
+	}, streams, newStats(max(shards, 1)))
+	h.until(stateRunning)
 	return h
 }
 
@@ -122,7 +122,7 @@ func (h *hands) until(s state) {
 			return
 		}
 		h.e.step()
-		h.topic.Look++
+		h.topic.Refresh++
 		h.clock += 10 * time.Millisecond
 	}
 	h.t.Fatalf("%v, want %v", h.e.state, s)
@@ -137,7 +137,7 @@ func (h *hands) renewed() {
 			h.e.step()
 			return
 		}
-		h.topic.Look++
+		h.topic.Refresh++
 		h.clock += 10 * time.Millisecond
 	}
 	h.t.Fatalf("%v, and no other instance", h.e.state)
@@ -156,6 +156,6 @@ func (h *hands) push(i, count int) {
 func (h *hands) stats() Stats { return h.e.stats.snapshot() }
 
 // acks reports that all of a line's records are in Kafka.
-func (c *told) acks(line int) {
-	c.tracks[line].Acked, c.tracks[line].Reports = c.next[line], c.next[line]-c.first[line]
+func (c *reporting) acks(stream int) {
+	c.progress[stream].Acked, c.progress[stream].Reports = c.next[stream], c.next[stream]-c.first[stream]
 }

@@ -241,8 +241,8 @@ func limitFallsUnderLoad(t *testing.T, writes func(*Options)) {
 	r.drain()
 	s := r.w.Stats()
 	t.Logf("%+v", s)
-	if s.Refused != 6*shards || s.Letters != 6*shards || r.refused.Load() != 6*shards {
-		t.Errorf("refused %d, told %d, letters %d, want %d each", s.Refused, r.refused.Load(), s.Letters, 6*shards)
+	if s.Refused != 6*shards || s.DeadLetters != 6*shards || r.refused.Load() != 6*shards {
+		t.Errorf("refused %d, told %d, letters %d, want %d each", s.Refused, r.refused.Load(), s.DeadLetters, 6*shards)
 	}
 	small := func(n int) bool { return n < 2000 || !big(n) }
 	for p, numbers := range readBack(t, c, "records") {

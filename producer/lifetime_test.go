@@ -113,15 +113,15 @@ func live(t *testing.T, well string, others []string, rng *rand.Rand, seen *tall
 	default:
 		seen.failed.Add(1)
 	}
-	if !w.topic.looking.TryLock() {
+	if !w.topic.refreshing.TryLock() {
 		seen.inLook.Add(1)
 	} else {
-		w.topic.looking.Unlock()
+		w.topic.refreshing.Unlock()
 	}
 	w.Close()
 	closed.Store(true)
-	if w.topic.looking.TryLock() {
-		w.topic.looking.Unlock()
+	if w.topic.refreshing.TryLock() {
+		w.topic.refreshing.Unlock()
 	} else {
 		t.Error("a look goes on after Close has returned")
 	}
@@ -179,21 +179,21 @@ func write(t *testing.T, w *Writer, rng *rand.Rand, patient bool) {
 			return
 		}
 	}
-	w.topic.look()
+	w.topic.refresh()
 	if rng.IntN(2) == 0 {
 		w.Drain(ctx)
 	}
 }
 
 // TestStoppedLookSaysNothing: what could not be asked any more is no news of the topic.
-func TestStoppedLookSaysNothing(t *testing.T) {
+func TestStoppedRefreshSaysNothing(t *testing.T) {
 	w := born(t, kafkatest.Nobody(t), rand.New(rand.NewPCG(1, 1)))
 	defer w.set.Release()
 	defer w.Close()
 	w.topic.changed = func() { t.Error("it is told") }
 	before := w.topic.topic()
 	w.admin.stop()
-	if s := w.topic.once(); !errors.Is(s.Err, errClosed) {
+	if s := w.topic.refreshNow(); !errors.Is(s.Err, errClosed) {
 		t.Errorf("the look says %v", s.Err)
 	}
 	if w.topic.topic() != before {

@@ -15,18 +15,18 @@ import (
 )
 
 // lines is a log that may be read while it is written.
-type lines struct {
+type logLines struct {
 	mu sync.Mutex
 	b  strings.Builder
 }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *logLines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *lines) String() string {
+func (l *logLines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
@@ -113,14 +113,14 @@ type refusing struct {
 	sent  [2]uint64
 }
 
-func (c *refusing) Produce(line int, _ int32, first uint64, records []backend.Record) (int, int) {
-	c.sent[line] = first + uint64(len(records))
+func (c *refusing) Produce(stream int, _ int32, first uint64, records []backend.Record) (int, int) {
+	c.sent[stream] = first + uint64(len(records))
 	return len(records), 0
 }
 
-func (c *refusing) Progress(line int) backend.Progress {
-	t := backend.Progress{Acked: c.sent[line], Failed: backend.None, Reports: c.sent[line] - c.first[line]}
-	if line == 0 && c.sent[0] > c.at {
+func (c *refusing) Progress(stream int) backend.Progress {
+	t := backend.Progress{Acked: c.sent[stream], Failed: backend.None, Reports: c.sent[stream] - c.first[stream]}
+	if stream == 0 && c.sent[0] > c.at {
 		t.Acked, t.Failed, t.Err = c.at, c.at, c.code
 	}
 	return t
@@ -128,15 +128,15 @@ func (c *refusing) Progress(line int) backend.Progress {
 
 // TestBackoffIsTheFailedLines: the acks of other shards do not end the back-off of one whose
 // record is refused for good; its own, past that record, do.
-func TestBackoffIsTheFailedLines(t *testing.T) {
-	topic := topicState{Look: 1, Limit: 5000}
+func TestBackoffIsTheFailedStreams(t *testing.T) {
+	topic := topicState{Refresh: 1, Limit: 5000}
 	e, ring := still(t, 0, nil, &topic)
 	_, other := still(t, 0, nil, &topic)
-	e.lines = append(e.lines, &line{id: 1, shard: 0, ring: other, partition: 1})
+	e.streams = append(e.streams, &stream{id: 1, shard: 0, ring: other, partition: 1})
 	var now time.Duration
 	at := uint64(5)
 	e.seams.now = func() time.Duration { return now }
-	e.seams.look = func() { topic.Look++ }
+	e.seams.refreshTopic = func() { topic.Refresh++ }
 	e.seams.open = func(_ topicState, first []uint64) (backend.Client, error) {
 		return &refusing{at: at, code: 44, first: first, sent: [2]uint64(first)}, nil
 	}
@@ -152,11 +152,11 @@ func TestBackoffIsTheFailedLines(t *testing.T) {
 	if n := run(time.Minute); n < 5 || n > 11 {
 		t.Errorf("%d instances in a minute", n)
 	}
-	if e.backoff != backoffMax || e.lines[1].acked < 1000 {
-		t.Errorf("back-off %v, and the other shard has %d acks", e.backoff, e.lines[1].acked)
+	if e.backoff != backoffMax || e.streams[1].acked < 1000 {
+		t.Errorf("back-off %v, and the other shard has %d acks", e.backoff, e.streams[1].acked)
 	}
 	at = 1 << 40
-	until(t, "the record", func() bool { run(time.Second); return e.lines[0].acked == 10 })
+	until(t, "the record", func() bool { run(time.Second); return e.streams[0].acked == 10 })
 	if e.backoff != 0 {
 		t.Errorf("back-off %v after the record is in", e.backoff)
 	}
@@ -179,24 +179,24 @@ func TestTooLargeAlone(t *testing.T) {
 		"alone, says the client":   {backend.Progress{Failed: 1, Alone: true}, 1_000_000, 0, true},
 		"the last":                 {backend.Progress{Failed: 9}, 1_000_000, 0, true},
 	} {
-		topic := topicState{Look: 1, Limit: 1_000_000, Assumed: true}
+		topic := topicState{Refresh: 1, Limit: 1_000_000, Assumed: true}
 		e, ring := still(t, 0, &silent{}, &topic)
 		put(t, ring, 10, 100, nil)
 		steps(e, 3)
 		var s limits
-		s.heed(topic)
-		s.tooLarge(topic, e.lines[0], c.track, c.batch, false, 0)
+		s.resetFor(topic)
+		s.tooLarge(topic, e.streams[0], c.track, c.batch, false, 0)
 		refused := max(c.refused, 2*batchFloor)
 		if c.blamed {
 			refused = 0
 		}
-		if (s.blamed != nil) != c.blamed || s.refused != refused || c.blamed && (s.number != c.track.Failed || s.record(topic, aloneFor-1) != 99 || s.record(topic, aloneFor) < 1<<30) {
+		if (s.oversized != nil) != c.blamed || s.batchRefused != refused || c.blamed && (s.number != c.track.Failed || s.record(topic, recordRefusedFor-1) != 99 || s.record(topic, recordRefusedFor) < 1<<30) {
 			t.Errorf("%s: %+v", name, s)
 		}
 		if c.blamed {
 			continue
 		}
-		if got := s.batch(topic); got != s.refused/2 {
+		if got := s.batch(topic); got != s.batchRefused/2 {
 			t.Errorf("%s: batches of %d", name, got)
 		}
 		topic.Limit = 700_000
@@ -209,11 +209,11 @@ func TestTooLargeAlone(t *testing.T) {
 // TestTooLargeIsHeardLate: with librdkafka a batch that is too large ends the instance, and what is said
 // first may be that, or that other lines' records are given up. What it was is in the line's reports.
 func TestTooLargeIsHeardLate(t *testing.T) {
-	for name, first := range map[string]func(c *told){
-		"the instance ends":        func(c *told) { c.fatal = backend.ErrFatal },
-		"another line is given up": func(c *told) { c.fails(0, -152, backend.Progress{}) }, // _PURGE_QUEUE
-		"it is said at once":       func(c *told) { c.fails(1, backend.ErrMessageTooLarge, backend.Progress{}) },
-		"it is said of two at once": func(c *told) {
+	for name, first := range map[string]func(c *reporting){
+		"the instance ends":        func(c *reporting) { c.fatal = backend.ErrFatal },
+		"another line is given up": func(c *reporting) { c.fails(0, -152, backend.Progress{}) }, // _PURGE_QUEUE
+		"it is said at once":       func(c *reporting) { c.fails(1, backend.ErrMessageTooLarge, backend.Progress{}) },
+		"it is said of two at once": func(c *reporting) {
 			c.fails(0, backend.ErrMessageTooLarge, backend.Progress{})
 			c.fails(1, backend.ErrMessageTooLarge, backend.Progress{})
 		},
@@ -224,13 +224,13 @@ func TestTooLargeIsHeardLate(t *testing.T) {
 		h.push(1, 100)
 		first(h.c)
 		h.e.step()
-		h.c.fails(0, h.c.tracks[0].Err, backend.Progress{})
+		h.c.fails(0, h.c.progress[0].Err, backend.Progress{})
 		h.c.fails(1, backend.ErrMessageTooLarge, backend.Progress{})
 		was := h.opened[0].Limit
 		if h.renewed(); h.opened[1].Limit >= was/2 {
 			t.Errorf("%s: batches of %d bytes, then of %d", name, was, h.opened[1].Limit)
 		}
-		if h.e.lines[1].trouble == 0 {
+		if h.e.streams[1].failedEnd == 0 {
 			t.Errorf("%s: the line is not in trouble", name)
 		}
 	}
@@ -240,13 +240,13 @@ func TestTooLargeIsHeardLate(t *testing.T) {
 // what is compressed teaches nothing of others.
 func TestOneWordIsNotEnough(t *testing.T) {
 	for _, c := range []struct{ assumed, compressed, blamed bool }{{false, false, false}, {true, true, true}} {
-		topic := topicState{Look: 1, Limit: 1_000_000, Assumed: c.assumed}
+		topic := topicState{Refresh: 1, Limit: 1_000_000, Assumed: c.assumed}
 		e, ring := still(t, 0, &silent{}, &topic)
 		put(t, ring, 10, 100, nil)
 		steps(e, 3)
 		var s limits
-		s.heed(topic)
-		if s.tooLarge(topic, e.lines[0], backend.Progress{Failed: 1, Alone: true}, 1_000_000, c.compressed, 0); (s.blamed != nil) != c.blamed || s.record(topic, 0) < 1<<30 {
+		s.resetFor(topic)
+		if s.tooLarge(topic, e.streams[0], backend.Progress{Failed: 1, Alone: true}, 1_000_000, c.compressed, 0); (s.oversized != nil) != c.blamed || s.record(topic, 0) < 1<<30 {
 			t.Errorf("%+v: %+v", c, s)
 		}
 	}
@@ -255,11 +255,11 @@ func TestOneWordIsNotEnough(t *testing.T) {
 // TestInstancesAreApart: whatever fails, and whatever comes between, there is no more than an
 // instance a second.
 func TestInstancesAreApart(t *testing.T) {
-	topic := topicState{Look: 1, Limit: 5000}
+	topic := topicState{Refresh: 1, Limit: 5000}
 	e, ring := still(t, 0, nil, &topic)
 	var now time.Duration
 	e.seams.now = func() time.Duration { return now }
-	e.seams.look = func() { topic.Look++ }
+	e.seams.refreshTopic = func() { topic.Refresh++ }
 	e.seams.open = func(_ topicState, first []uint64) (backend.Client, error) { // each writes one record, and fails at the next
 		return &refusing{at: first[0] + 1, code: 44, first: []uint64{first[0], 0}, sent: [2]uint64{first[0], 0}}, nil
 	}
@@ -274,7 +274,7 @@ func TestInstancesAreApart(t *testing.T) {
 
 // TestStallSaysWhy: a record that waits long for Kafka says what for.
 func TestStallSaysWhy(t *testing.T) {
-	topic := topicState{Look: 1, Limit: 5000}
+	topic := topicState{Refresh: 1, Limit: 5000}
 	c := &troubled{trouble: "partition 0: wait and see"}
 	e, ring := still(t, 0, c, &topic)
 	steps(e, 2)
@@ -290,10 +290,10 @@ func TestStallSaysWhy(t *testing.T) {
 	}
 	want("partition 0: wait and see")
 	c.trouble = ""
-	e.said, e.saidAt = "broker is down", time.Duration(e.oldest.Load())-1
+	e.lastWarning, e.lastWarningAt = "broker is down", time.Duration(e.oldest.Load())-1
 	e.step()
 	want("") // that was before
-	e.saidAt++
+	e.lastWarningAt++
 	e.step()
 	want("broker is down")
 }

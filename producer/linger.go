@@ -9,18 +9,18 @@ import "time"
 // one thread to wake. What comes after a pause is handed over at once, and nothing waits
 // once a shard's is enough for a batch, or for a quarter of its ring: a long linger.ms must
 // not fill rings.
-func (e *engine) hold() time.Duration {
-	left := e.heldUntil - e.seams.now()
+func (e *engine) lingerLeft() time.Duration {
+	left := e.lingerUntil - e.seams.now()
 	if left <= 0 {
 		return 0
 	}
-	for _, l := range e.lines {
-		if l.ring.Closed() || l.waiting() >= min(e.cfg.BatchSize, l.ring.Capacity()/4) {
+	for _, s := range e.streams {
+		if s.ring.Closed() || s.waitingBytes() >= min(e.cfg.BatchSize, s.ring.Capacity()/4) {
 			return 0
 		}
 	}
-	if e.nothingHeld() || !e.cfg.Traits.ReportsByPartition {
-		return min(left, lookRarely)
+	if e.nothingInflight() || !e.cfg.Traits.ReportsByPartition {
+		return min(left, lingerCheckEvery)
 	}
-	return min(left, look)
+	return min(left, reportsEvery)
 }

@@ -10,13 +10,13 @@ import (
 
 // lingering is an engine that has written nothing yet, with a clock that the test sets.
 func lingering(t *testing.T, c backend.Client) (*engine, *time.Duration, func(records int)) {
-	e, ring := still(t, 0, c, &topicState{Look: 1, Limit: 1 << 20})
+	e, ring := still(t, 0, c, &topicState{Refresh: 1, Limit: 1 << 20})
 	now := new(time.Duration)
 	*now = time.Hour
 	e.seams.now = func() time.Duration { return *now }
 	e.cfg.Linger, e.cfg.BatchSize = 20*time.Millisecond, 1<<20
 	steps(e, 3)
-	if e.state != running {
+	if e.state != stateRunning {
 		t.Fatal(e.state)
 	}
 	return e, now, func(records int) { put(t, ring, records, 100, nil) }
@@ -29,16 +29,16 @@ func TestWhatComesSoonWaits(t *testing.T) {
 	c := &eager{}
 	e, now, push := lingering(t, c)
 	push(1)
-	if rest := e.step(); c.sent != 1 || rest != look {
-		t.Fatalf("%d handed over, rests %v; want the first one at once, and a look at its report after %v", c.sent, rest, look)
+	if rest := e.step(); c.sent != 1 || rest != reportsEvery {
+		t.Fatalf("%d handed over, rests %v; want the first one at once, and a look at its report after %v", c.sent, rest, reportsEvery)
 	}
 	push(1)
 	*now += 5 * time.Millisecond
-	if rest := e.step(); c.sent != 1 || rest != look {
+	if rest := e.step(); c.sent != 1 || rest != reportsEvery {
 		t.Errorf("after 5 ms of 20: %d handed over, rests %v", c.sent, rest)
 	}
 	c.Poll(0)
-	if rest := e.step(); c.sent != 1 || rest != lookRarely {
+	if rest := e.step(); c.sent != 1 || rest != lingerCheckEvery {
 		t.Errorf("with nothing under way: %d handed over, rests %v", c.sent, rest)
 	}
 	*now += 7 * time.Millisecond
@@ -60,13 +60,13 @@ func TestWhatComesSoonWaits(t *testing.T) {
 func TestMuchDoesNotWait(t *testing.T) {
 	c := &eager{}
 	e, _, push := lingering(t, c)
-	e.cfg.WindowRecords = 3 * gatherRecords
-	push(gatherRecords)
-	if rest := e.step(); c.sent != gatherRecords || rest != 0 {
+	e.cfg.WindowRecords = 3 * gatherBelow
+	push(gatherBelow)
+	if rest := e.step(); c.sent != gatherBelow || rest != 0 {
 		t.Fatalf("%d handed over, rests %v", c.sent, rest)
 	}
-	push(gatherRecords)
-	if e.step(); c.sent != 2*gatherRecords {
+	push(gatherBelow)
+	if e.step(); c.sent != 2*gatherBelow {
 		t.Errorf("%d handed over", c.sent)
 	}
 }
@@ -80,15 +80,15 @@ func TestFullBatchDoesNotWait(t *testing.T) {
 		e.cfg.BatchSize = batch
 		push(1)
 		e.step()
-		enough := min(batch, e.lines[0].ring.Capacity()/4)
-		for e.lines[0].waiting() < enough {
+		enough := min(batch, e.streams[0].ring.Capacity()/4)
+		for e.streams[0].waitingBytes() < enough {
 			if e.step(); c.sent != 1 {
-				t.Fatalf("%d handed over, and %d bytes of %d wait", c.sent, e.lines[0].waiting(), enough)
+				t.Fatalf("%d handed over, and %d bytes of %d wait", c.sent, e.streams[0].waitingBytes(), enough)
 			}
 			push(50)
 		}
 		if e.step(); c.sent == 1 {
-			t.Errorf("%d bytes wait still; %d are enough", e.lines[0].waiting(), enough)
+			t.Errorf("%d bytes wait still; %d are enough", e.streams[0].waitingBytes(), enough)
 		}
 	}
 }
@@ -102,8 +102,8 @@ func TestUnderWayDoesNotCountAsWaiting(t *testing.T) {
 	push(600)
 	e.step()
 	push(1)
-	if e.step(); c.sent != 600 || e.lines[0].ring.Used() < e.cfg.BatchSize {
-		t.Errorf("%d handed over, want the first 600; %d bytes of the ring used", c.sent, e.lines[0].ring.Used())
+	if e.step(); c.sent != 600 || e.streams[0].ring.Used() < e.cfg.BatchSize {
+		t.Errorf("%d handed over, want the first 600; %d bytes of the ring used", c.sent, e.streams[0].ring.Used())
 	}
 }
 
@@ -114,7 +114,7 @@ func TestFullWindowDoesNotWait(t *testing.T) {
 	e, _, push := lingering(t, c)
 	e.cfg.WindowRecords = 3
 	push(5)
-	if rest := e.step(); c.sent != 3 || rest != gather {
+	if rest := e.step(); c.sent != 3 || rest != gatherFor {
 		t.Fatalf("%d handed over, rests %v", c.sent, rest)
 	}
 	c.Poll(0)
@@ -130,7 +130,7 @@ func TestDrainDoesNotWait(t *testing.T) {
 	push(1)
 	e.step()
 	push(1)
-	e.lines[0].ring.Close()
+	e.streams[0].ring.Close()
 	if e.step(); c.sent != 2 {
 		t.Errorf("%d handed over after the ring was closed, want 2", c.sent)
 	}
@@ -152,7 +152,7 @@ func TestLinger(t *testing.T) {
 		if got := int(o.number("batch.size")); got != batchSize {
 			t.Errorf("%v: batch.size %d", properties, got)
 		}
-		if got := o.instance(topicState{}, 10)["linger.ms"]; got != "0" {
+		if got := o.librdkafkaProperties(topicState{}, 10)["linger.ms"]; got != "0" {
 			t.Errorf("%v: librdkafka lingers for %s ms", properties, got)
 		}
 	}
@@ -228,7 +228,7 @@ func (c *sleeper) Poll(ms int) {
 // TestRecordWakesTheEngine: an engine that has gone to sleep hears of a record.
 func TestRecordWakesTheEngine(t *testing.T) {
 	c := &sleeper{t: t, polls: make(chan struct{}, 1), woken: make(chan struct{}, 1)}
-	e, ring := still(t, 0, c, &topicState{Look: 1, Limit: 1 << 20})
+	e, ring := still(t, 0, c, &topicState{Refresh: 1, Limit: 1 << 20})
 	go e.run()
 	for range 3 {
 		<-c.polls

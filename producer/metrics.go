@@ -20,7 +20,7 @@ var deliveryBounds = []float64{
 // stats are the counters of all engines of a server. Engines write, anybody reads.
 type stats struct {
 	shards             []shardStats
-	letters            atomic.Uint64 // dead letters in Kafka
+	deadLetters        atomic.Uint64 // dead letters in Kafka
 	possibleDuplicates atomic.Uint64
 	rebuilds           atomic.Uint64
 	retries            atomic.Uint64 // requests that were sent again
@@ -44,19 +44,19 @@ type requestTimes struct {
 
 func newStats(shards int) *stats { return &stats{shards: make([]shardStats, shards)} }
 
-func (s *stats) delivered(l *line, n uint64) {
-	if l.shard < 0 {
-		s.letters.Add(n)
+func (st *stats) delivered(s *stream, n uint64) {
+	if s.shard < 0 {
+		st.deadLetters.Add(n)
 		return
 	}
-	s.shards[l.shard].delivered.Add(n)
+	st.shards[s.shard].delivered.Add(n)
 }
 
-func (s *stats) setAside(l *line) { s.shards[l.shard].refused.Add(1) }
+func (st *stats) setAside(s *stream) { st.shards[s.shard].refused.Add(1) }
 
 // freed observes the delivery time of a batch's records: they entered the ring
 // together, and the batch is done with its last one.
-func (s *stats) freed(h *held) {
+func (st *stats) freed(h *inflightBatch) {
 	took := shard.Now() - h.batch.Taken
 	n := h.end - h.first
 	seconds := time.Duration(took).Seconds()
@@ -64,27 +64,27 @@ func (s *stats) freed(h *held) {
 	for i < len(deliveryBounds) && seconds > deliveryBounds[i] {
 		i++
 	}
-	s.buckets[i].Add(n)
-	s.nanos.Add(uint64(took) * n)
+	st.buckets[i].Add(n)
+	st.nanos.Add(uint64(took) * n)
 }
 
 // Stats is a snapshot of what a Writer did.
 type Stats struct {
 	Delivered          uint64 // records in Kafka
 	Refused            uint64 // records set aside after they were routed
-	Letters            uint64 // dead letters in Kafka
+	DeadLetters        uint64 // dead letters in Kafka
 	PossibleDuplicates uint64
 	Rebuilds           uint64
 }
 
-func (s *stats) snapshot() Stats {
+func (st *stats) snapshot() Stats {
 	out := Stats{
-		Letters:            s.letters.Load(),
-		PossibleDuplicates: s.possibleDuplicates.Load(), Rebuilds: s.rebuilds.Load(),
+		DeadLetters:        st.deadLetters.Load(),
+		PossibleDuplicates: st.possibleDuplicates.Load(), Rebuilds: st.rebuilds.Load(),
 	}
-	for i := range s.shards {
-		out.Delivered += s.shards[i].delivered.Load()
-		out.Refused += s.shards[i].refused.Load()
+	for i := range st.shards {
+		out.Delivered += st.shards[i].delivered.Load()
+		out.Refused += st.shards[i].refused.Load()
 	}
 	return out
 }
@@ -94,15 +94,15 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descDelivered = desc("records_delivered_total", "Records that are in Kafka (acks=all).", "shard")
-	descLetters   = desc("records_dead_lettered_total", "Rejected records whose letter is in Kafka.")
-	descUsed      = desc("ring_used_bytes", "Bytes of the ring that Kafka does not have yet.", "shard")
-	descCapacity  = desc("ring_capacity_bytes", "Size of the ring.", "shard")
-	descDelivery  = desc("delivery_seconds", "From ring entry to Kafka's ack, over every record.")
-	descRebuilds  = desc("producer_rebuilds_total", "Times the writer was started anew after a failure.")
-	descMaybe     = desc("possible_duplicates_total", "Records sent again although Kafka may have them.")
-	descRetries   = desc("kafka_retries_total", "Tries after the first: of batches with the native writer; of requests with librdkafka, by its own count (txretries), which leaves out produce requests whose records it queued again.")
-	descRequests  = desc("kafka_request_seconds", "Round trip of requests to brokers, of the writer's last five seconds.")
+	descDelivered    = desc("records_delivered_total", "Records that are in Kafka (acks=all).", "shard")
+	descDeadLettered = desc("records_dead_lettered_total", "Rejected records whose letter is in Kafka.")
+	descUsed         = desc("ring_used_bytes", "Bytes of the ring that Kafka does not have yet.", "shard")
+	descCapacity     = desc("ring_capacity_bytes", "Size of the ring.", "shard")
+	descDelivery     = desc("delivery_seconds", "From ring entry to Kafka's ack, over every record.")
+	descRebuilds     = desc("producer_rebuilds_total", "Times the writer was started anew after a failure.")
+	descMaybe        = desc("possible_duplicates_total", "Records sent again although Kafka may have them.")
+	descRetries      = desc("kafka_retries_total", "Tries after the first: of batches with the native writer; of requests with librdkafka, by its own count (txretries), which leaves out produce requests whose records it queued again.")
+	descRequests     = desc("kafka_request_seconds", "Round trip of requests to brokers, of the writer's last five seconds.")
 )
 
 // collector exposes a Writer's stats and rings; records refused after routing are
@@ -113,7 +113,7 @@ type collector struct {
 }
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descDelivered, descLetters, descUsed, descCapacity, descDelivery,
+	for _, d := range []*prometheus.Desc{descDelivered, descDeadLettered, descUsed, descCapacity, descDelivery,
 		descRebuilds, descMaybe, descRetries, descRequests} {
 		ch <- d
 	}
@@ -126,10 +126,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v int, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
-	s := c.stats
+	st := c.stats
 	for i, r := range c.set.Rings {
 		name := strconv.Itoa(i)
-		counter(descDelivered, s.shards[i].delivered.Load(), name)
+		counter(descDelivered, st.shards[i].delivered.Load(), name)
 		gauge(descUsed, r.Used(), name)
 		gauge(descCapacity, r.Capacity(), name)
 	}
@@ -137,19 +137,19 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descUsed, d.Used(), d.Name())
 		gauge(descCapacity, d.Capacity(), d.Name())
 	}
-	counter(descLetters, s.letters.Load())
-	counter(descRebuilds, s.rebuilds.Load())
-	counter(descMaybe, s.possibleDuplicates.Load())
-	counter(descRetries, s.retries.Load())
+	counter(descDeadLettered, st.deadLetters.Load())
+	counter(descRebuilds, st.rebuilds.Load())
+	counter(descMaybe, st.possibleDuplicates.Load())
+	counter(descRetries, st.retries.Load())
 	buckets, count := make(map[float64]uint64, len(deliveryBounds)), uint64(0)
-	for i := range s.buckets {
-		count += s.buckets[i].Load()
+	for i := range st.buckets {
+		count += st.buckets[i].Load()
 		if i < len(deliveryBounds) {
 			buckets[deliveryBounds[i]] = count
 		}
 	}
-	ch <- prometheus.MustNewConstHistogram(descDelivery, count, float64(s.nanos.Load())/1e9, buckets)
-	r := s.requests.Load()
+	ch <- prometheus.MustNewConstHistogram(descDelivery, count, float64(st.nanos.Load())/1e9, buckets)
+	r := st.requests.Load()
 	if r == nil {
 		r = &requestTimes{}
 	}

@@ -65,11 +65,11 @@ func TestModel(t *testing.T) {
 func TestModelNoticesBreach(t *testing.T) {
 	for name, breach := range map[string]func(*model){
 		"acks what was only handed over": func(m *model) {
-			for _, l := range m.engine.lines {
-				l.acked = l.sent
+			for _, s := range m.engine.streams {
+				s.acked = s.sent
 			}
 		},
-		"skips a record":                 func(m *model) { skipOne(m.engine.lines[0]) },
+		"skips a record":                 func(m *model) { skipOne(m.engine.streams[0]) },
 		"goes on behind a failure":       func(m *model) { goOn(m.engine) },
 		"does not count what is doubled": func(m *model) { m.engine.stats.possibleDuplicates.Store(0) },
 	} {
@@ -96,20 +96,20 @@ func mustNotice(t *testing.T, breach func(*model)) {
 	t.Error("400 runs with the breach, and no check noticed")
 }
 
-func skipOne(l *line) {
-	if l.cur < len(l.held) && l.held[l.cur].entered && l.at.Index < l.held[l.cur].batch.Count {
-		l.held[l.cur].batch.Next(&l.at)
+func skipOne(s *stream) {
+	if s.cur < len(s.inflight) && s.inflight[s.cur].entered && s.at.Index < s.inflight[s.cur].batch.Count {
+		s.inflight[s.cur].batch.Next(&s.at)
 	}
 }
 
 // goOn drops what failed and continues behind it, as with gapless off.
 func goOn(e *engine) {
-	if e.state != settling || e.client == nil {
+	if e.state != stateSettling || e.client == nil {
 		return
 	}
-	for _, l := range e.lines {
-		if t := e.client.Progress(l.id); t.Failed == l.acked {
-			l.acked = min(l.acked+1, l.sent)
+	for _, s := range e.streams {
+		if t := e.client.Progress(s.id); t.Failed == s.acked {
+			s.acked = min(s.acked+1, s.sent)
 		}
 	}
 }
@@ -126,33 +126,33 @@ func (r *recorder) Helper()               {}
 
 // model is one run: some shards with an engine each, one for the letters, a world.
 type model struct {
-	t      testing.TB
-	rng    *rand.Rand
-	world  *world
-	rings  []*shard.Ring
-	dead   *shard.Ring
-	engine *engine // the shards'
-	tail   *engine // the letters'
-	stats  *stats
-	files  bool // rings in files: see recovery_test.go
-	life   life
-	clock  time.Duration
-	look   uint64
-	limit  int   // the topic's, as the looks say
-	err    error // what a look at the topic says
-	abort  bool  // this run is ended by an order to stop, faults and all
-	steps  int
-	breach func(*model)
+	t       testing.TB
+	rng     *rand.Rand
+	world   *world
+	rings   []*shard.Ring
+	dead    *shard.Ring
+	engine  *engine // the shards'
+	tail    *engine // the letters'
+	stats   *stats
+	files   bool // rings in files: see recovery_test.go
+	life    life
+	clock   time.Duration
+	refresh uint64
+	limit   int   // the topic's, as the looks say
+	err     error // what a look at the topic says
+	abort   bool  // this run is ended by an order to stop, faults and all
+	steps   int
+	breach  func(*model)
 
-	pushed  [][]uint64 // by shard, ids in ring order
-	ends    [][]int    // by shard: records below each batch's end, by batch
-	done    []int      // by shard: records whose batches were freed
-	poison  map[uint64]bool
-	letters bool // there is a dead-letter ring
-	nextID  uint64
-	crashed bool
-	clients []*adversary // living instances
-	wound   func(path string)
+	pushed         [][]uint64 // by shard, ids in ring order
+	ends           [][]int    // by shard: records below each batch's end, by batch
+	done           []int      // by shard: records whose batches were freed
+	poison         map[uint64]bool
+	hasDeadLetters bool // there is a dead-letter ring
+	nextID         uint64
+	crashed        bool
+	clients        []*adversary // living instances
+	wound          func(path string)
 }
 
 func newModel(t testing.TB, seed uint64) *model {
@@ -162,7 +162,7 @@ func newModel(t testing.TB, seed uint64) *model {
 	m.files = rng.IntN(2) == 0
 	m.world = &world{rng: rng, log: make([][]uint64, shards+1), faults: map[string]int{}}
 	m.pushed, m.ends, m.done = make([][]uint64, shards), make([][]int, shards), make([]int, shards)
-	m.letters = rng.IntN(2) == 0
+	m.hasDeadLetters = rng.IntN(2) == 0
 	if rng.IntN(3) == 0 {
 		m.world.takes = 900
 	}
@@ -175,18 +175,18 @@ func (m *model) boot() {
 	m.rings, m.dead = set.Rings, set.Dead
 	m.stats = newStats(len(m.rings))
 	m.stats.possibleDuplicates.Store(recoveredDuplicates(set))
-	var lines []*line
+	var streams []*stream
 	for i, r := range m.rings {
-		lines = append(lines, &line{id: i, shard: i, ring: r, partition: int32(i)})
+		streams = append(streams, &stream{id: i, shard: i, ring: r, partition: int32(i)})
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	cfg := engineConfig{Name: "0", Traits: librdkafka.Traits, WindowRecords: 40, WindowBytes: 4096, SettleTimeout: 3 * time.Second, Logger: log,
 		Linger: time.Duration(m.rng.IntN(3)) * 300 * time.Millisecond, BatchSize: 2048}
 	if m.dead != nil {
-		m.tail = newEngine(cfg, m.seams(1), []*line{{shard: -1, ring: m.dead, partition: int32(len(m.rings))}}, m.stats)
-		cfg.Dead, cfg.DeadLimit = m.dead, func() int { return 1000 }
+		m.tail = newEngine(cfg, m.seams(1), []*stream{{shard: -1, ring: m.dead, partition: int32(len(m.rings))}}, m.stats)
+		cfg.DeadRing, cfg.DeadLetterMax = m.dead, func() int { return 1000 }
 	}
-	m.engine = newEngine(cfg, m.seams(0), lines, m.stats)
+	m.engine = newEngine(cfg, m.seams(0), streams, m.stats)
 	m.clients = make([]*adversary, 2)
 }
 
@@ -211,11 +211,11 @@ func (m *model) seams(slot int) seams {
 			return gone
 		},
 		topic: func() topicState {
-			return topicState{Look: m.look, Name: "t", Err: m.err, Limit: m.limit, Assumed: m.world.takes > 0}
+			return topicState{Refresh: m.refresh, Name: "t", Err: m.err, Limit: m.limit, Assumed: m.world.takes > 0}
 		},
-		look: func() {},
-		now:  func() time.Duration { return m.clock },
-		die:  func(error) { m.crashed = true },
+		refreshTopic: func() {},
+		now:          func() time.Duration { return m.clock },
+		die:          func(error) { m.crashed = true },
 	}
 }
 
@@ -251,10 +251,10 @@ func (m *model) run() {
 		if m.t.Failed() || m.crashed {
 			return
 		}
-		if m.engine.state == ended && m.tail != nil && !m.dead.Closed() {
+		if m.engine.state == stateEnded && m.tail != nil && !m.dead.Closed() {
 			m.dead.Close()
 		}
-		if m.engine.state == ended && (m.tail == nil || m.tail.state == ended) {
+		if m.engine.state == stateEnded && (m.tail == nil || m.tail.state == stateEnded) {
 			m.atRest()
 			return
 		}
@@ -272,7 +272,7 @@ func (m *model) stopNow() {
 	}
 	for range patienceSteps {
 		m.step()
-		if m.t.Failed() || m.crashed || m.engine.state == ended && (m.tail == nil || m.tail.state == ended) {
+		if m.t.Failed() || m.crashed || m.engine.state == stateEnded && (m.tail == nil || m.tail.state == stateEnded) {
 			return
 		}
 	}
@@ -293,7 +293,7 @@ func (m *model) step() {
 		}
 		m.world.act()
 	case n < 13:
-		m.look++
+		m.refresh++
 		if !m.world.calm {
 			m.err = nil
 			if m.rng.IntN(10) == 0 {
@@ -311,7 +311,7 @@ func (m *model) step() {
 		m.clock += time.Duration(m.rng.IntN(1000)) * time.Millisecond
 	default:
 		for _, e := range []*engine{m.engine, m.tail} {
-			if e != nil && e.state != ended {
+			if e != nil && e.state != stateEnded {
 				m.drive(e)
 			}
 		}

@@ -32,9 +32,9 @@ func (m *model) checkShard(i int, rest bool) {
 			at[id] = k
 		}
 	}
-	letters := map[uint64]bool{}
+	deadLetters := map[uint64]bool{}
 	for _, id := range m.world.log[len(m.rings)] {
-		letters[id] = true
+		deadLetters[id] = true
 	}
 	last := -1
 	for k, id := range m.pushed[i] {
@@ -43,7 +43,7 @@ func (m *model) checkShard(i int, rest bool) {
 			if k < m.done[i] && !m.poison[id] {
 				m.t.Errorf("shard %d: record %d (id %d) is acked and not in kafka", i, k, id)
 			}
-			if k < m.done[i] && m.dead != nil && !letters[id] && (k >= m.life.done[i] || rest) {
+			if k < m.done[i] && m.dead != nil && !deadLetters[id] && (k >= m.life.done[i] || rest) {
 				m.t.Errorf("shard %d: record %d (id %d) was set aside and acked, and has no letter", i, k, id)
 			}
 			continue

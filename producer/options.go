@@ -28,7 +28,7 @@ type Options struct {
 	Unsafe          bool   // --unsafe
 	Writer          string // --writer: WriterAuto, WriterNative or WriterLibrdkafka; "": the latter
 
-	isNative bool // what Writer comes to
+	native bool // what Writer comes to
 
 	largest int // bytes of the largest record recovered with its key
 

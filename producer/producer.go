@@ -18,16 +18,16 @@ import (
 
 // Writer writes a set of rings to Kafka.
 type Writer struct {
-	opts    Options
-	set     shard.Set
-	stats   *stats
-	admin   *admin
-	topic   *watcher
-	dead    *watcher // nil without dead letters
-	engines []*engine
-	letters *engine       // the dead ring's; nil without
-	limits  atomic.Uint64 // record<<32 | letter, as last told to OnLimit
-	started atomic.Bool   // engines are there
+	opts       Options
+	set        shard.Set
+	stats      *stats
+	admin      *admin
+	topic      *watcher
+	deadTopic  *watcher // nil without dead letters
+	engines    []*engine
+	deadEngine *engine       // the dead ring's; nil without
+	limits     atomic.Uint64 // record<<32 | letter, as last told to OnLimit
+	started    atomic.Bool   // engines are there
 }
 
 // Open checks the options and makes a Writer for the rings of set. It does not
@@ -49,9 +49,9 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 	if o.Fold {
 		partitions = 1
 	}
-	w.topic = newWatcher(o.Topic, partitions, o.KeyField != "", admin, newWay(&w.opts), o.Logger, w.topicChanged)
+	w.topic = newWatcher(o.Topic, partitions, o.KeyField != "", admin, newConnectivity(&w.opts), o.Logger, w.topicChanged)
 	if set.Dead != nil {
-		w.dead = newWatcher(o.DeadLetterTopic, 1, false, admin, newWay(&w.opts), o.Logger, w.topicChanged)
+		w.deadTopic = newWatcher(o.DeadLetterTopic, 1, false, admin, newConnectivity(&w.opts), o.Logger, w.topicChanged)
 	}
 	w.stats.possibleDuplicates.Store(recoveredDuplicates(set))
 	if o.Registerer != nil {
@@ -64,10 +64,10 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 }
 
 func (w *Writer) watchers() []*watcher {
-	if w.dead == nil {
+	if w.deadTopic == nil {
 		return []*watcher{w.topic}
 	}
-	return []*watcher{w.topic, w.dead}
+	return []*watcher{w.topic, w.deadTopic}
 }
 
 // Start begins to write. Call it once, after a Check that succeeded.
@@ -76,23 +76,23 @@ func (w *Writer) Start() {
 		w.topic.partitions.Store(int32(w.topic.topic().Partitions))
 	}
 	n := w.opts.Producers
-	lines := make([][]*line, n)
+	streams := make([][]*stream, n)
 	for i, r := range w.set.Rings {
 		k := i % n
-		lines[k] = append(lines[k], &line{id: len(lines[k]), shard: i, ring: r, partition: w.partition(i)})
+		streams[k] = append(streams[k], &stream{id: len(streams[k]), shard: i, ring: r, partition: w.partition(i)})
 	}
-	for k := range lines {
-		w.engines = append(w.engines, w.newEngine(strconv.Itoa(k), w.topic, lines[k]))
+	for k := range streams {
+		w.engines = append(w.engines, w.newEngine(strconv.Itoa(k), w.topic, streams[k]))
 	}
-	if w.dead != nil {
-		w.letters = w.newEngine("dead-letter", w.dead, []*line{{shard: -1, ring: w.set.Dead}})
+	if w.deadTopic != nil {
+		w.deadEngine = w.newEngine("dead-letter", w.deadTopic, []*stream{{shard: -1, ring: w.set.Dead}})
 	}
 	w.started.Store(true)
 	w.admin.spawn(w.topic.run)
-	if w.dead != nil {
-		w.admin.spawn(w.dead.run)
+	if w.deadTopic != nil {
+		w.admin.spawn(w.deadTopic.run)
 	}
-	for _, e := range w.all() {
+	for _, e := range w.allEngines() {
 		go e.run()
 	}
 }
@@ -109,7 +109,7 @@ func (w *Writer) partition(i int) int32 {
 // a second and more: its first try for a producer id comes before its first connection.
 // Records that come earlier wait for that long. It gives up when ctx ends; what is wrong then shows in Ready.
 func (w *Writer) Await(ctx context.Context) {
-	for _, e := range w.all() {
+	for _, e := range w.allEngines() {
 		select {
 		case <-e.ready:
 		case <-ctx.Done():
@@ -117,14 +117,14 @@ func (w *Writer) Await(ctx context.Context) {
 	}
 }
 
-func (w *Writer) all() []*engine {
-	if w.letters == nil {
+func (w *Writer) allEngines() []*engine {
+	if w.deadEngine == nil {
 		return w.engines
 	}
-	return append(append([]*engine(nil), w.engines...), w.letters)
+	return append(append([]*engine(nil), w.engines...), w.deadEngine)
 }
 
-func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
+func (w *Writer) newEngine(name string, t *watcher, streams []*stream) *engine {
 	cfg := engineConfig{
 		Name:          name,
 		WindowRecords: w.opts.windowRecords(),
@@ -141,39 +141,39 @@ func (w *Writer) newEngine(name string, t *watcher, lines []*line) *engine {
 		RemoteOf:      w.opts.RemoteOf,
 		Logger:        w.opts.Logger,
 	}
-	if t == w.dead {
-		cfg.OnProgress = w.lettersMoved
-	} else if w.dead != nil {
-		cfg.Dead, cfg.DeadLimit = w.set.Dead, w.LetterLimit
+	if t == w.deadTopic {
+		cfg.OnProgress = w.deadLettersMoved
+	} else if w.deadTopic != nil {
+		cfg.DeadRing, cfg.DeadLetterMax = w.set.Dead, w.DeadLetterLimit
 	}
 	s := seams{
 		open: func(ts topicState, first []uint64) (backend.Client, error) {
-			if w.opts.isNative {
-				n, err := w.opts.native(ts)
+			if w.opts.native {
+				n, err := w.opts.nativeOptions(ts)
 				if err != nil {
 					return nil, err
 				}
-				n.Partitions = partitionsOf(lines)
+				n.Partitions = partitionsOf(streams)
 				return native.New(n, first)
 			}
-			return librdkafka.New(w.opts.instance(ts, len(lines)), ts.Name, first)
+			return librdkafka.New(w.opts.librdkafkaProperties(ts, len(streams)), ts.Name, first)
 		},
 		destroy: func(c backend.Client) <-chan struct{} {
 			gone := make(chan struct{})
 			go func() { c.Destroy(); close(gone) }()
 			return gone
 		},
-		topic: t.topic,
-		look:  t.look,
-		now:   func() time.Duration { return time.Duration(shard.Now()) },
-		die:   w.die,
+		topic:        t.topic,
+		refreshTopic: t.refresh,
+		now:          func() time.Duration { return time.Duration(shard.Now()) },
+		die:          w.die,
 	}
-	return newEngine(cfg, s, lines, w.stats)
+	return newEngine(cfg, s, streams, w.stats)
 }
 
-func partitionsOf(lines []*line) (p []int32) {
-	for _, l := range lines {
-		p = append(p, l.partition)
+func partitionsOf(streams []*stream) (p []int32) {
+	for _, s := range streams {
+		p = append(p, s.partition)
 	}
 	return p
 }
@@ -187,7 +187,7 @@ func (w *Writer) die(err error) {
 
 // lettersMoved runs on the letters' engine: batches that wait for a letter may be
 // free now, and so may acks.
-func (w *Writer) lettersMoved() {
+func (w *Writer) deadLettersMoved() {
 	for _, e := range w.engines {
 		e.wake()
 	}
@@ -201,15 +201,15 @@ func giveBackMemory() { go debug.FreeOSMemory() }
 
 // topicChanged runs on a watcher's goroutine.
 func (w *Writer) topicChanged() {
-	record, letter := w.RecordLimit(), 0
-	if w.dead != nil {
-		letter = w.LetterLimit()
+	record, deadLetter := w.RecordLimit(), 0
+	if w.deadTopic != nil {
+		deadLetter = w.DeadLetterLimit()
 	}
-	if now := uint64(record)<<32 | uint64(letter); w.limits.Swap(now) != now && w.opts.OnLimit != nil {
-		w.opts.OnLimit(record, letter)
+	if now := uint64(record)<<32 | uint64(deadLetter); w.limits.Swap(now) != now && w.opts.OnLimit != nil {
+		w.opts.OnLimit(record, deadLetter)
 	}
 	if w.started.Load() {
-		for _, e := range w.all() {
+		for _, e := range w.allEngines() {
 			e.wake()
 		}
 	}
@@ -220,7 +220,7 @@ func (w *Writer) topicChanged() {
 func (w *Writer) RecordLimit() int { return min(w.opts.MaxRecordBytes, w.topic.topic().recordMax()) }
 
 // LetterLimit is the most bytes of a dead letter's value.
-func (w *Writer) LetterLimit() int { return max(w.dead.topic().recordMax()-512, 0) }
+func (w *Writer) DeadLetterLimit() int { return max(w.deadTopic.topic().recordMax()-512, 0) }
 
 // Drain closes the rings, waits until all they hold is in Kafka, and ends the
 // engines; the dead ring is last, since a record set aside on the way becomes a
@@ -230,9 +230,9 @@ func (w *Writer) Drain(ctx context.Context) {
 		r.Close()
 	}
 	w.await(ctx, w.engines)
-	if w.letters != nil {
+	if w.deadEngine != nil {
 		w.set.Dead.Close()
-		w.await(ctx, []*engine{w.letters})
+		w.await(ctx, []*engine{w.deadEngine})
 	}
 	w.admin.stop()
 }
@@ -265,7 +265,7 @@ func (w *Writer) Close() {
 
 // Native tells whether package native writes, so that engines run in Go, not in C. With WriterAuto it
 // is known once Check has succeeded.
-func (w *Writer) Native() bool { return w.opts.isNative }
+func (w *Writer) Native() bool { return w.opts.native }
 
 // Stats is a snapshot of the counters.
 func (w *Writer) Stats() Stats { return w.stats.snapshot() }
@@ -285,7 +285,7 @@ func (w *Writer) Ready() (bool, string) {
 	if !w.started.Load() {
 		return false, "starting"
 	}
-	for _, e := range w.all() {
+	for _, e := range w.allEngines() {
 		if why := e.health.Load(); why != nil {
 			return false, *why
 		}

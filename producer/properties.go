@@ -59,14 +59,14 @@ var derived = map[string]string{
 // canonical is the name that the tables here have for a property, whatever name it is given by.
 func canonical(name string) string {
 	name = librdkafka.Canonical(name)
-	if ours, ok := named()[name]; ok {
+	if ours, ok := tableNames()[name]; ok {
 		return ours
 	}
 	return name
 }
 
 // named are the names here of what librdkafka keeps under others.
-var named = sync.OnceValue(func() map[string]string {
+var tableNames = sync.OnceValue(func() map[string]string {
 	names := map[string]string{}
 	for _, d := range defaults {
 		names[librdkafka.Canonical(d.name)] = d.name
@@ -150,7 +150,7 @@ func (o *Options) properties(t topicState, lines int) map[string]string {
 }
 
 // instance are the properties that librdkafka gets: the engine lingers, not librdkafka.
-func (o *Options) instance(t topicState, lines int) map[string]string {
+func (o *Options) librdkafkaProperties(t topicState, lines int) map[string]string {
 	p := o.properties(t, lines)
 	p["linger.ms"] = "0"
 	return p

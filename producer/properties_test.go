@@ -104,7 +104,7 @@ func TestTopicLimits(t *testing.T) {
 // reading: what CheckProperties takes, it takes as it stands.
 func TestNativeReadsWhatLibrdkafkaReads(t *testing.T) {
 	numbers := 0
-	names := slices.Clone(understood)
+	names := slices.Clone(nativeProperties)
 	for _, d := range defaults {
 		names = append(names, d.name)
 	}

@@ -19,37 +19,37 @@ import (
 
 // Kept is what was left in the rings: kept in files, given up in memory.
 type Kept struct {
-	Records uint64 // of shards, in files: neither in Kafka nor set aside for good
-	Letters uint64 // dead letters in files
-	Refused uint64 // of Records: they had been set aside, and were counted as refused
+	Records     uint64 // of shards, in files: neither in Kafka nor set aside for good
+	DeadLetters uint64 // dead letters in files
+	Refused     uint64 // of Records: they had been set aside, and were counted as refused
 
-	GivenUp        uint64 // of shards, in memory: neither in Kafka nor set aside
-	LettersGivenUp uint64 // dead letters in memory
+	GivenUp            uint64 // of shards, in memory: neither in Kafka nor set aside
+	DeadLettersGivenUp uint64 // dead letters in memory
 }
 
 // Keep notes in the ring files where the next process is to go on, and counts what is left. To be
 // called once, when Drain has returned and nobody pushes any more.
-func (w *Writer) Keep() Kept {
+func (w *Writer) MarkStop() Kept {
 	if !w.started.Load() {
 		var k Kept
 		for _, r := range w.set.Rings {
 			k.Records += uint64(r.Recovered().Records)
 		}
 		if w.set.Dead != nil {
-			k.Letters = uint64(w.set.Dead.Recovered().Records)
+			k.DeadLetters = uint64(w.set.Dead.Recovered().Records)
 		}
 		return k
 	}
-	return keep(w.all())
+	return markStops(w.allEngines())
 }
 
-func keep(engines []*engine) (k Kept) {
+func markStops(engines []*engine) (k Kept) {
 	for _, e := range engines {
-		for _, l := range e.lines {
-			records, refused, givenUp := l.keep()
-			if l.shard < 0 {
-				k.Letters += uint64(records)
-				k.LettersGivenUp += uint64(givenUp)
+		for _, s := range e.streams {
+			records, refused, givenUp := s.markStop()
+			if s.shard < 0 {
+				k.DeadLetters += uint64(records)
+				k.DeadLettersGivenUp += uint64(givenUp)
 				continue
 			}
 			k.Records += uint64(records)
@@ -63,30 +63,30 @@ func keep(engines []*engine) (k Kept) {
 // keep is Keep for one line whose engine has ended: its cursor stands at acked, or all is done. It
 // returns how many records are kept, how many of them had been set aside, and how many are neither
 // kept nor done.
-func (l *line) keep() (records, refused, givenUp int) {
-	at, index := l.ring.Position(), 0
+func (s *stream) markStop() (records, refused, givenUp int) {
+	at, index := s.ring.Position(), 0
 	rest := 0 // from the cursor on, but for those set aside
-	if l.cur < len(l.held) {
-		h := &l.held[l.cur]
-		for l.at.Index < h.batch.Count && h.isAside(l.at.Index) {
-			h.batch.Next(&l.at)
+	if s.cur < len(s.inflight) {
+		h := &s.inflight[s.cur]
+		for s.at.Index < h.batch.Count && h.isAside(s.at.Index) {
+			h.batch.Next(&s.at)
 		}
-		at, index = h.batch.Start, l.at.Index
-		for i := l.cur; i < len(l.held); i++ {
-			rest += l.held[i].batch.Count
-			for _, a := range l.held[i].aside {
-				if i > l.cur || int(a) >= index {
+		at, index = h.batch.Start, s.at.Index
+		for i := s.cur; i < len(s.inflight); i++ {
+			rest += s.inflight[i].batch.Count
+			for _, a := range s.inflight[i].aside {
+				if i > s.cur || int(a) >= index {
 					refused++
 				}
 			}
 		}
 		rest -= index + refused
 	}
-	records = l.ring.Keep(at, index, !l.unsure && refused == 0)
+	records = s.ring.Keep(at, index, !s.maybeInKafka && refused == 0)
 	if records > 0 {
 		return records, refused, 0
 	}
-	for b, ok := l.ring.Next(); ok; b, ok = l.ring.Next() {
+	for b, ok := s.ring.Next(); ok; b, ok = s.ring.Next() {
 		rest += b.Count
 	}
 	return 0, 0, rest

@@ -34,7 +34,7 @@ func (m *model) openRings() shard.Set {
 			m.life.path = memoryDir(m)
 		}
 		o := shard.DirOptions{Path: m.life.path, Topic: "t", Shards: len(m.pushed), Bytes: bytes}
-		if m.letters {
+		if m.hasDeadLetters {
 			o.DeadTopic = "dead"
 		}
 		dir, err := shard.OpenDir(o)
@@ -49,7 +49,7 @@ func (m *model) openRings() shard.Set {
 		for i := range m.pushed {
 			set.Rings = append(set.Rings, newRing(m, fmt.Sprint(i), bytes))
 		}
-		if m.letters {
+		if m.hasDeadLetters {
 			set.Dead = newRing(m, "dead-letter", bytes)
 		}
 	}
@@ -166,20 +166,20 @@ func (m *model) restart() {
 	if m.tail != nil {
 		engines = append(engines, m.tail)
 	}
-	for _, l := range m.engine.lines {
-		if l.cur < len(l.held) && l.at.Index > 0 {
+	for _, s := range m.engine.streams {
+		if s.cur < len(s.inflight) && s.at.Index > 0 {
 			m.world.faults["kept in the middle of a batch"]++
 		}
 	}
-	k := keep(engines)
+	k := markStops(engines)
 	m.checkLedger(k)
 	m.leave()
 	m.boot()
 	if m.life.recovered != k.Records {
 		m.t.Errorf("%d records kept, %d recovered", k.Records, m.life.recovered)
 	}
-	if m.dead != nil && uint64(m.dead.Recovered().Records) != k.Letters {
-		m.t.Errorf("%d letters kept, %d recovered", k.Letters, m.dead.Recovered().Records)
+	if m.dead != nil && uint64(m.dead.Recovered().Records) != k.DeadLetters {
+		m.t.Errorf("%d letters kept, %d recovered", k.DeadLetters, m.dead.Recovered().Records)
 	}
 }
 
@@ -190,7 +190,7 @@ func (m *model) end(e *engine) bool {
 		if m.crashed || m.t.Failed() {
 			return false
 		}
-		if e.state == ended {
+		if e.state == stateEnded {
 			return true
 		}
 		m.step()
@@ -281,23 +281,23 @@ func TestGivenUp(t *testing.T) {
 		for _, n := range counts {
 			put(t, ring, n, 10, nil)
 		}
-		l := &line{ring: ring}
+		s := &stream{ring: ring}
 		for range 2 {
-			h := l.current()
-			l.enter(h, l.sent)
-			for l.at.Index < h.batch.Count {
-				if l.cur == 0 && l.at.Index == 1 {
+			h := s.current()
+			s.enter(h, s.sent)
+			for s.at.Index < h.batch.Count {
+				if s.cur == 0 && s.at.Index == 1 {
 					h.aside = append(h.aside, 1)
 				} else {
-					l.sent++
+					s.sent++
 				}
-				h.batch.Next(&l.at)
+				h.batch.Next(&s.at)
 			}
-			l.leave(h, l.sent)
+			s.leave(h, s.sent)
 		}
-		l.acked = acked
-		l.seek(acked)
-		if k := keep([]*engine{{lines: []*line{l}}}); k != (Kept{GivenUp: uint64(want)}) {
+		s.acked = acked
+		s.seek(acked)
+		if k := markStops([]*engine{{streams: []*stream{s}}}); k != (Kept{GivenUp: uint64(want)}) {
 			t.Errorf("%d acked: %+v, want %d given up", acked, k, want)
 		}
 		_ = ring.Release()

@@ -37,9 +37,9 @@ func (c *eager) Destroy()                               {}
 // not answer; a purge of requests under way reports it all as failed.
 type silent struct {
 	eager
-	values  [][]byte
-	letters []backend.DeadLetter
-	purged  bool
+	values      [][]byte
+	deadLetters []backend.DeadLetter
+	purged      bool
 }
 
 func (c *silent) Produce(_ int, _ int32, first uint64, records []backend.Record) (int, int) {
@@ -51,7 +51,7 @@ func (c *silent) Produce(_ int, _ int32, first uint64, records []backend.Record)
 }
 
 func (c *silent) ProduceDeadLetter(_ int, _ int32, number uint64, value []byte, l backend.DeadLetter) int {
-	c.values, c.letters, c.sent = append(c.values, value), append(c.letters, l), number+1
+	c.values, c.deadLetters, c.sent = append(c.values, value), append(c.deadLetters, l), number+1
 	return 0
 }
 
@@ -75,13 +75,13 @@ func still(t *testing.T, shardNo int, c backend.Client, topic *topicState) (*eng
 	close(gone)
 	e := newEngine(engineConfig{Traits: librdkafka.Traits, WindowRecords: 1000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
 		Logger: slog.New(slog.DiscardHandler)}, seams{
-		open:    func(topicState, []uint64) (backend.Client, error) { return c, nil },
-		destroy: func(backend.Client) <-chan struct{} { return gone },
-		topic:   func() topicState { return *topic },
-		look:    func() {},
-		now:     func() time.Duration { return 0 },
-		die:     func(err error) { t.Error(err) },
-	}, []*line{{shard: shardNo, ring: ring}}, newStats(1))
+		open:         func(topicState, []uint64) (backend.Client, error) { return c, nil },
+		destroy:      func(backend.Client) <-chan struct{} { return gone },
+		topic:        func() topicState { return *topic },
+		refreshTopic: func() {},
+		now:          func() time.Duration { return 0 },
+		die:          func(err error) { t.Error(err) },
+	}, []*stream{{shard: shardNo, ring: ring}}, newStats(1))
 	return e, ring
 }
 
@@ -107,19 +107,19 @@ func steps(e *engine, n int) {
 // replaced without a failure, and then no broker answers any more. The clock stands,
 // so only the order can end it.
 func TestOrderToStopEndsQuietSettling(t *testing.T) {
-	topic := topicState{Look: 1, Limit: 5000}
+	topic := topicState{Refresh: 1, Limit: 5000}
 	c := &silent{}
 	e, ring := still(t, 0, c, &topic)
 	put(t, ring, 10, 100, nil)
 	steps(e, 3)
 	topic.Limit = 4000
 	steps(e, 20)
-	if e.state != settling || c.purged {
+	if e.state != stateSettling || c.purged {
 		t.Fatalf("%v, purged %v; want to be settling, waiting for reports", e.state, c.purged)
 	}
 	e.abort.Store(true)
 	steps(e, 20)
-	if e.state != ended {
+	if e.state != stateEnded {
 		t.Errorf("%v after the order to stop", e.state)
 	}
 }
@@ -127,10 +127,10 @@ func TestOrderToStopEndsQuietSettling(t *testing.T) {
 // TestReadyWhenSetAside: an engine that is sick over records that are then set
 // aside, and has nothing else to prove itself with, is well again.
 func TestReadyWhenSetAside(t *testing.T) {
-	topic := topicState{Look: 1, Limit: 2000}
+	topic := topicState{Refresh: 1, Limit: 2000}
 	e, ring := still(t, 0, &silent{}, &topic)
 	steps(e, 3)
-	e.sick("a batch was refused")
+	e.setUnhealthy("a batch was refused")
 	put(t, ring, 3, 1800, nil)
 	steps(e, 5)
 	if why := e.health.Load(); why != nil || e.stats.snapshot().Refused != 3 || ring.Used() != 0 {
@@ -141,34 +141,34 @@ func TestReadyWhenSetAside(t *testing.T) {
 // TestTooManyInARow: after a hundred records set aside in a row no more are, and the
 // engine is not ready; once the topic takes them, the others go in.
 func TestTooManyInARow(t *testing.T) {
-	topic := topicState{Look: 1, Limit: 2000}
+	topic := topicState{Refresh: 1, Limit: 2000}
 	c := &eager{}
 	e, ring := still(t, 0, c, &topic)
 	put(t, ring, 150, 1800, nil)
 	steps(e, 20)
-	if n := e.stats.snapshot().Refused; n != asideInARow || e.health.Load() == nil {
-		t.Fatalf("%d set aside, healthy %v; want %d and not ready", n, e.health.Load() == nil, asideInARow)
+	if n := e.stats.snapshot().Refused; n != asideStreakMax || e.health.Load() == nil {
+		t.Fatalf("%d set aside, healthy %v; want %d and not ready", n, e.health.Load() == nil, asideStreakMax)
 	}
 	topic.Limit = 10_000
 	for range 10 {
 		e.step()
 		c.Poll(0)
 	}
-	if s := e.stats.snapshot(); s.Delivered != 50 || s.Refused != asideInARow || e.health.Load() != nil {
+	if s := e.stats.snapshot(); s.Delivered != 50 || s.Refused != asideStreakMax || e.health.Load() != nil {
 		t.Errorf("%+v, healthy %v; want 50 delivered and ready", s, e.health.Load() == nil)
 	}
 }
 
 // TestLetterIsCutNotRefused: the dead-letter topic's limit falls while a letter waits.
 // Acks wait for it, so it goes in, cut, and says how long it was.
-func TestLetterIsCutNotRefused(t *testing.T) {
-	topic := topicState{Look: 1, Limit: 2000}
+func TestDeadLetterIsCutNotRefused(t *testing.T) {
+	topic := topicState{Refresh: 1, Limit: 2000}
 	c := &silent{}
 	e, ring := still(t, -1, c, &topic)
 	put(t, ring, 1, 5000, shard.AppendLetterMeta(nil, "bad_json", "127.0.0.1:1", 0))
 	steps(e, 3)
-	if len(c.letters) != 1 || c.letters[0].Truncated != 5000 || len(c.values[0]) != 2000-recordSlack {
-		t.Errorf("letters %+v", c.letters)
+	if len(c.deadLetters) != 1 || c.deadLetters[0].Truncated != 5000 || len(c.values[0]) != 2000-recordSlack {
+		t.Errorf("letters %+v", c.deadLetters)
 	}
 }
 
@@ -185,11 +185,11 @@ func TestReliefAfterStall(t *testing.T) {
 	e := newEngine(engineConfig{
 		WindowRecords: 10, WindowBytes: 1 << 20, Logger: slog.New(slog.DiscardHandler), OnRelief: func() { reliefs++ },
 	}, seams{
-		open:  func(topicState, []uint64) (backend.Client, error) { return c, nil },
-		topic: func() topicState { return topicState{Look: 1} },
-		look:  func() {},
-		now:   func() time.Duration { return now },
-	}, []*line{{ring: ring}}, newStats(1))
+		open:         func(topicState, []uint64) (backend.Client, error) { return c, nil },
+		topic:        func() topicState { return topicState{Refresh: 1} },
+		refreshTopic: func() {},
+		now:          func() time.Duration { return now },
+	}, []*stream{{ring: ring}}, newStats(1))
 	for round, wait := range []time.Duration{time.Second, stalledAfter + time.Second, time.Second} {
 		claim, err := ring.Claim(1, 1)
 		if err != nil {

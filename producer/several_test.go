@@ -32,7 +32,7 @@ func TestSeveralInstances(t *testing.T) {
 			until(t, "everything", func() bool { return w.Stats().Delivered == shards*rounds*each })
 			ids := 0
 			for _, e := range w.engines {
-				if len(e.lines) > 0 {
+				if len(e.streams) > 0 {
 					ids++
 				}
 			}

@@ -10,7 +10,7 @@ import (
 
 // TestAcquit: a record that is set aside leaves its number to the next, so those behind it that are
 // blamed or suspected move up, and those before it do not.
-func TestAcquit(t *testing.T) {
+func TestRenumberMarks(t *testing.T) {
 	for _, c := range []struct {
 		n                                  uint64
 		blamed, suspect, blames, suspicion []uint64
@@ -19,22 +19,22 @@ func TestAcquit(t *testing.T) {
 		{1, []uint64{3}, []uint64{0, 5}, []uint64{2}, []uint64{0, 4}},
 		{7, nil, []uint64{6, 8}, nil, []uint64{6, 7}},
 	} {
-		l := &line{blamed: slices.Clone(c.blamed), suspect: slices.Clone(c.suspect)}
-		l.acquit(c.n)
-		if !slices.Equal(l.blamed, c.blames) || !slices.Equal(l.suspect, c.suspicion) {
-			t.Errorf("without %d: %v and %v become %v and %v, want %v and %v", c.n, c.blamed, c.suspect, l.blamed, l.suspect, c.blames, c.suspicion)
+		s := &stream{markedTwice: slices.Clone(c.blamed), markedOnce: slices.Clone(c.suspect)}
+		s.renumberMarks(c.n)
+		if !slices.Equal(s.markedTwice, c.blames) || !slices.Equal(s.markedOnce, c.suspicion) {
+			t.Errorf("without %d: %v and %v become %v and %v, want %v and %v", c.n, c.blamed, c.suspect, s.markedTwice, s.markedOnce, c.blames, c.suspicion)
 		}
 	}
-	l := &line{blamed: []uint64{1}, suspect: []uint64{1, 2}}
-	l.acquitAll()
-	if l.isBlamed(1) || len(l.suspect) > 0 {
+	s := &stream{markedTwice: []uint64{1}, markedOnce: []uint64{1, 2}}
+	s.clearMarks()
+	if s.mustSetAside(1) || len(s.markedOnce) > 0 {
 		t.Error("the topic is at fault, and its records are not acquitted")
 	}
 }
 
 // TestJudge: marked by two instances in a row is blamed, in the order of numbers.
-func TestJudge(t *testing.T) {
-	l := &line{}
+func TestApplyMarks(t *testing.T) {
+	s := &stream{}
 	for _, c := range []struct{ marked, blamed []uint64 }{
 		{[]uint64{7, 3, 5}, nil},
 		{[]uint64{5, 8, 3}, []uint64{3, 5}},
@@ -42,9 +42,9 @@ func TestJudge(t *testing.T) {
 		{nil, nil},
 		{[]uint64{9}, nil},
 	} {
-		l.judge(c.marked)
-		if !slices.Equal(l.blamed, c.blamed) || !slices.IsSorted(l.suspect) || len(l.suspect) != len(c.marked) {
-			t.Errorf("marked %v: blamed %v, want %v; suspected %v", c.marked, l.blamed, c.blamed, l.suspect)
+		s.applyMarks(c.marked)
+		if !slices.Equal(s.markedTwice, c.blamed) || !slices.IsSorted(s.markedOnce) || len(s.markedOnce) != len(c.marked) {
+			t.Errorf("marked %v: blamed %v, want %v; suspected %v", c.marked, s.markedTwice, c.blamed, s.markedOnce)
 		}
 	}
 }
@@ -53,20 +53,20 @@ func TestJudge(t *testing.T) {
 // is not.
 func TestStallIsForgotten(t *testing.T) {
 	for batches, kept := range map[int]bool{3000: false, 100: true} {
-		l := &line{ring: anyRing(t, 1<<20)}
+		s := &stream{ring: anyRing(t, 1<<20)}
 		for range batches {
-			put(t, l.ring, 1, 10, nil)
-			h := l.current()
-			l.enter(h, l.sent)
-			l.sent++
-			l.leave(h, l.sent)
+			put(t, s.ring, 1, 10, nil)
+			h := s.current()
+			s.enter(h, s.sent)
+			s.sent++
+			s.leave(h, s.sent)
 		}
-		l.acked = l.sent
+		s.acked = s.sent
 		freed := 0
-		if !l.free(0, func(*held) { freed++ }) || freed != batches || l.bytes != 0 || !l.idle() {
-			t.Errorf("%d batches: %d freed, %d bytes under way", batches, freed, l.bytes)
+		if !s.free(0, func(*inflightBatch) { freed++ }) || freed != batches || s.bytes != 0 || !s.idle() {
+			t.Errorf("%d batches: %d freed, %d bytes under way", batches, freed, s.bytes)
 		}
-		if room := cap(l.buf); (room > 0) != kept || room > 8*heldKept {
+		if room := cap(s.inflightBuf); (room > 0) != kept || room > 8*inflightRetainMax {
 			t.Errorf("%d batches: room for %d is kept", batches, room)
 		}
 	}
@@ -74,21 +74,21 @@ func TestStallIsForgotten(t *testing.T) {
 
 // TestSeekCountsBytesAnew: what is under way after the cursor went back is what lies behind it.
 func TestSeekCountsBytesAnew(t *testing.T) {
-	l := &line{ring: anyRing(t, 1<<20)}
+	s := &stream{ring: anyRing(t, 1<<20)}
 	for range 3 {
-		put(t, l.ring, 2, 100, nil)
-		h := l.current()
-		l.enter(h, l.sent)
-		l.sent += 2
-		l.leave(h, l.sent)
+		put(t, s.ring, 2, 100, nil)
+		h := s.current()
+		s.enter(h, s.sent)
+		s.sent += 2
+		s.leave(h, s.sent)
 	}
-	one := l.held[0].batch.Bytes()
+	one := s.inflight[0].batch.Bytes()
 	for range 3 {
-		if l.seek(3); l.cur != 1 || l.at.Index != 1 || l.bytes != 2*one {
-			t.Errorf("stands at record %d of batch %d, %d bytes under way; want record 1 of batch 1, %d", l.at.Index, l.cur, l.bytes, 2*one)
+		if s.seek(3); s.cur != 1 || s.at.Index != 1 || s.bytes != 2*one {
+			t.Errorf("stands at record %d of batch %d, %d bytes under way; want record 1 of batch 1, %d", s.at.Index, s.cur, s.bytes, 2*one)
 		}
 	}
-	if l.held[2].entered || l.held[2].walked {
+	if s.inflight[2].entered || s.inflight[2].walked {
 		t.Error("a batch behind the cursor counts as handed over")
 	}
 }
@@ -130,23 +130,23 @@ func TestFoundInFiles(t *testing.T) {
 		t.Errorf("the largest record has %d bytes, want 300", n)
 	}
 	w := &Writer{set: set}
-	if k, want := w.Keep(), (Kept{Records: 3 + 4, Letters: 5}); k != want {
+	if k, want := w.MarkStop(), (Kept{Records: 3 + 4, DeadLetters: 5}); k != want {
 		t.Errorf("never started: %+v, want %+v", k, want)
 	}
-	engines := []*engine{{lines: []*line{{ring: set.Rings[0]}, {shard: 1, ring: set.Rings[1]}}}, {lines: []*line{{shard: -1, ring: set.Dead}}}}
-	if k, want := keep(engines), (Kept{Records: 3 + 4, Letters: 5}); k != want {
+	engines := []*engine{{streams: []*stream{{ring: set.Rings[0]}, {shard: 1, ring: set.Rings[1]}}}, {streams: []*stream{{shard: -1, ring: set.Dead}}}}
+	if k, want := markStops(engines), (Kept{Records: 3 + 4, DeadLetters: 5}); k != want {
 		t.Errorf("%+v, want %+v", k, want)
 	}
 }
 
 // TestLettersGivenUp: in memory, they count apart too.
-func TestLettersGivenUp(t *testing.T) {
+func TestDeadLettersGivenUp(t *testing.T) {
 	record, letter := anyRing(t, 1<<16), anyRing(t, 1<<16)
 	put(t, record, 2, 10, nil)
 	put(t, record, 1, 10, nil)
 	put(t, letter, 4, 10, nil)
 	put(t, letter, 1, 10, nil)
-	if k, want := keep([]*engine{{lines: []*line{{ring: record}, {shard: -1, ring: letter}}}}), (Kept{GivenUp: 3, LettersGivenUp: 5}); k != want {
+	if k, want := markStops([]*engine{{streams: []*stream{{ring: record}, {shard: -1, ring: letter}}}}), (Kept{GivenUp: 3, DeadLettersGivenUp: 5}); k != want {
 		t.Errorf("%+v, want %+v", k, want)
 	}
 }

@@ -20,7 +20,7 @@ var ErrTopic = errors.New("topic does not fit")
 
 // topicState is one look at a topic.
 type topicState struct {
-	Look       uint64 // number of the look, from 1; 0: none yet
+	Refresh    uint64 // number of the look, from 1; 0: none yet
 	Name       string
 	Err        error // why records cannot be written now; nil: they can
 	Leaders    error // why those of some partitions cannot; nil: not known, or they can
@@ -33,8 +33,8 @@ type topicState struct {
 const (
 	limitDefault = 1048588 // Kafka's own max.message.bytes
 	recordSlack  = 512     // what a batch of one record, its key and headers' framing take beside them
-	lookEvery    = time.Minute
-	lookAgain    = time.Second
+	refreshEvery = time.Minute
+	refreshAgain = time.Second
 )
 
 // recordMax is the most bytes that a record and its key may have together.
@@ -57,20 +57,20 @@ func (t topicState) batchMax() int {
 // watcher looks at one topic: at start, every minute, and whenever asked. Its
 // state may be read by anybody at any time.
 type watcher struct {
-	name       string
-	partitions atomic.Int32 // at least so many
-	keyed      bool         // records have keys, so it may be compacted
-	admin      *admin
-	way        *way
-	log        *slog.Logger
-	changed    func()     // after each look
-	looking    sync.Mutex // one look at a time: that of a Check that was given up goes on
-	state      atomic.Pointer[topicState]
-	ask        chan struct{} // capacity 1
+	name         string
+	partitions   atomic.Int32 // at least so many
+	keyed        bool         // records have keys, so it may be compacted
+	admin        *admin
+	connectivity *connectivity
+	log          *slog.Logger
+	changed      func()     // after each look
+	refreshing   sync.Mutex // one look at a time: that of a Check that was given up goes on
+	state        atomic.Pointer[topicState]
+	wanted       chan struct{} // capacity 1
 }
 
-func newWatcher(name string, partitions int, keyed bool, admin *admin, way *way, log *slog.Logger, changed func()) *watcher {
-	w := &watcher{name: name, keyed: keyed, admin: admin, way: way, log: log, changed: changed, ask: make(chan struct{}, 1)}
+func newWatcher(name string, partitions int, keyed bool, admin *admin, connectivity *connectivity, log *slog.Logger, changed func()) *watcher {
+	w := &watcher{name: name, keyed: keyed, admin: admin, connectivity: connectivity, log: log, changed: changed, wanted: make(chan struct{}, 1)}
 	w.partitions.Store(int32(partitions))
 	w.state.Store(&topicState{Name: name, Err: errors.New("topic " + name + ": not looked at yet")})
 	return w
@@ -79,9 +79,9 @@ func newWatcher(name string, partitions int, keyed bool, admin *admin, way *way,
 func (w *watcher) topic() topicState { return *w.state.Load() }
 
 // look asks for a newer state; it does not wait.
-func (w *watcher) look() {
+func (w *watcher) refresh() {
 	select {
-	case w.ask <- struct{}{}:
+	case w.wanted <- struct{}{}:
 	default:
 	}
 }
@@ -90,37 +90,37 @@ func (w *watcher) look() {
 // wrong, and when asked.
 func (w *watcher) run() {
 	for {
-		every := lookEvery
+		every := refreshEvery
 		if t := w.topic(); t.Err != nil || t.Leaders != nil {
-			every = lookAgain
+			every = refreshAgain
 		}
 		select {
 		case <-w.admin.ctx.Done():
 			return
-		case <-w.ask:
+		case <-w.wanted:
 		case <-time.After(every):
 		}
-		w.once()
+		w.refreshNow()
 	}
 }
 
 // once looks and stores what it saw. It runs on a goroutine of admin's.
-func (w *watcher) once() topicState {
-	w.looking.Lock()
-	defer w.looking.Unlock()
+func (w *watcher) refreshNow() topicState {
+	w.refreshing.Lock()
+	defer w.refreshing.Unlock()
 	old := w.topic()
-	t := w.see()
+	t := w.fetch()
 	if w.admin.ctx.Err() != nil { // broken off: it says nothing about the topic
 		t.Err = errClosed
 		return t
 	}
-	t.Look = old.Look + 1
+	t.Refresh = old.Refresh + 1
 	if t.Err != nil {
 		t.Limit, t.Compacted, t.Partitions = old.Limit, old.Compacted, old.Partitions
 		if old.Err == nil || old.Err.Error() != t.Err.Error() {
 			w.log.Warn("topic cannot be written", "topic", w.name, "cause", t.Err)
 		}
-	} else if old.Err != nil && old.Look > 0 {
+	} else if old.Err != nil && old.Refresh > 0 {
 		w.log.Info("topic can be written", "topic", w.name)
 	}
 	if t.Leaders != nil && (old.Leaders == nil || old.Leaders.Error() != t.Leaders.Error()) {
@@ -133,7 +133,7 @@ func (w *watcher) once() topicState {
 	return t
 }
 
-func (w *watcher) see() topicState {
+func (w *watcher) fetch() topicState {
 	t := topicState{Name: w.name}
 	if w.admin.ctx.Err() != nil {
 		return t
@@ -157,7 +157,7 @@ func (w *watcher) see() topicState {
 	if t.Err != nil {
 		return t
 	}
-	t.Leaders = w.way.leaders(w.admin.ctx, md, w.name, least)
+	t.Leaders = w.connectivity.checkLeaders(w.admin.ctx, md, w.name, least)
 	w.settings(&t)
 	return t
 }
@@ -167,7 +167,7 @@ const metadataSoon = time.Second
 
 // metadata asks for the topic's.
 func (w *watcher) metadata() (md *kafka.Metadata, err error) {
-	err = w.way.ask(w.admin.ctx, w.admin.limit, func(limit time.Duration) (err error) {
+	err = w.connectivity.ask(w.admin.ctx, w.admin.limit, func(limit time.Duration) (err error) {
 		md, err = w.admin.client.GetMetadata(&w.name, false, int(limit/time.Millisecond))
 		return err
 	})

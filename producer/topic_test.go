@@ -13,7 +13,7 @@ import (
 
 // looked is a watcher of topic t, of three partitions, in a Kafka that says of its settings what a test
 // wants.
-type looked struct {
+type watched struct {
 	*watcher
 	cluster *kfake.Cluster
 	says    atomic.Pointer[settings]
@@ -26,14 +26,14 @@ type settings struct {
 	code   int16
 }
 
-func newLooked(t *testing.T, name string, partitions int, keyed bool) *looked {
+func newWatched(t *testing.T, name string, partitions int, keyed bool) *watched {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "t"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	l := &looked{cluster: cluster}
+	l := &watched{cluster: cluster}
 	cluster.ControlKey(int16(kmsg.DescribeConfigs), func(q kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		a, says := q.ResponseKind().(*kmsg.DescribeConfigsResponse), l.says.Load()
@@ -53,12 +53,12 @@ func newLooked(t *testing.T, name string, partitions int, keyed bool) *looked {
 		t.Fatal(err)
 	}
 	t.Cleanup(a.close)
-	l.watcher = newWatcher(name, partitions, keyed, a, newWay(&o), slog.New(slog.DiscardHandler), func() { l.told++ })
+	l.watcher = newWatcher(name, partitions, keyed, a, newConnectivity(&o), slog.New(slog.DiscardHandler), func() { l.told++ })
 	return l
 }
 
 // TestLook: what one look at a topic says of it.
-func TestLook(t *testing.T) {
+func TestRefresh(t *testing.T) {
 	for _, c := range []struct {
 		what       string
 		topic      string
@@ -79,10 +79,10 @@ func TestLook(t *testing.T) {
 		{"not compacted, with keys", "t", 3, true, map[string]string{"cleanup.policy": "delete"}, 0, topicState{Limit: limitDefault}, false},
 		{"not permitted", "t", 3, true, map[string]string{"max.message.bytes": "2000"}, kerr.TopicAuthorizationFailed.Code, topicState{Limit: limitDefault, Assumed: true}, false},
 	} {
-		l := newLooked(t, c.topic, c.partitions, c.keyed)
+		l := newWatched(t, c.topic, c.partitions, c.keyed)
 		l.says.Store(&settings{c.settings, c.code})
-		got := l.once()
-		if unfit := errors.Is(got.Err, ErrTopic); unfit != c.unfit || got.Err != nil && !unfit || got.Look != 1 || l.told != 1 {
+		got := l.refreshNow()
+		if unfit := errors.Is(got.Err, ErrTopic); unfit != c.unfit || got.Err != nil && !unfit || got.Refresh != 1 || l.told != 1 {
 			t.Errorf("%s: %+v, told %d times", c.what, got, l.told)
 			continue
 		}
@@ -93,12 +93,12 @@ func TestLook(t *testing.T) {
 }
 
 // TestLaterLooks: what is known stays known as long as a later look cannot tell better.
-func TestLaterLooks(t *testing.T) {
-	l := newLooked(t, "t", 3, true)
+func TestLaterRefreshes(t *testing.T) {
+	l := newWatched(t, "t", 3, true)
 	l.says.Store(&settings{map[string]string{"max.message.bytes": "2000", "cleanup.policy": "compact"}, 0})
-	known := l.once()
+	known := l.refreshNow()
 	l.says.Store(&settings{nil, kerr.TopicAuthorizationFailed.Code})
-	if got := l.once(); got.Err != nil || got.Limit != 2000 || !got.Compacted || got.Assumed || got.Look != known.Look+1 {
+	if got := l.refreshNow(); got.Err != nil || got.Limit != 2000 || !got.Compacted || got.Assumed || got.Refresh != known.Refresh+1 {
 		t.Errorf("settings may not be read any more: %+v", got)
 	}
 	l.cluster.ControlKey(int16(kmsg.Metadata), func(q kmsg.Request) (kmsg.Response, error, bool) {
@@ -109,8 +109,8 @@ func TestLaterLooks(t *testing.T) {
 		a.Topics = append(a.Topics, r)
 		return a, nil, true
 	})
-	got := l.once()
-	if got.Err == nil || errors.Is(got.Err, ErrTopic) || got.Limit != 2000 || !got.Compacted || got.Partitions != 3 || got.Look != known.Look+2 {
+	got := l.refreshNow()
+	if got.Err == nil || errors.Is(got.Err, ErrTopic) || got.Limit != 2000 || !got.Compacted || got.Partitions != 3 || got.Refresh != known.Refresh+2 {
 		t.Errorf("the topic may not be seen any more: %+v", got)
 	}
 	if l.topic() != got || l.told != 3 {

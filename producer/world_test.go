@@ -8,15 +8,15 @@ import (
 // world is Kafka: what outlives an instance.
 type world struct {
 	rng     *rand.Rand
-	log     [][]uint64 // by partition, ids in order
-	orphans []*request // requests of dead instances that a broker may still append
-	calm    bool       // no more faults
-	hang    bool       // the next Destroy never returns
-	takes   int        // bytes of the largest batch; 0: any. Nobody tells
+	log     [][]uint64      // by partition, ids in order
+	orphans []*modelRequest // requests of dead instances that a broker may still append
+	calm    bool            // no more faults
+	hang    bool            // the next Destroy never returns
+	takes   int             // bytes of the largest batch; 0: any. Nobody tells
 	faults  map[string]int
 }
 
-func (w *world) append(r *request) {
+func (w *world) append(r *modelRequest) {
 	if r.appended {
 		return
 	}

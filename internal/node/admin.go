@@ -133,7 +133,7 @@ func (n *node) status() status {
 
 func kafkaStatusOf(s producer.Stats) kafkaStatus {
 	return kafkaStatus{
-		Delivered: s.Delivered, Refused: s.Refused, DeadLettered: s.Letters,
+		Delivered: s.Delivered, Refused: s.Refused, DeadLettered: s.DeadLetters,
 		PossibleDuplicates: s.PossibleDuplicates, Rebuilds: s.Rebuilds,
 	}
 }

@@ -96,7 +96,7 @@ func (k *kafkaSink) check(ctx context.Context) error { return k.w.Check(ctx) }
 func (k *kafkaSink) native() bool                    { return k.w.Native() }
 func (k *kafkaSink) start(ctx context.Context)       { k.w.Start(); k.w.Await(ctx) }
 func (k *kafkaSink) drain(ctx context.Context)       { k.w.Drain(ctx) }
-func (k *kafkaSink) keep() producer.Kept             { return k.w.Keep() }
+func (k *kafkaSink) keep() producer.Kept             { return k.w.MarkStop() }
 func (k *kafkaSink) close()                          { k.w.Close() }
 func (k *kafkaSink) stats() producer.Stats           { return k.w.Stats() }
 func (k *kafkaSink) ready() (bool, string)           { return k.w.Ready() }
@@ -105,7 +105,7 @@ func (k *kafkaSink) cluster(ctx context.Context) (string, error) { return k.w.Cl
 
 func (k *kafkaSink) limits() (record, letter int) {
 	if k.letters {
-		letter = k.w.LetterLimit()
+		letter = k.w.DeadLetterLimit()
 	}
 	return k.w.RecordLimit(), letter
 }

@@ -91,8 +91,8 @@ func (n *node) ledger() (l ledger, off int64) {
 	k := n.left()
 	out := n.sink.stats() // before the server's: whatever is delivered has been received
 	c := n.counts(k, out, s.Stats())
-	if k.Letters > 0 {
-		n.env.Log.Info("dead letters are kept", "dir", n.opt.RingDir, "letters", k.Letters)
+	if k.DeadLetters > 0 {
+		n.env.Log.Info("dead letters are kept", "dir", n.opt.RingDir, "letters", k.DeadLetters)
 	}
 	if !n.drained {
 		return c.cutShort(), 0
@@ -116,8 +116,8 @@ func (n *node) counts(k producer.Kept, out producer.Stats, in server.Stats) coun
 	}
 	if d := n.rings.Dead; d != nil {
 		c.letters = lettersCounts{
-			wanted: true, recovered: int64(d.Recovered().Records), delivered: int64(out.Letters),
-			kept: int64(k.Letters), noRoom: int64(in.LettersLost), givenUp: int64(k.LettersGivenUp),
+			wanted: true, recovered: int64(d.Recovered().Records), delivered: int64(out.DeadLetters),
+			kept: int64(k.DeadLetters), noRoom: int64(in.LettersLost), givenUp: int64(k.DeadLettersGivenUp),
 		}
 	}
 	return c
@@ -133,7 +133,7 @@ func (n *node) left() (k producer.Kept) {
 		k.Records += uint64(r.Held())
 	}
 	if n.rings.Dead != nil {
-		k.Letters = uint64(n.rings.Dead.Held())
+		k.DeadLetters = uint64(n.rings.Dead.Held())
 	}
 	return k
 }

@@ -12,7 +12,7 @@ import (
 // Ceiling is librdkafka alone, for benchmarks: a loop in C that hands over records by the batch,
 // with copies, and counts their reports.
 type Ceiling struct {
-	c     *C.rdk_ceiling
+	c     *C.rt_ceiling
 	data  []byte
 	begin []C.int64_t // of each record in data, and the end of the last
 	first []C.int64_t // record of each partition, and the end of the last's
@@ -21,8 +21,8 @@ type Ceiling struct {
 // NewCeiling makes a producer with the given librdkafka properties, and sends one record, so that it
 // has its id. It keeps copies of the records of each partition.
 func NewCeiling(properties map[string]string, topic string, byPartition [][][]byte) (*Ceiling, error) {
-	if len(byPartition) == 0 || len(byPartition) > C.RDK_CEILING_PARTITIONS_MAX {
-		return nil, fmt.Errorf("librdkafka: %d partitions, at least 1 and at most %d", len(byPartition), C.RDK_CEILING_PARTITIONS_MAX)
+	if len(byPartition) == 0 || len(byPartition) > C.RT_CEILING_PARTITIONS_MAX {
+		return nil, fmt.Errorf("librdkafka: %d partitions, at least 1 and at most %d", len(byPartition), C.RT_CEILING_PARTITIONS_MAX)
 	}
 	ce := &Ceiling{}
 	for p, records := range byPartition {
@@ -41,14 +41,14 @@ func NewCeiling(properties map[string]string, topic string, byPartition [][][]by
 	if err != nil {
 		return nil, err
 	}
-	text := (*C.char)(C.calloc(1, C.RDK_TEXT_MAX))
+	text := (*C.char)(C.calloc(1, C.RT_TEXT_MAX))
 	defer C.free(unsafe.Pointer(text))
 	name := C.CString(topic)
 	defer C.free(unsafe.Pointer(name))
-	if ce.c = C.rdk_ceiling_new(conf, name, text, C.RDK_TEXT_MAX-1); ce.c == nil {
+	if ce.c = C.rt_ceiling_new(conf, name, text, C.RT_TEXT_MAX-1); ce.c == nil {
 		return nil, errors.New("librdkafka: " + C.GoString(text))
 	}
-	C.rdk_ceiling_warm_up(ce.c)
+	C.rt_ceiling_warm_up(ce.c)
 	return ce, nil
 }
 
@@ -56,10 +56,10 @@ func NewCeiling(properties map[string]string, topic string, byPartition [][][]by
 // failed when every one has been reported. took, if not nil, has room for all of them and gets the
 // seconds from produce to report.
 func (ce *Ceiling) Run(records int, rate float64, took []float64) (failed int) {
-	C.rdk_ceiling_run(ce.c, C.int(len(ce.first)-1), &ce.first[0], (*C.char)(unsafe.Pointer(unsafe.SliceData(ce.data))), &ce.begin[0],
+	C.rt_ceiling_run(ce.c, C.int(len(ce.first)-1), &ce.first[0], (*C.char)(unsafe.Pointer(unsafe.SliceData(ce.data))), &ce.begin[0],
 		C.uint64_t(records), C.double(rate), (*C.double)(unsafe.SliceData(took)))
 	return int(ce.c.failed)
 }
 
 // Destroy ends the producer.
-func (ce *Ceiling) Destroy() { C.rdk_ceiling_destroy(ce.c) }
+func (ce *Ceiling) Destroy() { C.rt_ceiling_destroy(ce.c) }

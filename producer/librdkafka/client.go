@@ -2,10 +2,10 @@ package librdkafka
 
 /*
 #cgo CFLAGS: -O2
-#cgo noescape rdk_produce
-#cgo nocallback rdk_produce
-#cgo noescape rdk_produce_letter
-#cgo nocallback rdk_produce_letter
+#cgo noescape rt_produce
+#cgo nocallback rt_produce
+#cgo noescape rt_produce_dead_letter
+#cgo nocallback rt_produce_dead_letter
 #cgo nocallback rd_kafka_poll
 #cgo nocallback rd_kafka_queue_yield
 #include "client.h"
@@ -27,11 +27,11 @@ import (
 // Package backend has no C: its numbers are those of librdkafka and of client.h, or this does not
 // compile.
 var _ = [...]struct{}{
-	[1]struct{}{}[backend.ErrFatal-C.RDK_ERR_FATAL],
-	[1]struct{}{}[backend.ErrQueueFull-C.RDK_ERR_QUEUE_FULL],
-	[1]struct{}{}[backend.ErrInvalidRecord-C.RDK_ERR_INVALID_RECORD],
-	[1]struct{}{}[backend.InvalidMax-C.RDK_INVALID_MAX],
-	[1]struct{}{}[backend.StreamsMax>>(64-C.RDK_NUMBER_BITS)-1],
+	[1]struct{}{}[backend.ErrFatal-C.RT_ERR_FATAL],
+	[1]struct{}{}[backend.ErrQueueFull-C.RT_ERR_QUEUE_FULL],
+	[1]struct{}{}[backend.ErrInvalidRecord-C.RT_ERR_INVALID_RECORD],
+	[1]struct{}{}[backend.InvalidMax-C.RT_INVALID_MAX],
+	[1]struct{}{}[backend.StreamsMax>>(64-C.RT_NUMBER_BITS)-1],
 }
 
 // Traits are those of Client.
@@ -41,9 +41,9 @@ var _ backend.Client = (*Client)(nil)
 
 // Client is one librdkafka producer for one topic.
 type Client struct {
-	c     *C.rdk_client
-	batch *[backend.BatchMax]C.rd_kafka_message_t // C memory
-	named bool
+	c             *C.rt_client
+	batch         *[backend.BatchMax]C.rd_kafka_message_t // C memory
+	hasProducerID bool
 }
 
 // New makes a producer with the given librdkafka properties. first is, line by
@@ -51,24 +51,24 @@ type Client struct {
 // wait for a broker.
 func New(properties map[string]string, topic string, first []uint64) (*Client, error) {
 	if len(first) > backend.StreamsMax {
-		return nil, fmt.Errorf("librdkafka: %d lines, at most %d", len(first), backend.StreamsMax)
+		return nil, fmt.Errorf("librdkafka: %d streams, at most %d", len(first), backend.StreamsMax)
 	}
 	conf, err := newConf(properties)
 	if err != nil {
 		return nil, err
 	}
-	text := (*C.char)(C.calloc(1, C.RDK_TEXT_MAX))
+	text := (*C.char)(C.calloc(1, C.RT_TEXT_MAX))
 	defer C.free(unsafe.Pointer(text))
 	name := C.CString(topic)
 	defer C.free(unsafe.Pointer(name))
-	c := C.rdk_new(conf, name, C.int(len(first)), text, C.RDK_TEXT_MAX-1)
+	c := C.rt_new(conf, name, C.int(len(first)), text, C.RT_TEXT_MAX-1)
 	if c == nil {
 		return nil, errors.New("librdkafka: " + C.GoString(text))
 	}
 	cl := &Client{c: c}
 	cl.batch = (*[backend.BatchMax]C.rd_kafka_message_t)(C.calloc(backend.BatchMax, C.sizeof_rd_kafka_message_t))
 	for i, n := range first {
-		t := cl.track(i)
+		t := cl.progress(i)
 		t.acked = C.uint64_t(n)
 		t.failed = C.UINT64_MAX
 	}
@@ -77,11 +77,11 @@ func New(properties map[string]string, topic string, first []uint64) (*Client, e
 
 func newConf(properties map[string]string) (*C.rd_kafka_conf_t, error) {
 	conf := C.rd_kafka_conf_new()
-	text := (*C.char)(C.calloc(1, C.RDK_TEXT_MAX))
+	text := (*C.char)(C.calloc(1, C.RT_TEXT_MAX))
 	defer C.free(unsafe.Pointer(text))
 	for k, v := range properties {
 		ck, cv := C.CString(k), C.CString(v)
-		res := C.rd_kafka_conf_set(conf, ck, cv, text, C.RDK_TEXT_MAX-1)
+		res := C.rd_kafka_conf_set(conf, ck, cv, text, C.RT_TEXT_MAX-1)
 		C.free(unsafe.Pointer(ck))
 		C.free(unsafe.Pointer(cv))
 		if res != 0 {
@@ -92,20 +92,20 @@ func newConf(properties map[string]string) (*C.rd_kafka_conf_t, error) {
 	return conf, nil
 }
 
-func (c *Client) track(line int) *C.rdk_track {
-	first := unsafe.Add(unsafe.Pointer(c.c), C.sizeof_rdk_client)
-	return (*C.rdk_track)(unsafe.Add(first, line*C.sizeof_rdk_track))
+func (c *Client) progress(stream int) *C.rt_progress {
+	first := unsafe.Add(unsafe.Pointer(c.c), C.sizeof_rt_client)
+	return (*C.rt_progress)(unsafe.Add(first, stream*C.sizeof_rt_progress))
 }
 
 // Progress returns the counts of one line as of the last Poll. Invalid is only
 // filled in where something failed.
-func (c *Client) Progress(line int) backend.Progress {
-	t := c.track(line)
+func (c *Client) Progress(stream int) backend.Progress {
+	t := c.progress(stream)
 	out := backend.Progress{
 		Acked: uint64(t.acked), Failed: uint64(t.failed), Err: int(t.err), Reports: uint64(t.reports),
 		Maybe: uint64(t.maybe), Beyond: uint64(t.beyond), Different: int(t.different), Invalids: int(t.invalids),
 	}
-	for i := range min(out.Invalids, C.RDK_INVALID_MAX) {
+	for i := range min(out.Invalids, C.RT_INVALID_MAX) {
 		out.Invalid = append(out.Invalid, uint64(t.invalid[i]))
 	}
 	return out
@@ -115,12 +115,12 @@ func (c *Client) Progress(line int) backend.Progress {
 // one partition. It answers how many were taken and, if not all, the error of
 // the first that was not. Those that were taken are always the first ones, as
 // long as no record is over message.max.bytes.
-func (c *Client) Produce(line int, partition int32, first uint64, records []backend.Record) (int, int) {
+func (c *Client) Produce(stream int, partition int32, first uint64, records []backend.Record) (int, int) {
 	m := c.batch[:len(records)]
 	for i := range records {
-		c.fill(&m[i], line, partition, first+uint64(i), &records[i])
+		c.fill(&m[i], stream, partition, first+uint64(i), &records[i])
 	}
-	taken := int(C.rdk_produce(c.c, &c.batch[0], C.int(len(records))))
+	taken := int(C.rt_produce(c.c, &c.batch[0], C.int(len(records))))
 	if taken == len(records) {
 		return taken, 0
 	}
@@ -136,20 +136,20 @@ func (c *Client) Produce(line int, partition int32, first uint64, records []back
 
 // fill writes C memory; the value's address is stored as a number, since C keeps
 // it after the call and it is no Go pointer.
-func (c *Client) fill(m *C.rd_kafka_message_t, line int, partition int32, number uint64, r *backend.Record) {
+func (c *Client) fill(m *C.rd_kafka_message_t, stream int, partition int32, number uint64, r *backend.Record) {
 	m.err = 0
 	m.partition = C.int32_t(partition)
 	*(*uintptr)(unsafe.Pointer(&m.payload)) = uintptr(unsafe.Pointer(unsafe.SliceData(r.Value)))
 	m.len = C.size_t(len(r.Value))
 	*(*uintptr)(unsafe.Pointer(&m.key)) = uintptr(unsafe.Pointer(unsafe.SliceData(r.Key)))
 	m.key_len = C.size_t(len(r.Key))
-	*(*uint64)(unsafe.Pointer(&m._private)) = uint64(line)<<C.RDK_NUMBER_BITS | number
+	*(*uint64)(unsafe.Pointer(&m._private)) = uint64(stream)<<C.RT_NUMBER_BITS | number
 }
 
 // ProduceDeadLetter hands over one dead letter; it answers 0 or an error code.
-func (c *Client) ProduceDeadLetter(line int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
+func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
 	m := &c.batch[0]
-	c.fill(m, line, partition, number, &backend.Record{Value: value})
+	c.fill(m, stream, partition, number, &backend.Record{Value: value})
 	var size []byte
 	if l.Truncated > 0 {
 		size = strconv.AppendInt(nil, int64(l.Truncated), 10)
@@ -164,7 +164,7 @@ func (c *Client) ProduceDeadLetter(line int, partition int32, number uint64, val
 	reason, reasonLen := str([]byte(l.Reason))
 	remote, remoteLen := str([]byte(l.Remote))
 	truncated, truncatedLen := str(size)
-	return int(C.rdk_produce_letter(c.c, m, reason, reasonLen, remote, remoteLen, truncated, truncatedLen))
+	return int(C.rt_produce_dead_letter(c.c, m, reason, reasonLen, remote, remoteLen, truncated, truncatedLen))
 }
 
 // Poll serves reports, errors, logs and statistics for at most timeout
@@ -178,9 +178,9 @@ func (c *Client) Wake() { C.rd_kafka_queue_yield(c.c.q) }
 // requests under way; each record dropped gets a report. It does not wait for
 // librdkafka's threads: one of them may be looking up a name for a long time.
 func (c *Client) Purge(inflight bool) {
-	flags := C.int(C.RDK_PURGE_QUEUE | C.RDK_PURGE_NON_BLOCKING)
+	flags := C.int(C.RT_PURGE_QUEUE | C.RT_PURGE_NON_BLOCKING)
 	if inflight {
-		flags |= C.RDK_PURGE_INFLIGHT
+		flags |= C.RT_PURGE_INFLIGHT
 	}
 	C.rd_kafka_purge(c.c.rk, flags)
 }
@@ -194,13 +194,13 @@ const idAssigned = "-> Assigned"
 
 // Ready returns nil once librdkafka has its producer id, as of the last Events.
 func (c *Client) Ready() error {
-	if c.named {
+	if c.hasProducerID {
 		return nil
 	}
-	return errNotNamed
+	return errNoProducerID
 }
 
-var errNotNamed = errors.New("librdkafka has no producer id yet")
+var errNoProducerID = errors.New("librdkafka has no producer id yet")
 
 // Trouble returns "": librdkafka tells of brokers, not of partitions.
 func (c *Client) Trouble(int) string { return "" }
@@ -217,7 +217,7 @@ func (c *Client) Events() ([]backend.Event, int) {
 		e := &c.c.event[i]
 		ev := backend.Event{Code: int(e.code), Level: int(e.level), Text: C.GoString(&e.text[0])}
 		if ev.Code == 0 && strings.HasSuffix(ev.Text, idAssigned) {
-			c.named = true
+			c.hasProducerID = true
 			continue
 		}
 		out = append(out, ev)
@@ -245,12 +245,12 @@ func (c *Client) Statistics() (backend.Statistics, bool) {
 
 // Destroy ends the producer; it may block. Nothing of c may be used afterwards.
 func (c *Client) Destroy() {
-	C.rdk_destroy(c.c)
+	C.rt_destroy(c.c)
 	C.free(unsafe.Pointer(c.batch))
 }
 
 // Relief gives to the kernel what C's malloc keeps of memory that is free.
-func (c *Client) Relief() { C.rdk_give_back_memory() }
+func (c *Client) Relief() { C.rt_give_back_memory() }
 
 // InjectFatal raises a fatal error, as a broker's refusal would. For tests.
 func (c *Client) InjectFatal(code int, text string) {
@@ -260,7 +260,7 @@ func (c *Client) InjectFatal(code int, text string) {
 }
 
 // ok is an ok report, for tests.
-func (c *Client) ok(line int, number uint64) { C.rdk_ok(c.track(line), C.uint64_t(number)) }
+func (c *Client) ok(stream int, number uint64) { C.rt_ok(c.progress(stream), C.uint64_t(number)) }
 
 // ErrorText is librdkafka's name and text of an error code.
 func ErrorText(code int) string {

@@ -23,7 +23,7 @@
 //
 // A line is what the engine numbers: one shard, or the dead letters. Each record
 // carries a tag, line and number; numbers of a line are handed out without gaps,
-// so "unbroken run" is a comparison (see rdk_report).
+// so "unbroken run" is a comparison (see rt_report).
 //
 // A Reader reads partitions that it is told, or those that a group gives it. What the
 // group gives and takes comes among the records, in its place: nothing is called back.

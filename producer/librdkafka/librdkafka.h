@@ -118,32 +118,32 @@ int rd_kafka_message_headers(const rd_kafka_message_t *, rd_kafka_headers_t **);
 int rd_kafka_header_get_all(const rd_kafka_headers_t *, size_t, const char **, const void **, size_t *);
 
 enum {
-	RDK_PRODUCER = 0,
-	RDK_CONSUMER = 1,
+	RT_PRODUCER = 0,
+	RT_CONSUMER = 1,
 
-	RDK_ERR_INVALID_DIFFERENT_RECORD = -138,
-	RDK_ERR_FATAL = -150,
-	RDK_ERR_REVOKE_PARTITIONS = -174,
-	RDK_ERR_ASSIGN_PARTITIONS = -175,
-	RDK_ERR_QUEUE_FULL = -184,
-	RDK_ERR_INVALID_RECORD = 87,
+	RT_ERR_INVALID_DIFFERENT_RECORD = -138,
+	RT_ERR_FATAL = -150,
+	RT_ERR_REVOKE_PARTITIONS = -174,
+	RT_ERR_ASSIGN_PARTITIONS = -175,
+	RT_ERR_QUEUE_FULL = -184,
+	RT_ERR_INVALID_RECORD = 87,
 
-	RDK_F_COPY = 0x2,
-	RDK_F_PARTITION = 0x8,
-	RDK_STATUS_NOT_PERSISTED = 0,
-	RDK_PURGE_QUEUE = 1,
-	RDK_PURGE_INFLIGHT = 2,
-	RDK_PURGE_NON_BLOCKING = 4,
+	RT_F_COPY = 0x2,
+	RT_F_PARTITION = 0x8,
+	RT_STATUS_NOT_PERSISTED = 0,
+	RT_PURGE_QUEUE = 1,
+	RT_PURGE_INFLIGHT = 2,
+	RT_PURGE_NON_BLOCKING = 4,
 
-	RDK_V_END = 0,
-	RDK_V_RKT = 2,
-	RDK_V_PARTITION = 3,
-	RDK_V_VALUE = 4,
-	RDK_V_OPAQUE = 6,
-	RDK_V_MSGFLAGS = 7,
-	RDK_V_HEADER = 9,
+	RT_V_END = 0,
+	RT_V_RKT = 2,
+	RT_V_PARTITION = 3,
+	RT_V_VALUE = 4,
+	RT_V_OPAQUE = 6,
+	RT_V_MSGFLAGS = 7,
+	RT_V_HEADER = 9,
 
-	RDK_TEXT_MAX = 512, // ours: room for what it says
+	RT_TEXT_MAX = 512, // ours: room for what it says
 };
 
 #endif

@@ -4,7 +4,7 @@ package librdkafka
 #include "librdkafka.h"
 
 // The table of all properties, as Markdown; ours to free.
-static char *rdk_properties(void)
+static char *rt_properties(void)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -57,7 +57,7 @@ type Property struct {
 // Properties are all that the linked librdkafka knows, by name; an alias leads to what it is one of.
 // Where a property of all topics has the name of one of the client, that one counts.
 var Properties = sync.OnceValue(func() map[string]Property {
-	text := C.rdk_properties()
+	text := C.rt_properties()
 	defer C.free(unsafe.Pointer(text))
 	all := map[string]Property{}
 	for line := range strings.Lines(C.GoString(text)) {
@@ -198,13 +198,13 @@ func CheckClient(properties map[string]string, consumer bool) error {
 	if err != nil {
 		return err
 	}
-	text := (*C.char)(C.calloc(1, C.RDK_TEXT_MAX))
+	text := (*C.char)(C.calloc(1, C.RT_TEXT_MAX))
 	defer C.free(unsafe.Pointer(text))
-	role := C.uint(C.RDK_PRODUCER)
+	role := C.uint(C.RT_PRODUCER)
 	if consumer {
-		role = C.RDK_CONSUMER
+		role = C.RT_CONSUMER
 	}
-	client := C.rd_kafka_new(role, conf, text, C.RDK_TEXT_MAX-1) // takes conf, but only if it succeeds
+	client := C.rd_kafka_new(role, conf, text, C.RT_TEXT_MAX-1) // takes conf, but only if it succeeds
 	if client == nil {
 		C.rd_kafka_conf_destroy(conf)
 		return errors.New("--kafka-property: " + C.GoString(text))

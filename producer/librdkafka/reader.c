@@ -2,24 +2,24 @@
 #include <string.h>
 
 // Called while messages are taken, on the thread that takes them.
-static void rdk_reader_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
+static void rt_reader_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 {
-	rdk_reader *r = opaque;
+	rt_reader *r = opaque;
 	(void)rk;
 	r->trouble = err;
-	strncpy(r->reason, reason ? reason : "", RDK_TEXT_MAX - 1);
+	strncpy(r->reason, reason ? reason : "", RT_TEXT_MAX - 1);
 }
 
 // Called while messages are taken, or while the reader is closed. Behind it comes no message of
 // partitions that change: librdkafka has paused them until the answer.
-static void rdk_reader_rebalance(rd_kafka_t *rk, int err, rd_kafka_topic_partition_list_t *partitions, void *opaque)
+static void rt_reader_rebalance(rd_kafka_t *rk, int err, rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
-	rdk_reader *r = opaque;
-	if (r->closing || (err != RDK_ERR_ASSIGN_PARTITIONS && err != RDK_ERR_REVOKE_PARTITIONS)) {
+	rt_reader *r = opaque;
+	if (r->closing || (err != RT_ERR_ASSIGN_PARTITIONS && err != RT_ERR_REVOKE_PARTITIONS)) {
 		rd_kafka_assign(rk, NULL);
 		return;
 	}
-	rdk_change **at = &r->changes;
+	rt_change **at = &r->changes;
 	while (*at)
 		at = &(*at)->next;
 	*at = calloc(1, sizeof **at);
@@ -28,13 +28,13 @@ static void rdk_reader_rebalance(rd_kafka_t *rk, int err, rd_kafka_topic_partiti
 	r->unanswered = 1;
 }
 
-rdk_reader *rdk_reader_new(rd_kafka_conf_t *conf, const char *topic, char *err, size_t err_len)
+rt_reader *rt_reader_new(rd_kafka_conf_t *conf, const char *topic, char *err, size_t err_len)
 {
-	rdk_reader *r = calloc(1, sizeof *r);
+	rt_reader *r = calloc(1, sizeof *r);
 	rd_kafka_conf_set_opaque(conf, r);
-	rd_kafka_conf_set_error_cb(conf, rdk_reader_error);
-	rd_kafka_conf_set_rebalance_cb(conf, rdk_reader_rebalance);
-	r->rk = rd_kafka_new(RDK_CONSUMER, conf, err, err_len); // takes conf, but only if it succeeds
+	rd_kafka_conf_set_error_cb(conf, rt_reader_error);
+	rd_kafka_conf_set_rebalance_cb(conf, rt_reader_rebalance);
+	r->rk = rd_kafka_new(RT_CONSUMER, conf, err, err_len); // takes conf, but only if it succeeds
 	if (!r->rk) {
 		rd_kafka_conf_destroy(conf);
 		free(r);
@@ -46,39 +46,39 @@ rdk_reader *rdk_reader_new(rd_kafka_conf_t *conf, const char *topic, char *err, 
 	return r;
 }
 
-static void rdk_reader_release(rdk_reader *r)
+static void rt_reader_release(rt_reader *r)
 {
 	for (int i = 0; i < r->count; i++)
 		rd_kafka_message_destroy(r->taken[i]);
 	r->count = 0;
 }
 
-// rdk_reader_take gives back the messages of the last time and takes those that are there. Where
+// rt_reader_take gives back the messages of the last time and takes those that are there. Where
 // nothing is, it waits for one message, or a change of the group.
-void rdk_reader_take(rdk_reader *r, int timeout_ms)
+void rt_reader_take(rt_reader *r, int timeout_ms)
 {
-	rdk_reader_release(r);
+	rt_reader_release(r);
 	// librdkafka waits until as many are there as it is asked for, or the time is over: so ask for
 	// all without waiting, and wait for one.
-	ssize_t n = rd_kafka_consume_batch_queue(r->queue, 0, r->taken, RDK_TAKE_MAX);
+	ssize_t n = rd_kafka_consume_batch_queue(r->queue, 0, r->taken, RT_TAKE_MAX);
 	if (n <= 0 && timeout_ms > 0 && !r->changes && !r->trouble)
 		n = rd_kafka_consume_batch_queue(r->queue, timeout_ms, r->taken, 1);
 	r->count = n > 0 ? (int)n : 0;
 }
 
-void rdk_reader_drop_change(rdk_reader *r)
+void rt_reader_drop_change(rt_reader *r)
 {
-	rdk_change *c = r->changes;
+	rt_change *c = r->changes;
 	r->changes = c->next;
 	rd_kafka_topic_partition_list_destroy(c->partitions);
 	free(c);
 }
 
-void rdk_reader_close(rdk_reader *r)
+void rt_reader_close(rt_reader *r)
 {
-	rdk_reader_release(r);
+	rt_reader_release(r);
 	while (r->changes)
-		rdk_reader_drop_change(r);
+		rt_reader_drop_change(r);
 	r->closing = 1;
 	if (r->unanswered)
 		rd_kafka_assign(r->rk, NULL); // or the group would wait for ever

@@ -1,8 +1,8 @@
 package librdkafka
 
 /*
-#cgo noescape rdk_reader_take
-#cgo nocallback rdk_reader_take
+#cgo noescape rt_reader_take
+#cgo nocallback rt_reader_take
 #cgo noescape rd_kafka_message_timestamp
 #cgo nocallback rd_kafka_message_timestamp
 #cgo noescape rd_kafka_message_headers
@@ -37,7 +37,7 @@ type Message struct {
 // Reader reads partitions of one topic: those that Assign names, or those that the
 // group gives after Subscribe.
 type Reader struct {
-	c       *C.rdk_reader
+	c       *C.rt_reader
 	message Message
 
 	mu sync.RWMutex // held to read while another goroutine's call is in C; Close takes it
@@ -49,11 +49,11 @@ func NewReader(properties map[string]string, topic string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := (*C.char)(C.calloc(1, C.RDK_TEXT_MAX))
+	text := (*C.char)(C.calloc(1, C.RT_TEXT_MAX))
 	defer C.free(unsafe.Pointer(text))
 	name := C.CString(topic)
 	defer C.free(unsafe.Pointer(name))
-	c := C.rdk_reader_new(conf, name, text, C.RDK_TEXT_MAX-1)
+	c := C.rt_reader_new(conf, name, text, C.RT_TEXT_MAX-1)
 	if c == nil {
 		return nil, errors.New("--kafka-property: " + C.GoString(text))
 	}
@@ -64,7 +64,7 @@ func NewReader(properties map[string]string, topic string) (*Reader, error) {
 // the group; where nothing is, it waits so many ms for one. It returns how many there
 // were.
 func (r *Reader) Fetch(timeoutMS int, f func(*Message) error) (n int, err error) {
-	C.rdk_reader_take(r.c, C.int(timeoutMS))
+	C.rt_reader_take(r.c, C.int(timeoutMS))
 	m := &r.message
 	if r.c.trouble != 0 {
 		*m = Message{Err: kafka.ErrorCode(r.c.trouble), Partition: -1, Offset: -1, Value: []byte(C.GoString(&r.c.reason[0]))}
@@ -86,7 +86,7 @@ func (r *Reader) Fetch(timeoutMS int, f func(*Message) error) (n int, err error)
 		for _, p := range elements(r.c.changes.partitions) {
 			m.Partitions = append(m.Partitions, int32(p.partition))
 		}
-		C.rdk_reader_drop_change(r.c)
+		C.rt_reader_drop_change(r.c)
 		if err := f(m); err != nil {
 			return n, err
 		}
@@ -153,5 +153,5 @@ func (r *Reader) Close() {
 	c := r.c
 	r.c = nil
 	r.mu.Unlock()
-	C.rdk_reader_close(c)
+	C.rt_reader_close(c)
 }

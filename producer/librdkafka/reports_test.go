@@ -66,7 +66,7 @@ func values(n, size int) []backend.Record {
 	return out
 }
 
-// TestReports: a report is of the line and the number that its record was handed over as; keys,
+// TestReports: a report is of the stream and the number that its record was handed over as; keys,
 // values and headers are in the topic as they were.
 func TestReports(t *testing.T) {
 	r := newReports(t, []uint64{100, 7}, nil)
@@ -80,9 +80,9 @@ func TestReports(t *testing.T) {
 		t.Fatal(ErrorText(code))
 	}
 	r.until("the reports", func() bool { return r.c.Progress(0).Reports == 3 && r.c.Progress(1).Reports == 1 })
-	for line, acked := range []uint64{103, 8} {
-		if got := r.c.Progress(line); got.Acked != acked || got.Failed != backend.None || got.Beyond != 0 {
-			t.Errorf("line %d: %+v, want acked %d", line, got, acked)
+	for stream, acked := range []uint64{103, 8} {
+		if got := r.c.Progress(stream); got.Acked != acked || got.Failed != backend.None || got.Beyond != 0 {
+			t.Errorf("stream %d: %+v, want acked %d", stream, got, acked)
 		}
 	}
 	r.until("the producer id", func() bool { r.c.Events(); return r.c.Ready() == nil })
@@ -112,7 +112,7 @@ func TestReports(t *testing.T) {
 }
 
 // TestMarkedRecords: which records a broker marked, that it cleared the others, and how many it were
-// where there is no room for all. Other lines' tracks lie behind. Of a single mark librdkafka 2.15
+// where there is no room for all. Other streams' progress lie behind. Of a single mark librdkafka 2.15
 // makes one of every record of the batch.
 func TestMarkedRecords(t *testing.T) {
 	const batch = 2 * backend.InvalidMax
@@ -142,7 +142,7 @@ func TestMarkedRecords(t *testing.T) {
 			t.Errorf("%d marks: %+v, want %+v", len(c.marks), got, c.want)
 		}
 		if other := r.c.Progress(1); other.Acked != 11 || other.Failed != backend.None || other.Reports != 0 {
-			t.Errorf("%d marks: the next line has %+v", len(c.marks), other)
+			t.Errorf("%d marks: the next stream has %+v", len(c.marks), other)
 		}
 	}
 }
@@ -230,12 +230,12 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestLines: a tag tells so many apart.
-func TestLines(t *testing.T) {
-	for lines, ok := range map[int]bool{backend.StreamsMax: true, backend.StreamsMax + 1: false} {
-		c, err := New(map[string]string{"log.queue": "true"}, "t", make([]uint64, lines))
+// TestStreams: a tag tells so many apart.
+func TestStreams(t *testing.T) {
+	for streams, ok := range map[int]bool{backend.StreamsMax: true, backend.StreamsMax + 1: false} {
+		c, err := New(map[string]string{"log.queue": "true"}, "t", make([]uint64, streams))
 		if (err == nil) != ok {
-			t.Errorf("%d lines: %v", lines, err)
+			t.Errorf("%d streams: %v", streams, err)
 		}
 		if err == nil {
 			c.Destroy()

@@ -184,7 +184,7 @@ func (e *encoder) compress(c kgo.Compressor) uint16 {
 }
 
 // letterHeaders are the headers of a dead letter.
-func letterHeaders(l backend.DeadLetter, truncated string) []string {
+func deadLetterHeaders(l backend.DeadLetter, truncated string) []string {
 	h := []string{"reason", l.Reason, "remote", l.Remote}
 	if truncated != "" {
 		h = append(h, "truncated", truncated)

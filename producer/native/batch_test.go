@@ -125,7 +125,7 @@ func TestBatch(t *testing.T) {
 			t.Fatal("what comes out is not what went in")
 		}
 		p.put(data)
-		for _, piece := range slices.Concat(p.first.free, p.more.free) {
+		for _, piece := range slices.Concat(p.first.free, p.rest.free) {
 			clear(piece[:cap(piece)])
 		}
 	}
@@ -150,28 +150,28 @@ func TestBatchAllocatesNothing(t *testing.T) {
 
 // prompt is a Kafka that has written everything before it is asked.
 type prompt struct {
-	reached
+	connected
 	parts int
 }
 
-func (k *prompt) produce(_ int32, _ string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
+func (k *prompt) produce(_ int32, _ string, q *produceRequest, answered func(*kmsg.ProduceResponse, error)) func() {
 	r, t := kmsg.NewPtrProduceResponse(), kmsg.NewProduceResponseTopic()
-	for _, p := range q.parts {
+	for _, p := range q.batches {
 		a := kmsg.NewProduceResponseTopicPartition()
 		a.Partition = p.partition
 		t.Partitions = append(t.Partitions, a)
 	}
 	r.Topics = append(r.Topics, t)
-	k.parts += len(q.parts)
+	k.parts += len(q.batches)
 	answered(r, nil)
 	return func() {}
 }
 
 // reached is the part of a wire that is about connections, where there are none.
-type reached struct{}
+type connected struct{}
 
-func (reached) reach(context.Context, int32, string) error { return nil }
-func (reached) tidy()                                      {}
+func (connected) connect(context.Context, int32, string) error { return nil }
+func (connected) closeIdle()                                   {}
 
 // TestNoAllocationARecord: from hand-over to ack a request costs a few allocations, however
 // many records are in it.
@@ -180,15 +180,15 @@ func TestNoAllocationARecord(t *testing.T) {
 	k := &prompt{}
 	c := newClient(options(), make([]uint64, parts), k, func() time.Duration { return 0 })
 	c.id.Store(&producerID{})
-	c.newest.Store(&view{brokers: map[int32]string{0: "a:1"}, leaders: make([]leader, parts)})
+	c.newestMetadata.Store(&metadata{brokers: map[int32]string{0: "a:1"}, leaders: make([]leader, parts)})
 	records := make([]backend.Record, each)
 	for i := range records {
 		records[i].Value = make([]byte, 220)
 	}
 	next := uint64(0)
 	turn := func() {
-		for line := range parts {
-			if taken, _ := c.Produce(line, int32(line), next, records); taken != each {
+		for stream := range parts {
+			if taken, _ := c.Produce(stream, int32(stream), next, records); taken != each {
 				t.Fatalf("%d of %d records taken", taken, each)
 			}
 		}

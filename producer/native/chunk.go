@@ -18,12 +18,12 @@ type chunks [][]byte
 
 // pool keeps pieces that are not in use. What a stall made it grow to is let go again, see age.
 type pool struct {
-	first, more stock
+	first, rest freePieces
 	aged        time.Duration
 }
 
 // stock is free pieces of one size. The last one given back is the first to go.
-type stock struct {
+type freePieces struct {
 	free [][]byte
 	low  int // the fewest that were free since the last age
 }
@@ -37,7 +37,7 @@ func (p *pool) age(now time.Duration) {
 		return
 	}
 	p.aged = now
-	for _, s := range []*stock{&p.first, &p.more} {
+	for _, s := range []*freePieces{&p.first, &p.rest} {
 		s.free = slices.Delete(s.free, 0, s.low)
 		if len(s.free) == 0 {
 			s.free = nil
@@ -48,7 +48,7 @@ func (p *pool) age(now time.Duration) {
 
 // get answers an empty piece, a small one for a batch's first.
 func (p *pool) get(first bool) []byte {
-	s, size := &p.more, pieceBytes
+	s, size := &p.rest, pieceBytes
 	if first {
 		s, size = &p.first, firstBytes
 	}
@@ -69,7 +69,7 @@ func (p *pool) put(c chunks) {
 		case firstBytes:
 			p.first.free = append(p.first.free, b)
 		case pieceBytes:
-			p.more.free = append(p.more.free, b)
+			p.rest.free = append(p.rest.free, b)
 		} // what compress made has another size
 	}
 }

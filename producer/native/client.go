@@ -33,15 +33,15 @@ type Options struct {
 	TLS        *tls.Config    // security.protocol, ssl.*; nil: none
 	SASL       sasl.Mechanism // sasl.*; nil: none
 
-	BatchBytes     int            // batch.size; a record that is larger goes alone
-	BatchRecords   int            // batch.num.messages
-	Compressor     kgo.Compressor // compression.type; nil: none
-	RequestTimeout time.Duration  // request.timeout.ms: how long a broker may wait for replicas
-	SocketTimeout  time.Duration  // socket.timeout.ms: until an answer counts as lost
-	Backoff        time.Duration  // retry.backoff.ms: doubles up to BackoffMax
-	BackoffMax     time.Duration  // retry.backoff.max.ms
-	LookEvery      time.Duration  // topic.metadata.refresh.interval.ms: at who leads what
-	TellEvery      time.Duration  // statistics.interval.ms; 0: never
+	BatchBytes      int            // batch.size; a record that is larger goes alone
+	BatchRecords    int            // batch.num.messages
+	Compressor      kgo.Compressor // compression.type; nil: none
+	RequestTimeout  time.Duration  // request.timeout.ms: how long a broker may wait for replicas
+	SocketTimeout   time.Duration  // socket.timeout.ms: until an answer counts as lost
+	Backoff         time.Duration  // retry.backoff.ms: doubles up to BackoffMax
+	BackoffMax      time.Duration  // retry.backoff.max.ms
+	RefreshEvery    time.Duration  // topic.metadata.refresh.interval.ms: at who leads what
+	StatisticsEvery time.Duration  // statistics.interval.ms; 0: never
 }
 
 func (o *Options) security() kafkaclient.Security {
@@ -61,100 +61,100 @@ type Client struct {
 	now  func() time.Duration // monotonic
 	stop context.CancelFunc
 
-	sizes     sizes         // requestSizes
+	sizes     sizeBounds    // requestSizes
 	moveAfter time.Duration // see moved
 
-	pool    pool
-	lines   []*line
-	parts   []*part
-	partOf  map[int32]*part // by partition
-	peers   map[int32]*peer
-	seen    *view   // what leaders are by
-	last    []*part // scratch of Send
-	ready   []*flight
-	halted  bool          // something failed: nothing new is sent
-	retryAt time.Duration // when the next batch is to be tried again; 0: none
-	timer   *time.Timer
-	measure measure
+	pool         pool
+	streams      []*stream
+	partitions   []*partitionState
+	partitionOf  map[int32]*partitionState // by partition
+	brokers      map[int32]*brokerState
+	metadata     *metadata         // what leaders are by
+	turnsTaken   []*partitionState // scratch of Send
+	toSend       []*inflightRequest
+	halted       bool          // something failed: nothing new is sent
+	retryAt      time.Duration // when the next batch is to be tried again; 0: none
+	timer        *time.Timer
+	requestTimes requestTimes
 
-	id     atomic.Pointer[producerID]
-	newest atomic.Pointer[view]
-	woken  chan struct{} // capacity 1
-	ask    chan struct{} // capacity 1: a look at the leaders is wanted
+	id             atomic.Pointer[producerID]
+	newestMetadata atomic.Pointer[metadata]
+	woken          chan struct{} // capacity 1
+	metadataWanted chan struct{} // capacity 1: a look at the leaders is wanted
 
 	unready atomic.Pointer[string] // why nothing can be written yet; nil: it can
-	rewinds int                    // watch: looks in a row that told older leaders
+	stale   int                    // watch: looks in a row that told older leaders
 
-	fatal   atomic.Int32
-	noted   atomic.Bool // there are events
-	mu      sync.Mutex
-	answers []answer // that Poll has not taken yet
-	spare   []answer
-	events  []backend.Event
-	lost    int
+	fatal         atomic.Int32
+	hasEvents     atomic.Bool // there are events
+	mu            sync.Mutex
+	results       []result // that Poll has not taken yet
+	taken         []result
+	events        []backend.Event
+	eventsDropped int
 }
 
 // line is one of the engine's, on its way to a partition.
-type line struct {
+type stream struct {
 	backend.Progress
-	part  *part
-	open  encoder
-	first uint64 // number of the first record in open
+	partition *partitionState
+	open      encoder
+	first     uint64 // number of the first record in open
 }
 
 // part is a partition. Lines may share it, so sequences are its own.
-type part struct {
-	partition int32
-	lines     []*line
-	turn      int   // whose records go next
-	sequence  int32 // of the next batch
-	batch     *batch
-	retryAt   time.Duration
-	backoff   time.Duration
-	trouble   string // why its batch is not written yet; "" where nothing is wrong
+type partitionState struct {
+	number   int32
+	streams  []*stream
+	turn     int   // whose records go next
+	sequence int32 // of the next batch
+	batch    *batch
+	retryAt  time.Duration
+	backoff  time.Duration
+	trouble  string // why its batch is not written yet; "" where nothing is wrong
 }
 
 // batch is sealed: its bytes, id and sequence do not change until its fate is known.
 type batch struct {
-	line   *line
-	first  uint64
-	count  int
-	data   chunks
-	bytes  int     // of data
-	flight *flight // the request that it is under way with; nil: waits for one
-	maybe  bool    // a request that held it has no known end
-	tries  int     // answers that were doubtful
-	alone  int     // requests without answer, in a row, that held nothing else
+	stream    *stream
+	first     uint64
+	count     int
+	data      chunks
+	bytes     int              // of data
+	request   *inflightRequest // the request that it is under way with; nil: waits for one
+	maybe     bool             // a request that held it has no known end
+	tries     int              // answers that were doubtful
+	lostAlone int              // requests without answer, in a row, that held nothing else
 
 	// Requests that it was taken from, since its leader moved and they were not answered. They
 	// read data still, and may be answered yet.
-	earlier []*flight
+	earlier []*inflightRequest
 	shared  bool // there was one
 }
 
 // peer is a broker.
-type peer struct {
-	broker int32
-	flight *flight       // the request that is made or under way, at most one
-	notYet time.Duration // it asked for time
-	told   bool          // that it does not answer
-	size   size          // of requests to it
+type brokerState struct {
+	broker         int32
+	request        *inflightRequest // the request that is made or under way, at most one
+	throttledUntil time.Duration    // it asked for time
+	toldSilent     bool             // that it does not answer
+	size           requestSize      // of requests to it
 }
 
 // flight is one request.
-type flight struct {
-	broker   int32
-	parts    []*part // a batch that was taken out since points elsewhere
-	bytes    int
-	full     bool // something was left out
-	launched bool
-	begun    time.Duration
-	cancel   func()
+type inflightRequest struct {
+	broker     int32
+	partitions []*partitionState // a batch that was taken out since points elsewhere
+	bytes      int
+	full       bool // something was left out
+	sent       bool
+	sentAt     time.Duration
+	cancel     func()
 }
 
 // answer is how a request ended. Nobody writes response any more.
-type answer struct {
-	flight   *flight
+type result struct {
+	request  *inflightRequest
 	response *kmsg.ProduceResponse
 	err      error
 	at       time.Duration
@@ -163,7 +163,7 @@ type answer struct {
 // New makes a client. first is, line by line, the number of the first record that will
 // be handed over. It does not wait for a broker. The error is about options.
 func New(o Options, first []uint64) (*Client, error) {
-	kc, err := connect(o)
+	kc, err := newKafkaClient(o)
 	if err != nil {
 		return nil, err
 	}
@@ -172,8 +172,8 @@ func New(o Options, first []uint64) (*Client, error) {
 	c := newClient(o, first, w, func() time.Duration { return time.Since(begun) })
 	ctx, cancel := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
-	watching.Go(func() { c.watch(ctx, kc) })
-	watching.Go(func() { c.greet(ctx) })
+	watching.Go(func() { c.watchMetadata(ctx, kc) })
+	watching.Go(func() { c.connectLeaders(ctx) })
 	c.stop = func() {
 		cancel()
 		kc.Close()
@@ -187,15 +187,15 @@ var errStarting = errors.New("starting")
 
 func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Client {
 	c := &Client{
-		opts: o, wire: w, now: now, stop: func() {}, peers: map[int32]*peer{}, partOf: map[int32]*part{}, measure: newMeasure(),
-		sizes: requestSizes, moveAfter: moveAfter,
-		woken: make(chan struct{}, 1), ask: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
+		opts: o, wire: w, now: now, stop: func() {}, brokers: map[int32]*brokerState{}, partitionOf: map[int32]*partitionState{}, requestTimes: newRequestTimes(),
+		sizes: requestSizeBounds, moveAfter: moveAfter,
+		woken: make(chan struct{}, 1), metadataWanted: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
 	}
-	c.notReady(errStarting)
+	c.setUnready(errStarting)
 	for _, n := range first {
-		l := &line{Progress: backend.Progress{Acked: n, Failed: backend.None}}
-		l.open.pool = &c.pool
-		c.lines = append(c.lines, l)
+		s := &stream{Progress: backend.Progress{Acked: n, Failed: backend.None}}
+		s.open.pool = &c.pool
+		c.streams = append(c.streams, s)
 	}
 	return c
 }
@@ -203,75 +203,75 @@ func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Cli
 // Produce takes records of one line, numbered from first, for one partition. It copies
 // them. It answers how many it took, and ErrQueueFull where the line's batch is full
 // until the one before is answered.
-func (c *Client) Produce(line int, partition int32, first uint64, records []backend.Record) (taken, code int) {
+func (c *Client) Produce(stream int, partition int32, first uint64, records []backend.Record) (taken, code int) {
 	if c.halted {
 		return 0, backend.ErrFatal
 	}
-	l := c.open(line, partition, first)
+	s := c.streamFor(stream, partition, first)
 	for i := range records {
 		r := &records[i]
-		if !c.room(l, len(r.Value)+len(r.Key)) {
+		if !c.hasRoom(s, len(r.Value)+len(r.Key)) {
 			return i, backend.ErrQueueFull
 		}
-		l.open.add(r.Value, r.Key, nil)
+		s.open.add(r.Value, r.Key, nil)
 	}
 	return len(records), 0
 }
 
 // ProduceDeadLetter takes one dead letter; it answers 0 or an error code.
-func (c *Client) ProduceDeadLetter(line int, partition int32, number uint64, value []byte, letter backend.DeadLetter) int {
+func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, letter backend.DeadLetter) int {
 	if c.halted {
 		return backend.ErrFatal
 	}
-	l := c.open(line, partition, number)
+	s := c.streamFor(stream, partition, number)
 	truncated := ""
 	if letter.Truncated > 0 {
 		truncated = strconv.Itoa(letter.Truncated)
 	}
-	headers := letterHeaders(letter, truncated)
+	headers := deadLetterHeaders(letter, truncated)
 	size := len(value)
 	for _, h := range headers {
 		size += len(h) + recordExtra
 	}
-	if !c.room(l, size) {
+	if !c.hasRoom(s, size) {
 		return backend.ErrQueueFull
 	}
-	l.open.add(value, nil, headers)
+	s.open.add(value, nil, headers)
 	return 0
 }
 
 // open answers the line, whose next record is number n.
-func (c *Client) open(i int, partition int32, n uint64) *line {
-	l := c.lines[i]
-	if l.part == nil {
-		l.part = c.part(partition)
-		l.part.lines = append(l.part.lines, l)
+func (c *Client) streamFor(i int, partition int32, n uint64) *stream {
+	s := c.streams[i]
+	if s.partition == nil {
+		s.partition = c.partitionFor(partition)
+		s.partition.streams = append(s.partition.streams, s)
 	}
-	if l.open.count == 0 {
-		l.first = n
+	if s.open.count == 0 {
+		s.first = n
 	}
-	return l
+	return s
 }
 
-func (c *Client) part(partition int32) *part {
-	p := c.partOf[partition]
+func (c *Client) partitionFor(partition int32) *partitionState {
+	p := c.partitionOf[partition]
 	if p == nil {
-		p = &part{partition: partition}
-		c.partOf[partition] = p
-		c.parts = append(c.parts, p)
+		p = &partitionState{number: partition}
+		c.partitionOf[partition] = p
+		c.partitions = append(c.partitions, p)
 	}
 	return p
 }
 
 // room tells whether the open batch of l takes that many bytes more.
-func (c *Client) room(l *line, bytes int) bool {
-	return l.open.count == 0 || l.open.count < c.opts.BatchRecords && l.open.size()+bytes+recordExtra <= c.opts.BatchBytes
+func (c *Client) hasRoom(s *stream, bytes int) bool {
+	return s.open.count == 0 || s.open.count < c.opts.BatchRecords && s.open.size()+bytes+recordExtra <= c.opts.BatchBytes
 }
 
 // Poll takes answers and new leaders for at most timeout milliseconds, and sends what
 // may go then. It returns early once there was something, and on Wake.
 func (c *Client) Poll(timeout int) {
-	if c.serve() || timeout == 0 {
+	if c.pollOnce() || timeout == 0 {
 		return
 	}
 	d := time.Duration(timeout) * time.Millisecond
@@ -283,14 +283,14 @@ func (c *Client) Poll(timeout int) {
 	case <-c.woken:
 	case <-c.timer.C:
 	}
-	c.serve()
+	c.pollOnce()
 }
 
 // serve does what Poll is for, without waiting; it tells whether there was anything.
-func (c *Client) serve() bool {
+func (c *Client) pollOnce() bool {
 	c.pool.age(c.now())
-	some := c.take()
-	some = c.look() || some
+	some := c.takeResults()
+	some = c.adoptMetadata() || some
 	if some || c.retryAt > 0 && c.retryAt <= c.now() {
 		c.Send()
 	}
@@ -306,25 +306,25 @@ func (c *Client) Wake() {
 }
 
 // Track answers what is known of one line as of the last Poll.
-func (c *Client) Progress(line int) backend.Progress { return c.lines[line].Progress }
+func (c *Client) Progress(stream int) backend.Progress { return c.streams[stream].Progress }
 
 // Purge drops what was not sent, and with inflight also what was; what it drops counts as
 // failed. It may be called again: of a batch that was sent, and whose fate is not known, only
 // inflight gives up to find it out.
 func (c *Client) Purge(inflight bool) {
 	c.halted = true
-	for _, p := range c.parts {
-		if b := p.batch; b != nil && (inflight || b.flight == nil && !b.maybe) {
-			if b.flight != nil {
+	for _, p := range c.partitions {
+		if b := p.batch; b != nil && (inflight || b.request == nil && !b.maybe) {
+			if b.request != nil {
 				b.maybe = true
-				b.flight.cancel() // the rest of it goes as well
+				b.request.cancel() // the rest of it goes as well
 			}
-			c.fail(p, backend.ErrPurged)
+			c.giveUp(p, backend.ErrPurged)
 		}
-		for _, l := range p.lines {
-			if n := l.open.count; n > 0 {
-				l.failed(l.first, uint64(n), backend.ErrPurged)
-				l.open.discard()
+		for _, s := range p.streams {
+			if n := s.open.count; n > 0 {
+				s.noteFailed(s.first, uint64(n), backend.ErrPurged)
+				s.open.discard()
 			}
 		}
 	}
@@ -352,51 +352,51 @@ func (c *Client) Ready() error {
 // Events takes what was noted since the last call, and how much was dropped for want of
 // room.
 func (c *Client) Events() ([]backend.Event, int) {
-	if !c.noted.Load() {
+	if !c.hasEvents.Load() {
 		return nil, 0
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, n := c.events, c.lost
-	c.events, c.lost = nil, 0
-	c.noted.Store(false)
+	e, n := c.events, c.eventsDropped
+	c.events, c.eventsDropped = nil, 0
+	c.hasEvents.Store(false)
 	return e, n
 }
 
 const eventsMax = 64
 
 // note is called by any goroutine.
-func (c *Client) note(e backend.Event) {
+func (c *Client) noteEvent(e backend.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.noted.Store(true)
+	c.hasEvents.Store(true)
 	if len(c.events) == eventsMax {
-		c.lost++
+		c.eventsDropped++
 		return
 	}
 	c.events = append(c.events, e)
 }
 
 // Trouble returns what the records of a line wait for, "" where nothing is wrong.
-func (c *Client) Trouble(line int) string {
-	p := c.lines[line].part
+func (c *Client) Trouble(stream int) string {
+	p := c.streams[stream].partition
 	switch {
 	case p == nil:
 		return ""
-	case c.seen.leader(p.partition) < 0:
-		return fmt.Sprintf("partition %d: %v", p.partition, errNobodyLeads)
+	case c.metadata.leader(p.number) < 0:
+		return fmt.Sprintf("partition %d: %v", p.number, errNobodyLeads)
 	}
 	return p.trouble
 }
 
 // Relief gives up memory that a stall took and nobody uses now.
-func (c *Client) Relief() { c.pool.first, c.pool.more = stock{}, stock{} }
+func (c *Client) Relief() { c.pool.first, c.pool.rest = freePieces{}, freePieces{} }
 
 // Destroy ends the client. Requests under way are given up.
 func (c *Client) Destroy() {
-	for _, pe := range c.peers {
-		if pe.flight != nil && pe.flight.cancel != nil {
-			pe.flight.cancel()
+	for _, b := range c.brokers {
+		if b.request != nil && b.request.cancel != nil {
+			b.request.cancel()
 		}
 	}
 	c.stop()

@@ -3,17 +3,17 @@ package native
 import "github.com/twmb/franz-go/pkg/kerr"
 
 // verdict is what an error code of a partition means for its batch.
-type verdict int
+type codeKind int
 
 const (
-	written  verdict = iota
-	unknown          // it may be in the log; tried again until that is known
-	doubtful         // it may be in the log; after triesMax of these another instance encodes it anew
-	lost             // it may be in the log, and trying again would not tell; another instance
-	refused          // it is not in the log, and these bytes never will be; another instance
+	codeWritten  codeKind = iota
+	codeUnknown           // it may be in the log; tried again until that is known
+	codeDoubtful          // it may be in the log; after triesMax of these another instance encodes it anew
+	codeLost              // it may be in the log, and trying again would not tell; another instance
+	codeRefused           // it is not in the log, and these bytes never will be; another instance
 )
 
-func (v verdict) String() string {
+func (v codeKind) String() string {
 	return [...]string{"written", "unknown", "doubtful", "lost", "refused"}[v]
 }
 
@@ -29,15 +29,15 @@ const triesMax = 5
 // Beside each row, what other clients do where it differs: J is Java's producer 4.1 (Sender,
 // TransactionManager), F franz-go 1.22 (sink.go), L librdkafka 2.14 (rd_kafka_handle_Produce_error) with
 // enable.gapless.guarantee.
-var codes = []struct {
-	verdict verdict
+var codeTable = []struct {
+	verdict codeKind
 	why     string // and what follows, for the log
 	codes   []*kerr.Error
 }{
-	{written, "an earlier try was written and its answer lost", []*kerr.Error{
+	{codeWritten, "an earlier try was written and its answer lost", []*kerr.Error{
 		kerr.DuplicateSequenceNumber,
 	}},
-	{unknown, "the leader moves or does not know yet that it leads; one that lost its partition may have written before", []*kerr.Error{
+	{codeUnknown, "the leader moves or does not know yet that it leads; one that lost its partition may have written before", []*kerr.Error{
 		kerr.UnknownTopicOrPartition, // F: a limited number of times; L: refreshes, counts it as not written
 		kerr.NotLeaderForPartition,   // L: counts it as not written
 		kerr.LeaderNotAvailable, kerr.ReplicaNotAvailable,
@@ -46,48 +46,48 @@ var codes = []struct {
 		kerr.ListenerNotFound, kerr.PreferredLeaderNotAvailable, kerr.EligibleLeadersNotAvailable, // L: an error
 		kerr.NotController, // L: an error
 	}},
-	{unknown, "the broker has too few replicas, no time or no disk; Kafka writes nothing at the first two of these, others are not known to", []*kerr.Error{
+	{codeUnknown, "the broker has too few replicas, no time or no disk; Kafka writes nothing at the first two of these, others are not known to", []*kerr.Error{
 		kerr.NotEnoughReplicas,
 		kerr.ThrottlingQuotaExceeded, // L: an error
 		kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend,
 		kerr.KafkaStorageError, // L: counts it as not written
 		kerr.NetworkException,  // L: an error
 	}},
-	{unknown, "passes by itself; brokers do not say it of produce requests, proxies do", []*kerr.Error{
+	{codeUnknown, "passes by itself; brokers do not say it of produce requests, proxies do", []*kerr.Error{
 		kerr.BrokerNotAvailable, // J: an error
 		kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable, kerr.NotCoordinator,
 		kerr.ConcurrentTransactions, // L: an error
 		kerr.FetchSessionIDNotFound, kerr.InvalidFetchSessionEpoch, kerr.FetchSessionTopicIDError, kerr.ShareSessionLimitReached,
 		kerr.OffsetNotAvailable, kerr.ElectionNotNeeded, kerr.UnstableOffsetCommit, kerr.RebalanceInProgress, // J, F, L: an error for some
 	}},
-	{doubtful, "our bytes, or the broker, are not well", []*kerr.Error{
+	{codeDoubtful, "our bytes, or the broker, are not well", []*kerr.Error{
 		kerr.CorruptMessage,     // J, L: retry; F: an error
 		kerr.UnknownServerError, // J, F, L: an error
 	}},
-	{refused, "the topic or the broker does not take such a batch", []*kerr.Error{ // J, F, L: an error
+	{codeRefused, "the topic or the broker does not take such a batch", []*kerr.Error{ // J, F, L: an error
 		kerr.MessageTooLarge, // J: splits the batch
 		kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.PolicyViolation, kerr.InvalidTopicException,
 		kerr.UnsupportedForMessageFormat, kerr.UnsupportedCompressionType, kerr.InvalidRequiredAcks, kerr.InvalidRequest, kerr.UnsupportedVersion,
 	}},
-	{refused, "not permitted", []*kerr.Error{ // J, F, L: an error
+	{codeRefused, "not permitted", []*kerr.Error{ // J, F, L: an error
 		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed,
 	}},
-	{lost, "the broker does not know our producer id or sequence any more", []*kerr.Error{ // J, F: a new epoch; L: an error, or a new epoch
+	{codeLost, "the broker does not know our producer id or sequence any more", []*kerr.Error{ // J, F: a new epoch; L: an error, or a new epoch
 		kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerEpoch, kerr.InvalidProducerIDMapping, kerr.ProducerFenced,
 	}},
 }
 
 // ruling is a row of codes for one of them.
-type ruling struct {
-	verdict verdict
-	why     string
+type codeMeaning struct {
+	kind codeKind
+	why  string
 }
 
-var rulings = func() map[int16]ruling {
-	m := map[int16]ruling{0: {written, ""}}
-	for _, row := range codes {
+var codeMeanings = func() map[int16]codeMeaning {
+	m := map[int16]codeMeaning{0: {codeWritten, ""}}
+	for _, row := range codeTable {
 		for _, c := range row.codes {
-			m[c.Code] = ruling{row.verdict, row.why}
+			m[c.Code] = codeMeaning{row.verdict, row.why}
 		}
 	}
 	return m
@@ -95,9 +95,9 @@ var rulings = func() map[int16]ruling {
 
 // judge returns what a broker's code means. What is not in codes is no answer to a produce
 // request, or younger than this.
-func judge(code int16) ruling {
-	if r, ok := rulings[code]; ok {
+func classify(code int16) codeMeaning {
+	if r, ok := codeMeanings[code]; ok {
 		return r
 	}
-	return ruling{doubtful, "not an answer to produce requests that is known"}
+	return codeMeaning{codeDoubtful, "not an answer to produce requests that is known"}
 }

@@ -24,18 +24,18 @@ import (
 type wire interface {
 	// produce sends a request; answered is called once, on any goroutine. Cancelling lets
 	// it be answered soon, but not be undone. At most one request of a broker is under way.
-	produce(broker int32, address string, q *request, answered func(*kmsg.ProduceResponse, error)) (cancel func())
+	produce(broker int32, address string, q *produceRequest, answered func(*kmsg.ProduceResponse, error)) (cancel func())
 	// reach returns nil once the broker has let us in and takes our produce requests. It
 	// may be called beside a request.
-	reach(ctx context.Context, broker int32, address string) error
+	connect(ctx context.Context, broker int32, address string) error
 	// tidy closes connections that brokers have closed, or that nobody has used for long.
-	tidy()
+	closeIdle()
 }
 
 const (
-	idleLimit = 3 * time.Minute  // brokers close a connection after ten, some that stand between after four
-	dialLimit = 30 * time.Second // from dialling to being let in
-	answerMax = 16 << 20         // bytes of an answer: some 100 a partition, and what is said of marked records
+	idleLimit   = 3 * time.Minute  // brokers close a connection after ten, some that stand between after four
+	dialLimit   = 30 * time.Second // from dialling to being let in
+	responseMax = 16 << 20         // bytes of an answer: some 100 a partition, and what is said of marked records
 )
 
 // network has a connection to each broker that was written to.
@@ -71,7 +71,7 @@ func (n *network) close() {
 }
 
 // take returns a broker's slot, locked, once nobody else uses it.
-func (n *network) take(ctx context.Context, broker int32) (*slot, error) {
+func (n *network) lock(ctx context.Context, broker int32) (*slot, error) {
 	n.mu.Lock()
 	s := n.slots[broker]
 	if s == nil {
@@ -87,7 +87,7 @@ func (n *network) take(ctx context.Context, broker int32) (*slot, error) {
 	}
 }
 
-func (s *slot) release() { <-s.lock }
+func (s *slot) unlock() { <-s.lock }
 
 func (s *slot) drop() {
 	if s.c != nil {
@@ -96,19 +96,19 @@ func (s *slot) drop() {
 	}
 }
 
-func (n *network) reach(ctx context.Context, broker int32, address string) error {
-	s, err := n.take(ctx, broker)
+func (n *network) connect(ctx context.Context, broker int32, address string) error {
+	s, err := n.lock(ctx, broker)
 	if err != nil {
 		return err
 	}
-	defer s.release()
+	defer s.unlock()
 	if _, err = n.conn(ctx, s, address); err != nil {
 		return kafkaclient.Explain(ctx, kafkaclient.EndpointOf(broker, address, "", n.opts.Brokers), n.opts.security(), err)
 	}
 	return nil
 }
 
-func (n *network) tidy() {
+func (n *network) closeIdle() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, s := range n.slots {
@@ -117,7 +117,7 @@ func (n *network) tidy() {
 			if s.c != nil && !s.c.usable() {
 				s.drop()
 			}
-			s.release()
+			s.unlock()
 		default: // in use
 		}
 	}
@@ -125,32 +125,32 @@ func (n *network) tidy() {
 
 // conn is a connection to a broker that has been let in.
 type conn struct {
-	nc      net.Conn
-	raw     syscall.RawConn // of the TCP connection
-	r       *bufio.Reader
-	w       *bufio.Writer // with TLS, which would make a record of each piece; nil without
-	address string
-	version int16     // of produce requests
-	used    time.Time // last
-	until   time.Time // when SASL wants to be done again; zero: never
-	last    int32     // correlation id
-	in      []byte    // of answers
-	out     []byte    // of what stands between batches
-	pieces  net.Buffers
+	nc          net.Conn
+	raw         syscall.RawConn // of the TCP connection
+	r           *bufio.Reader
+	w           *bufio.Writer // with TLS, which would make a record of each piece; nil without
+	address     string
+	version     int16     // of produce requests
+	used        time.Time // last
+	sessionEnd  time.Time // when SASL wants to be done again; zero: never
+	correlation int32     // correlation id
+	in          []byte    // of answers
+	out         []byte    // of what stands between batches
+	pieces      net.Buffers
 }
 
-func (n *network) produce(broker int32, address string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
+func (n *network) produce(broker int32, address string, q *produceRequest, answered func(*kmsg.ProduceResponse, error)) func() {
 	ctx, cancel := context.WithCancel(n.ctx)
 	n.busy.Go(func() { answered(n.roundTrip(ctx, broker, address, q)) })
 	return cancel
 }
 
-func (n *network) roundTrip(ctx context.Context, broker int32, address string, q *request) (*kmsg.ProduceResponse, error) {
-	s, err := n.take(ctx, broker)
+func (n *network) roundTrip(ctx context.Context, broker int32, address string, q *produceRequest) (*kmsg.ProduceResponse, error) {
+	s, err := n.lock(ctx, broker)
 	if err != nil {
 		return nil, &unsent{err}
 	}
-	defer s.release()
+	defer s.unlock()
 	c, err := n.conn(ctx, s, address)
 	if err != nil {
 		return nil, &unsent{err}
@@ -185,7 +185,7 @@ func (n *network) conn(ctx context.Context, s *slot, address string) (c *conn, e
 // would end it without answer, and nobody would know whether it was written.
 func (c *conn) usable() bool {
 	now := time.Now()
-	return now.Sub(c.used) < idleLimit && (c.until.IsZero() || now.Before(c.until)) && !c.closed()
+	return now.Sub(c.used) < idleLimit && (c.sessionEnd.IsZero() || now.Before(c.sessionEnd)) && !c.closed()
 }
 
 // closed tells whether the broker has closed the connection, whatever is still to be read.
@@ -223,7 +223,7 @@ func (n *network) dial(ctx context.Context, address string) (*conn, error) {
 		c.w = bufio.NewWriterSize(nc, 16<<10)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	err = c.letIn(ctx, n.opts)
+	err = c.handshake(ctx, n.opts)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -243,7 +243,7 @@ const (
 )
 
 // letIn learns what the broker speaks, and shows who we are.
-func (c *conn) letIn(ctx context.Context, o Options) error {
+func (c *conn) handshake(ctx context.Context, o Options) error {
 	ask := kmsg.NewPtrApiVersionsRequest() // version 0, which every broker knows
 	answer, err := c.call(ask, o.ClientID)
 	if err != nil {
@@ -300,7 +300,7 @@ func (c *conn) authenticate(ctx context.Context, o Options) error {
 			return err
 		}
 		if life := min(r.SessionLifetimeMillis, sessionMax); life > 0 {
-			c.until = begun.Add(time.Duration(life) * time.Millisecond * 9 / 10) // then a new connection is made
+			c.sessionEnd = begun.Add(time.Duration(life) * time.Millisecond * 9 / 10) // then a new connection is made
 		}
 		say = nil
 		if !done {
@@ -314,9 +314,9 @@ func (c *conn) authenticate(ctx context.Context, o Options) error {
 
 // call makes one of the small requests.
 func (c *conn) call(q kmsg.Request, clientID string) (kmsg.Response, error) {
-	c.last++
+	c.correlation++
 	f := kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID))
-	if _, err := c.nc.Write(f.AppendRequest(nil, q, c.last)); err != nil {
+	if _, err := c.nc.Write(f.AppendRequest(nil, q, c.correlation)); err != nil {
 		return nil, err
 	}
 	body, err := c.read()
@@ -328,7 +328,7 @@ func (c *conn) call(q kmsg.Request, clientID string) (kmsg.Response, error) {
 }
 
 // produce sends a request and reads its answer.
-func (c *conn) produce(ctx context.Context, q *request, o Options) (*kmsg.ProduceResponse, error) {
+func (c *conn) produce(ctx context.Context, q *produceRequest, o Options) (*kmsg.ProduceResponse, error) {
 	if err := c.nc.SetDeadline(time.Now().Add(o.SocketTimeout)); err != nil {
 		return nil, err
 	}
@@ -339,8 +339,8 @@ func (c *conn) produce(ctx context.Context, q *request, o Options) (*kmsg.Produc
 	if q.id == [16]byte{} { // brokers whose metadata is older than their produce requests tell none
 		version = min(version, produceByName)
 	}
-	c.last++
-	c.out, c.pieces = q.encode(c.out[:0], c.pieces[:0], version, c.last, o.ClientID)
+	c.correlation++
+	c.out, c.pieces = q.encode(c.out[:0], c.pieces[:0], version, c.correlation, o.ClientID)
 	err := c.write(c.pieces)
 	clear(c.pieces)
 	if err != nil {
@@ -366,7 +366,7 @@ func (c *conn) write(pieces net.Buffers) (err error) {
 	return c.w.Flush()
 }
 
-var errAnswer = errors.New("not an answer to what was asked")
+var errResponse = errors.New("not an answer to what was asked")
 
 // read answers what follows the correlation id of the next answer, until the next read.
 func (c *conn) read() ([]byte, error) {
@@ -375,8 +375,8 @@ func (c *conn) read() ([]byte, error) {
 		return nil, err
 	}
 	n := int64(binary.BigEndian.Uint32(head[:])) - 4
-	if n < 0 || n > answerMax || binary.BigEndian.Uint32(head[4:]) != uint32(c.last) {
-		return nil, errAnswer
+	if n < 0 || n > responseMax || binary.BigEndian.Uint32(head[4:]) != uint32(c.correlation) {
+		return nil, errResponse
 	}
 	if int64(cap(c.in)) < n {
 		c.in = make([]byte, n)

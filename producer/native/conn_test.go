@@ -34,11 +34,11 @@ func options() Options {
 	return Options{
 		Topic: "t", ClientID: "test", BatchBytes: 1_000_000, BatchRecords: 10_000,
 		RequestTimeout: 30 * time.Second, SocketTimeout: 60 * time.Second,
-		Backoff: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond, LookEvery: 2 * time.Second, TellEvery: 5 * time.Second,
+		Backoff: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond, RefreshEvery: 2 * time.Second, StatisticsEvery: 5 * time.Second,
 	}
 }
 
-func newRig(t *testing.T, o Options, lines int, more ...kfake.Opt) *rig {
+func newRig(t *testing.T, o Options, streams int, more ...kfake.Opt) *rig {
 	t.Helper()
 	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(3, "t")}, more...)...)
 	if err != nil {
@@ -46,7 +46,7 @@ func newRig(t *testing.T, o Options, lines int, more ...kfake.Opt) *rig {
 	}
 	t.Cleanup(cluster.Close)
 	o.Brokers = cluster.ListenAddrs()
-	c, err := New(o, make([]uint64, lines))
+	c, err := New(o, make([]uint64, streams))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,20 +64,20 @@ func (r *rig) until(what string, so func() bool) {
 	}
 }
 
-func (r *rig) acked(line int, n uint64) func() bool {
+func (r *rig) acked(stream int, n uint64) func() bool {
 	return func() bool {
-		if t := r.c.Progress(line); t.Failed != backend.None {
-			r.t.Fatalf("line %d failed: %v", line, kerr.ErrorForCode(int16(t.Err)))
+		if t := r.c.Progress(stream); t.Failed != backend.None {
+			r.t.Fatalf("line %d failed: %v", stream, kerr.ErrorForCode(int16(t.Err)))
 		}
-		return r.c.Progress(line).Acked == n
+		return r.c.Progress(stream).Acked == n
 	}
 }
 
 // hand hands records of a line over, from number 0, as the queue takes them.
-func (r *rig) hand(line int, records []backend.Record) {
+func (r *rig) hand(stream int, records []backend.Record) {
 	n := 0
 	r.until("room", func() bool {
-		taken, code := r.c.Produce(line, int32(line), uint64(n), records[n:])
+		taken, code := r.c.Produce(stream, int32(stream), uint64(n), records[n:])
 		if n += taken; n < len(records) && code != backend.ErrQueueFull {
 			r.t.Fatalf("%d of %d records taken, code %d", n, len(records), code)
 		}
@@ -114,10 +114,10 @@ func TestTriedAgain(t *testing.T) {
 			}
 			r.hand(0, records(50))
 			r.until("acks", r.acked(0, 50))
-			if r.c.measure.retries == 0 {
+			if r.c.requestTimes.retries == 0 {
 				t.Error("nothing was tried again")
 			}
-			if r.c.peers[0].told {
+			if r.c.brokers[0].toldSilent {
 				t.Error("it counts as silent, and the last request was answered")
 			}
 			r.compare(map[int32][]*kgo.Record{0: values(50)}, nil)
@@ -149,9 +149,9 @@ func TestRefused(t *testing.T) {
 			if got := r.c.Progress(0); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
-			for line := range 2 {
-				if taken, code := r.c.Produce(line, int32(line), 50*uint64(1-line), records(1)); taken != 0 || code == 0 {
-					t.Errorf("line %d: %d records taken behind a failure", line, taken)
+			for stream := range 2 {
+				if taken, code := r.c.Produce(stream, int32(stream), 50*uint64(1-stream), records(1)); taken != 0 || code == 0 {
+					t.Errorf("line %d: %d records taken behind a failure", stream, taken)
 				}
 			}
 		})
@@ -186,7 +186,7 @@ func TestQueueIsFull(t *testing.T) {
 func TestNewConnection(t *testing.T) {
 	for name, age := range map[string]func(*conn){
 		"idle":    func(c *conn) { c.used = time.Now().Add(-idleLimit) },
-		"expired": func(c *conn) { c.until = time.Now().Add(-time.Second) },
+		"expired": func(c *conn) { c.sessionEnd = time.Now().Add(-time.Second) },
 		"moved":   func(c *conn) { c.address = "elsewhere:1" },
 		"control": func(*conn) {},
 	} {
@@ -201,8 +201,8 @@ func TestNewConnection(t *testing.T) {
 			r.c.Produce(0, 0, 1, records(1))
 			r.c.Send()
 			r.until("an ack", r.acked(0, 2))
-			if other := n.slots[0].c != c; other != (name != "control") || r.c.measure.retries > 0 {
-				t.Errorf("another connection: %v, after %d retries", other, r.c.measure.retries)
+			if other := n.slots[0].c != c; other != (name != "control") || r.c.requestTimes.retries > 0 {
+				t.Errorf("another connection: %v, after %d retries", other, r.c.requestTimes.retries)
 			} else if !other && !c.used.After(before) {
 				t.Error("a connection in use counts as idle")
 			}
@@ -231,7 +231,7 @@ func TestSilentBroker(t *testing.T) {
 	if got := r.c.Progress(0); got.Reports != 50 || got.Maybe != 50 || got.Failed != 0 {
 		t.Errorf("given up: %+v", got)
 	}
-	r.until("the request's end", func() bool { return r.c.peers[0].flight == nil })
+	r.until("the request's end", func() bool { return r.c.brokers[0].request == nil })
 }
 
 // TestNobodyThere: that no broker can be reached is told once, not every tenth of a second.
@@ -259,7 +259,7 @@ func TestNobodyThere(t *testing.T) {
 		}
 	}
 	r.until("to be told", func() bool { count(); return told > 0 })
-	time.Sleep(5 * lookAgain) // more looks
+	time.Sleep(5 * refreshAgain) // more looks
 	if count(); told != 1 || c.Ready() == nil {
 		t.Errorf("told %d times; ready: %v", told, c.Ready())
 	}
@@ -314,7 +314,7 @@ func TestNotSent(t *testing.T) {
 	r.until("a producer id", func() bool { return r.c.Ready() == nil })
 	r.cluster.Close()
 	r.hand(0, records(50))
-	r.until("a try", func() bool { return r.c.measure.retries > 0 })
+	r.until("a try", func() bool { return r.c.requestTimes.retries > 0 })
 	events, _ := r.c.Events()
 	aloud := 0
 	for _, e := range events {

@@ -35,19 +35,19 @@ func FuzzMetadata(f *testing.F) {
 		if r.ReadFrom(b) != nil {
 			return
 		}
-		v := newView(r, "t")
-		if len(v.leaders) > partitionsMax {
-			t.Fatalf("%d partitions", len(v.leaders))
+		md := newMetadata(r, "t")
+		if len(md.leaders) > partitionsMax {
+			t.Fatalf("%d partitions", len(md.leaders))
 		}
-		old := newView(r, "t")
-		v.keepNewer(old)
-		v.leader(int32(len(v.leaders)))
+		old := newMetadata(r, "t")
+		md.keepNewerLeaders(old)
+		md.leader(int32(len(md.leaders)))
 	})
 }
 
 // FuzzAnswer: whatever a broker answers to a produce request, nothing is acked that it does not
 // call written, and the client is left in a state that it can go on from.
-func FuzzAnswer(f *testing.F) {
+func FuzzResponse(f *testing.F) {
 	good := kmsg.NewPtrProduceResponse()
 	good.Version = 12
 	topic := kmsg.NewProduceResponseTopic()
@@ -72,26 +72,26 @@ func FuzzAnswer(f *testing.F) {
 		called := map[int32]bool{}
 		for _, topic := range r.Topics {
 			for _, p := range topic.Partitions {
-				called[p.Partition] = called[p.Partition] || judge(p.ErrorCode).verdict == written
+				called[p.Partition] = called[p.Partition] || classify(p.ErrorCode).kind == codeWritten
 			}
 		}
-		w := &held{}
+		w := &withheld{}
 		c := newClient(options(), []uint64{0, 0}, w, func() time.Duration { return 0 })
 		c.id.Store(&producerID{7, 0})
-		c.newest.Store(&view{brokers: map[int32]string{0: "a:1"}, leaders: []leader{{0, -1}, {0, -1}}})
-		for line := range 2 {
-			c.Produce(line, int32(line), 0, records(3))
+		c.newestMetadata.Store(&metadata{brokers: map[int32]string{0: "a:1"}, leaders: []leader{{0, -1}, {0, -1}}})
+		for stream := range 2 {
+			c.Produce(stream, int32(stream), 0, records(3))
 		}
 		c.Send()
 		w.answered(r, nil)
 		c.Poll(0)
-		for line := range 2 {
-			track := c.Progress(line)
-			if track.Acked > 0 && !called[int32(line)] {
-				t.Fatalf("line %d is acked, and nobody called it written", line)
+		for stream := range 2 {
+			track := c.Progress(stream)
+			if track.Acked > 0 && !called[int32(stream)] {
+				t.Fatalf("line %d is acked, and nobody called it written", stream)
 			}
 			if track.Reports > 3 || track.Acked > 0 && track.Failed != backend.None {
-				t.Fatalf("line %d: %+v", line, track)
+				t.Fatalf("line %d: %+v", stream, track)
 			}
 			for _, n := range track.Invalid {
 				if n >= 3 {
@@ -181,12 +181,12 @@ func said(r *kmsg.ProduceResponse) string {
 }
 
 // held is a wire that keeps the last request.
-type held struct {
+type withheld struct {
 	late
 	answered func(*kmsg.ProduceResponse, error)
 }
 
-func (w *held) produce(_ int32, _ string, _ *request, answered func(*kmsg.ProduceResponse, error)) func() {
+func (w *withheld) produce(_ int32, _ string, _ *produceRequest, answered func(*kmsg.ProduceResponse, error)) func() {
 	w.answered = answered
 	return func() {}
 }
@@ -215,8 +215,8 @@ func FuzzBroker(f *testing.F) {
 		broker.Go(func() { _, _ = theirs.Write(b); _ = theirs.Close() })
 		c := &conn{nc: ours, r: bufio.NewReader(ours), address: "a:1"}
 		o := options()
-		if err := c.letIn(t.Context(), o); err == nil {
-			q := &request{topic: "t", timeout: time.Second, parts: []requestPart{{data: chunks{make([]byte, headerBytes)}, bytes: headerBytes}}}
+		if err := c.handshake(t.Context(), o); err == nil {
+			q := &produceRequest{topic: "t", timeout: time.Second, batches: []requestBatch{{data: chunks{make([]byte, headerBytes)}, bytes: headerBytes}}}
 			_, _ = c.produce(t.Context(), q, o)
 		}
 		_ = ours.Close()

@@ -20,7 +20,7 @@ import (
 
 // late is a wire whose brokers have written whatever they are asked to, and say so after a while.
 type late struct {
-	reached
+	connected
 	clock *time.Duration
 	after time.Duration
 	under []lateRequest
@@ -29,12 +29,12 @@ type late struct {
 
 type lateRequest struct {
 	at       time.Duration
-	request  *request
+	request  *produceRequest
 	answered func(*kmsg.ProduceResponse, error)
 }
 
-func (w *late) produce(_ int32, _ string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
-	for _, p := range q.parts {
+func (w *late) produce(_ int32, _ string, q *produceRequest, answered func(*kmsg.ProduceResponse, error)) func() {
+	for _, p := range q.batches {
 		w.sent[binary.BigEndian.Uint32(p.data[0][atSequence:])]++
 	}
 	w.under = append(w.under, lateRequest{*w.clock + w.after, q, answered})
@@ -47,7 +47,7 @@ func (w *late) answer() {
 			return false
 		}
 		r, t := kmsg.NewPtrProduceResponse(), kmsg.NewProduceResponseTopic()
-		for _, p := range u.request.parts {
+		for _, p := range u.request.batches {
 			a := kmsg.NewProduceResponseTopicPartition()
 			a.Partition = p.partition
 			t.Partitions = append(t.Partitions, a)
@@ -73,7 +73,7 @@ func TestLeadersThatFlap(t *testing.T) {
 		for ; clock < 10*time.Minute; clock += 10 * time.Millisecond {
 			if clock%(2*time.Second) == 0 {
 				broker = 1 - broker
-				client.newest.Store(&view{brokers: map[int32]string{0: "a:1", 1: "b:1"}, leaders: []leader{{broker, -1}}})
+				client.newestMetadata.Store(&metadata{brokers: map[int32]string{0: "a:1", 1: "b:1"}, leaders: []leader{{broker, -1}}})
 			}
 			if taken, _ := client.Produce(0, 0, next, records(1)); taken == 1 {
 				next++
@@ -95,11 +95,11 @@ func TestLeadersThatFlap(t *testing.T) {
 // TestOlderLeaders: a broker that tells leaders of old is not believed, unless it goes on and on,
 // or the topic is another one.
 func TestOlderLeaders(t *testing.T) {
-	at := func(topic byte, l ...leader) *view {
-		return &view{brokers: map[int32]string{0: "a:1", 1: "b:1"}, leaders: l, topic: [16]byte{topic}}
+	at := func(topic byte, l ...leader) *metadata {
+		return &metadata{brokers: map[int32]string{0: "a:1", 1: "b:1"}, leaders: l, topic: [16]byte{topic}}
 	}
 	for name, c := range map[string]struct {
-		old, new *view
+		old, new *metadata
 		want     leader
 	}{
 		"newer":              {at(1, leader{0, 3}), at(1, leader{1, 4}), leader{1, 4}},
@@ -110,14 +110,14 @@ func TestOlderLeaders(t *testing.T) {
 		"the first":          {nil, at(1, leader{1, 0}), leader{1, 0}},
 		"a partition is new": {at(1), at(1, leader{1, 0}), leader{1, 0}},
 	} {
-		older := c.new.keepNewer(c.old)
+		older := c.new.keepNewerLeaders(c.old)
 		if got := c.new.leaders[0]; got != c.want || older != (name == "older") {
 			t.Errorf("%s: %+v, older %v", name, got, older)
 		}
 	}
 	gone := at(1, leader{1, 2})
 	delete(gone.brokers, 0)
-	if gone.keepNewer(at(1, leader{0, 3})); gone.brokers[0] != "a:1" {
+	if gone.keepNewerLeaders(at(1, leader{0, 3})); gone.brokers[0] != "a:1" {
 		t.Error("the newer leader has no address")
 	}
 }
@@ -148,7 +148,7 @@ func number(s string) (n int) {
 }
 
 // TestRewind: after rewindsMax looks that tell an older leader it is the leader.
-func TestRewind(t *testing.T) {
+func TestStaleMetadata(t *testing.T) {
 	o := options()
 	o.Partitions = []int32{0}
 	r := newRig(t, o, 1)
@@ -163,11 +163,11 @@ func TestRewind(t *testing.T) {
 		a.Topics[0].Partitions = append(a.Topics[0].Partitions, p)
 	})
 	r.until("the older leader", func() bool {
-		r.c.wantLook()
-		r.c.look()
-		return r.c.seen.leader(0) == 5
+		r.c.wantMetadata()
+		r.c.adoptMetadata()
+		return r.c.metadata.leader(0) == 5
 	})
-	if n := looks.Load(); n <= rewindsMax {
+	if n := looks.Load(); n <= staleMax {
 		t.Errorf("believed after %d looks", n)
 	}
 }
@@ -179,8 +179,8 @@ func TestNoTopicID(t *testing.T) {
 	r := newRig(t, options(), 1, kfake.MaxVersions(v))
 	r.hand(0, records(10))
 	r.until("acks", r.acked(0, 10))
-	if r.c.measure.retries > 0 {
-		t.Errorf("%d tries too many", r.c.measure.retries)
+	if r.c.requestTimes.retries > 0 {
+		t.Errorf("%d tries too many", r.c.requestTimes.retries)
 	}
 }
 
@@ -199,9 +199,9 @@ func TestBounds(t *testing.T) {
 	p.Partition, p.Leader = 2, 8
 	other.Partitions = append(other.Partitions, p)
 	r.Topics = append(r.Topics, topic, other, kmsg.NewMetadataResponseTopic())
-	v := newView(r, "t")
-	if len(v.leaders) != 3 || v.leader(2) != 7 || v.leader(0) != -1 || v.leader(math.MaxInt32) != -1 {
-		t.Errorf("%+v", v)
+	md := newMetadata(r, "t")
+	if len(md.leaders) != 3 || md.leader(2) != 7 || md.leader(0) != -1 || md.leader(math.MaxInt32) != -1 {
+		t.Errorf("%+v", md)
 	}
 }
 

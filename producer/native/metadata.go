@@ -23,7 +23,7 @@ import (
 
 // connect makes franz-go's client, which is asked for the producer id and for who leads
 // what.
-func connect(o Options) (*kgo.Client, error) {
+func newKafkaClient(o Options) (*kgo.Client, error) {
 	options := []kgo.Opt{
 		kgo.SeedBrokers(o.Brokers...),
 		kgo.ClientID(o.ClientID),
@@ -40,7 +40,7 @@ func connect(o Options) (*kgo.Client, error) {
 }
 
 // view is who leads what, as of one look.
-type view struct {
+type metadata struct {
 	brokers map[int32]string // host:port
 	leaders []leader         // by partition
 	topic   [16]byte         // its id, which a topic of the same name made later has not; zero: not told
@@ -49,13 +49,13 @@ type view struct {
 // leader of a partition. Its epoch grows with each new one; -1: not told.
 type leader struct{ broker, epoch int32 }
 
-var nobody = leader{-1, -1}
+var noLeader = leader{-1, -1}
 
-func (v *view) leader(partition int32) int32 {
-	if v == nil || int(partition) >= len(v.leaders) {
+func (md *metadata) leader(partition int32) int32 {
+	if md == nil || int(partition) >= len(md.leaders) {
 		return -1
 	}
-	return v.leaders[partition].broker
+	return md.leaders[partition].broker
 }
 
 // partitionsMax bounds what a broker may say of partitions.
@@ -64,90 +64,90 @@ const partitionsMax = 1 << 20
 // keepNewer puts old's leaders where v has older ones: a broker that is cut off from the
 // controller tells what was, and every look may ask another broker. A topic that was made again
 // has another id, or, where brokers tell none, is believed after rewindsMax looks.
-func (v *view) keepNewer(old *view) (older bool) {
-	if old == nil || v.topic != old.topic {
+func (md *metadata) keepNewerLeaders(old *metadata) (older bool) {
+	if old == nil || md.topic != old.topic {
 		return false
 	}
-	for i := range min(len(v.leaders), len(old.leaders)) {
-		if was := old.leaders[i]; v.leaders[i].epoch >= 0 && v.leaders[i].epoch < was.epoch {
+	for i := range min(len(md.leaders), len(old.leaders)) {
+		if was := old.leaders[i]; md.leaders[i].epoch >= 0 && md.leaders[i].epoch < was.epoch {
 			older = true
-			v.leaders[i] = was
-			if v.brokers[was.broker] == "" && old.brokers[was.broker] != "" {
-				v.brokers[was.broker] = old.brokers[was.broker]
+			md.leaders[i] = was
+			if md.brokers[was.broker] == "" && old.brokers[was.broker] != "" {
+				md.brokers[was.broker] = old.brokers[was.broker]
 			}
 		}
 	}
 	return older
 }
 
-const rewindsMax = 10
+const staleMax = 10
 
 const (
-	lookAgain = 100 * time.Millisecond // at the least between two looks
-	lookMin   = 2 * time.Second        // for one: the broker asked may be frozen; another is asked then
-	lookMax   = 30 * time.Second       // but the way to all of them may be slow
+	refreshAgain      = 100 * time.Millisecond // at the least between two looks
+	refreshTimeoutMin = 2 * time.Second        // for one: the broker asked may be frozen; another is asked then
+	refreshTimeoutMax = 30 * time.Second       // but the way to all of them may be slow
 )
 
 // wantLook asks for a newer view; it does not wait.
-func (c *Client) wantLook() {
+func (c *Client) wantMetadata() {
 	select {
-	case c.ask <- struct{}{}:
+	case c.metadataWanted <- struct{}{}:
 	default:
 	}
 }
 
 // watch gets a producer id, and then keeps the view new, until ctx ends.
-func (c *Client) watch(ctx context.Context, kc *kgo.Client) {
-	down, limit := false, lookMin
+func (c *Client) watchMetadata(ctx context.Context, kc *kgo.Client) {
+	down, limit := false, refreshTimeoutMin
 	for {
-		err := c.once(ctx, kc, limit)
+		err := c.refreshMetadata(ctx, kc, limit)
 		if ctx.Err() != nil {
 			return
 		}
-		wait := c.opts.LookEvery
+		wait := c.opts.RefreshEvery
 		if wait <= 0 { // not without need
 			wait = time.Hour
 		}
 		if err == nil {
-			limit = lookMin
+			limit = refreshTimeoutMin
 		} else {
-			wait, limit = lookAgain, min(2*limit, lookMax)
-			silent := c.newest.Load() != nil // greet speaks
+			wait, limit = refreshAgain, min(2*limit, refreshTimeoutMax)
+			silent := c.newestMetadata.Load() != nil // greet speaks
 			if !silent || !down {
 				if cause := kafkaclient.Diagnose(ctx, c.opts.Brokers, c.opts.security()); cause != nil {
 					err = cause
 				}
 			}
 			if !silent {
-				c.notReady(err)
+				c.setUnready(err)
 			}
 			if !down {
-				c.note(backend.Event{Code: backend.ErrAllBrokersDown, Text: err.Error()})
+				c.noteEvent(backend.Event{Code: backend.ErrAllBrokersDown, Text: err.Error()})
 			}
 		}
 		down = err != nil
-		c.wire.tidy()
+		c.wire.closeIdle()
 		c.Wake()
 		select { // whatever is asked, not at once
 		case <-ctx.Done():
 			return
-		case <-time.After(lookAgain):
+		case <-time.After(refreshAgain):
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.ask:
-		case <-time.After(wait - lookAgain):
+		case <-c.metadataWanted:
+		case <-time.After(wait - refreshAgain):
 		}
 	}
 }
 
 // once looks once. The view follows the producer id: with it, records may be sent.
-func (c *Client) once(ctx context.Context, kc *kgo.Client, limit time.Duration) error {
+func (c *Client) refreshMetadata(ctx context.Context, kc *kgo.Client, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if c.id.Load() == nil {
-		id, err := identify(ctx, kc)
+		id, err := initProducerID(ctx, kc)
 		var e *kerr.Error
 		if errors.As(err, &e) && !e.Retriable {
 			c.fatal.Store(int32(e.Code))
@@ -157,37 +157,37 @@ func (c *Client) once(ctx context.Context, kc *kgo.Client, limit time.Duration) 
 		}
 		c.id.Store(id)
 	}
-	v, err := look(ctx, kc, c.opts.Topic)
+	md, err := fetchMetadata(ctx, kc, c.opts.Topic)
 	if err != nil {
 		return err
 	}
-	old := c.newest.Load()
-	if c.rewinds < rewindsMax && v.keepNewer(old) {
-		c.rewinds++
+	old := c.newestMetadata.Load()
+	if c.stale < staleMax && md.keepNewerLeaders(old) {
+		c.stale++
 	} else {
-		c.rewinds = 0
+		c.stale = 0
 	}
-	if old == nil || !v.same(old) {
-		c.newest.Store(v)
+	if old == nil || !md.equal(old) {
+		c.newestMetadata.Store(md)
 	}
 	return nil
 }
 
 // greet has every leader let us in before there is anything to write, and says in
 // unready what is in the way. It ends once it has succeeded, or with ctx.
-func (c *Client) greet(ctx context.Context) {
-	for wait := lookAgain; ; wait = min(2*wait, greetMax) {
-		if v := c.newest.Load(); v != nil {
-			err := reachAll(ctx, c.wire, v, c.opts.Partitions)
+func (c *Client) connectLeaders(ctx context.Context) {
+	for wait := refreshAgain; ; wait = min(2*wait, connectRetryMax) {
+		if md := c.newestMetadata.Load(); md != nil {
+			err := connectAll(ctx, c.wire, md, c.opts.Partitions)
 			if err == nil {
 				c.unready.Store(nil)
 				c.Wake()
 				return
 			}
-			c.notReady(err)
-			c.wantLook()
+			c.setUnready(err)
+			c.wantMetadata()
 		} else {
-			wait = lookAgain
+			wait = refreshAgain
 		}
 		select {
 		case <-ctx.Done():
@@ -199,9 +199,9 @@ func (c *Client) greet(ctx context.Context) {
 
 // greetMax is how long at most nobody tries a leader that does not let us in: each try may be a
 // login that fails.
-const greetMax = 5 * time.Second
+const connectRetryMax = 5 * time.Second
 
-func (c *Client) notReady(err error) {
+func (c *Client) setUnready(err error) {
 	text := err.Error()
 	c.unready.Store(&text)
 }
@@ -225,11 +225,11 @@ var errNobodyLeads = errors.New("nobody leads it")
 
 // reachAll returns nil if each of these partitions has a leader that takes our produce requests, else
 // an *Unreachable: of a leader that is there and does not let us in, if there is one.
-func reachAll(ctx context.Context, w wire, v *view, partitions []int32) error {
+func connectAll(ctx context.Context, w wire, md *metadata, partitions []int32) error {
 	leaders := map[int32]bool{}
 	var worst error
 	for _, p := range partitions {
-		if broker := v.leader(p); broker >= 0 {
+		if broker := md.leader(p); broker >= 0 {
 			leaders[broker] = true
 		} else if worst == nil {
 			worst = fmt.Errorf("partition %d: %w", p, errNobodyLeads)
@@ -239,9 +239,9 @@ func reachAll(ctx context.Context, w wire, v *view, partitions []int32) error {
 	var all sync.WaitGroup
 	for broker := range leaders {
 		all.Go(func() {
-			if err := w.reach(ctx, broker, v.brokers[broker]); err != nil {
+			if err := w.connect(ctx, broker, md.brokers[broker]); err != nil {
 				if !errors.As(err, new(*kafkaclient.Cause)) { // which names it
-					err = fmt.Errorf("broker %d at %s: %w", broker, v.brokers[broker], err)
+					err = fmt.Errorf("broker %d at %s: %w", broker, md.brokers[broker], err)
 				}
 				mu.Lock()
 				defer mu.Unlock()
@@ -262,24 +262,24 @@ func reachAll(ctx context.Context, w wire, v *view, partitions []int32) error {
 // leader of each of o.Partitions, and a connection to it that takes produce requests), and
 // leaves nothing behind.
 func Probe(ctx context.Context, o Options) error {
-	kc, err := connect(o)
+	kc, err := newKafkaClient(o)
 	if err != nil {
 		return err
 	}
 	defer kc.Close()
 	w := newNetwork(o)
 	defer w.close()
-	if _, err := identify(ctx, kc); err != nil {
+	if _, err := initProducerID(ctx, kc); err != nil {
 		return fmt.Errorf("producer id: %w", err)
 	}
-	v, err := look(ctx, kc, o.Topic)
+	md, err := fetchMetadata(ctx, kc, o.Topic)
 	if err != nil {
 		return err
 	}
-	return reachAll(ctx, w, v, o.Partitions)
+	return connectAll(ctx, w, md, o.Partitions)
 }
 
-func identify(ctx context.Context, kc *kgo.Client) (*producerID, error) {
+func initProducerID(ctx context.Context, kc *kgo.Client) (*producerID, error) {
 	q := kmsg.NewPtrInitProducerIDRequest()
 	q.TransactionTimeoutMillis = -1
 	r, err := q.RequestWith(ctx, kc)
@@ -292,7 +292,7 @@ func identify(ctx context.Context, kc *kgo.Client) (*producerID, error) {
 	return &producerID{r.ProducerID, r.ProducerEpoch}, nil
 }
 
-func look(ctx context.Context, kc *kgo.Client, topic string) (*view, error) {
+func fetchMetadata(ctx context.Context, kc *kgo.Client, topic string) (*metadata, error) {
 	q := kmsg.NewPtrMetadataRequest()
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = kmsg.StringPtr(topic)
@@ -301,41 +301,41 @@ func look(ctx context.Context, kc *kgo.Client, topic string) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newView(r, topic), nil
+	return newMetadata(r, topic), nil
 }
 
 // newView takes of an answer what can be true.
-func newView(r *kmsg.MetadataResponse, topic string) *view {
-	v := &view{brokers: map[int32]string{}}
+func newMetadata(r *kmsg.MetadataResponse, topic string) *metadata {
+	md := &metadata{brokers: map[int32]string{}}
 	for _, b := range r.Brokers {
-		v.brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
+		md.brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 	}
 	for _, t := range r.Topics {
 		if t.Topic == nil || *t.Topic != topic {
 			continue
 		}
-		v.topic = t.TopicID
+		md.topic = t.TopicID
 		for _, p := range t.Partitions {
 			if p.Partition < 0 || p.Partition >= partitionsMax {
 				continue
 			}
-			for int(p.Partition) >= len(v.leaders) {
-				v.leaders = append(v.leaders, nobody)
+			for int(p.Partition) >= len(md.leaders) {
+				md.leaders = append(md.leaders, noLeader)
 			}
 			l := leader{p.Leader, p.LeaderEpoch} // -1 with LEADER_NOT_AVAILABLE
 			if r.Version < epochsTold {
 				l.epoch = -1
 			}
-			v.leaders[p.Partition] = l
+			md.leaders[p.Partition] = l
 		}
 	}
-	return v
+	return md
 }
 
 // epochsTold is the first version of metadata whose leader epochs can be trusted: older brokers
 // tell wrong ones while a partition is reassigned (KAFKA-9212).
 const epochsTold = 9
 
-func (v *view) same(w *view) bool {
-	return v.topic == w.topic && slices.Equal(v.leaders, w.leaders) && maps.Equal(v.brokers, w.brokers)
+func (md *metadata) equal(other *metadata) bool {
+	return md.topic == other.topic && slices.Equal(md.leaders, other.leaders) && maps.Equal(md.brokers, other.brokers)
 }

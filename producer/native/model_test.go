@@ -20,34 +20,34 @@ import (
 // of some size never pass. A broker knows batches by producer id and sequence, as the real one
 // does, and nothing else protects the log. What must hold is said in doc.go.
 type model struct {
-	reached
-	t       *testing.T
-	rng     *rand.Rand
-	client  *Client
-	id      int64 // of client
-	clock   time.Duration
-	told    *view    // what the client was shown last
-	limit   int      // the network closes the connection of a larger request; 0: of none
-	maybe   []uint64 // by line: what former clients said may be in the log beyond acked
-	parts   []*modelPart
-	notYet  [modelBrokers]time.Duration // a broker asked for time
-	ops     []*op
-	first   []uint64 // by line: number of its first record
-	from    []uint64 // by line: number of the first record that the client was handed
-	handed  []uint64 // by line: number of the next one
-	calm    bool
-	poison  bool                         // records may be refused in this run
-	failure [modelLines]backend.Progress // by line, when it was first seen to have failed
-	lost    [modelParts]bool             // the client was told something of a partition that leaves its batch in doubt for good
-	faults  map[string]int               // what happened, over all runs
-	refused map[uint64]bool              // by id
+	connected
+	t              *testing.T
+	rng            *rand.Rand
+	client         *Client
+	id             int64 // of client
+	clock          time.Duration
+	shown          *metadata // what the client was shown last
+	limit          int       // the network closes the connection of a larger request; 0: of none
+	maybe          []uint64  // by line: what former clients said may be in the log beyond acked
+	partitions     []*modelPartition
+	throttledUntil [modelBrokers]time.Duration // a broker asked for time
+	ops            []*op
+	first          []uint64 // by line: number of its first record
+	from           []uint64 // by line: number of the first record that the client was handed
+	handed         []uint64 // by line: number of the next one
+	calm           bool
+	poison         bool                           // records may be refused in this run
+	failure        [modelStreams]backend.Progress // by line, when it was first seen to have failed
+	lost           [modelPartitions]bool          // the client was told something of a partition that leaves its batch in doubt for good
+	faults         map[string]int                 // what happened, over all runs
+	refused        map[uint64]bool                // by id
 }
 
 // op is a request on its way.
 type op struct {
 	client   *Client
 	broker   int32
-	request  *request
+	request  *produceRequest
 	answered func(*kmsg.ProduceResponse, error)
 	batches  [][]byte // as the network read them; nil: not yet
 	done     bool     // answered
@@ -55,10 +55,10 @@ type op struct {
 	response *kmsg.ProduceResponse // it has arrived, and this is on its way back
 }
 
-type modelPart struct {
-	rest time.Duration // until then what was refused for the time being is not tried again
-	view *view         // unless leaders are others than these
-	of   *byte         // the batch that was refused
+type modelPartition struct {
+	rest     time.Duration // until then what was refused for the time being is not tried again
+	metadata *metadata     // unless leaders are others than these
+	of       *byte         // the batch that was refused
 
 	leader int32
 	epoch  int32
@@ -76,7 +76,7 @@ type entry struct {
 }
 
 // next is the sequence that is expected of a producer.
-func (p *modelPart) next(id int64) int32 {
+func (p *modelPartition) next(id int64) int32 {
 	for _, e := range slices.Backward(p.log) {
 		if e.id == id {
 			return behind(e.last, 1)
@@ -91,24 +91,24 @@ func (p *modelPart) next(id int64) int32 {
 const firstID = 7
 
 const (
-	modelLines   = 4
-	modelParts   = 3 // lines 0 and 3 share one
-	modelBrokers = 2
+	modelStreams    = 4
+	modelPartitions = 3 // lines 0 and 3 share one
+	modelBrokers    = 2
 )
 
-func idOf(line int, number uint64) uint64 { return uint64(line)<<32 | number }
+func idOf(stream int, number uint64) uint64 { return uint64(stream)<<32 | number }
 
 func newModel(t *testing.T, seed uint64, faults map[string]int) *model {
 	m := &model{
-		t: t, rng: rand.New(rand.NewPCG(seed, 1)), handed: make([]uint64, modelLines), maybe: make([]uint64, modelLines),
+		t: t, rng: rand.New(rand.NewPCG(seed, 1)), handed: make([]uint64, modelStreams), maybe: make([]uint64, modelStreams),
 		faults: faults, refused: map[uint64]bool{}, id: firstID - 1,
 	}
 	m.poison = m.rng.IntN(3) == 0
 	if m.rng.IntN(3) == 0 {
 		m.limit = 640 // two full batches are more
 	}
-	for range modelParts {
-		m.parts = append(m.parts, &modelPart{leader: int32(m.rng.IntN(modelBrokers))})
+	for range modelPartitions {
+		m.partitions = append(m.partitions, &modelPartition{leader: int32(m.rng.IntN(modelBrokers))})
 	}
 	for i := range m.handed {
 		m.handed[i] = uint64(m.rng.IntN(3) * 100)
@@ -116,9 +116,9 @@ func newModel(t *testing.T, seed uint64, faults map[string]int) *model {
 	m.first = slices.Clone(m.handed)
 	m.begin()
 	if m.rng.IntN(3) == 0 {
-		for i, p := range m.parts {
+		for i, p := range m.partitions {
 			p.begin = math.MaxInt32 - int32(m.rng.IntN(20))
-			m.client.part(int32(i)).sequence = p.begin
+			m.client.partitionFor(int32(i)).sequence = p.begin
 		}
 	}
 	m.publish()
@@ -131,13 +131,13 @@ func (m *model) begin() {
 		Topic: "t", BatchBytes: 600, BatchRecords: 1 + m.rng.IntN(8), Backoff: 100 * time.Millisecond, BackoffMax: time.Second, SocketTimeout: time.Minute,
 	}
 	m.from = slices.Clone(m.handed)
-	clear(m.notYet[:])
-	for _, p := range m.parts {
+	clear(m.throttledUntil[:])
+	for _, p := range m.partitions {
 		p.rest = 0
 	}
-	m.failure, m.lost = [modelLines]backend.Progress{}, [modelParts]bool{}
+	m.failure, m.lost = [modelStreams]backend.Progress{}, [modelPartitions]bool{}
 	m.client = newClient(o, m.handed, m, func() time.Duration { return m.clock })
-	m.client.sizes = sizes{1, 700 + m.rng.IntN(700), 1400}
+	m.client.sizes = sizeBounds{1, 700 + m.rng.IntN(700), 1400}
 	m.client.moveAfter = time.Duration(m.rng.IntN(300)) * time.Millisecond
 	m.id++
 	m.client.id.Store(&producerID{m.id, 0})
@@ -147,14 +147,14 @@ func (m *model) begin() {
 // acked. What the dead one has on the way may arrive yet.
 func (m *model) succeed() {
 	m.faults["a successor"]++
-	for i := range modelLines {
+	for i := range modelStreams {
 		t := m.client.Progress(i)
 		m.maybe[i] += t.Maybe
 		m.handed[i] = t.Acked
 	}
 	m.poison = false
 	clear(m.refused)
-	m.told = nil
+	m.shown = nil
 	m.begin()
 	m.publish()
 }
@@ -163,7 +163,7 @@ func (m *model) succeed() {
 func newCalmModel(t *testing.T) *model {
 	m := newModel(t, 0, map[string]int{})
 	m.calm, m.poison, m.limit = true, false, 0
-	for _, p := range m.parts {
+	for _, p := range m.partitions {
 		p.leader = 0
 	}
 	m.publish()
@@ -172,8 +172,8 @@ func newCalmModel(t *testing.T) *model {
 
 // publish shows the client who leads what, or who did.
 func (m *model) publish() {
-	v := &view{brokers: map[int32]string{0: "a:1", 1: "b:1"}}
-	for _, p := range m.parts {
+	md := &metadata{brokers: map[int32]string{0: "a:1", 1: "b:1"}}
+	for _, p := range m.partitions {
 		l := leader{p.leader, p.epoch}
 		switch {
 		case m.calm:
@@ -186,24 +186,24 @@ func (m *model) publish() {
 			m.faults["a leader that is none, and no epoch"]++
 			l = leader{1 - l.broker, -1}
 		}
-		v.leaders = append(v.leaders, l)
+		md.leaders = append(md.leaders, l)
 	}
-	v.keepNewer(m.told)
-	for i, l := range v.leaders {
-		if m.told != nil && l.epoch >= 0 && l.epoch < m.told.leaders[i].epoch {
-			m.t.Fatalf("partition %d: leader of epoch %d after one of %d", i, l.epoch, m.told.leaders[i].epoch)
+	md.keepNewerLeaders(m.shown)
+	for i, l := range md.leaders {
+		if m.shown != nil && l.epoch >= 0 && l.epoch < m.shown.leaders[i].epoch {
+			m.t.Fatalf("partition %d: leader of epoch %d after one of %d", i, l.epoch, m.shown.leaders[i].epoch)
 		}
 	}
-	m.told = v
-	m.client.newest.Store(v)
+	m.shown = md
+	m.client.newestMetadata.Store(md)
 }
 
 // hand hands over a few records of a line.
-func (m *model) hand(line int) {
-	part := int32(line % modelParts)
+func (m *model) hand(stream int) {
+	part := int32(stream % modelPartitions)
 	var records []backend.Record
 	for range 1 + m.rng.IntN(12) {
-		id := idOf(line, m.handed[line]+uint64(len(records)))
+		id := idOf(stream, m.handed[stream]+uint64(len(records)))
 		value := binary.BigEndian.AppendUint64(nil, id)
 		value = append(value, make([]byte, m.rng.IntN(300))...)
 		r := backend.Record{Value: value}
@@ -215,29 +215,29 @@ func (m *model) hand(line int) {
 		}
 		records = append(records, r)
 	}
-	taken, code := m.client.Produce(line, part, m.handed[line], records)
+	taken, code := m.client.Produce(stream, part, m.handed[stream], records)
 	if taken < len(records) && code == 0 {
 		m.t.Fatal("not taken, and no reason")
 	}
 	for _, r := range records { // the ring's memory is written again
 		clear(r.Value)
 	}
-	m.handed[line] += uint64(taken)
+	m.handed[stream] += uint64(taken)
 }
 
 // inLog returns where a line's log ends (first copies have no gap and are in order), how many
 // second copies are in it, and how many records the client wrote that are not acked.
-func (m *model) inLog(line int) (next uint64, copies, beyond uint64) {
-	next = m.first[line]
-	acked := m.client.Progress(line).Acked
-	for _, e := range m.parts[line%modelParts].log {
+func (m *model) inLog(stream int) (next uint64, copies, beyond uint64) {
+	next = m.first[stream]
+	acked := m.client.Progress(stream).Acked
+	for _, e := range m.partitions[stream%modelPartitions].log {
 		for _, id := range e.ids {
 			n := id & 0xffffffff
 			switch {
-			case id>>32 != uint64(line):
+			case id>>32 != uint64(stream):
 				continue
 			case n > next:
-				m.t.Fatalf("line %d: record %d in the log where %d is expected", line, n, next)
+				m.t.Fatalf("line %d: record %d in the log where %d is expected", stream, n, next)
 			case n == next:
 				next++
 			default:
@@ -254,7 +254,7 @@ func (m *model) inLog(line int) (next uint64, copies, beyond uint64) {
 // check looks at what must hold at any time.
 func (m *model) check() {
 	m.t.Helper()
-	for i := range modelLines {
+	for i := range modelStreams {
 		t := m.client.Progress(i)
 		next, copies, beyond := m.inLog(i)
 		if next < t.Acked {
@@ -285,7 +285,7 @@ func (m *model) check() {
 }
 
 func (m *model) outstanding() (n uint64) {
-	for i := range modelLines {
+	for i := range modelStreams {
 		n += m.handed[i] - m.from[i] - m.client.Progress(i).Reports
 	}
 	return n
@@ -295,7 +295,7 @@ func (m *model) step() {
 	switch m.rng.IntN(8) {
 	case 0, 1:
 		if !m.calm {
-			m.hand(m.rng.IntN(modelLines))
+			m.hand(m.rng.IntN(modelStreams))
 		}
 	case 2:
 		m.client.Send()
@@ -307,11 +307,11 @@ func (m *model) step() {
 		m.clock += time.Duration(m.rng.IntN(100)) * time.Millisecond
 	case 7:
 		if !m.calm && m.rng.IntN(6) == 0 {
-			m.move(m.parts[m.rng.IntN(modelParts)])
+			m.move(m.partitions[m.rng.IntN(modelPartitions)])
 		}
 		if !m.calm && m.rng.IntN(100) == 0 {
 			m.faults["a producer forgotten"]++
-			m.parts[m.rng.IntN(modelParts)].forgot = m.id
+			m.partitions[m.rng.IntN(modelPartitions)].forgot = m.id
 		}
 		if m.rng.IntN(3) == 0 {
 			m.publish()

@@ -13,26 +13,26 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func (m *model) produce(broker int32, address string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
+func (m *model) produce(broker int32, address string, q *produceRequest, answered func(*kmsg.ProduceResponse, error)) func() {
 	for _, o := range m.ops {
 		if o.client == m.client && o.broker == broker && !o.done && !o.cancel {
 			m.t.Fatalf("two requests under way to broker %d", broker)
 		}
 	}
-	if m.clock < m.notYet[broker] {
+	if m.clock < m.throttledUntil[broker] {
 		m.t.Fatal("a broker asked for time, and gets none")
 	}
 	size := sizeOf(q)
-	if size > m.client.sizes.most && len(q.parts) > 1 {
+	if size > m.client.sizes.most && len(q.batches) > 1 {
 		m.t.Fatalf("a request of %d bytes", size)
 	}
-	for _, p := range q.parts {
-		b := m.client.partOf[p.partition].batch
+	for _, p := range q.batches {
+		b := m.client.partitionOf[p.partition].batch
 		if b.shared {
 			m.faults["moved"]++
 			continue // at once
 		}
-		if part := m.parts[p.partition]; m.clock < part.rest && m.client.seen == part.view && &p.data[0][0] == part.of {
+		if part := m.partitions[p.partition]; m.clock < part.rest && m.client.metadata == part.metadata && &p.data[0][0] == part.of {
 			m.t.Fatalf("partition %d is tried again at once", p.partition)
 		}
 	}
@@ -41,8 +41,8 @@ func (m *model) produce(broker int32, address string, q *request, answered func(
 	return func() { o.cancel = true }
 }
 
-func sizeOf(q *request) (n int) {
-	for _, p := range q.parts {
+func sizeOf(q *produceRequest) (n int) {
+	for _, p := range q.batches {
 		n += p.bytes
 	}
 	return n
@@ -54,7 +54,7 @@ func (m *model) read(o *op) {
 		return
 	}
 	o.batches = [][]byte{}
-	for _, p := range o.request.parts {
+	for _, p := range o.request.batches {
 		b := slices.Concat(p.data...)
 		if len(b) != p.bytes || crc32.Checksum(b[atAttributes:], castagnoli) != binary.BigEndian.Uint32(b[atSum:]) {
 			m.t.Fatal("a batch changed while a request had it")
@@ -68,14 +68,14 @@ func (m *model) arrive(o *op) *kmsg.ProduceResponse {
 	m.read(o)
 	r := kmsg.NewPtrProduceResponse()
 	t := kmsg.NewProduceResponseTopic()
-	for i, p := range o.request.parts {
+	for i, p := range o.request.batches {
 		a := kmsg.NewProduceResponseTopicPartition()
 		a.Partition = p.partition
 		if o.client != m.client {
 			m.faults["a dead client's request"]++
 		}
-		m.append(o.broker, m.parts[p.partition], o.batches[i], &a)
-		m.lost[p.partition] = m.lost[p.partition] || o.client == m.client && slices.Contains([]verdict{lost, doubtful}, judge(a.ErrorCode).verdict)
+		m.append(o.broker, m.partitions[p.partition], o.batches[i], &a)
+		m.lost[p.partition] = m.lost[p.partition] || o.client == m.client && slices.Contains([]codeKind{codeLost, codeDoubtful}, classify(a.ErrorCode).kind)
 		if !m.calm && m.rng.IntN(30) == 0 {
 			m.faults["partition unanswered"]++
 			continue
@@ -104,7 +104,7 @@ func behind(sequence int32, n int) int32 {
 	return int32((int64(sequence) + int64(n)) % (math.MaxInt32 + 1))
 }
 
-func (m *model) append(broker int32, p *modelPart, b []byte, a *kmsg.ProduceResponseTopicPartition) {
+func (m *model) append(broker int32, p *modelPartition, b []byte, a *kmsg.ProduceResponseTopicPartition) {
 	if p.leader != broker {
 		a.ErrorCode = kerr.NotLeaderForPartition.Code
 		m.faults["not leader"]++
@@ -171,21 +171,21 @@ func (m *model) append(broker int32, p *modelPart, b []byte, a *kmsg.ProduceResp
 
 // retriable is any code after which a batch may be in the log, whatever Kafka's own brokers do.
 func (m *model) retriable() int16 {
-	row := codes[m.rng.IntN(len(codes))]
-	for row.verdict != unknown && row.verdict != doubtful {
-		row = codes[m.rng.IntN(len(codes))]
+	row := codeTable[m.rng.IntN(len(codeTable))]
+	for row.verdict != codeUnknown && row.verdict != codeDoubtful {
+		row = codeTable[m.rng.IntN(len(codeTable))]
 	}
 	return row.codes[m.rng.IntN(len(row.codes))].Code
 }
 
-func (p *modelPart) replicate() {
+func (p *modelPartition) replicate() {
 	for i := range p.log {
 		p.log[i].replicated = true
 	}
 }
 
 // move gives a partition to another leader, which has what was replicated.
-func (m *model) move(p *modelPart) {
+func (m *model) move(p *modelPartition) {
 	m.faults["leader moved"]++
 	p.leader = 1 - p.leader
 	p.epoch++
@@ -250,15 +250,15 @@ func (m *model) network() {
 		if o.batches == nil || o.response != nil {
 			gone()
 		}
-	case m.limit > 0 && len(o.request.parts) > 1 && sizeOf(o.request) > m.limit:
+	case m.limit > 0 && len(o.request.batches) > 1 && sizeOf(o.request) > m.limit:
 		m.faults["too large"]++
 		o.answered(nil, errCut)
 		gone()
 	case o.response != nil:
 		m.faults["answer late"]++
 		for _, a := range o.response.Topics[0].Partitions {
-			if p := m.client.partOf[a.Partition]; o.client == m.client && judge(a.ErrorCode).verdict == written && p.batch != nil && p.batch.flight != nil &&
-				slices.ContainsFunc(p.batch.earlier, func(f *flight) bool { return f.broker == o.broker }) && p.batch.flight.broker != o.broker {
+			if p := m.client.partitionOf[a.Partition]; o.client == m.client && classify(a.ErrorCode).kind == codeWritten && p.batch != nil && p.batch.request != nil &&
+				slices.ContainsFunc(p.batch.earlier, func(req *inflightRequest) bool { return req.broker == o.broker }) && p.batch.request.broker != o.broker {
 				m.faults["acked by an earlier request"]++
 			}
 		}
@@ -270,7 +270,7 @@ func (m *model) network() {
 		r := m.arrive(o)
 		if o.client == m.client {
 			m.rest(o, r)
-			m.notYet[o.broker] = m.clock + time.Duration(r.ThrottleMillis)*time.Millisecond
+			m.throttledUntil[o.broker] = m.clock + time.Duration(r.ThrottleMillis)*time.Millisecond
 		}
 		o.answered(r, nil)
 		gone()
@@ -294,11 +294,11 @@ func (m *model) network() {
 // rest notes which partitions are to wait for their next try.
 func (m *model) rest(o *op, r *kmsg.ProduceResponse) {
 	for _, a := range r.Topics[0].Partitions {
-		b, part := m.client.partOf[a.Partition].batch, m.parts[a.Partition]
-		for i := range o.request.parts {
-			if p := &o.request.parts[i]; p.partition == a.Partition && b != nil && b.flight != nil && b.flight.broker == o.broker &&
-				&b.data[0][0] == &p.data[0][0] && judge(a.ErrorCode).verdict != written {
-				part.rest, part.view, part.of = m.clock+m.client.opts.Backoff, m.client.seen, &p.data[0][0]
+		b, part := m.client.partitionOf[a.Partition].batch, m.partitions[a.Partition]
+		for i := range o.request.batches {
+			if p := &o.request.batches[i]; p.partition == a.Partition && b != nil && b.request != nil && b.request.broker == o.broker &&
+				&b.data[0][0] == &p.data[0][0] && classify(a.ErrorCode).kind != codeWritten {
+				part.rest, part.metadata, part.of = m.clock+m.client.opts.Backoff, m.client.metadata, &p.data[0][0]
 			}
 		}
 	}

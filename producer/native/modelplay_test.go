@@ -18,7 +18,7 @@ func (m *model) play() {
 		}
 	}
 	m.calm = true
-	for _, p := range m.parts {
+	for _, p := range m.partitions {
 		p.forgot = 0
 	}
 	m.until("all to be written", func() bool {
@@ -50,7 +50,7 @@ func (m *model) live() {
 	}
 	m.calm = true
 	m.until("all to be written", func() bool { return m.outstanding() == 0 || m.failed() })
-	for i := range modelLines {
+	for i := range modelStreams {
 		if t := m.client.Progress(i); !m.failed() && t.Acked != m.handed[i] {
 			m.t.Fatalf("line %d: acked %d of %d, with nothing wrong", i, t.Acked, m.handed[i])
 		}
@@ -69,9 +69,9 @@ func (m *model) settle() {
 			m.client.Purge(false)
 			return m.outstanding() == 0
 		})
-		for i := range modelLines {
+		for i := range modelStreams {
 			// One that is refused may have been in a request that was lost.
-			if t := m.client.Progress(i); t.Maybe > 0 && !m.poison && !m.lost[i%modelParts] && t.Err != backend.ErrTimedOut {
+			if t := m.client.Progress(i); t.Maybe > 0 && !m.poison && !m.lost[i%modelPartitions] && t.Err != backend.ErrTimedOut {
 				m.t.Fatalf("line %d: fate of %d records is not known, and Kafka was well", i, t.Maybe)
 			}
 		}
@@ -94,7 +94,7 @@ func (m *model) settle() {
 }
 
 func (m *model) failed() bool {
-	for i := range modelLines {
+	for i := range modelStreams {
 		if m.client.Progress(i).Failed != backend.None {
 			return true
 		}

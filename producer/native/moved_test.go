@@ -15,7 +15,7 @@ import (
 // posted is a request that has left, to be answered when a test wants.
 type posted struct {
 	broker   int32
-	request  *request
+	request  *produceRequest
 	bytes    []byte // of its batches, as they were
 	answered func(*kmsg.ProduceResponse, error)
 }
@@ -23,27 +23,27 @@ type posted struct {
 // post is a Kafka whose answers a test sends.
 type post struct{ all []*posted }
 
-func (k *post) produce(broker int32, _ string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
+func (k *post) produce(broker int32, _ string, q *produceRequest, answered func(*kmsg.ProduceResponse, error)) func() {
 	p := &posted{broker: broker, request: q, answered: answered}
 	p.bytes = p.now()
 	k.all = append(k.all, p)
 	return func() {}
 }
 
-func (k *post) reach(context.Context, int32, string) error { return nil }
-func (k *post) tidy()                                      {}
+func (k *post) connect(context.Context, int32, string) error { return nil }
+func (k *post) closeIdle()                                   {}
 
 // now is what the network would read now.
 func (p *posted) now() []byte {
 	var b []byte
-	for _, part := range p.request.parts {
+	for _, part := range p.request.batches {
 		b = append(b, slices.Concat(part.data...)...)
 	}
 	return b
 }
 
 func (p *posted) answer(code int16) {
-	k := &answering{code: code, under: p.request, answered: p.answered}
+	k := &scriptedCodes{code: code, under: p.request, answered: p.answered}
 	k.answer()
 }
 
@@ -56,7 +56,7 @@ func TestMovedBatch(t *testing.T) {
 		c := newClient(options(), []uint64{0}, k, func() time.Duration { return clock })
 		c.id.Store(&producerID{})
 		led := func(by int32) {
-			c.newest.Store(&view{brokers: map[int32]string{0: "a:1", 1: "b:1"}, leaders: []leader{{by, -1}}})
+			c.newestMetadata.Store(&metadata{brokers: map[int32]string{0: "a:1", 1: "b:1"}, leaders: []leader{{by, -1}}})
 		}
 		led(0)
 		c.Produce(0, 0, 0, records(3))

@@ -9,17 +9,17 @@ import (
 const produceKey = 0
 
 // request is a produce request with a batch for each of its partitions.
-type request struct {
+type produceRequest struct {
 	topic   string
 	id      [16]byte // the topic's
 	timeout time.Duration
-	parts   []requestPart
+	batches []requestBatch
 }
 
 // partBytes is more than what stands before a batch in a request.
-const partBytes = 24
+const batchOverhead = 24
 
-type requestPart struct {
+type requestBatch struct {
 	partition int32
 	data      chunks
 	bytes     int
@@ -30,9 +30,9 @@ func flexible(version int16) bool { return version >= 9 }
 
 // encode appends the request to pieces, as it goes to the broker: its batches are not
 // copied, what stands between them goes to out.
-func (q *request) encode(out []byte, pieces net.Buffers, version int16, correlation int32, clientID string) ([]byte, net.Buffers) {
+func (q *produceRequest) encode(out []byte, pieces net.Buffers, version int16, correlation int32, clientID string) ([]byte, net.Buffers) {
 	be := binary.BigEndian
-	need := 128 + len(clientID) + len(q.topic) + partBytes*len(q.parts)
+	need := 128 + len(clientID) + len(q.topic) + batchOverhead*len(q.batches)
 	if cap(out) < need {
 		out = make([]byte, 0, need) // pieces point into it: it must not move
 	}
@@ -81,9 +81,9 @@ func (q *request) encode(out []byte, pieces net.Buffers, version int16, correlat
 		out = be.AppendUint16(out, uint16(len(q.topic)))
 		out = append(out, q.topic...)
 	}
-	count(len(q.parts))
-	for i := range q.parts {
-		p := &q.parts[i]
+	count(len(q.batches))
+	for i := range q.batches {
+		p := &q.batches[i]
 		out = be.AppendUint32(out, uint32(p.partition))
 		count(p.bytes)
 		cut()

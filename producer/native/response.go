@@ -15,87 +15,87 @@ import (
 )
 
 // take takes the answers that have come; it tells whether there were any.
-func (c *Client) take() bool {
+func (c *Client) takeResults() bool {
 	c.mu.Lock()
-	c.answers, c.spare = c.spare[:0], c.answers
+	c.results, c.taken = c.taken[:0], c.results
 	c.mu.Unlock()
-	for i := range c.spare {
-		c.settle(&c.spare[i])
-		c.spare[i] = answer{}
+	for i := range c.taken {
+		c.finishRequest(&c.taken[i])
+		c.taken[i] = result{}
 	}
-	return len(c.spare) > 0
+	return len(c.taken) > 0
 }
 
 // settle does what an answer says.
-func (c *Client) settle(a *answer) {
-	f := a.flight
-	f.cancel()
-	pe := c.peers[f.broker]
-	if pe.flight == f {
-		pe.flight = nil
+func (c *Client) finishRequest(a *result) {
+	req := a.request
+	req.cancel()
+	b := c.brokers[req.broker]
+	if b.request == req {
+		b.request = nil
 	}
 	if a.err == nil {
-		c.answered(pe, a)
+		c.takeResponse(b, a)
 	} else {
 		if !notSent(a.err) {
-			pe.size.lost(f.bytes, c.sizes, a.at)
-			c.lostAlone(f)
+			b.size.lost(req.bytes, c.sizes, a.at)
+			c.countLostAlone(req)
 		}
-		c.tell(pe, a.err)
+		c.noteNoResponse(b, a.err)
 	}
-	for _, p := range f.parts { // what got no answer
+	for _, p := range req.partitions { // what got no answer
 		b := p.batch
 		if b == nil {
 			continue
 		}
-		b.earlier = slices.DeleteFunc(b.earlier, func(e *flight) bool { return e == f })
-		if b.flight == f {
+		b.earlier = slices.DeleteFunc(b.earlier, func(e *inflightRequest) bool { return e == req })
+		if b.request == req {
 			b.maybe = b.maybe || !notSent(a.err)
-			c.retry(p, fmt.Sprintf("broker %d: %v", f.broker, cmp.Or(a.err, errUnanswered)))
+			c.retry(p, fmt.Sprintf("broker %d: %v", req.broker, cmp.Or(a.err, errNoPartition)))
 		}
 	}
 }
 
 // lostAlone gives a batch up that never gets an answer by itself, so that the next instance makes
 // smaller ones. A record alone is as small as it can be.
-func (c *Client) lostAlone(f *flight) {
-	for _, p := range f.parts {
+func (c *Client) countLostAlone(req *inflightRequest) {
+	for _, p := range req.partitions {
 		b := p.batch
 		switch {
-		case b == nil || b.flight != f:
-		case len(f.parts) > 1 || b.count == 1 || b.bytes < c.sizes.least:
-			b.alone = 0
+		case b == nil || b.request != req:
+		case len(req.partitions) > 1 || b.count == 1 || b.bytes < c.sizes.least:
+			b.lostAlone = 0
 		default:
-			if b.alone++; b.alone >= aloneMax {
+			if b.lostAlone++; b.lostAlone >= lostAloneMax {
 				b.maybe = true
-				c.fail(p, backend.ErrTimedOut)
+				c.giveUp(p, backend.ErrTimedOut)
 			}
 		}
 	}
 }
 
 // answered takes what the broker says of each partition.
-func (c *Client) answered(pe *peer, a *answer) {
-	f := a.flight
-	if pe.told {
-		pe.told = false
-		c.note(backend.Event{Level: levelNotice, Text: fmt.Sprintf("broker %d answers again", pe.broker)})
+func (c *Client) takeResponse(b *brokerState, a *result) {
+	req := a.request
+	if b.toldSilent {
+		b.toldSilent = false
+		c.noteEvent(backend.Event{Level: levelNotice, Text: fmt.Sprintf("broker %d answers again", b.broker)})
 	}
-	pe.size.answered(f, c.sizes, a.at, c.opts.SocketTimeout)
-	c.measure.add(a.at - f.begun)
+	b.size.answered(req, c.sizes, a.at, c.opts.SocketTimeout)
+	c.requestTimes.add(a.at - req.sentAt)
 	if a.response.Version >= throttledAtOnce {
-		pe.notYet = a.at + min(max(time.Duration(a.response.ThrottleMillis)*time.Millisecond, 0), throttleMax)
+		b.throttledUntil = a.at + min(max(time.Duration(a.response.ThrottleMillis)*time.Millisecond, 0), throttleMax)
 	}
 	for i := range a.response.Topics {
 		for j := range a.response.Topics[i].Partitions {
 			r := &a.response.Topics[i].Partitions[j]
-			p := c.partOf[r.Partition]
+			p := c.partitionOf[r.Partition]
 			switch {
 			case p == nil || p.batch == nil:
-			case p.batch.flight == f:
-				c.settlePart(p, r)
-			case slices.Contains(p.batch.earlier, f) && judge(r.ErrorCode).verdict == written:
-				c.settlePart(p, r) // whatever the request that has it now comes to
+			case p.batch.request == req:
+				c.finishPartition(p, r)
+			case slices.Contains(p.batch.earlier, req) && classify(r.ErrorCode).kind == codeWritten:
+				c.finishPartition(p, r) // whatever the request that has it now comes to
 			}
 		}
 	}
@@ -117,109 +117,109 @@ const (
 )
 
 // tell says that a request got no answer: aloud once, until there is one.
-func (c *Client) tell(pe *peer, err error) {
+func (c *Client) noteNoResponse(b *brokerState, err error) {
 	level := levelDebug
-	if !pe.told {
+	if !b.toldSilent {
 		level = levelError
 	}
-	pe.told = true
-	text := fmt.Sprintf("broker %d, trying again: %v", pe.broker, err)
-	if pe.size.failed > 0 {
-		text += fmt.Sprintf("; requests to it have %d bytes at most now, but for a batch that is larger", pe.size.limit)
+	b.toldSilent = true
+	text := fmt.Sprintf("broker %d, trying again: %v", b.broker, err)
+	if b.size.failed > 0 {
+		text += fmt.Sprintf("; requests to it have %d bytes at most now, but for a batch that is larger", b.size.limit)
 	}
-	c.note(backend.Event{Level: level, Text: text})
+	c.noteEvent(backend.Event{Level: level, Text: text})
 }
 
-func (c *Client) settlePart(p *part, r *kmsg.ProduceResponseTopicPartition) {
-	b, say := p.batch, judge(r.ErrorCode)
-	switch say.verdict {
-	case written:
-		b.line.Acked += uint64(b.count)
-		b.line.Reports += uint64(b.count)
-		c.drop(p)
+func (c *Client) finishPartition(p *partitionState, r *kmsg.ProduceResponseTopicPartition) {
+	b, meaning := p.batch, classify(r.ErrorCode)
+	switch meaning.kind {
+	case codeWritten:
+		b.stream.Acked += uint64(b.count)
+		b.stream.Reports += uint64(b.count)
+		c.releaseBatch(p)
 		p.backoff, p.trouble = 0, ""
 		return
-	case unknown:
+	case codeUnknown:
 		b.maybe = true
-	case doubtful:
+	case codeDoubtful:
 		b.maybe = true
 		if b.tries++; b.tries >= triesMax {
-			c.fail(p, int(r.ErrorCode))
+			c.giveUp(p, int(r.ErrorCode))
 			return
 		}
-	case lost:
+	case codeLost:
 		b.maybe = true
-		c.fail(p, int(r.ErrorCode))
+		c.giveUp(p, int(r.ErrorCode))
 		return
-	case refused:
-		c.blame(b, r)
-		c.fail(p, int(r.ErrorCode))
+	case codeRefused:
+		c.noteMarks(b, r)
+		c.giveUp(p, int(r.ErrorCode))
 		return
 	}
-	text := fmt.Sprintf("%v (%s)", kerr.ErrorForCode(r.ErrorCode), say.why)
+	text := fmt.Sprintf("%v (%s)", kerr.ErrorForCode(r.ErrorCode), meaning.why)
 	if p.backoff == 0 {
-		c.note(backend.Event{Level: levelNotice, Text: fmt.Sprintf("partition %d, trying again: %s", p.partition, text)})
+		c.noteEvent(backend.Event{Level: levelNotice, Text: fmt.Sprintf("partition %d, trying again: %s", p.number, text)})
 	}
-	c.retry(p, fmt.Sprintf("partition %d: %s", p.partition, text))
+	c.retry(p, fmt.Sprintf("partition %d: %s", p.number, text))
 }
 
-var errUnanswered = errors.New("partition without answer")
+var errNoPartition = errors.New("partition without answer")
 
 // blame notes which records of a batch the broker marked.
-func (c *Client) blame(b *batch, r *kmsg.ProduceResponseTopicPartition) {
+func (c *Client) noteMarks(b *batch, r *kmsg.ProduceResponseTopicPartition) {
 	if int(r.ErrorCode) != backend.ErrInvalidRecord {
 		return
 	}
-	l := b.line
+	s := b.stream
 	for _, e := range r.ErrorRecords {
-		if e.RelativeOffset >= 0 && int(e.RelativeOffset) < b.count && len(l.Invalid) < backend.InvalidMax {
-			l.Invalid = append(l.Invalid, b.first+uint64(e.RelativeOffset))
+		if e.RelativeOffset >= 0 && int(e.RelativeOffset) < b.count && len(s.Invalid) < backend.InvalidMax {
+			s.Invalid = append(s.Invalid, b.first+uint64(e.RelativeOffset))
 		}
 	}
-	l.Invalids = len(r.ErrorRecords)
-	if l.Invalids > 0 {
-		l.Different = b.count - l.Invalids
-	} else if l.Invalids = b.count; b.count == 1 {
-		l.Invalid = append(l.Invalid, b.first)
+	s.Invalids = len(r.ErrorRecords)
+	if s.Invalids > 0 {
+		s.Different = b.count - s.Invalids
+	} else if s.Invalids = b.count; b.count == 1 {
+		s.Invalid = append(s.Invalid, b.first)
 	}
 }
 
 // retry lets the batch of p wait for its next try.
-func (c *Client) retry(p *part, why string) {
+func (c *Client) retry(p *partitionState, why string) {
 	p.trouble = why
-	c.measure.retries++
-	p.batch.flight = nil
+	c.requestTimes.retries++
+	p.batch.request = nil
 	p.backoff = min(max(2*p.backoff, c.opts.Backoff), c.opts.BackoffMax)
 	p.retryAt = c.now() + p.backoff
-	c.wantLook()
+	c.wantMetadata()
 }
 
 // fail is the end of a batch that will not be sent again, and of everything that is not
 // under way yet: nothing may overtake it.
-func (c *Client) fail(p *part, code int) {
+func (c *Client) giveUp(p *partitionState, code int) {
 	b := p.batch
-	if b.line.failed(b.first, uint64(b.count), code) {
-		b.line.Alone = b.count == 1
+	if b.stream.noteFailed(b.first, uint64(b.count), code) {
+		b.stream.Alone = b.count == 1
 	}
 	if b.maybe {
-		b.line.Maybe += uint64(b.count)
+		b.stream.Maybe += uint64(b.count)
 	}
-	c.drop(p)
+	c.releaseBatch(p)
 	c.halted = true
 }
 
 // failed notes n records that are given up; it tells whether they are the first of the line.
-func (l *line) failed(first, n uint64, code int) bool {
-	l.Reports += n
-	if first >= l.Failed {
+func (s *stream) noteFailed(first, n uint64, code int) bool {
+	s.Reports += n
+	if first >= s.Failed {
 		return false
 	}
-	l.Failed, l.Err = first, code
+	s.Failed, s.Err = first, code
 	return true
 }
 
 // drop takes the batch of p out; its memory is used again where nobody else may read it.
-func (c *Client) drop(p *part) {
+func (c *Client) releaseBatch(p *partitionState) {
 	b := p.batch
 	p.batch = nil
 	if !b.shared {
@@ -229,18 +229,18 @@ func (c *Client) drop(p *part) {
 
 // look goes over to the newest view of the leaders. What waits for a partition's next try goes
 // to its new leader at once; what is under way, see moved.
-func (c *Client) look() bool {
-	v := c.newest.Load()
-	if v == c.seen {
+func (c *Client) adoptMetadata() bool {
+	md := c.newestMetadata.Load()
+	if md == c.metadata {
 		return false
 	}
-	for _, p := range c.parts {
-		if l := v.leader(p.partition); l >= 0 && l != c.seen.leader(p.partition) && p.batch != nil && p.batch.flight == nil {
+	for _, p := range c.partitions {
+		if l := md.leader(p.number); l >= 0 && l != c.metadata.leader(p.number) && p.batch != nil && p.batch.request == nil {
 			p.retryAt = 0
 		}
 	}
-	c.seen = v
-	maps.DeleteFunc(c.peers, func(id int32, pe *peer) bool { return pe.flight == nil && v.brokers[id] == "" })
+	c.metadata = md
+	maps.DeleteFunc(c.brokers, func(id int32, b *brokerState) bool { return b.request == nil && md.brokers[id] == "" })
 	return true
 }
 

@@ -96,14 +96,14 @@ func (s *scripted) serve(c net.Conn) error {
 	q.clientID, q.rest = string(name), int64(be.Uint32(head[:]))-10-int64(len(name))
 	if key := be.Uint16(head[4:]); key != produceKey {
 		q.body()
-		return q.letIn(key)
+		return q.handshake(key)
 	}
 	s.script(q)
 	return nil
 }
 
 // letIn answers what a client asks before it may write.
-func (q *asked) letIn(key uint16) error {
+func (q *asked) handshake(key uint16) error {
 	var r kmsg.Response
 	switch key {
 	case 18:
@@ -156,13 +156,13 @@ type asking struct {
 	*network
 	t       *testing.T
 	broker  *scripted
-	request *request
+	request *produceRequest
 }
 
 func newAsking(t *testing.T, o Options, s *scripted) *asking {
 	n := newNetwork(o)
 	t.Cleanup(n.close)
-	return &asking{n, t, s, &request{topic: "t", timeout: time.Second, parts: []requestPart{{0, chunks{[]byte("batch")}, 5}}}}
+	return &asking{n, t, s, &produceRequest{topic: "t", timeout: time.Second, batches: []requestBatch{{0, chunks{[]byte("batch")}, 5}}}}
 }
 
 // ask sends the request and waits for its end.

@@ -10,73 +10,73 @@ import (
 // Send sends what may go: to every broker that no request is under way to, one with a
 // batch of each partition that it leads.
 func (c *Client) Send() {
-	c.look()
+	c.adoptMetadata()
 	id := c.id.Load()
-	if id == nil || c.seen == nil {
+	if id == nil || c.metadata == nil {
 		return
 	}
 	now := c.now()
 	c.retryAt = 0
 	left := false
-	for _, p := range c.parts {
-		if !c.mayGo(p, now) {
+	for _, p := range c.partitions {
+		if !c.canSend(p, now) {
 			continue
 		}
-		pe := c.peer(p, now)
-		if pe == nil {
+		b := c.brokerFor(p, now)
+		if b == nil {
 			continue
 		}
-		if !pe.fits(p, c.sizes) {
+		if !b.fits(p, c.sizes) {
 			left = true
 			continue
 		}
 		if p.batch == nil { // not before: what finds no room goes on filling
 			p.seal(*id, c.opts.Compressor)
 		}
-		pe.take(p)
-		if len(pe.flight.parts) == 1 {
-			c.ready = append(c.ready, pe.flight)
+		b.add(p)
+		if len(b.request.partitions) == 1 {
+			c.toSend = append(c.toSend, b.request)
 		}
 	}
 	if left {
 		c.takeTurns()
 	}
-	for i, f := range c.ready {
-		c.launch(f, now)
-		c.ready[i] = nil
+	for i, req := range c.toSend {
+		c.sendRequest(req, now)
+		c.toSend[i] = nil
 	}
-	c.ready = c.ready[:0]
+	c.toSend = c.toSend[:0]
 }
 
 // takeTurns puts what goes now behind what found no room, so that this is first the next time,
 // whichever broker that is.
 func (c *Client) takeTurns() {
-	rest := c.parts[:0]
-	for _, p := range c.parts {
-		if p.batch != nil && p.batch.flight != nil && !p.batch.flight.launched {
-			c.last = append(c.last, p)
+	rest := c.partitions[:0]
+	for _, p := range c.partitions {
+		if p.batch != nil && p.batch.request != nil && !p.batch.request.sent {
+			c.turnsTaken = append(c.turnsTaken, p)
 		} else {
 			rest = append(rest, p)
 		}
 	}
-	c.parts = append(rest, c.last...)
-	clear(c.last)
-	c.last = c.last[:0]
+	c.partitions = append(rest, c.turnsTaken...)
+	clear(c.turnsTaken)
+	c.turnsTaken = c.turnsTaken[:0]
 }
 
 // mayGo tells whether there is something of p to send, leaders and brokers apart.
-func (c *Client) mayGo(p *part, now time.Duration) bool {
+func (c *Client) canSend(p *partitionState, now time.Duration) bool {
 	b := p.batch
 	if b == nil {
-		return !c.halted && p.pending() != nil
+		return !c.halted && p.nextStream() != nil
 	}
-	if b.flight != nil && c.moved(p, now) {
+	if b.request != nil && c.leaderMoved(p, now) {
 		b.maybe, b.shared = true, true
-		b.earlier = append(b.earlier, b.flight)
-		b.flight = nil
+		b.earlier = append(b.earlier, b.request)
+		b.request = nil
 		p.retryAt = 0
 	}
-	return b.flight == nil && c.due(p.retryAt, now)
+	return b.request == nil && c.due(p.retryAt, now)
 }
 
 // moveAfter is how long a broker that leads a partition no more may take to answer for it. Most
@@ -85,9 +85,9 @@ const moveAfter = 5 * time.Second
 
 // moved tells whether the batch of p, which is under way, is to be sent to another broker. By
 // its sequence it is known there should it be in the log already.
-func (c *Client) moved(p *part, now time.Duration) bool {
-	f, leader := p.batch.flight, c.seen.leader(p.partition)
-	return f.launched && leader >= 0 && leader != f.broker && c.due(f.begun+c.moveAfter, now)
+func (c *Client) leaderMoved(p *partitionState, now time.Duration) bool {
+	req, leader := p.batch.request, c.metadata.leader(p.number)
+	return req.sent && leader >= 0 && leader != req.broker && c.due(req.sentAt+c.moveAfter, now)
 }
 
 // due tells whether it is time; if not, Poll will not sleep beyond it.
@@ -99,79 +99,79 @@ func (c *Client) due(at, now time.Duration) bool {
 }
 
 // peer answers the broker that leads p, nil if it can get no request now.
-func (c *Client) peer(p *part, now time.Duration) *peer {
-	leader := c.seen.leader(p.partition)
+func (c *Client) brokerFor(p *partitionState, now time.Duration) *brokerState {
+	leader := c.metadata.leader(p.number)
 	if leader < 0 {
-		c.wantLook()
+		c.wantMetadata()
 		return nil
 	}
-	pe := c.peers[leader]
-	if pe == nil {
-		pe = &peer{broker: leader}
-		c.peers[leader] = pe
+	b := c.brokers[leader]
+	if b == nil {
+		b = &brokerState{broker: leader}
+		c.brokers[leader] = b
 	}
-	if pe.flight != nil && pe.flight.launched || !c.due(pe.notYet, now) {
+	if b.request != nil && b.request.sent || !c.due(b.throttledUntil, now) {
 		return nil
 	}
-	return pe
+	return b
 }
 
 // fits tells whether the batch of p, or the one to come, goes into the request that is being made
 // for a broker. A request takes at least one.
-func (pe *peer) fits(p *part, z sizes) bool {
-	if pe.flight == nil {
+func (b *brokerState) fits(p *partitionState, z sizeBounds) bool {
+	if b.request == nil {
 		return true
 	}
-	bytes := partBytes
+	bytes := batchOverhead
 	if p.batch != nil {
 		bytes += p.batch.bytes
 	} else {
-		bytes += p.pending().open.size() // at most: compression comes later
+		bytes += p.nextStream().open.size() // at most: compression comes later
 	}
-	fits := pe.flight.bytes+bytes <= pe.size.most(z)
-	pe.flight.full = pe.flight.full || !fits
+	fits := b.request.bytes+bytes <= b.size.most(z)
+	b.request.full = b.request.full || !fits
 	return fits
 }
 
 // take puts the batch of p into the request that is being made for a broker.
-func (pe *peer) take(p *part) {
-	if pe.flight == nil {
-		pe.flight = &flight{broker: pe.broker}
+func (b *brokerState) add(p *partitionState) {
+	if b.request == nil {
+		b.request = &inflightRequest{broker: b.broker}
 	}
-	f := pe.flight
-	f.bytes += p.batch.bytes + partBytes
-	f.parts = append(f.parts, p)
-	p.batch.flight = f
+	req := b.request
+	req.bytes += p.batch.bytes + batchOverhead
+	req.partitions = append(req.partitions, p)
+	p.batch.request = req
 }
 
 // pending answers the line whose records go next, nil if none has any.
-func (p *part) pending() *line {
-	for i := range p.lines {
-		if l := p.lines[(p.turn+i)%len(p.lines)]; l.open.count > 0 {
-			return l
+func (p *partitionState) nextStream() *stream {
+	for i := range p.streams {
+		if s := p.streams[(p.turn+i)%len(p.streams)]; s.open.count > 0 {
+			return s
 		}
 	}
 	return nil
 }
 
-func (p *part) seal(id producerID, c kgo.Compressor) {
-	l := p.pending()
+func (p *partitionState) seal(id producerID, c kgo.Compressor) {
+	s := p.nextStream()
 	p.turn++
-	b := &batch{line: l, first: l.first, count: l.open.count}
-	b.data, b.bytes = l.open.seal(id, p.sequence, time.Now(), c)
+	b := &batch{stream: s, first: s.first, count: s.open.count}
+	b.data, b.bytes = s.open.seal(id, p.sequence, time.Now(), c)
 	p.sequence = int32((uint32(p.sequence) + uint32(b.count)) & 0x7fffffff) // behind the largest comes 0
 	p.batch, p.retryAt = b, 0
 }
 
-func (c *Client) launch(f *flight, now time.Duration) {
-	f.launched, f.begun = true, now
-	q := &request{topic: c.opts.Topic, id: c.seen.topic, timeout: c.opts.RequestTimeout, parts: make([]requestPart, len(f.parts))}
-	for i, p := range f.parts {
-		q.parts[i] = requestPart{p.partition, p.batch.data, p.batch.bytes}
+func (c *Client) sendRequest(req *inflightRequest, now time.Duration) {
+	req.sent, req.sentAt = true, now
+	q := &produceRequest{topic: c.opts.Topic, id: c.metadata.topic, timeout: c.opts.RequestTimeout, batches: make([]requestBatch, len(req.partitions))}
+	for i, p := range req.partitions {
+		q.batches[i] = requestBatch{p.number, p.batch.data, p.batch.bytes}
 	}
-	f.cancel = c.wire.produce(f.broker, c.seen.brokers[f.broker], q, func(r *kmsg.ProduceResponse, err error) {
+	req.cancel = c.wire.produce(req.broker, c.metadata.brokers[req.broker], q, func(r *kmsg.ProduceResponse, err error) {
 		c.mu.Lock()
-		c.answers = append(c.answers, answer{f, r, err, c.now()})
+		c.results = append(c.results, result{req, r, err, c.now()})
 		c.mu.Unlock()
 		c.Wake()
 	})

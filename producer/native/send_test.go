@@ -10,20 +10,20 @@ import (
 // turn comes.
 func TestFair(t *testing.T) {
 	m := newCalmModel(t)
-	m.client.sizes = sizes{1, 1, 1} // one batch each
-	for range 4 * modelLines {
-		for line := range modelLines {
-			m.hand(line)
+	m.client.sizes = sizeBounds{1, 1, 1} // one batch each
+	for range 4 * modelStreams {
+		for stream := range modelStreams {
+			m.hand(stream)
 		}
 		m.client.Send()
 		for len(m.ops) > 0 {
 			m.network()
 		}
-		m.client.take()
+		m.client.takeResults()
 	}
-	for line := range modelLines {
-		if acked := m.client.Progress(line).Acked - m.first[line]; acked == 0 {
-			t.Errorf("line %d has written nothing", line)
+	for stream := range modelStreams {
+		if acked := m.client.Progress(stream).Acked - m.first[stream]; acked == 0 {
+			t.Errorf("line %d has written nothing", stream)
 		}
 	}
 }
@@ -36,7 +36,7 @@ func TestLeaderOfASilentBroker(t *testing.T) {
 	m.client.Send()
 	silent := m.ops[0]
 	m.ops = nil
-	m.move(m.parts[0])
+	m.move(m.partitions[0])
 	m.publish()
 	m.until("an ack", func() bool { return m.client.Progress(0).Acked > m.first[0] })
 	m.hand(1) // led by the silent one still
@@ -50,7 +50,7 @@ func TestLeaderOfASilentBroker(t *testing.T) {
 }
 
 // TestLooksAtLeaders: whatever stands in the way of a batch may be a matter of who leads.
-func TestLooksAtLeaders(t *testing.T) {
+func TestMetadataIsRefreshed(t *testing.T) {
 	for _, answer := range []func(o *op){
 		func(o *op) { o.answered(nil, errCut) },
 		func(o *op) { o.answered(nil, &unsent{errCut}) },
@@ -59,12 +59,12 @@ func TestLooksAtLeaders(t *testing.T) {
 		m := newCalmModel(t)
 		m.hand(0)
 		m.client.Send()
-		if len(m.client.ask) > 0 {
+		if len(m.client.metadataWanted) > 0 {
 			t.Fatal("asked before anything happened")
 		}
 		answer(m.ops[0])
 		m.client.Poll(0)
-		if len(m.client.ask) == 0 {
+		if len(m.client.metadataWanted) == 0 {
 			t.Error("nobody asks who leads")
 		}
 	}
@@ -74,11 +74,11 @@ func TestLooksAtLeaders(t *testing.T) {
 // come since.
 func TestNoRoomGoesOnFilling(t *testing.T) {
 	m := newCalmModel(t)
-	m.client.sizes = sizes{1, 1, 1} // one batch each
+	m.client.sizes = sizeBounds{1, 1, 1} // one batch each
 	m.hand(0)
 	m.hand(1)
 	m.client.Send()
-	if first, second := m.client.part(0).batch, m.client.part(1).batch; first == nil || second != nil {
+	if first, second := m.client.partitionFor(0).batch, m.client.partitionFor(1).batch; first == nil || second != nil {
 		t.Errorf("sealed: %v, %v", first, second)
 	}
 }

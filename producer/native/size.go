@@ -5,9 +5,9 @@ import "time"
 // sizes bound requests, in bytes. The first is what services take that close the connection of a
 // larger one (1,046,528 bytes at Event Hubs). Over the least everything passes. The most is where a
 // request's last batch would wait long for its first.
-type sizes struct{ least, first, most int }
+type sizeBounds struct{ least, first, most int }
 
-var requestSizes = sizes{32 << 10, 1_000_000, 8 << 20}
+var requestSizeBounds = sizeBounds{32 << 10, 1_000_000, 8 << 20}
 
 // size is how large requests to a broker may be. Since a broker has one request under way, this is what
 // goes in a round trip; but some brokers, or what stands before them, close the connection at a size
@@ -23,7 +23,7 @@ var requestSizes = sizes{32 << 10, 1_000_000, 8 << 20}
 //   - a request of one batch is always let through: batches cannot be split. A batch that was lost
 //     aloneMax times in a row in requests of its own is given up, and the next instance makes
 //     smaller ones.
-type size struct {
+type requestSize struct {
 	limit    int // bytes of a request; 0: the first
 	proven   int // bytes of the largest request answered since one was lost
 	failed   int // bytes of the request that halved the limit last; 0: nothing did, or as much has passed
@@ -38,10 +38,10 @@ const (
 
 // aloneMax is more than one, since brokers also die, and little, since it is a multiple of
 // socket.timeout.ms where the link is slow.
-const aloneMax = 3
+const lostAloneMax = 3
 
 // most returns the limit.
-func (s *size) most(z sizes) int {
+func (s *requestSize) most(z sizeBounds) int {
 	if s.limit == 0 {
 		return z.first
 	}
@@ -49,7 +49,7 @@ func (s *size) most(z sizes) int {
 }
 
 // lost notes that a request of so many bytes may have been sent and got no answer.
-func (s *size) lost(bytes int, z sizes, now time.Duration) {
+func (s *requestSize) lost(bytes int, z sizeBounds, now time.Duration) {
 	if bytes > s.proven {
 		s.limit, s.failed = max(bytes/2, z.least), bytes
 		s.patience = min(max(2*s.patience, growAfter), growAfterMax)
@@ -59,12 +59,12 @@ func (s *size) lost(bytes int, z sizes, now time.Duration) {
 }
 
 // answered notes that a request was.
-func (s *size) answered(f *flight, z sizes, now, socketTimeout time.Duration) {
-	s.proven = max(s.proven, f.bytes)
-	if f.bytes >= s.failed {
+func (s *requestSize) answered(req *inflightRequest, z sizeBounds, now, socketTimeout time.Duration) {
+	s.proven = max(s.proven, req.bytes)
+	if req.bytes >= s.failed {
 		s.failed, s.patience = 0, 0
 	}
-	if f.full && now >= s.growAt && now-f.begun < socketTimeout/4 {
+	if req.full && now >= s.growAt && now-req.sentAt < socketTimeout/4 {
 		s.limit = min(2*s.most(z), z.most)
 	}
 }

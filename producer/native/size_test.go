@@ -14,10 +14,10 @@ import (
 // TestSize: requests grow while they are answered, a limit that nobody tells is found by halves, a
 // broker that dies is none, and the way back is slow.
 func TestSize(t *testing.T) {
-	z := sizes{1000, 100_000, 800_000}
-	var s size
+	z := sizeBounds{1000, 100_000, 800_000}
+	var s requestSize
 	answer := func(bytes int, full bool, took, now time.Duration) {
-		s.answered(&flight{bytes: bytes, full: full, begun: now - took}, z, now, time.Minute)
+		s.answered(&inflightRequest{bytes: bytes, full: full, sentAt: now - took}, z, now, time.Minute)
 	}
 	want := func(what string, most int) {
 		t.Helper()
@@ -63,7 +63,7 @@ func TestSize(t *testing.T) {
 // TestOneBatchIsGivenUp: batches cannot be split, so that one which never gets an answer by itself is
 // given up, whatever the broker answers others meanwhile.
 func TestOneBatchIsGivenUp(t *testing.T) {
-	least := requestSizes.least
+	least := requestSizeBounds.least
 	for name, c := range map[string]struct {
 		bytes, count, parts int
 		up                  bool
@@ -71,20 +71,20 @@ func TestOneBatchIsGivenUp(t *testing.T) {
 		"large": {least, 2, 1, true}, "small": {least - 1, 2, 1, false}, "one record": {800_000, 1, 1, false}, "beside another": {800_000, 2, 2, false},
 	} {
 		client := newClient(options(), []uint64{0, 0}, nil, func() time.Duration { return 0 })
-		client.peers[0] = &peer{}
-		for try := range aloneMax {
-			f := &flight{cancel: func() {}, bytes: c.bytes}
+		client.brokers[0] = &brokerState{}
+		for try := range lostAloneMax {
+			req := &inflightRequest{cancel: func() {}, bytes: c.bytes}
 			for i := range c.parts {
-				p := client.part(int32(i))
+				p := client.partitionFor(int32(i))
 				if p.batch == nil && try == 0 {
-					p.batch = &batch{line: client.lines[i], count: c.count, bytes: c.bytes}
+					p.batch = &batch{stream: client.streams[i], count: c.count, bytes: c.bytes}
 				}
-				p.batch.flight = f
-				f.parts = append(f.parts, p)
+				p.batch.request = req
+				req.partitions = append(req.partitions, p)
 			}
-			client.settle(&answer{flight: f, err: errCut})
-			client.settle(&answer{flight: &flight{cancel: func() {}}, response: kmsg.NewPtrProduceResponse()}) // somebody else's
-			if track := client.Progress(0); (track.Failed != backend.None) != (c.up && try == aloneMax-1) {
+			client.finishRequest(&result{request: req, err: errCut})
+			client.finishRequest(&result{request: &inflightRequest{cancel: func() {}}, response: kmsg.NewPtrProduceResponse()}) // somebody else's
+			if track := client.Progress(0); (track.Failed != backend.None) != (c.up && try == lostAloneMax-1) {
 				t.Errorf("%s, try %d: %+v", name, try, track)
 			}
 		}
@@ -118,11 +118,11 @@ func TestRequestLimit(t *testing.T) {
 			taken := make([]int, lines)
 			r.until("everything to be written", func() bool {
 				acked := 0
-				for line := range lines {
-					n, _ := r.c.Produce(line, int32(line), uint64(taken[line]), recs[taken[line]:])
-					taken[line] += n
-					r.acked(line, 0)()
-					acked += int(r.c.Progress(line).Acked)
+				for stream := range lines {
+					n, _ := r.c.Produce(stream, int32(stream), uint64(taken[stream]), recs[taken[stream]:])
+					taken[stream] += n
+					r.acked(stream, 0)()
+					acked += int(r.c.Progress(stream).Acked)
 				}
 				r.c.Send()
 				return acked == lines*c.each

@@ -9,18 +9,18 @@ import (
 )
 
 // measure is how long requests take, of which a summary is given from time to time.
-type measure struct {
+type requestTimes struct {
 	times   *hdrhistogram.Histogram // microseconds
 	sum     time.Duration
 	retries uint64
-	told    time.Duration
+	since   time.Duration
 }
 
-func newMeasure() measure {
-	return measure{times: hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 2)}
+func newRequestTimes() requestTimes {
+	return requestTimes{times: hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 2)}
 }
 
-func (m *measure) add(d time.Duration) {
+func (m *requestTimes) add(d time.Duration) {
 	_ = m.times.RecordValue(min(max(d.Microseconds(), 1), m.times.HighestTrackableValue()))
 	m.sum += d
 }
@@ -28,15 +28,15 @@ func (m *measure) add(d time.Duration) {
 // Statistics answers what was measured since the last time, every TellEvery.
 func (c *Client) Statistics() (backend.Statistics, bool) {
 	now := c.now()
-	if c.opts.TellEvery <= 0 || now-c.measure.told < c.opts.TellEvery {
+	if c.opts.StatisticsEvery <= 0 || now-c.requestTimes.since < c.opts.StatisticsEvery {
 		return backend.Statistics{}, false
 	}
-	m := c.measure.times
-	s := backend.Statistics{Retries: c.measure.retries, Requests: uint64(m.TotalCount()), Took: c.measure.sum, Quantiles: map[float64]time.Duration{}}
+	m := c.requestTimes.times
+	s := backend.Statistics{Retries: c.requestTimes.retries, Requests: uint64(m.TotalCount()), Took: c.requestTimes.sum, Quantiles: map[float64]time.Duration{}}
 	for _, q := range []float64{0.5, 0.9, 0.99} {
 		s.Quantiles[q] = time.Duration(m.ValueAtQuantile(100*q)) * time.Microsecond
 	}
 	m.Reset()
-	c.measure.sum, c.measure.told = 0, now
+	c.requestTimes.sum, c.requestTimes.since = 0, now
 	return s, true
 }

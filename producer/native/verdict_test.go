@@ -11,26 +11,26 @@ import (
 )
 
 // answering is a Kafka that answers every request with the same code, and nothing by itself.
-type answering struct {
+type scriptedCodes struct {
 	code     int16
 	marks    []int32 // records that it says are invalid
 	requests int
-	under    *request
+	under    *produceRequest
 	answered func(*kmsg.ProduceResponse, error)
 }
 
-func (k *answering) produce(_ int32, _ string, q *request, answered func(*kmsg.ProduceResponse, error)) func() {
+func (k *scriptedCodes) produce(_ int32, _ string, q *produceRequest, answered func(*kmsg.ProduceResponse, error)) func() {
 	k.requests++
 	k.under, k.answered = q, answered
 	return func() {}
 }
 
-func (k *answering) reach(context.Context, int32, string) error { return nil }
-func (k *answering) tidy()                                      {}
+func (k *scriptedCodes) connect(context.Context, int32, string) error { return nil }
+func (k *scriptedCodes) closeIdle()                                   {}
 
-func (k *answering) answer() {
+func (k *scriptedCodes) answer() {
 	r, t := kmsg.NewPtrProduceResponse(), kmsg.NewProduceResponseTopic()
-	for _, p := range k.under.parts {
+	for _, p := range k.under.batches {
 		a := kmsg.NewProduceResponseTopicPartition()
 		a.Partition, a.ErrorCode = p.partition, k.code
 		for _, m := range k.marks {
@@ -46,11 +46,11 @@ func (k *answering) answer() {
 
 // newAnswering is a client of one line that has handed one record over, and of which a request is
 // under way.
-func newAnswering(o Options, code int16, clock *time.Duration) (*Client, *answering) {
-	k := &answering{code: code}
+func newScriptedCodes(o Options, code int16, clock *time.Duration) (*Client, *scriptedCodes) {
+	k := &scriptedCodes{code: code}
 	c := newClient(o, []uint64{0}, k, func() time.Duration { return *clock })
 	c.id.Store(&producerID{})
-	c.newest.Store(&view{brokers: map[int32]string{0: "a:1"}, leaders: []leader{{0, -1}}})
+	c.newestMetadata.Store(&metadata{brokers: map[int32]string{0: "a:1"}, leaders: []leader{{0, -1}}})
 	c.Produce(0, 0, 0, records(1))
 	c.Send()
 	return c, k
@@ -65,7 +65,7 @@ func TestMaybeWritten(t *testing.T) {
 		kerr.NotEnoughReplicasAfterAppend, kerr.KafkaStorageError,
 	} {
 		var clock time.Duration
-		c, k := newAnswering(options(), e.Code, &clock)
+		c, k := newScriptedCodes(options(), e.Code, &clock)
 		k.answer()
 		c.Poll(0)
 		if got := c.Progress(0); got.Reports != 0 {
@@ -84,7 +84,7 @@ func TestBackoff(t *testing.T) {
 	o := options()
 	o.Backoff, o.BackoffMax = 10*time.Millisecond, 100*time.Millisecond
 	clock := time.Duration(1)
-	c, k := newAnswering(o, kerr.NotEnoughReplicas.Code, &clock)
+	c, k := newScriptedCodes(o, kerr.NotEnoughReplicas.Code, &clock)
 	next := func() (waited time.Duration) { // until the next request
 		k.answer()
 		for begun, n := clock, k.requests; ; clock += time.Millisecond {
@@ -118,7 +118,7 @@ func TestMarks(t *testing.T) {
 		want  []uint64
 	}{{[]int32{0}, []uint64{0}}, {[]int32{1, -1}, nil}, {[]int32{-2147483648, 2147483647, 0}, []uint64{0}}} {
 		var clock time.Duration
-		client, k := newAnswering(options(), kerr.InvalidRecord.Code, &clock)
+		client, k := newScriptedCodes(options(), kerr.InvalidRecord.Code, &clock)
 		k.marks = c.marks
 		k.answer()
 		client.Poll(0)

@@ -24,8 +24,8 @@ func TestDoubtful(t *testing.T) {
 		}
 		r.hand(0, records(5))
 		r.until("the end", func() bool { return r.c.Progress(0).Failed == 0 })
-		if got := r.c.Progress(0); got.Err != int(code) || got.Maybe != 5 || r.c.measure.retries != triesMax-1 {
-			t.Errorf("code %d: %+v after %d retries", code, got, r.c.measure.retries)
+		if got := r.c.Progress(0); got.Err != int(code) || got.Maybe != 5 || r.c.requestTimes.retries != triesMax-1 {
+			t.Errorf("code %d: %+v after %d retries", code, got, r.c.requestTimes.retries)
 		}
 	}
 	r := newRig(t, options(), 1)
@@ -38,15 +38,15 @@ func TestDoubtful(t *testing.T) {
 
 // TestTellsOfSilence: a broker that does not answer is told aloud, once, however it went, and so
 // is that it answers again.
-func TestTellsOfSilence(t *testing.T) {
+func TestSilenceIsLogged(t *testing.T) {
 	for _, first := range []error{errCut, &unsent{errCut}} {
 		c := newClient(options(), []uint64{0}, nil, func() time.Duration { return 0 })
-		pe := &peer{broker: 3}
-		c.peers[3] = pe
+		b := &brokerState{broker: 3}
+		c.brokers[3] = b
 		end := func(err error) {
-			f := &flight{broker: 3, cancel: func() {}}
-			pe.flight = f
-			c.settle(&answer{flight: f, err: err, response: kmsg.NewPtrProduceResponse()})
+			req := &inflightRequest{broker: 3, cancel: func() {}}
+			b.request = req
+			c.finishRequest(&result{request: req, err: err, response: kmsg.NewPtrProduceResponse()})
 		}
 		end(nil)
 		end(first)
@@ -79,14 +79,14 @@ func TestTrouble(t *testing.T) {
 	if got := r.c.Trouble(1); got != "" {
 		t.Errorf("of another line: %q", got)
 	}
-	r.c.parts[0].retryAt = 0
+	r.c.partitions[0].retryAt = 0
 	r.c.Send()
 	r.until("an ack", r.acked(0, 1))
 	if got := r.c.Trouble(0); got != "" {
 		t.Errorf("%q, and all is written", got)
 	}
-	r.c.part(9).lines = nil
-	r.c.lines[1].part = r.c.part(9)
+	r.c.partitionFor(9).streams = nil
+	r.c.streams[1].partition = r.c.partitionFor(9)
 	if got := r.c.Trouble(1); got != "partition 9: nobody leads it" {
 		t.Errorf("%q", got)
 	}
@@ -101,13 +101,13 @@ func TestThrottle(t *testing.T) {
 		want    time.Duration
 	}{{13, 50, 50 * time.Millisecond}, {6, 50, 50 * time.Millisecond}, {5, 50, 0}, {13, 1<<31 - 1, throttleMax}, {13, -5, 0}} {
 		client := newClient(options(), []uint64{0}, nil, func() time.Duration { return 0 })
-		pe := &peer{}
-		client.peers[0] = pe
+		b := &brokerState{}
+		client.brokers[0] = b
 		response := kmsg.NewPtrProduceResponse()
 		response.Version, response.ThrottleMillis = c.version, c.ask
-		client.settle(&answer{flight: &flight{cancel: func() {}}, response: response})
-		if pe.notYet != c.want {
-			t.Errorf("version %d asks for %d ms: %v", c.version, c.ask, pe.notYet)
+		client.finishRequest(&result{request: &inflightRequest{cancel: func() {}}, response: response})
+		if b.throttledUntil != c.want {
+			t.Errorf("version %d asks for %d ms: %v", c.version, c.ask, b.throttledUntil)
 		}
 	}
 }
@@ -151,32 +151,32 @@ func TestClosedWhileIdle(t *testing.T) {
 	l.sever()
 	r.until("the end to be seen", func() bool { // on loopback; the request below must not be quicker
 		n.slots[0].lock <- struct{}{}
-		defer n.slots[0].release()
+		defer n.slots[0].unlock()
 		return n.slots[0].c == nil || n.slots[0].c.closed()
 	})
 	r.c.Produce(0, 0, 1, records(1))
 	r.c.Send()
 	r.until("an ack", r.acked(0, 2))
-	if r.c.measure.retries > 0 {
-		t.Errorf("%d retries", r.c.measure.retries)
+	if r.c.requestTimes.retries > 0 {
+		t.Errorf("%d retries", r.c.requestTimes.retries)
 	}
 	l.sever()
 	r.until("the connection to be closed", func() bool {
-		r.c.wantLook()
+		r.c.wantMetadata()
 		n.slots[0].lock <- struct{}{}
-		defer n.slots[0].release()
+		defer n.slots[0].unlock()
 		return n.slots[0].c == nil
 	})
 }
 
 // TestPeersAreForgotten: brokers that are no more are not kept.
-func TestPeersAreForgotten(t *testing.T) {
+func TestBrokersAreForgotten(t *testing.T) {
 	c := newClient(options(), []uint64{0}, nil, func() time.Duration { return 0 })
-	c.peers[1], c.peers[2], c.peers[3] = &peer{}, &peer{}, &peer{flight: &flight{}}
-	c.newest.Store(&view{brokers: map[int32]string{1: "a:1"}})
-	c.look()
-	if len(c.peers) != 2 || c.peers[2] != nil {
-		t.Errorf("%v", c.peers)
+	c.brokers[1], c.brokers[2], c.brokers[3] = &brokerState{}, &brokerState{}, &brokerState{request: &inflightRequest{}}
+	c.newestMetadata.Store(&metadata{brokers: map[int32]string{1: "a:1"}})
+	c.adoptMetadata()
+	if len(c.brokers) != 2 || c.brokers[2] != nil {
+		t.Errorf("%v", c.brokers)
 	}
 }
 
@@ -196,11 +196,11 @@ func TestPoolShrinks(t *testing.T) {
 		turn(10)
 	}
 	p.age(2*ageEvery - 1)
-	if n := len(p.more.free); n != 999 {
+	if n := len(p.rest.free); n != 999 {
 		t.Errorf("%d pieces before the time", n)
 	}
 	p.age(2 * ageEvery)
-	if f, m := len(p.first.free), len(p.more.free); f != 1 || m != 9 {
+	if f, m := len(p.first.free), len(p.rest.free); f != 1 || m != 9 {
 		t.Errorf("%d and %d pieces, with 1 and 9 in use", f, m)
 	}
 	if n := testing.AllocsPerRun(10, func() { p.get(true) }); n > 1 {
@@ -208,12 +208,12 @@ func TestPoolShrinks(t *testing.T) {
 	}
 	p.age(4 * ageEvery)
 	p.age(5 * ageEvery)
-	if f, m := len(p.first.free), len(p.more.free); f+m != 0 {
+	if f, m := len(p.first.free), len(p.rest.free); f+m != 0 {
 		t.Errorf("%d and %d pieces that nobody uses", f, m)
 	}
 	turn(10)
 	c := &Client{pool: p}
-	if c.Relief(); c.pool.more.free != nil || c.pool.first.free != nil {
+	if c.Relief(); c.pool.rest.free != nil || c.pool.first.free != nil {
 		t.Error("something is kept after a stall")
 	}
 }

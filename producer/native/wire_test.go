@@ -20,7 +20,7 @@ import (
 // franz-go's reader. Above all, that all in-sync replicas are to have the batches before an answer.
 func TestRequestAsKafkaReadsIt(t *testing.T) {
 	for version := int16(produceMin); version <= produceMax; version++ {
-		q := &request{topic: "topic", id: [16]byte{1, 2, 3}, timeout: 1234 * time.Millisecond, parts: []requestPart{
+		q := &produceRequest{topic: "topic", id: [16]byte{1, 2, 3}, timeout: 1234 * time.Millisecond, batches: []requestBatch{
 			{5, chunks{[]byte("ba"), []byte("tch")}, 5}, {70_000, chunks{[]byte("another")}, 7},
 		}}
 		_, pieces := q.encode(nil, nil, version, 1<<30+7, "client")
@@ -52,7 +52,7 @@ func TestRequestAsKafkaReadsIt(t *testing.T) {
 			t.Errorf("version %d: topic %q with id %v", version, topic.Topic, topic.TopicID)
 		}
 		for i, want := range []string{"batch", "another"} {
-			if got := topic.Partitions[i]; got.Partition != q.parts[i].partition || string(got.Records) != want {
+			if got := topic.Partitions[i]; got.Partition != q.batches[i].partition || string(got.Records) != want {
 				t.Errorf("version %d: partition %d gets %q, want %q", version, got.Partition, got.Records, want)
 			}
 		}
@@ -84,15 +84,15 @@ func TestWhatBrokersAreAsked(t *testing.T) {
 }
 
 // large is a request that no socket's buffers hold.
-func large() []requestPart {
+func large() []requestBatch {
 	piece := make([]byte, 1<<20)
-	return []requestPart{{0, slices.Repeat(chunks{piece}, 64), 64 << 20}}
+	return []requestBatch{{0, slices.Repeat(chunks{piece}, 64), 64 << 20}}
 }
 
 // TestBrokerThatStopsIsGivenUp: socket.timeout.ms ends a request to a broker that reads nothing, or
 // answers nothing. It may be written, and its connection is not used again.
 func TestBrokerThatStopsIsGivenUp(t *testing.T) {
-	for name, parts := range map[string][]requestPart{"answers nothing": nil, "reads nothing": large()} {
+	for name, parts := range map[string][]requestBatch{"answers nothing": nil, "reads nothing": large()} {
 		t.Run(name, func(t *testing.T) {
 			release := make(chan struct{})
 			s := newScripted(t, func(*asked) { <-release })
@@ -101,7 +101,7 @@ func TestBrokerThatStopsIsGivenUp(t *testing.T) {
 			o.SocketTimeout = 50 * time.Millisecond
 			a := newAsking(t, o, s)
 			if parts != nil {
-				a.request.parts = parts
+				a.request.batches = parts
 			}
 			for try := 1; try <= 2; try++ {
 				if _, err := a.ask(); !errors.Is(err, os.ErrDeadlineExceeded) || notSent(err) {
@@ -123,7 +123,7 @@ func TestCutWhileItIsWritten(t *testing.T) {
 		_ = q.conn.Close()
 	})
 	a := newAsking(t, options(), s)
-	a.request.parts = large()
+	a.request.batches = large()
 	if _, err := a.ask(); err == nil || notSent(err) {
 		t.Errorf("%v, not sent: %v", err, notSent(err))
 	}
@@ -131,7 +131,7 @@ func TestCutWhileItIsWritten(t *testing.T) {
 
 // TestAnswerToSomethingElse: what does not answer this request says nothing of it, and what comes
 // over that connection later does not either.
-func TestAnswerToSomethingElse(t *testing.T) {
+func TestResponseToSomethingElse(t *testing.T) {
 	var off atomic.Uint32
 	off.Store(1)
 	s := newScripted(t, func(q *asked) { q.written(q.correlation - off.Load()) })
@@ -178,7 +178,7 @@ func (c *lateCancel) Read(p []byte) (int, error) {
 
 // TestCancelledWhenAnswered: whoever gives a request up sets its connection's deadline, and may do so
 // at any time from then on. So that connection is not used again, even if the answer came.
-func TestCancelledWhenAnswered(t *testing.T) {
+func TestCancelledAtTheResponse(t *testing.T) {
 	s := newScripted(t, func(q *asked) { q.written(q.correlation) })
 	a := newAsking(t, options(), s)
 	if _, err := a.ask(); err != nil {

@@ -70,18 +70,18 @@ func TestWrites(t *testing.T) {
 			}
 			r := newRig(t, o, 3, c.kafka...)
 			want := map[int32][]*kgo.Record{}
-			for line := range 3 {
+			for stream := range 3 {
 				var records []backend.Record
 				for i := range 100 {
-					value := bytes.Repeat(fmt.Appendf(nil, "%d-%d;", line, i), 1+i*i)
+					value := bytes.Repeat(fmt.Appendf(nil, "%d-%d;", stream, i), 1+i*i)
 					rec := backend.Record{Value: value}
 					if i%2 == 0 {
 						rec.Key = fmt.Appendf(nil, "key %d", i)
 					}
 					records = append(records, rec)
-					want[int32(line)] = append(want[int32(line)], &kgo.Record{Key: rec.Key, Value: value})
+					want[int32(stream)] = append(want[int32(stream)], &kgo.Record{Key: rec.Key, Value: value})
 				}
-				r.hand(line, records)
+				r.hand(stream, records)
 			}
 			letter := backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}
 			r.until("room", func() bool { return r.c.ProduceDeadLetter(0, 0, 100, []byte("letter"), letter) == 0 })
