@@ -141,16 +141,16 @@ func (w *Writer) probeLibrdkafka(ctx context.Context) error {
 func (w *Writer) ClusterID(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.admin.limit)
 	defer cancel()
-	answer := ""
+	id := ""
 	err := w.admin.ask(ctx, func() (err error) {
-		answer, err = w.admin.client.ClusterID(ctx)
+		id, err = w.admin.client.ClusterID(ctx)
 		return err
 	})
 	if err != nil {
 		return "", err // and answer may come yet
 	}
-	if answer == "" {
+	if id == "" {
 		return "", errors.New("brokers do not tell their cluster's id, which --ring-dir needs")
 	}
-	return answer, nil
+	return id, nil
 }

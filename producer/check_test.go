@@ -82,7 +82,7 @@ func TestWriterThatGetsThrough(t *testing.T) {
 	certificate, ca := kafkatest.CommonName(t, "localhost")
 	for _, writer := range []string{WriterLibrdkafka, WriterAuto, WriterNative} {
 		t.Run(writer, func(t *testing.T) {
-			var log logLines
+			var log logText
 			w, _, rings := fakeWriter(t, Options{
 				Writer: writer, Properties: map[string]string{"security.protocol": "ssl", "ssl.ca.location": ca}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			}, 2, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{certificate}}), kfake.ListenFn(func(network, address string) (net.Listener, error) {

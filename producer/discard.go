@@ -81,14 +81,14 @@ func (d *Discarder) empty(r *shard.Ring, index int) bool {
 	l := stream{shard: index}
 	moved := false
 	for {
-		b, ok := r.Next()
+		batch, ok := r.Next()
 		if !ok {
 			return moved
 		}
-		h := inflightBatch{batch: b, end: uint64(b.Count)}
-		d.stats.delivered(&l, uint64(b.Count))
-		d.stats.freed(&h)
-		r.Free(b.End)
+		b := inflightBatch{batch: batch, end: uint64(batch.Count)}
+		d.stats.delivered(&l, uint64(batch.Count))
+		d.stats.freed(&b)
+		r.Free(batch.End)
 		moved = true
 	}
 }

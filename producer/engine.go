@@ -243,10 +243,10 @@ func (e *engine) collect() {
 	code := 0
 	for _, s := range e.streams {
 		if e.client != nil {
-			t := e.client.Progress(s.id)
-			if t.Acked > s.acked {
-				e.stats.delivered(s, t.Acked-s.acked)
-				s.acked, s.asideStreak, s.tooManyAside = t.Acked, 0, false
+			p := e.client.Progress(s.id)
+			if p.Acked > s.acked {
+				e.stats.delivered(s, p.Acked-s.acked)
+				s.acked, s.asideStreak, s.tooManyAside = p.Acked, 0, false
 				e.brokersDown = false
 				if s.failedEnd > 0 && s.acked >= s.failedEnd {
 					s.failedEnd = 0
@@ -258,9 +258,9 @@ func (e *engine) collect() {
 			}
 			if failed == nil {
 				switch {
-				case t.Failed != backend.None:
-					failed, code = s, t.Err
-				case t.Beyond > 0 && t.Reports == s.sent-s.base:
+				case p.Failed != backend.None:
+					failed, code = s, p.Err
+				case p.Beyond > 0 && p.Reports == s.sent-s.base:
 					failed, code = s, backend.ErrInconsistent // all reported, and the run has a hole
 				}
 			}

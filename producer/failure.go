@@ -20,9 +20,9 @@ func (e *engine) fail(code int, s *stream) {
 		e.log().Error("delivery failed, starting the writer anew; nothing is lost, clients wait", "cause", why)
 	}
 	if s != nil && code != 0 {
-		t := e.client.Progress(s.id)
-		t.Err = code
-		e.noteFailure(s, t)
+		p := e.client.Progress(s.id)
+		p.Err = code
+		e.noteFailure(s, p)
 	}
 	e.failure = true
 	e.enter(stateSettling)
@@ -32,14 +32,14 @@ func (e *engine) fail(code int, s *stream) {
 }
 
 // blame has the next instance heed that this one failed at a line, and what that says of sizes.
-func (e *engine) noteFailure(s *stream, t backend.Progress) {
-	s.failedEnd = t.Failed + 1
+func (e *engine) noteFailure(s *stream, p backend.Progress) {
+	s.failedEnd = p.Failed + 1
 	smaller := false
-	switch t.Err {
+	switch p.Err {
 	case backend.ErrMessageTooLarge:
-		smaller = e.limits.tooLarge(e.topic(), s, t, e.batchMax, e.cfg.Compressed, e.seams.now())
+		smaller = e.limits.tooLarge(e.topic(), s, p, e.batchMax, e.cfg.Compressed, e.seams.now())
 	case backend.ErrTimedOut:
-		smaller = e.limits.tooLong(s, t, e.batchMax)
+		smaller = e.limits.tooLong(s, p, e.batchMax)
 	}
 	if smaller {
 		e.backoff = min(e.backoff, backoffMin) // there are no more than ten of these steps
@@ -98,25 +98,25 @@ func (e *engine) finishSettling() {
 	maybe := uint64(0)
 	marks, cleared := map[int32]int{}, map[int32]bool{} // by partition: shards may share one
 	for _, s := range e.streams {
-		t := e.client.Progress(s.id)
-		if t.Err == backend.ErrMessageTooLarge && s.failedEnd != t.Failed+1 { // of several reports the first may have been another line's
-			e.noteFailure(s, t)
+		p := e.client.Progress(s.id)
+		if p.Err == backend.ErrMessageTooLarge && s.failedEnd != p.Failed+1 { // of several reports the first may have been another line's
+			e.noteFailure(s, p)
 		}
-		marks[s.partition] += t.Invalids
-		cleared[s.partition] = cleared[s.partition] || t.Different > 0
+		marks[s.partition] += p.Invalids
+		cleared[s.partition] = cleared[s.partition] || p.Different > 0
 	}
 	for _, s := range e.streams {
-		t := e.client.Progress(s.id)
-		unsure := t.Maybe + t.Beyond + (s.sent - s.base - t.Reports)
+		p := e.client.Progress(s.id)
+		unsure := p.Maybe + p.Beyond + (s.sent - s.base - p.Reports)
 		s.maybeInKafka = unsure > 0
 		maybe += unsure
 		if s.shard >= 0 && (cleared[s.partition] || marks[s.partition] == 1) {
-			s.applyMarks(t.Invalid)
+			s.applyMarks(p.Invalid)
 		} else {
 			s.clearMarks() // the whole batch was marked: nobody in particular
 		}
 		if s == e.limits.oversized {
-			s.markedTwice = append(s.markedTwice[:0], e.limits.number)
+			s.toSetAside = append(s.toSetAside[:0], e.limits.number)
 		}
 		s.seek(s.acked)
 	}

@@ -69,19 +69,19 @@ func (e *engine) handOverRecords(s *stream) (int, found) {
 // gatherPlain appends the records under the cursor for as long as next would only
 // answer "record": to the batch's end at most, and to the first that is too large.
 func (e *engine) gatherPlain(s *stream) {
-	if s.cur == len(s.inflight) || e.needKey || len(s.markedTwice) > 0 {
+	if s.cur == len(s.inflight) || e.needKey || len(s.toSetAside) > 0 {
 		return
 	}
-	h := &s.inflight[s.cur]
-	if !h.entered || len(h.aside) > 0 {
+	b := &s.inflight[s.cur]
+	if !b.entered || len(b.aside) > 0 {
 		return
 	}
 	under := s.sent + uint64(len(e.records)) - s.acked
-	room := min(backend.BatchMax-len(e.records), h.batch.Count-s.at.Index, e.cfg.WindowRecords-int(under))
+	room := min(backend.BatchMax-len(e.records), b.batch.Count-s.at.Index, e.cfg.WindowRecords-int(under))
 	at := s.at
 	for range room {
 		s.at = at
-		rec := h.batch.Next(&at)
+		rec := b.batch.Next(&at)
 		if len(rec.Value)+len(rec.Meta) > e.recordMax {
 			return
 		}
@@ -126,29 +126,29 @@ func (e *engine) nextRecord(s *stream, n uint64) (shard.Record, found) {
 			e.windowFull = true
 			return shard.Record{}, foundNothing
 		}
-		h := s.current()
-		if h == nil {
+		b := s.current()
+		if b == nil {
 			return shard.Record{}, foundNothing
 		}
-		if !h.entered {
-			if s.bytes > 0 && s.bytes+h.batch.Bytes() > e.cfg.WindowBytes {
+		if !b.entered {
+			if s.bytes > 0 && s.bytes+b.batch.Bytes() > e.cfg.WindowBytes {
 				e.windowFull = true
 				return shard.Record{}, foundNothing
 			}
-			s.enter(h, n)
+			s.enter(b, n)
 		}
-		if s.at.Index == h.batch.Count {
-			s.leave(h, n)
+		if s.at.Index == b.batch.Count {
+			s.leave(b, n)
 			continue
 		}
 		at := s.at
-		rec := h.batch.Next(&at)
-		if len(h.aside) == 0 || !h.isAside(s.at.Index) {
+		rec := b.batch.Next(&at)
+		if len(b.aside) == 0 || !b.isAside(s.at.Index) {
 			if !e.isRefused(s, rec, n) {
 				s.at = at
 				return rec, foundRecord
 			}
-			if !e.setAside(s, h, rec, n) {
+			if !e.setAside(s, b, rec, n) {
 				return shard.Record{}, foundBlocked
 			}
 		}
@@ -200,50 +200,50 @@ func (e *engine) isRefused(s *stream, rec shard.Record, n uint64) bool {
 // setAside takes the record under the cursor out of the line: its letter goes to
 // the dead ring, its client is told, and number n goes to the next one. It answers
 // false if the dead ring has no room yet, or if too many in a row were set aside.
-func (e *engine) setAside(s *stream, h *inflightBatch, rec shard.Record, n uint64) bool {
+func (e *engine) setAside(s *stream, b *inflightBatch, rec shard.Record, n uint64) bool {
 	if s.asideStreak >= asideStreakMax {
 		if s.mustSetAside(n) {
-			s.markedTwice = nil // sent again: the broker's verdict stands, and is waited for
+			s.toSetAside = nil // sent again: the broker's verdict stands, and is waited for
 		}
 		s.tooManyAside = true
 		return false
 	}
 	if dead := e.cfg.DeadRing; dead != nil {
-		end, ok := e.publishDeadLetter(dead, h, rec)
+		end, ok := e.publishDeadLetter(dead, b, rec)
 		if !ok {
 			return false
 		}
-		h.deadLetterEnd = end
+		b.deadLetterEnd = end
 	}
 	s.renumberMarks(n)
-	h.aside = append(h.aside, int32(s.at.Index))
+	b.aside = append(b.aside, int32(s.at.Index))
 	s.asideStreak++
 	e.stats.setAside(s)
 	if e.cfg.OnRefused != nil {
-		e.cfg.OnRefused(h.batch.Conn, rec.Ordinal)
+		e.cfg.OnRefused(b.batch.Conn, rec.Ordinal)
 	}
 	return true
 }
 
 // letter publishes a dead letter and answers its end in the dead ring.
-func (e *engine) publishDeadLetter(dead *shard.Ring, h *inflightBatch, rec shard.Record) (uint64, bool) {
+func (e *engine) publishDeadLetter(dead *shard.Ring, b *inflightBatch, rec shard.Record) (uint64, bool) {
 	remote := ""
 	if e.cfg.RemoteOf != nil {
-		remote = e.cfg.RemoteOf(h.batch.Conn)
+		remote = e.cfg.RemoteOf(b.batch.Conn)
 	}
 	value, truncated := rec.Value, 0
 	if most := min(e.cfg.DeadLetterMax(), dead.MaxBatchBytes()-1024); len(value) > most {
 		value, truncated = value[:max(most, 0)], len(value)
 	}
 	meta := shard.AppendLetterMeta(nil, reasonRefused, remote, truncated)
-	c, err := dead.Claim(1, len(value)+len(meta))
+	claim, err := dead.Claim(1, len(value)+len(meta))
 	if err != nil {
 		return 0, false
 	}
-	c.SetOrigin(h.batch.Conn, rec.Ordinal)
-	c.Append(value, meta, 0)
-	end := c.End()
-	c.Publish()
+	claim.SetOrigin(b.batch.Conn, rec.Ordinal)
+	claim.Append(value, meta, 0)
+	end := claim.End()
+	claim.Publish()
 	return end, true
 }
 

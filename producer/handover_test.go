@@ -174,19 +174,19 @@ func TestDeadLetterOfARefusedRecord(t *testing.T) {
 		claim.Append(make([]byte, 110_000), nil, 3)
 		claim.Publish()
 		steps(h.e, 3)
-		b, ok := dead.Next()
+		batch, ok := dead.Next()
 		if !ok {
 			t.Errorf("limit %d, a ring of %d: no letter", c.limit, c.bytes)
 			continue
 		}
-		b.Records(func(_ int, r shard.Record) bool {
+		batch.Records(func(_ int, r shard.Record) bool {
 			m := shard.ParseLetterMeta(r.Meta)
 			truncated := 110_000
 			if c.cut == 0 {
 				truncated = 0
 			}
-			if b.Conn != 77 || r.Ordinal != 503 || m.Reason != reasonRefused || m.Remote != "remote" || m.Truncated != truncated {
-				t.Errorf("limit %d: of connection %d, record %d: %+v", c.limit, b.Conn, r.Ordinal, m)
+			if batch.Conn != 77 || r.Ordinal != 503 || m.Reason != reasonRefused || m.Remote != "remote" || m.Truncated != truncated {
+				t.Errorf("limit %d: of connection %d, record %d: %+v", c.limit, batch.Conn, r.Ordinal, m)
 			}
 			if n := len(r.Value); c.cut > 0 && (n > c.cut || n < c.cut/2) || c.cut == 0 && n != 110_000 {
 				t.Errorf("limit %d: cut to %d bytes, want about %d", c.limit, n, c.cut)
@@ -216,8 +216,8 @@ func TestDeadLettersWaitForRoom(t *testing.T) {
 	if h.e.step(); len(h.c.values) != 2 {
 		t.Error("other shards wait for linger.ms meanwhile")
 	}
-	b, _ := dead.Next()
-	dead.Free(b.End)
+	batch, _ := dead.Next()
+	dead.Free(batch.End)
 	if steps(h.e, 3); len(h.refused) != 1 {
 		t.Error("it is not set aside when there is room")
 	}
@@ -242,7 +242,7 @@ func TestAsideInARow(t *testing.T) {
 		t.Fatalf("%d set aside, want all of %d", n, 3*(asideStreakMax/2))
 	}
 	s := h.e.streams[0]
-	s.asideStreak, s.markedTwice = asideStreakMax, []uint64{s.sent}
+	s.asideStreak, s.toSetAside = asideStreakMax, []uint64{s.sent}
 	put(t, h.rings[0], 1, 100, nil)
 	before := len(h.c.values)
 	if steps(h.e, 3); len(h.c.values) != before+1 || !s.tooManyAside {

@@ -31,13 +31,13 @@ const recordRefusedFor = time.Minute
 // nobody tells the topic's limit, the record is at fault. Else batches are to be half as large from
 // now on, until it stands alone; it tells whether that is to be tried. What is compressed has another
 // size than Kafka sees, so that nothing is learned from it of others.
-func (lim *limits) tooLarge(of topicState, s *stream, t backend.Progress, batchMax int, compressed bool, now time.Duration) (smaller bool) {
-	record, all := s.sizes(t.Failed)
-	if s.shard < 0 || !t.Alone && record < batchMax && t.Failed+1 != s.sent {
+func (lim *limits) tooLarge(of topicState, s *stream, p backend.Progress, batchMax int, compressed bool, now time.Duration) (smaller bool) {
+	record, all := s.sizes(p.Failed)
+	if s.shard < 0 || !p.Alone && record < batchMax && p.Failed+1 != s.sent {
 		return lim.halve(all, batchMax)
 	}
 	if of.Assumed {
-		lim.oversized, lim.number = s, t.Failed
+		lim.oversized, lim.number = s, p.Failed
 		if !compressed && (lim.recordRefused == 0 || record < lim.recordRefused) {
 			lim.recordRefused, lim.until = record, now+recordRefusedFor
 		}
@@ -47,8 +47,8 @@ func (lim *limits) tooLarge(of topicState, s *stream, t backend.Progress, batchM
 
 // tooLong takes it that batches of a line never get an answer, and others do. That says nothing of
 // a record.
-func (lim *limits) tooLong(s *stream, t backend.Progress, batchMax int) (smaller bool) {
-	_, all := s.sizes(t.Failed)
+func (lim *limits) tooLong(s *stream, p backend.Progress, batchMax int) (smaller bool) {
+	_, all := s.sizes(p.Failed)
 	return lim.halve(all, batchMax)
 }
 

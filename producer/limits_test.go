@@ -15,18 +15,18 @@ import (
 )
 
 // lines is a log that may be read while it is written.
-type logLines struct {
+type logText struct {
 	mu sync.Mutex
 	b  strings.Builder
 }
 
-func (l *logLines) Write(p []byte) (int, error) {
+func (l *logText) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *logLines) String() string {
+func (l *logText) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
@@ -119,11 +119,11 @@ func (c *refusing) Produce(stream int, _ int32, first uint64, records []backend.
 }
 
 func (c *refusing) Progress(stream int) backend.Progress {
-	t := backend.Progress{Acked: c.sent[stream], Failed: backend.None, Reports: c.sent[stream] - c.first[stream]}
+	p := backend.Progress{Acked: c.sent[stream], Failed: backend.None, Reports: c.sent[stream] - c.first[stream]}
 	if stream == 0 && c.sent[0] > c.at {
-		t.Acked, t.Failed, t.Err = c.at, c.at, c.code
+		p.Acked, p.Failed, p.Err = c.at, c.at, c.code
 	}
-	return t
+	return p
 }
 
 // TestBackoffIsTheFailedLines: the acks of other shards do not end the back-off of one whose

@@ -56,9 +56,9 @@ func (st *stats) setAside(s *stream) { st.shards[s.shard].refused.Add(1) }
 
 // freed observes the delivery time of a batch's records: they entered the ring
 // together, and the batch is done with its last one.
-func (st *stats) freed(h *inflightBatch) {
-	took := shard.Now() - h.batch.Taken
-	n := h.end - h.first
+func (st *stats) freed(b *inflightBatch) {
+	took := shard.Now() - b.batch.Taken
+	n := b.end - b.first
 	seconds := time.Duration(took).Seconds()
 	i := 0
 	for i < len(deliveryBounds) && seconds > deliveryBounds[i] {

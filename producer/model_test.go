@@ -108,7 +108,7 @@ func goOn(e *engine) {
 		return
 	}
 	for _, s := range e.streams {
-		if t := e.client.Progress(s.id); t.Failed == s.acked {
+		if p := e.client.Progress(s.id); p.Failed == s.acked {
 			s.acked = min(s.acked+1, s.sent)
 		}
 	}

@@ -67,11 +67,11 @@ func (s *stream) markStop() (records, refused, givenUp int) {
 	at, index := s.ring.Position(), 0
 	rest := 0 // from the cursor on, but for those set aside
 	if s.cur < len(s.inflight) {
-		h := &s.inflight[s.cur]
-		for s.at.Index < h.batch.Count && h.isAside(s.at.Index) {
-			h.batch.Next(&s.at)
+		b := &s.inflight[s.cur]
+		for s.at.Index < b.batch.Count && b.isAside(s.at.Index) {
+			b.batch.Next(&s.at)
 		}
-		at, index = h.batch.Start, s.at.Index
+		at, index = b.batch.Start, s.at.Index
 		for i := s.cur; i < len(s.inflight); i++ {
 			rest += s.inflight[i].batch.Count
 			for _, a := range s.inflight[i].aside {
@@ -86,8 +86,8 @@ func (s *stream) markStop() (records, refused, givenUp int) {
 	if records > 0 {
 		return records, refused, 0
 	}
-	for b, ok := s.ring.Next(); ok; b, ok = s.ring.Next() {
-		rest += b.Count
+	for batch, ok := s.ring.Next(); ok; batch, ok = s.ring.Next() {
+		rest += batch.Count
 	}
 	return 0, 0, rest
 }

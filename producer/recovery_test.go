@@ -283,17 +283,17 @@ func TestGivenUp(t *testing.T) {
 		}
 		s := &stream{ring: ring}
 		for range 2 {
-			h := s.current()
-			s.enter(h, s.sent)
-			for s.at.Index < h.batch.Count {
+			b := s.current()
+			s.enter(b, s.sent)
+			for s.at.Index < b.batch.Count {
 				if s.cur == 0 && s.at.Index == 1 {
-					h.aside = append(h.aside, 1)
+					b.aside = append(b.aside, 1)
 				} else {
 					s.sent++
 				}
-				h.batch.Next(&s.at)
+				b.batch.Next(&s.at)
 			}
-			s.leave(h, s.sent)
+			s.leave(b, s.sent)
 		}
 		s.acked = acked
 		s.seek(acked)

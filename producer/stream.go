@@ -41,7 +41,7 @@ type stream struct {
 	failedEnd    uint64   // the number behind the record that an instance failed at; 0: none, or it is in Kafka
 	base         uint64   // sent when the instance began: reports expected are sent − base
 	markedOnce   []uint64 // numbers that the broker marked invalid once, ascending
-	markedTwice  []uint64 // numbers that it marked twice, ascending: to be set aside
+	toSetAside   []uint64 // numbers that it marked twice, ascending: to be set aside
 	maybeInKafka bool     // the last instance was given up with records that may be in Kafka
 	asideStreak  int      // records set aside since the last ok report
 	tooManyAside bool     // too many in a row: nothing more is set aside, see feed.go
@@ -51,50 +51,50 @@ type stream struct {
 // where none is held; nil if there is none.
 func (s *stream) current() *inflightBatch {
 	if s.cur == len(s.inflight) {
-		b, ok := s.ring.Next()
+		batch, ok := s.ring.Next()
 		if !ok {
 			return nil
 		}
-		h := inflightBatch{batch: b}
-		for i := range b.Done { // what a former process knew to be done has no number, either
-			h.aside = append(h.aside, int32(i))
+		b := inflightBatch{batch: batch}
+		for i := range batch.Done { // what a former process knew to be done has no number, either
+			b.aside = append(b.aside, int32(i))
 		}
-		s.push(h)
+		s.push(b)
 	}
 	return &s.inflight[s.cur]
 }
 
 // push appends to held, whose front moves: the room behind it is used again, so
 // that a steady stream allocates nothing.
-func (s *stream) push(h inflightBatch) {
+func (s *stream) push(b inflightBatch) {
 	if len(s.inflight) == cap(s.inflight) {
 		if cap(s.inflightBuf) < 2*len(s.inflight)+64 {
 			s.inflightBuf = make([]inflightBatch, 0, 2*(2*len(s.inflight)+64))
 		}
 		s.inflight = append(s.inflightBuf[:0], s.inflight...)
 	}
-	s.inflight = append(s.inflight, h)
+	s.inflight = append(s.inflight, b)
 }
 
 // enter notes that the cursor stands at the first record of h, which gets number n.
 // A ring file learns it before any record of the batch is handed over: should this
 // process die, the next one knows what may be in Kafka.
-func (s *stream) enter(h *inflightBatch, n uint64) {
-	s.ring.Sending(h.batch.End)
-	h.first, h.entered, h.walked = n, true, false
-	s.bytes += h.batch.Bytes()
+func (s *stream) enter(b *inflightBatch, n uint64) {
+	s.ring.Sending(b.batch.End)
+	b.first, b.entered, b.walked = n, true, false
+	s.bytes += b.batch.Bytes()
 }
 
 // leave notes that every record of h has a number below n, or none.
-func (s *stream) leave(h *inflightBatch, n uint64) {
-	h.end, h.walked = n, true
+func (s *stream) leave(b *inflightBatch, n uint64) {
+	b.end, b.walked = n, true
 	s.cur++
 	s.at = shard.Cursor{}
 }
 
 // isAside tells whether record i of h was set aside before.
-func (h *inflightBatch) isAside(i int) bool {
-	for _, a := range h.aside {
+func (b *inflightBatch) isAside(i int) bool {
+	for _, a := range b.aside {
 		if int(a) == i {
 			return true
 		}
@@ -110,21 +110,21 @@ func (s *stream) seek(n uint64) {
 	}
 	s.sent, s.bytes, s.at = n, 0, shard.Cursor{}
 	for i := range s.inflight {
-		h := &s.inflight[i]
-		if !h.entered {
+		b := &s.inflight[i]
+		if !b.entered {
 			s.cur = i // the batch before ended with number n
 			return
 		}
-		s.bytes += h.batch.Bytes()
-		if h.walked && h.end <= n {
+		s.bytes += b.batch.Bytes()
+		if b.walked && b.end <= n {
 			continue
 		}
-		s.cur, h.walked = i, false
-		for k := h.first; k < n; {
-			if !h.isAside(s.at.Index) {
+		s.cur, b.walked = i, false
+		for k := b.first; k < n; {
+			if !b.isAside(s.at.Index) {
 				k++
 			}
-			h.batch.Next(&s.at)
+			b.batch.Next(&s.at)
 		}
 		for j := i + 1; j < len(s.inflight); j++ {
 			s.inflight[j].entered, s.inflight[j].walked = false, false
@@ -139,12 +139,12 @@ func (s *stream) seek(n uint64) {
 func (s *stream) free(deadLetters uint64, done func(*inflightBatch)) bool {
 	n := 0
 	for n < len(s.inflight) {
-		h := &s.inflight[n]
-		if !h.walked || h.end > s.acked || h.deadLetterEnd > deadLetters {
+		b := &s.inflight[n]
+		if !b.walked || b.end > s.acked || b.deadLetterEnd > deadLetters {
 			break
 		}
-		s.bytes -= h.batch.Bytes()
-		done(h)
+		s.bytes -= b.batch.Bytes()
+		done(b)
 		n++
 	}
 	if n == 0 {
@@ -163,14 +163,14 @@ func (s *stream) free(deadLetters uint64, done func(*inflightBatch)) bool {
 // over behind it, with their keys.
 func (s *stream) sizes(n uint64) (record, all int) {
 	for i := range s.inflight {
-		h := &s.inflight[i]
-		if !h.entered || h.walked && h.end <= n {
+		b := &s.inflight[i]
+		if !b.entered || b.walked && b.end <= n {
 			continue
 		}
 		at := shard.Cursor{}
-		for k := h.first; k < s.sent && at.Index < h.batch.Count; {
-			aside := h.isAside(at.Index)
-			rec := h.batch.Next(&at)
+		for k := b.first; k < s.sent && at.Index < b.batch.Count; {
+			aside := b.isAside(at.Index)
+			rec := b.batch.Next(&at)
 			if aside {
 				continue
 			}
@@ -194,16 +194,16 @@ func (s *stream) waitingBytes() int { return s.ring.Used() - s.bytes }
 func (s *stream) idle() bool { return len(s.inflight) == 0 }
 
 // isBlamed tells whether number n is to be set aside on the broker's word.
-func (s *stream) mustSetAside(n uint64) bool { return len(s.markedTwice) > 0 && s.markedTwice[0] == n }
+func (s *stream) mustSetAside(n uint64) bool { return len(s.toSetAside) > 0 && s.toSetAside[0] == n }
 
 // acquit takes number n out of the blamed; those behind it move up by one, since
 // a record set aside leaves its number to the next.
 func (s *stream) renumberMarks(n uint64) {
 	if s.mustSetAside(n) {
-		s.markedTwice = s.markedTwice[1:]
+		s.toSetAside = s.toSetAside[1:]
 	}
-	for i := range s.markedTwice {
-		s.markedTwice[i]--
+	for i := range s.toSetAside {
+		s.toSetAside[i]--
 	}
 	for i, marked := range s.markedOnce {
 		if marked > n {
@@ -216,16 +216,16 @@ func (s *stream) renumberMarks(n uint64) {
 // is blamed. Once is not enough, since a topic that is compacted by mistake has
 // every record marked until somebody looks at its settings.
 func (s *stream) applyMarks(marked []uint64) {
-	s.markedTwice = s.markedTwice[:0]
+	s.toSetAside = s.toSetAside[:0]
 	for _, n := range marked {
 		if slices.Contains(s.markedOnce, n) {
-			s.markedTwice = append(s.markedTwice, n)
+			s.toSetAside = append(s.toSetAside, n)
 		}
 	}
 	s.markedOnce = append(s.markedOnce[:0], marked...)
 	slices.Sort(s.markedOnce)
-	slices.Sort(s.markedTwice)
+	slices.Sort(s.toSetAside)
 }
 
 // acquitAll forgets every mark: the topic itself was at fault.
-func (s *stream) clearMarks() { s.markedOnce, s.markedTwice = s.markedOnce[:0], s.markedTwice[:0] }
+func (s *stream) clearMarks() { s.markedOnce, s.toSetAside = s.markedOnce[:0], s.toSetAside[:0] }

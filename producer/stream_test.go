@@ -19,13 +19,13 @@ func TestRenumberMarks(t *testing.T) {
 		{1, []uint64{3}, []uint64{0, 5}, []uint64{2}, []uint64{0, 4}},
 		{7, nil, []uint64{6, 8}, nil, []uint64{6, 7}},
 	} {
-		s := &stream{markedTwice: slices.Clone(c.blamed), markedOnce: slices.Clone(c.suspect)}
+		s := &stream{toSetAside: slices.Clone(c.blamed), markedOnce: slices.Clone(c.suspect)}
 		s.renumberMarks(c.n)
-		if !slices.Equal(s.markedTwice, c.blames) || !slices.Equal(s.markedOnce, c.suspicion) {
-			t.Errorf("without %d: %v and %v become %v and %v, want %v and %v", c.n, c.blamed, c.suspect, s.markedTwice, s.markedOnce, c.blames, c.suspicion)
+		if !slices.Equal(s.toSetAside, c.blames) || !slices.Equal(s.markedOnce, c.suspicion) {
+			t.Errorf("without %d: %v and %v become %v and %v, want %v and %v", c.n, c.blamed, c.suspect, s.toSetAside, s.markedOnce, c.blames, c.suspicion)
 		}
 	}
-	s := &stream{markedTwice: []uint64{1}, markedOnce: []uint64{1, 2}}
+	s := &stream{toSetAside: []uint64{1}, markedOnce: []uint64{1, 2}}
 	s.clearMarks()
 	if s.mustSetAside(1) || len(s.markedOnce) > 0 {
 		t.Error("the topic is at fault, and its records are not acquitted")
@@ -43,8 +43,8 @@ func TestApplyMarks(t *testing.T) {
 		{[]uint64{9}, nil},
 	} {
 		s.applyMarks(c.marked)
-		if !slices.Equal(s.markedTwice, c.blamed) || !slices.IsSorted(s.markedOnce) || len(s.markedOnce) != len(c.marked) {
-			t.Errorf("marked %v: blamed %v, want %v; suspected %v", c.marked, s.markedTwice, c.blamed, s.markedOnce)
+		if !slices.Equal(s.toSetAside, c.blamed) || !slices.IsSorted(s.markedOnce) || len(s.markedOnce) != len(c.marked) {
+			t.Errorf("marked %v: blamed %v, want %v; suspected %v", c.marked, s.toSetAside, c.blamed, s.markedOnce)
 		}
 	}
 }
@@ -56,10 +56,10 @@ func TestStallIsForgotten(t *testing.T) {
 		s := &stream{ring: anyRing(t, 1<<20)}
 		for range batches {
 			put(t, s.ring, 1, 10, nil)
-			h := s.current()
-			s.enter(h, s.sent)
+			b := s.current()
+			s.enter(b, s.sent)
 			s.sent++
-			s.leave(h, s.sent)
+			s.leave(b, s.sent)
 		}
 		s.acked = s.sent
 		freed := 0
@@ -77,10 +77,10 @@ func TestSeekCountsBytesAnew(t *testing.T) {
 	s := &stream{ring: anyRing(t, 1<<20)}
 	for range 3 {
 		put(t, s.ring, 2, 100, nil)
-		h := s.current()
-		s.enter(h, s.sent)
+		b := s.current()
+		s.enter(b, s.sent)
 		s.sent += 2
-		s.leave(h, s.sent)
+		s.leave(b, s.sent)
 	}
 	one := s.inflight[0].batch.Bytes()
 	for range 3 {
@@ -113,8 +113,8 @@ func TestFoundInFiles(t *testing.T) {
 	d, set := open()
 	for i, r := range set.All() {
 		put(t, r, 2+i, []int{300, 200, 500}[i], nil)
-		b, _ := r.Next()
-		r.Sending(b.End)
+		batch, _ := r.Next()
+		r.Sending(batch.End)
 		put(t, r, 1, 100, nil)
 	}
 	closeAll(d, set)

@@ -394,9 +394,9 @@ func (c *Client) Relief() { c.pool.first, c.pool.rest = freePieces{}, freePieces
 
 // Destroy ends the client. Requests under way are given up.
 func (c *Client) Destroy() {
-	for _, b := range c.brokers {
-		if b.request != nil && b.request.cancel != nil {
-			b.request.cancel()
+	for _, br := range c.brokers {
+		if br.request != nil && br.request.cancel != nil {
+			br.request.cancel()
 		}
 	}
 	c.stop()

@@ -102,7 +102,7 @@ func (n *network) connect(ctx context.Context, broker int32, address string) err
 		return err
 	}
 	defer s.unlock()
-	if _, err = n.conn(ctx, s, address); err != nil {
+	if _, err = n.connection(ctx, s, address); err != nil {
 		return kafkaclient.Explain(ctx, kafkaclient.EndpointOf(broker, address, "", n.opts.Brokers), n.opts.security(), err)
 	}
 	return nil
@@ -151,7 +151,7 @@ func (n *network) roundTrip(ctx context.Context, broker int32, address string, q
 		return nil, &unsent{err}
 	}
 	defer s.unlock()
-	c, err := n.conn(ctx, s, address)
+	c, err := n.connection(ctx, s, address)
 	if err != nil {
 		return nil, &unsent{err}
 	}
@@ -169,7 +169,7 @@ type unsent struct{ error }
 func (e *unsent) Unwrap() error { return e.error }
 
 // conn returns the connection of a slot, a new one where there is none that may be used.
-func (n *network) conn(ctx context.Context, s *slot, address string) (c *conn, err error) {
+func (n *network) connection(ctx context.Context, s *slot, address string) (c *conn, err error) {
 	if s.c != nil && (s.c.address != address || !s.c.usable()) {
 		s.drop()
 	}

@@ -27,21 +27,21 @@ func (c *Client) takeResults() bool {
 }
 
 // settle does what an answer says.
-func (c *Client) finishRequest(a *result) {
-	req := a.request
+func (c *Client) finishRequest(res *result) {
+	req := res.request
 	req.cancel()
-	b := c.brokers[req.broker]
-	if b.request == req {
-		b.request = nil
+	br := c.brokers[req.broker]
+	if br.request == req {
+		br.request = nil
 	}
-	if a.err == nil {
-		c.takeResponse(b, a)
+	if res.err == nil {
+		c.takeResponse(br, res)
 	} else {
-		if !notSent(a.err) {
-			b.size.lost(req.bytes, c.sizes, a.at)
+		if !notSent(res.err) {
+			br.size.lost(req.bytes, c.sizes, res.at)
 			c.countLostAlone(req)
 		}
-		c.noteNoResponse(b, a.err)
+		c.noteNoResponse(br, res.err)
 	}
 	for _, p := range req.partitions { // what got no answer
 		b := p.batch
@@ -50,8 +50,8 @@ func (c *Client) finishRequest(a *result) {
 		}
 		b.earlier = slices.DeleteFunc(b.earlier, func(e *inflightRequest) bool { return e == req })
 		if b.request == req {
-			b.maybe = b.maybe || !notSent(a.err)
-			c.retry(p, fmt.Sprintf("broker %d: %v", req.broker, cmp.Or(a.err, errNoPartition)))
+			b.maybe = b.maybe || !notSent(res.err)
+			c.retry(p, fmt.Sprintf("broker %d: %v", req.broker, cmp.Or(res.err, errNoPartition)))
 		}
 	}
 }
@@ -75,20 +75,20 @@ func (c *Client) countLostAlone(req *inflightRequest) {
 }
 
 // answered takes what the broker says of each partition.
-func (c *Client) takeResponse(b *brokerState, a *result) {
-	req := a.request
-	if b.toldSilent {
-		b.toldSilent = false
-		c.noteEvent(backend.Event{Level: levelNotice, Text: fmt.Sprintf("broker %d answers again", b.broker)})
+func (c *Client) takeResponse(br *brokerState, res *result) {
+	req := res.request
+	if br.toldSilent {
+		br.toldSilent = false
+		c.noteEvent(backend.Event{Level: levelNotice, Text: fmt.Sprintf("broker %d answers again", br.broker)})
 	}
-	b.size.answered(req, c.sizes, a.at, c.opts.SocketTimeout)
-	c.requestTimes.add(a.at - req.sentAt)
-	if a.response.Version >= throttledAtOnce {
-		b.throttledUntil = a.at + min(max(time.Duration(a.response.ThrottleMillis)*time.Millisecond, 0), throttleMax)
+	br.size.answered(req, c.sizes, res.at, c.opts.SocketTimeout)
+	c.requestTimes.add(res.at - req.sentAt)
+	if res.response.Version >= throttledAtOnce {
+		br.throttledUntil = res.at + min(max(time.Duration(res.response.ThrottleMillis)*time.Millisecond, 0), throttleMax)
 	}
-	for i := range a.response.Topics {
-		for j := range a.response.Topics[i].Partitions {
-			r := &a.response.Topics[i].Partitions[j]
+	for i := range res.response.Topics {
+		for j := range res.response.Topics[i].Partitions {
+			r := &res.response.Topics[i].Partitions[j]
 			p := c.partitionOf[r.Partition]
 			switch {
 			case p == nil || p.batch == nil:
@@ -117,15 +117,15 @@ const (
 )
 
 // tell says that a request got no answer: aloud once, until there is one.
-func (c *Client) noteNoResponse(b *brokerState, err error) {
+func (c *Client) noteNoResponse(br *brokerState, err error) {
 	level := levelDebug
-	if !b.toldSilent {
+	if !br.toldSilent {
 		level = levelError
 	}
-	b.toldSilent = true
-	text := fmt.Sprintf("broker %d, trying again: %v", b.broker, err)
-	if b.size.failed > 0 {
-		text += fmt.Sprintf("; requests to it have %d bytes at most now, but for a batch that is larger", b.size.limit)
+	br.toldSilent = true
+	text := fmt.Sprintf("broker %d, trying again: %v", br.broker, err)
+	if br.size.failed > 0 {
+		text += fmt.Sprintf("; requests to it have %d bytes at most now, but for a batch that is larger", br.size.limit)
 	}
 	c.noteEvent(backend.Event{Level: level, Text: text})
 }
@@ -240,7 +240,7 @@ func (c *Client) adoptMetadata() bool {
 		}
 	}
 	c.metadata = md
-	maps.DeleteFunc(c.brokers, func(id int32, b *brokerState) bool { return b.request == nil && md.brokers[id] == "" })
+	maps.DeleteFunc(c.brokers, func(id int32, br *brokerState) bool { return br.request == nil && md.brokers[id] == "" })
 	return true
 }
 

@@ -22,20 +22,20 @@ func (c *Client) Send() {
 		if !c.canSend(p, now) {
 			continue
 		}
-		b := c.brokerFor(p, now)
-		if b == nil {
+		br := c.brokerFor(p, now)
+		if br == nil {
 			continue
 		}
-		if !b.fits(p, c.sizes) {
+		if !br.fits(p, c.sizes) {
 			left = true
 			continue
 		}
 		if p.batch == nil { // not before: what finds no room goes on filling
 			p.seal(*id, c.opts.Compressor)
 		}
-		b.add(p)
-		if len(b.request.partitions) == 1 {
-			c.toSend = append(c.toSend, b.request)
+		br.add(p)
+		if len(br.request.partitions) == 1 {
+			c.toSend = append(c.toSend, br.request)
 		}
 	}
 	if left {
@@ -105,21 +105,21 @@ func (c *Client) brokerFor(p *partitionState, now time.Duration) *brokerState {
 		c.wantMetadata()
 		return nil
 	}
-	b := c.brokers[leader]
-	if b == nil {
-		b = &brokerState{broker: leader}
-		c.brokers[leader] = b
+	br := c.brokers[leader]
+	if br == nil {
+		br = &brokerState{broker: leader}
+		c.brokers[leader] = br
 	}
-	if b.request != nil && b.request.sent || !c.due(b.throttledUntil, now) {
+	if br.request != nil && br.request.sent || !c.due(br.throttledUntil, now) {
 		return nil
 	}
-	return b
+	return br
 }
 
 // fits tells whether the batch of p, or the one to come, goes into the request that is being made
 // for a broker. A request takes at least one.
-func (b *brokerState) fits(p *partitionState, z sizeBounds) bool {
-	if b.request == nil {
+func (br *brokerState) fits(p *partitionState, bounds sizeBounds) bool {
+	if br.request == nil {
 		return true
 	}
 	bytes := batchOverhead
@@ -128,17 +128,17 @@ func (b *brokerState) fits(p *partitionState, z sizeBounds) bool {
 	} else {
 		bytes += p.nextStream().open.size() // at most: compression comes later
 	}
-	fits := b.request.bytes+bytes <= b.size.most(z)
-	b.request.full = b.request.full || !fits
+	fits := br.request.bytes+bytes <= br.size.most(bounds)
+	br.request.full = br.request.full || !fits
 	return fits
 }
 
 // take puts the batch of p into the request that is being made for a broker.
-func (b *brokerState) add(p *partitionState) {
-	if b.request == nil {
-		b.request = &inflightRequest{broker: b.broker}
+func (br *brokerState) add(p *partitionState) {
+	if br.request == nil {
+		br.request = &inflightRequest{broker: br.broker}
 	}
-	req := b.request
+	req := br.request
 	req.bytes += p.batch.bytes + batchOverhead
 	req.partitions = append(req.partitions, p)
 	p.batch.request = req

@@ -24,11 +24,11 @@ var requestSizeBounds = sizeBounds{32 << 10, 1_000_000, 8 << 20}
 //     aloneMax times in a row in requests of its own is given up, and the next instance makes
 //     smaller ones.
 type requestSize struct {
-	limit    int // bytes of a request; 0: the first
-	proven   int // bytes of the largest request answered since one was lost
-	failed   int // bytes of the request that halved the limit last; 0: nothing did, or as much has passed
-	growAt   time.Duration
-	patience time.Duration // from failed to growAt
+	limit     int // bytes of a request; 0: the first
+	proven    int // bytes of the largest request answered since one was lost
+	failed    int // bytes of the request that halved the limit last; 0: nothing did, or as much has passed
+	growAt    time.Duration
+	growPause time.Duration // from failed to growAt
 }
 
 const (
@@ -41,30 +41,30 @@ const (
 const lostAloneMax = 3
 
 // most returns the limit.
-func (s *requestSize) most(z sizeBounds) int {
+func (s *requestSize) most(bounds sizeBounds) int {
 	if s.limit == 0 {
-		return z.first
+		return bounds.first
 	}
 	return s.limit
 }
 
 // lost notes that a request of so many bytes may have been sent and got no answer.
-func (s *requestSize) lost(bytes int, z sizeBounds, now time.Duration) {
+func (s *requestSize) lost(bytes int, bounds sizeBounds, now time.Duration) {
 	if bytes > s.proven {
-		s.limit, s.failed = max(bytes/2, z.least), bytes
-		s.patience = min(max(2*s.patience, growAfter), growAfterMax)
-		s.growAt = now + s.patience
+		s.limit, s.failed = max(bytes/2, bounds.least), bytes
+		s.growPause = min(max(2*s.growPause, growAfter), growAfterMax)
+		s.growAt = now + s.growPause
 	}
 	s.proven = 0
 }
 
 // answered notes that a request was.
-func (s *requestSize) answered(req *inflightRequest, z sizeBounds, now, socketTimeout time.Duration) {
+func (s *requestSize) answered(req *inflightRequest, bounds sizeBounds, now, socketTimeout time.Duration) {
 	s.proven = max(s.proven, req.bytes)
 	if req.bytes >= s.failed {
-		s.failed, s.patience = 0, 0
+		s.failed, s.growPause = 0, 0
 	}
 	if req.full && now >= s.growAt && now-req.sentAt < socketTimeout/4 {
-		s.limit = min(2*s.most(z), z.most)
+		s.limit = min(2*s.most(bounds), bounds.most)
 	}
 }

@@ -14,14 +14,14 @@ import (
 // TestSize: requests grow while they are answered, a limit that nobody tells is found by halves, a
 // broker that dies is none, and the way back is slow.
 func TestSize(t *testing.T) {
-	z := sizeBounds{1000, 100_000, 800_000}
+	bounds := sizeBounds{1000, 100_000, 800_000}
 	var s requestSize
 	answer := func(bytes int, full bool, took, now time.Duration) {
-		s.answered(&inflightRequest{bytes: bytes, full: full, sentAt: now - took}, z, now, time.Minute)
+		s.answered(&inflightRequest{bytes: bytes, full: full, sentAt: now - took}, bounds, now, time.Minute)
 	}
 	want := func(what string, most int) {
 		t.Helper()
-		if got := s.most(z); got != most {
+		if got := s.most(bounds); got != most {
 			t.Errorf("%s: %d bytes at most, want %d", what, got, most)
 		}
 	}
@@ -36,26 +36,26 @@ func TestSize(t *testing.T) {
 	answer(390_000, true, 0, 0)
 	answer(790_000, true, 0, 0)
 	want("in the end", 800_000)
-	s.lost(790_000, z, 0)
+	s.lost(790_000, bounds, 0)
 	want("lost at a size that had passed", 800_000)
-	s.lost(790_000, z, 0)
+	s.lost(790_000, bounds, 0)
 	want("lost twice in a row", 395_000)
 	answer(390_000, true, 0, growAfter-1)
 	want("before the time", 395_000)
 	answer(390_000, true, 0, growAfter)
 	want("after it", 790_000)
-	s.lost(700_000, z, growAfter)
+	s.lost(700_000, bounds, growAfter)
 	want("too large again", 350_000)
 	answer(340_000, true, 0, 3*growAfter-1)
 	want("before twice the time", 350_000)
 	answer(340_000, true, 0, 3*growAfter)
 	want("after twice the time", 700_000)
 	answer(700_000, true, 0, 3*growAfter)
-	s.lost(800_000, z, 4*growAfter)
+	s.lost(800_000, bounds, 4*growAfter)
 	answer(390_000, true, 0, 5*growAfter)
 	want("after once the time, since as much had passed", 800_000)
 	for range 30 {
-		s.lost(1000, z, 0)
+		s.lost(1000, bounds, 0)
 	}
 	want("not below what passes everywhere", 1000)
 }

@@ -41,11 +41,11 @@ func TestDoubtful(t *testing.T) {
 func TestSilenceIsLogged(t *testing.T) {
 	for _, first := range []error{errCut, &unsent{errCut}} {
 		c := newClient(options(), []uint64{0}, nil, func() time.Duration { return 0 })
-		b := &brokerState{broker: 3}
-		c.brokers[3] = b
+		br := &brokerState{broker: 3}
+		c.brokers[3] = br
 		end := func(err error) {
 			req := &inflightRequest{broker: 3, cancel: func() {}}
-			b.request = req
+			br.request = req
 			c.finishRequest(&result{request: req, err: err, response: kmsg.NewPtrProduceResponse()})
 		}
 		end(nil)
@@ -101,13 +101,13 @@ func TestThrottle(t *testing.T) {
 		want    time.Duration
 	}{{13, 50, 50 * time.Millisecond}, {6, 50, 50 * time.Millisecond}, {5, 50, 0}, {13, 1<<31 - 1, throttleMax}, {13, -5, 0}} {
 		client := newClient(options(), []uint64{0}, nil, func() time.Duration { return 0 })
-		b := &brokerState{}
-		client.brokers[0] = b
+		br := &brokerState{}
+		client.brokers[0] = br
 		response := kmsg.NewPtrProduceResponse()
 		response.Version, response.ThrottleMillis = c.version, c.ask
 		client.finishRequest(&result{request: &inflightRequest{cancel: func() {}}, response: response})
-		if b.throttledUntil != c.want {
-			t.Errorf("version %d asks for %d ms: %v", c.version, c.ask, b.throttledUntil)
+		if br.throttledUntil != c.want {
+			t.Errorf("version %d asks for %d ms: %v", c.version, c.ask, br.throttledUntil)
 		}
 	}
 }
