@@ -2,6 +2,7 @@ package server
 
 import (
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/server/ack"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -77,7 +78,7 @@ func (in *intake) loses(ring int) bool {
 func (in *intake) reject(c *conn) blocked {
 	rec := &in.rec
 	told := c.acks != nil && !in.byUs
-	if told && len(in.rejects) >= rejectsAtOnce {
+	if told && len(in.rejects) >= ack.RejectsAtOnce {
 		if in.push(c); in.stalled && !isClosed(in.srv.giveUp) {
 			return blocked{on: waitAcks}
 		}
@@ -103,7 +104,7 @@ func (in *intake) reject(c *conn) blocked {
 		c.framed++
 	}
 	if told {
-		in.rejects = append(in.rejects, reject{ordinal: c.framed, reason: rec.Reason})
+		in.rejects = append(in.rejects, ack.Reject{Ordinal: c.framed, Reason: rec.Reason})
 	}
 	return blocked{}
 }

@@ -48,7 +48,7 @@ func (q *pauser) follow(p *paused, o outcome) {
 
 // stalls lets p wait if its client is to take its lines first. The domain may have resumed it already.
 func (q *pauser) stalls(p *paused) bool {
-	stalls := p.final != closedReset && p.c.acks != nil && p.c.loop.domain.stall(p.c.acks)
+	stalls := p.final != closedReset && p.c.acks != nil && p.c.acks.Stall()
 	if stalls {
 		q.waitFor(p, blocked{on: waitAcks})
 	}
@@ -85,7 +85,7 @@ func (q *pauser) leave(p *paused) int {
 func (q *pauser) giveUpSocket(p *paused, why closeReason) {
 	c := p.c
 	if c.acks != nil {
-		c.loop.domain.abandon(c.acks)
+		c.acks.Abandon()
 	}
 	if p.fd >= 0 {
 		_ = unix.Close(p.fd)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ringtail/ringtail/internal/invariant"
+	"github.com/ringtail/ringtail/server/ack"
 )
 
 // budget is --client-memory: what connections hold of unfinished records, overflows, and
@@ -34,7 +35,7 @@ import (
 //     the others hold, it is read. Or else all might stand half-way, each waiting for the others.
 //  5. The pauser reads nothing that has not been charged; where nothing can be charged it
 //     looks (pauser.go), which takes no memory.
-//  6. A connection with rejected lines to be written is charged unsentMax from before the first
+//  6. A connection with rejected lines to be written is charged ack.UnsentMax from before the first
 //     is queued until all are said (chargeLines); one that cannot be waits, its record untaken.
 //
 // Nobody is closed because the limit is reached. An unfinished record ages while it
@@ -63,9 +64,9 @@ const readGrowth = 2 * (wholeRead + carryFree)
 func (b *budget) init(limit int64, loops, maxRecord int) {
 	loopsShare := int64(loops) * readGrowth
 	eldestShare := powerOfTwo(int64(maxRecord)) + readGrowth
-	b.limit = max(limit, 2*(loopsShare+eldestShare+8*unsentMax))
+	b.limit = max(limit, 2*(loopsShare+eldestShare+8*ack.UnsentMax))
 	b.lines = b.limit - loopsShare - eldestShare
-	b.usable = b.lines - max(b.limit/16, 8*unsentMax)
+	b.usable = b.lines - max(b.limit/16, 8*ack.UnsentMax)
 	b.large = b.usable / 4 * 3
 	b.maxRecord = maxRecord
 }
@@ -162,9 +163,9 @@ func (b *budget) mayRead(c *conn) bool {
 }
 
 // chargeLines charges the rejected lines of a connection; linesSaid gives that back.
-func (b *budget) chargeLines() bool { return b.tryAdd(unsentMax, b.lines) }
-func (b *budget) linesSaid()        { b.add(-unsentMax) }
-func (b *budget) hasLines() bool    { return b.used.Load()+unsentMax <= b.lines }
+func (b *budget) chargeLines() bool { return b.tryAdd(ack.UnsentMax, b.lines) }
+func (b *budget) linesSaid()        { b.add(-ack.UnsentMax) }
+func (b *budget) hasLines() bool    { return b.used.Load()+ack.UnsentMax <= b.lines }
 
 func (b *budget) isEldest(c *conn) bool {
 	id := b.eldest.Load()

@@ -7,6 +7,7 @@ import (
 	"github.com/panjf2000/gnet/v2"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/server/ack"
 )
 
 // conn is one connection. It is in one pair of hands at a time:
@@ -39,11 +40,11 @@ type conn struct {
 	// the machine
 	id       uint64 // never 0
 	dec      codec.Decoder
-	framed   uint64    // records framed so far: the ordinal of the last one
-	acks     *ackState // nil without --ack kafka
-	carry    int64     // bytes of memory that its unfinished record has
-	overflow *overflow // nil: nothing
-	charged  int64     // by the budget
+	framed   uint64           // records framed so far: the ordinal of the last one
+	acks     *ack.Conn[*conn] // nil without --ack kafka
+	carry    int64            // bytes of memory that its unfinished record has
+	overflow *overflow        // nil: nothing
+	charged  int64            // by the budget
 
 	// the socket
 	gc     gnet.Conn      // the loop's handle; nil while no loop has it

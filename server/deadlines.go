@@ -191,7 +191,7 @@ func (s *Server) due(c *conn, fd int, now int64, pending func() bool) closeReaso
 			return c.why
 		}
 	case past(s.opt.IdleTimeout, c.lastRead):
-		if c.acks != nil && c.loop.domain.owes(c.acks) {
+		if c.acks != nil && c.acks.Owes() {
 			c.lastRead = now // it waits for acks, and is not idle: we owe it something
 		} else if !pending() {
 			return s.farewell(c, fd, closedIdle)

@@ -21,7 +21,7 @@
 //	acker         one a loop, with --ack kafka: settles checkpoints, writes to sockets
 //	ticker        served time, deadlines
 //
-// The way of a chunk: loop.go:OnTraffic → intake.go:take (admit, push) → acks.go:framed.
+// The way of a chunk: loop.go:OnTraffic → intake.go:take (admit, push) → ack/domain.go:Framed.
 //
 //	accept.go       listeners, welcome
 //	admission.go    limits on connections
@@ -36,7 +36,7 @@
 //	rooms.go        who waits for a ring or for memory, and whose turn it is;
 //	                backpressure_seconds_total
 //	budget.go       --client-memory
-//	acks.go         checkpoints; ackline.go the wire; acker.go the writing
+//	ack/            what clients are told of their records
 //	deadlines.go    served time; frame, idle, first-record and age limits
 //	drain.go        stopping
 //	counters.go     Stats; metrics.go Prometheus; warnings.go the log

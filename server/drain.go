@@ -107,7 +107,7 @@ func (s *Server) Finish(ctx context.Context) {
 func (s *Server) finishAcks(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, d := range s.domains {
-		all.Go(func() { d.finish(ctx) })
+		all.Go(func() { d.Finish(ctx) })
 	}
 	all.Wait()
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/server/ack"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -157,26 +158,20 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 	}
 	r.eventually("most to be stopped", func() bool { return r.Stats().Waiting > hogs*9/10 })
 	st := r.Stats()
-	if st.ClientMemory < hogs/2*unsentMax {
+	if st.ClientMemory < hogs/2*ack.UnsentMax {
 		t.Fatalf("%d bytes are counted", st.ClientMemory)
-	}
-	for _, d := range r.domains {
-		d.mu.Lock()
-		for a := range d.ended {
-			t.Errorf("connection %d has ended", a.conn.id)
-		}
-		d.mu.Unlock()
 	}
 	n := 0
 	r.connsMu.RLock()
 	for _, c := range r.conns {
-		c.loop.domain.mu.Lock()
-		if u := c.acks.unsent; u != nil {
-			if n++; cap(u.out)+cap(u.rejects.buf) > unsentMax {
-				t.Errorf("%d bytes of lines, %d may be", cap(u.out)+cap(u.rejects.buf), unsentMax)
-			}
+		a := c.acks.Snapshot()
+		if a.Ended {
+			t.Errorf("connection %d has ended", c.id)
 		}
-		c.loop.domain.mu.Unlock()
+		if a.UnsentBytes > ack.UnsentMax {
+			t.Errorf("%d bytes of lines, %d may be", a.UnsentBytes, ack.UnsentMax)
+		}
+		n += a.UnsentBytes
 	}
 	r.connsMu.RUnlock()
 	if n == 0 {

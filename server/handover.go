@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/internal/invariant"
+	"github.com/ringtail/ringtail/server/ack"
 )
 
 var errPeerGone = errors.New("server: the client has reset the connection")
@@ -69,7 +70,7 @@ func (s *Server) conclude(in *intake, c *conn, fd int) {
 	c.dec.Release()
 	in.account(c)
 	s.memory.recordEnded(c)
-	if c.acks == nil || !c.loop.domain.linger(c.acks, fd, c.why, c.endedPolitely()) {
+	if c.acks == nil || !c.acks.Linger(fd, c.ending()) {
 		if fd >= 0 {
 			_ = unix.Close(fd)
 		}
@@ -78,6 +79,17 @@ func (s *Server) conclude(in *intake, c *conn, fd int) {
 		}
 	}
 	s.reading.Add(-1) // it will push nothing any more
+}
+
+// ending returns what there is to say to the client yet.
+func (c *conn) ending() ack.Ending {
+	switch {
+	case c.why == closedReset:
+		return ack.EndingReset
+	case c.endedPolitely():
+		return ack.EndingFarewell
+	}
+	return ack.EndingOwed
 }
 
 // endedPolitely tells whether it is we who end the connection, which may still send: closing at once would

@@ -3,6 +3,7 @@ package server
 import (
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/invariant"
+	"github.com/ringtail/ringtail/server/ack"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -30,8 +31,8 @@ type intake struct {
 	metas   []byte                   // metas of this chunk's dead letters
 	meta    [codec.NumReasons][]byte // that of an uncut one, by reason
 	remote  string                   // of this chunk's connection, made for its first dead letter
-	ends    []ringEnd
-	rejects []reject
+	batches []ack.Batch              // published
+	rejects []ack.Reject
 	charged bool // the rejects have been, to --client-memory
 	stalled bool // the client must take its lines first
 	counts  *counters
@@ -58,9 +59,6 @@ type laneRec struct {
 
 // promiseBytes are promised at a time, so that it is not done for each record.
 const promiseBytes = 16 << 10
-
-// rejectsAtOnce bounds the rejected lines that a chunk queues before the client has taken any.
-const rejectsAtOnce = 1024
 
 // wait is what a connection waits for before its next record is taken.
 type wait uint8
@@ -233,7 +231,7 @@ func (in *intake) push(c *conn) {
 		in.counts.lane(ring).add(uint64(len(l.recs)))
 		claim, err := in.srv.rings[ring].ClaimPromised(len(l.recs), l.bytes, l.promised)
 		if err == nil {
-			in.ends = append(in.ends, ringEnd{ring, fill(&claim, c.id, in.base, now, l.recs)})
+			in.batches = append(in.batches, ack.Batch{Ring: ring, End: fill(&claim, c.id, in.base, now, l.recs)})
 			continue
 		}
 		invariant.Check(err == shard.ErrClosed, "claim in ring %d: %v", ring, err)
@@ -241,9 +239,9 @@ func (in *intake) push(c *conn) {
 		in.lost++
 	}
 	if c.acks != nil && c.framed >= in.base {
-		in.stalled = c.loop.domain.framed(c.acks, chunk{
-			last: c.framed, ends: in.ends, lost: in.lost, rejects: in.rejects, charged: in.charged,
-			framing: c.dec.Framing(),
+		in.stalled = c.acks.Framed(ack.Chunk{
+			Last: c.framed, Batches: in.batches, Lost: in.lost, Rejects: in.rejects, Charged: in.charged,
+			Framing: c.dec.Framing(),
 		})
 	} else if in.charged {
 		in.srv.memory.linesSaid()
@@ -271,7 +269,7 @@ func (in *intake) reset() {
 		clear(l.recs) // they alias buffers that others own by now
 		*l = lane{recs: l.recs[:0]}
 	}
-	in.used, in.ends, in.rejects = in.used[:0], in.ends[:0], in.rejects[:0]
+	in.used, in.batches, in.rejects = in.used[:0], in.batches[:0], in.rejects[:0]
 	if in.remote != "" {
 		clear(in.meta[:])
 	}

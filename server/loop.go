@@ -8,6 +8,7 @@ import (
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringtail/ringtail/server/ack"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -22,7 +23,7 @@ type loop struct {
 	srv    *Server
 	client *gnet.Client
 	in     *intake
-	domain *ackDomain
+	domain *ack.Domain[*conn]
 	pace   pace
 
 	all     connList // every connection, by last activity
@@ -64,10 +65,9 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 		l.enlist(c)
 	}
 	l.listSilent(c)
+	c.gc = gc
 	if c.acks != nil {
-		l.domain.attach(c.acks, gc.Fd(), gc)
-	} else {
-		c.gc = gc
+		c.acks.Attach(gc.Fd(), gc)
 	}
 	if c.opens.Add(1) == 1 {
 		l.srv.admission.opened.Add(1)
@@ -168,13 +168,11 @@ func (l *loop) OnClose(gc gnet.Conn, err error) gnet.Action {
 	if p == nil {
 		p = l.end(c, err)
 	}
-	switch {
-	case p == nil:
-	case c.acks != nil:
-		l.domain.attach(c.acks, p.fd, nil)
-		l.srv.pause(c, p)
-	default:
-		c.gc = nil
+	c.gc = nil
+	if p != nil {
+		if c.acks != nil {
+			c.acks.Attach(p.fd, nil)
+		}
 		l.srv.pause(c, p)
 	}
 	return gnet.None
@@ -194,7 +192,7 @@ func (l *loop) end(c *conn, err error) *paused {
 		return p
 	}
 	fd := -1
-	if c.acks != nil && (c.endedPolitely() || l.domain.owes(c.acks)) {
+	if c.acks != nil && (c.endedPolitely() || c.acks.Owes()) {
 		fd = l.dup(c)
 	}
 	l.srv.conclude(l.in, c, fd)

@@ -115,12 +115,21 @@ var modelBreaches = map[string]func(*model) bool{
 	},
 	"memory is not given back": func(m *model) bool { m.s.memory.add(1); return true },
 	"a record is acked that is not done": func(m *model) bool {
-		for _, c := range m.clients {
-			if c.conn != nil && c.conn.acks != nil && c.conn.acks.open != nil {
-				c.conn.acks.done = c.conn.framed
-				c.conn.loop.domain.touch(c.conn.acks)
-				return true
+		for ring, r := range m.s.rings[:shards] { // the consumer frees a batch before it has it
+			b, ok := r.Next()
+			if !ok {
+				continue
 			}
+			recs := copyRecords(&b)
+			r.Free(b.End)
+			m.s.AcksMoved()
+			k := m.byID[b.Conn]
+			if k.conn.acks == nil {
+				m.have(k, ring, recs)
+				continue
+			}
+			m.late = append(m.late, func() { m.have(k, ring, recs) })
+			return true
 		}
 		return false
 	},
@@ -170,6 +179,7 @@ type model struct {
 	steps   int
 	faults  map[string]int
 	breach  func(*model) bool
+	late    []func() // what the consumer freed before it had it
 	time    time.Time
 	bare    int  // descriptors at the beginning
 	timed   bool // deadlines are on

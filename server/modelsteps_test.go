@@ -240,23 +240,41 @@ func (m *model) consume(ring, most int) {
 		}
 		k := m.byID[b.Conn]
 		if ring != m.s.deadLane {
-			b.Records(func(_ int, rec shard.Record) bool {
-				if i := int(rec.Ordinal) - 1; i >= len(k.events) || k.events[i] != string(rec.Value) {
-					m.faults["WRONG"]++
-				}
-				k.got[ring] = append(k.got[ring], rec.Ordinal)
-				k.in[rec.Ordinal] = true
-				return true
-			})
+			m.have(k, ring, copyRecords(&b))
 		}
 		r.Free(b.End)
 	}
 	m.s.AcksMoved()
 }
 
+// modelRecord is a record that the consumer has.
+type modelRecord struct {
+	ordinal uint64
+	value   string
+}
+
+func copyRecords(b *shard.Batch) (recs []modelRecord) {
+	b.Records(func(_ int, r shard.Record) bool {
+		recs = append(recs, modelRecord{r.Ordinal, string(r.Value)})
+		return true
+	})
+	return recs
+}
+
+// have notes that the consumer has records of a client.
+func (m *model) have(k *modelClient, ring int, recs []modelRecord) {
+	for _, r := range recs {
+		if i := int(r.ordinal) - 1; i >= len(k.events) || k.events[i] != r.value {
+			m.faults["WRONG"]++
+		}
+		k.got[ring] = append(k.got[ring], r.ordinal)
+		k.in[r.ordinal] = true
+	}
+}
+
 func (m *model) pass() {
 	for _, d := range m.s.domains {
-		d.pass()
+		d.Pass()
 	}
 }
 
@@ -300,15 +318,20 @@ func (m *model) always() error {
 		return fmt.Errorf("%d bytes of client memory used and %d apart, of %d", b.used.Load(), b.apart.Load(), b.limit)
 	}
 	for _, k := range m.clients {
-		for a := k.conn.acks; a != nil && k.acked < a.told; k.acked++ {
+		if k.conn.acks == nil {
+			continue
+		}
+		for told := k.conn.acks.Snapshot().Told; k.acked < told; k.acked++ {
 			if i := int(k.acked); i < len(k.events) && k.events[i] != "" && !k.in[k.acked+1] {
-				return fmt.Errorf("acked %d, but record %d is not done", a.told, i+1)
+				return fmt.Errorf("acked %d, but record %d is not done", told, i+1)
 			}
 		}
 	}
 	for _, p := range m.s.pauser.all {
-		if a := p.c.acks; p.fd < 0 && a != nil && a.fd >= 0 {
-			return fmt.Errorf("connection %d has no socket, and its acks go to descriptor %d", p.c.id, a.fd)
+		if a := p.c.acks; p.fd < 0 && a != nil {
+			if fd := a.Snapshot().FD; fd >= 0 {
+				return fmt.Errorf("connection %d has no socket, and its acks go to descriptor %d", p.c.id, fd)
+			}
 		}
 	}
 	if m.faults["WRONG"] > 0 {
@@ -350,6 +373,9 @@ func (m *model) atRest() error {
 		if err := m.always(); err != nil {
 			return err
 		}
+	}
+	for _, have := range m.late {
+		have()
 	}
 	m.stuck = false
 	for ring, r := range m.s.rings {

@@ -213,7 +213,7 @@ func (q *pauser) unwait(p *paused) {
 		p.at.wait(-1)
 	}
 	if p.on == waitAcks {
-		p.c.loop.domain.unstall(p.c.acks)
+		p.c.acks.Unstall()
 	}
 	if p.c.unfinished != 0 && p.on != waitMemory && p.on != waitInput {
 		p.c.unfinished = q.srv.clock.stamp() // it does not age while it is we who do not read

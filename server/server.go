@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/server/ack"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -23,8 +24,8 @@ type Server struct {
 
 	listeners []*listener
 	loops     []*loop
-	domains   []*ackDomain // a loop each, if any listener acks
-	intakes   []*intake    // everybody's, for counting
+	domains   []*ack.Domain[*conn] // a loop each, if any listener acks
+	intakes   []*intake            // everybody's, for counting
 
 	pauser    *pauser
 	admission *admission
@@ -162,8 +163,8 @@ func (s *Server) acks() bool {
 	return false
 }
 
-func (s *Server) makeDomain() *ackDomain {
-	rings := make([]ackedPosition, len(s.rings))
+func (s *Server) makeDomain() *ack.Domain[*conn] {
+	rings := make([]ack.Position, len(s.rings))
 	for i, r := range s.rings {
 		rings[i] = r
 	}
@@ -171,25 +172,23 @@ func (s *Server) makeDomain() *ackDomain {
 	if linger == 0 {
 		linger = s.opt.FrameTimeout
 	}
-	return newAckDomain(rings, ackOptions{
-		clock:         s.clock.now,
-		now:           shard.Now,
-		idleTimeout:   int64(s.opt.IdleTimeout),
-		lingerTimeout: int64(linger),
-		resume:        func(c *conn) { s.pauser.post(c.paused) },
-		gone:          s.gone,
-		kill:          kill,
-		write:         unix.Write,
-		linesSaid:     s.memory.linesSaid,
+	return ack.New(rings, ack.Options[*conn]{
+		Clock:         s.clock.now,
+		Now:           shard.Now,
+		IdleTimeout:   int64(s.opt.IdleTimeout),
+		LingerTimeout: int64(linger),
+		Resume:        func(c *conn) { s.pauser.post(c.paused) },
+		Kill:          func(c *conn) { c.killed.Store(uint32(closedIdle)) },
+		Gone: func(c *conn, timedOut bool) {
+			why := c.why
+			if timedOut {
+				why = closedIdle
+			}
+			s.gone(c, why)
+		},
+		Write:     unix.Write,
+		LinesSaid: s.memory.linesSaid,
 	})
-}
-
-// kill makes whoever has the connection end it.
-func kill(c *conn, gc gnet.Conn, why closeReason) {
-	c.killed.Store(uint32(why))
-	if gc != nil {
-		_ = gc.Close()
-	}
 }
 
 // Start runs the event loops and begins to accept.
@@ -222,7 +221,7 @@ func (s *Server) Start() error {
 	s.keepers.Go(func() { s.tick(s.stopKeep) })
 	s.keepers.Go(func() { s.pauser.run(s.stopKeep) })
 	for _, d := range s.domains {
-		s.ackers.Go(func() { d.run(s.stopAckers) })
+		s.ackers.Go(func() { d.Run(s.stopAckers) })
 	}
 	for _, l := range s.listeners {
 		s.accepting.Go(func() { s.accept(l) })
@@ -252,7 +251,7 @@ func (s *Server) closeListeners() {
 // cheap, never blocks, and may be called by any goroutine.
 func (s *Server) AcksMoved() {
 	for _, d := range s.domains {
-		d.wake()
+		d.Wake()
 	}
 }
 
@@ -264,7 +263,7 @@ func (s *Server) Refused(connection, ordinal uint64, reason codec.Reason) {
 	c := s.conns[connection]
 	s.connsMu.RUnlock()
 	if c != nil && c.acks != nil {
-		c.loop.domain.refused(c.acks, ordinal, reason)
+		c.acks.Refused(ordinal, reason)
 	}
 }
 
@@ -294,7 +293,7 @@ func (s *Server) newConn(l *listener, remote netip.AddrPort) *conn {
 	c := &conn{id: s.nextID.Add(1), remote: remote, loop: s.leastLoaded()}
 	c.dec.Init(l.opt.Framing)
 	if l.opt.Ack {
-		c.acks = &ackState{conn: c, fd: -1}
+		c.acks = c.loop.domain.NewConn(c)
 	}
 	s.connsMu.Lock()
 	s.conns[c.id] = c

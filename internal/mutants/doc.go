@@ -11,7 +11,7 @@
 //
 //	args -run=Ack|Linger
 //
-//	server/acks.go: a checkpoint is done when none of its batches is left
+//	server/ack/checkpoints.go: a checkpoint is done when none of its batches is left
 //	 	k.get(seq).batches--
 //	-	for k.n > 0 && k.get(k.base).batches == 0 {
 //	+	for k.n > 0 {

@@ -22,7 +22,8 @@ var core = map[string][]string{
 	"producer/native":      {"internal/kafkaclient", "internal/platform", "producer/backend"}, // builds without cgo, see make lint
 	"producer": {"internal/invariant", "internal/kafkaclient", "shard", "producer/backend", "producer/librdkafka",
 		"producer/native"},
-	"server": {"internal/invariant", "codec", "shard"},
+	"server/ack": {"codec", "wire"},
+	"server":     {"internal/invariant", "codec", "shard", "server/ack"},
 }
 
 // layers are the packages around the core, lowest first; each may import the core

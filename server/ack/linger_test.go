@@ -1,4 +1,4 @@
-package server
+package ack
 
 import (
 	"context"
@@ -32,28 +32,27 @@ func isOpen(fd int) bool {
 // TestWhoLingers: whoever is owed something, or is to get a farewell; nobody who was reset.
 func TestWhoLingers(t *testing.T) {
 	for _, c := range []struct {
-		name     string
-		owed     chunk
-		why      closeReason
-		farewell bool
-		want     bool
+		name string
+		owed Chunk
+		how  Ending
+		want bool
 	}{
-		{"an ack is under way", chunk{last: 1, ends: []ringEnd{{0, 64}}}, closedByClient, false, true},
-		{"an ack is not said", chunk{last: 1}, closedByClient, false, true},
-		{"nothing is owed", chunk{}, closedByClient, false, false},
-		{"a farewell", chunk{}, closedIdle, true, true},
-		{"a reset", chunk{last: 1, ends: []ringEnd{{0, 64}}}, closedReset, true, false},
+		{"an ack is under way", Chunk{Last: 1, Batches: []Batch{{0, 64}}}, EndingOwed, true},
+		{"an ack is not said", Chunk{Last: 1}, EndingOwed, true},
+		{"nothing is owed", Chunk{}, EndingOwed, false},
+		{"a farewell", Chunk{}, EndingFarewell, true},
+		{"a reset", Chunk{Last: 1, Batches: []Batch{{0, 64}}}, EndingReset, false},
 	} {
-		r := newAckRig(1)
+		r := newRig(1)
 		ours, client := pair(t)
 		a := r.conn(ours)
-		if c.owed.last > 0 {
-			r.d.framed(a, c.owed)
+		if c.owed.Last > 0 {
+			a.Framed(c.owed)
 		}
-		if owes := r.d.owes(a); owes != (c.owed.last > 0) {
+		if owes := a.Owes(); owes != (c.owed.Last > 0) {
 			t.Errorf("%s: owes %v", c.name, owes)
 		}
-		if got := r.d.linger(a, ours, c.why, c.farewell); got != c.want {
+		if got := a.Linger(ours, c.how); got != c.want {
 			t.Errorf("%s: lingers %v", c.name, got)
 		}
 		if !c.want {
@@ -61,13 +60,13 @@ func TestWhoLingers(t *testing.T) {
 			continue
 		}
 		r.rings[0].acked = 64
-		r.d.pass()
-		if got := r.take(ours); (got != "") != (c.owed.last > 0) || !finSeen(client) {
+		r.d.Pass()
+		if got := r.take(ours); (got != "") != (c.owed.Last > 0) || !finSeen(client) {
 			t.Errorf("%s: told %q, and no FIN", c.name, got)
 		}
 		_ = unix.Shutdown(client, unix.SHUT_WR)
-		r.d.pass()
-		if isOpen(ours) || len(r.gone) != 1 || r.gone[0] != c.why {
+		r.d.Pass()
+		if isOpen(ours) || len(r.gone) != 1 || r.gone[0] {
 			t.Errorf("%s: still open, gone %v", c.name, r.gone)
 		}
 	}
@@ -76,73 +75,73 @@ func TestWhoLingers(t *testing.T) {
 // TestWhoLingersAndTakesNothing: has its own time, which begins when nothing but its reading is waited
 // for, and is closed then.
 func TestWhoLingersAndTakesNothing(t *testing.T) {
-	r := newAckRig(1)
-	r.d.opt.idleTimeout, r.d.opt.lingerTimeout = 0, 1e9
+	r := newRig(1)
+	r.d.opt.IdleTimeout, r.d.opt.LingerTimeout = 0, 1e9
 	ours, _ := pair(t)
 	a := r.conn(ours)
 	r.now = 50e9
 	r.full[ours] = 0
-	r.d.framed(a, chunk{last: 1})
-	r.d.pass()
-	if !r.d.linger(a, ours, closedByClient, false) {
+	a.Framed(Chunk{Last: 1})
+	r.d.Pass()
+	if !a.Linger(ours, EndingOwed) {
 		t.Fatal("it does not linger")
 	}
 	begun := r.now
 	for ; len(r.gone) == 0 && r.now < begun+10e9; r.now += 1e8 {
-		r.d.pass()
+		r.d.Pass()
 	}
-	if waited := r.now - begun; waited < 1e9 || waited > 15e8 || len(r.gone) != 1 || r.gone[0] != closedIdle || isOpen(ours) || len(r.killed) > 0 {
-		t.Errorf("closed after %d ms, gone %v, killed %v", waited/1e6, r.gone, r.killed)
+	if waited := r.now - begun; waited < 1e9 || waited > 15e8 || len(r.gone) != 1 || !r.gone[0] || isOpen(ours) || r.killed > 0 {
+		t.Errorf("closed after %d ms, gone %v, killed %d", waited/1e6, r.gone, r.killed)
 	}
 }
 
 // TestWhoLingersAndIsGone: is buried when a write fails, and not again at the end.
 func TestWhoLingersAndIsGone(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	ours, _ := pair(t)
 	a := r.conn(ours)
-	r.d.framed(a, chunk{last: 1})
-	r.d.linger(a, ours, closedByClient, false)
-	r.d.opt.write = func(int, []byte) (int, error) { return -1, unix.EPIPE }
-	r.d.pass()
+	a.Framed(Chunk{Last: 1})
+	a.Linger(ours, EndingOwed)
+	r.d.opt.Write = func(int, []byte) (int, error) { return -1, unix.EPIPE }
+	r.d.Pass()
 	if isOpen(ours) || len(r.gone) != 1 {
 		t.Errorf("still open, gone %v", r.gone)
 	}
-	if r.d.finish(t.Context()); len(r.gone) != 1 {
+	if r.d.Finish(t.Context()); len(r.gone) != 1 {
 		t.Errorf("gone %v", r.gone)
 	}
 }
 
 // TestParting: who got our FIN has a second to send its own, however much it still sends.
 func TestParting(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	ours, client := pair(t)
 	a := r.conn(ours)
-	r.d.linger(a, ours, closedIdle, true)
-	r.d.pass()
+	a.Linger(ours, EndingFarewell)
+	r.d.Pass()
 	if !isOpen(ours) || !r.d.restless() {
 		t.Fatal("closed, and its FIN was not waited for")
 	}
-	for begun := r.now; r.now < begun+partingTime; r.now += 1e8 {
+	for begun := r.now; r.now < begun+halfClosedTime; r.now += 1e8 {
 		_, _ = unix.Write(client, make([]byte, 1000))
-		if r.d.pass(); !isOpen(ours) {
+		if r.d.Pass(); !isOpen(ours) {
 			t.Fatalf("closed after %d ms", (r.now-begun)/1e6)
 		}
 	}
-	if r.d.pass(); isOpen(ours) || len(r.gone) != 1 || r.d.restless() {
+	if r.d.Pass(); isOpen(ours) || len(r.gone) != 1 || r.d.restless() {
 		t.Errorf("open after a second, gone %v", r.gone)
 	}
 }
 
 // TestPartingAtOnce: whoever has sent its FIN is waited for no longer.
 func TestPartingAtOnce(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	ours, client := pair(t)
 	_, _ = unix.Write(client, make([]byte, 1000))
 	_ = unix.Shutdown(client, unix.SHUT_WR)
 	a := r.conn(ours)
-	r.d.linger(a, ours, closedIdle, true)
-	if r.d.pass(); isOpen(ours) || len(r.gone) != 1 {
+	a.Linger(ours, EndingFarewell)
+	if r.d.Pass(); isOpen(ours) || len(r.gone) != 1 {
 		t.Errorf("open, gone %v", r.gone)
 	}
 }
@@ -150,21 +149,21 @@ func TestPartingAtOnce(t *testing.T) {
 // TestFinish: at the end each is told what has been done, gets our FIN, and is closed; at once when
 // the time is over.
 func TestFinish(t *testing.T) {
-	r := newAckRig(2)
+	r := newRig(2)
 	ours, client := pair(t)
 	full, waiting := pair(t)
 	a, b := r.conn(ours), r.conn(full)
-	r.d.framed(a, chunk{last: 1, ends: []ringEnd{{0, 64}}})
-	r.d.framed(a, chunk{last: 2, ends: []ringEnd{{1, 64}}}) // never done
-	r.d.framed(b, chunk{last: 1})
+	a.Framed(Chunk{Last: 1, Batches: []Batch{{0, 64}}})
+	a.Framed(Chunk{Last: 2, Batches: []Batch{{1, 64}}}) // never done
+	b.Framed(Chunk{Last: 1})
 	r.full[full] = 0
-	r.d.linger(a, ours, closedByClient, false)
-	r.d.linger(b, full, closedByClient, false)
+	a.Linger(ours, EndingOwed)
+	b.Linger(full, EndingOwed)
 	r.rings[0].acked = 64
 	ctx, cancel := context.WithCancel(t.Context())
-	now := r.d.opt.now
+	now := r.d.opt.Now
 	passes := 0
-	r.d.opt.now = func() int64 { // it is asked once a pass
+	r.d.opt.Now = func() int64 { // it is asked once a pass
 		if passes++; passes == 20 {
 			if !finSeen(client) || finSeen(waiting) || len(r.gone) != 0 {
 				t.Errorf("after some time: no FIN, or one for who was told nothing, or gone %v", r.gone)
@@ -179,7 +178,7 @@ func TestFinish(t *testing.T) {
 		}
 		return now()
 	}
-	r.d.finish(ctx)
+	r.d.Finish(ctx)
 	if got := r.take(ours); got != "{\"acked\":1}\n" || isOpen(ours) || isOpen(full) || len(r.gone) != 2 {
 		t.Errorf("told %q, gone %v", got, r.gone)
 	}

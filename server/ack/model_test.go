@@ -1,15 +1,15 @@
-package server
+package ack
 
 import (
 	"math/rand/v2"
 	"testing"
 )
 
-// ackModel is what a connection's acks must be, kept the plain way: every chunk with
+// model is what a connection's acks must be, kept the plain way: every chunk with
 // every batch it became.
-type ackModel struct {
-	rig    *ackRig
-	a      *ackState
+type model struct {
+	rig    *rig
+	a      *Conn[int]
 	rng    *rand.Rand
 	chunks []modelChunk
 	end    [3]uint64 // of what was published, by ring
@@ -27,31 +27,31 @@ type modelBatch struct {
 }
 
 // frame takes a chunk that becomes a batch in some of the rings.
-func (m *ackModel) frame() {
+func (m *model) frame() {
 	m.last += uint64(1 + m.rng.IntN(5))
 	mc := modelChunk{last: m.last}
-	ch := chunk{last: m.last}
+	ch := Chunk{Last: m.last}
 	for ring := range m.end {
 		if m.rng.IntN(2) == 0 {
 			continue
 		}
 		m.end[ring] += 64
-		ch.ends = append(ch.ends, ringEnd{ring, m.end[ring]})
+		ch.Batches = append(ch.Batches, Batch{ring, m.end[ring]})
 		mc.batches = append(mc.batches, &modelBatch{ring: ring, end: m.end[ring]})
 	}
-	m.rig.d.framed(m.a, ch)
+	m.a.Framed(ch)
 	m.chunks = append(m.chunks, mc)
 }
 
 // deliver moves a ring's acked position, up to steps batches on.
-func (m *ackModel) deliver(ring, steps int) {
+func (m *model) deliver(ring, steps int) {
 	r := m.rig.rings[ring]
 	r.acked = min(m.end[ring], r.acked+64*uint64(steps))
-	m.rig.d.pass()
+	m.rig.d.Pass()
 }
 
 // done is the unbroken run of records of which every batch is delivered.
-func (m *ackModel) done() (n uint64) {
+func (m *model) done() (n uint64) {
 	for _, mc := range m.chunks {
 		for _, b := range mc.batches {
 			if m.rig.rings[b.ring].acked < b.end {
@@ -67,8 +67,8 @@ func (m *ackModel) done() (n uint64) {
 // never passes what is done, and reaches it in the end.
 func TestAckModel(t *testing.T) {
 	for seed := range uint64(200) {
-		rig := newAckRig(3)
-		m := &ackModel{rig: rig, a: rig.conn(3), rng: rand.New(rand.NewPCG(seed, 1))}
+		rig := newRig(3)
+		m := &model{rig: rig, a: rig.conn(3), rng: rand.New(rand.NewPCG(seed, 1))}
 		for range 300 {
 			if m.rng.IntN(2) == 0 {
 				m.frame()

@@ -1,4 +1,4 @@
-package server
+package ack
 
 import (
 	"encoding/binary"
@@ -7,7 +7,7 @@ import (
 	"github.com/ringtail/ringtail/codec"
 )
 
-// What a client is told, one JSON object each, in its own framing:
+// What a client is told: JSON objects, each in the client's own framing.
 //
 //	text     {"acked":17}\n
 //	nul      {"acked":17} 00
@@ -17,7 +17,7 @@ import (
 //	{"acked":N}                          the first N records are done for good
 //	{"rejected":K,"reason":"bad_json"}   the K-th record, from 1, was rejected
 
-// lineMax is longer than any line: two 20-digit numbers would fit.
+// lineMax is more than any line has: two numbers of 20 digits would fit.
 const lineMax = 96
 
 // scratchBytes is how much is formatted at a time: one write.
@@ -31,12 +31,12 @@ func appendAcked(dst []byte, n uint64, f codec.Framing) []byte {
 	return endLine(dst, at, f)
 }
 
-func appendRejected(dst []byte, r reject, f codec.Framing) []byte {
+func appendRejected(dst []byte, r Reject, f codec.Framing) []byte {
 	dst, at := beginLine(dst, f)
 	dst = append(dst, `{"rejected":`...)
-	dst = strconv.AppendUint(dst, r.ordinal, 10)
+	dst = strconv.AppendUint(dst, r.Ordinal, 10)
 	dst = append(dst, `,"reason":"`...)
-	dst = append(dst, r.reason.String()...)
+	dst = append(dst, r.Reason.String()...)
 	dst = append(dst, `"}`...)
 	return endLine(dst, at, f)
 }
@@ -76,16 +76,9 @@ func endLine(dst []byte, at int, f codec.Framing) []byte {
 	return dst
 }
 
-// reject is a record that was refused, by its ordinal on its connection.
-type reject struct {
-	ordinal uint64
-	reason  codec.Reason
-}
-
-// rejectQueue holds rejects until their lines can be written, two or three bytes
-// each: the reason, and how far the ordinal is from the one before. A client can
-// make one with two bytes of input; queued as lines of forty they would be a way
-// to make the server hold twenty times what was sent.
+// rejectQueue has rejected records until their lines can be written, in two or three bytes each: the
+// reason, and how far the ordinal is from the one before. A client can cause one with two bytes of
+// input. Queued as lines of forty bytes, they would take twenty times the memory that was sent.
 type rejectQueue struct {
 	buf      []byte
 	off      int
@@ -95,13 +88,13 @@ type rejectQueue struct {
 func (q *rejectQueue) empty() bool { return q.off == len(q.buf) }
 func (q *rejectQueue) bytes() int  { return len(q.buf) - q.off }
 
-func (q *rejectQueue) push(r reject) {
-	q.buf = append(q.buf, byte(r.reason))
-	q.buf = binary.AppendVarint(q.buf, int64(r.ordinal-q.in))
-	q.in = r.ordinal
+func (q *rejectQueue) push(r Reject) {
+	q.buf = append(q.buf, byte(r.Reason))
+	q.buf = binary.AppendVarint(q.buf, int64(r.Ordinal-q.in))
+	q.in = r.Ordinal
 }
 
-func (q *rejectQueue) pop() reject {
+func (q *rejectQueue) pop() Reject {
 	reason := codec.Reason(q.buf[q.off])
 	delta, n := binary.Varint(q.buf[q.off+1:])
 	q.off += 1 + n
@@ -109,5 +102,5 @@ func (q *rejectQueue) pop() reject {
 	if q.empty() {
 		q.buf, q.off = q.buf[:0], 0
 	}
-	return reject{ordinal: q.outv, reason: reason}
+	return Reject{Ordinal: q.outv, Reason: reason}
 }

@@ -1,4 +1,4 @@
-package server
+package ack
 
 import (
 	"fmt"
@@ -8,8 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/panjf2000/gnet/v2"
-
 	"github.com/ringtail/ringtail/codec"
 )
 
@@ -18,42 +16,43 @@ type fakeRing struct{ acked uint64 }
 
 func (r *fakeRing) Acked() uint64 { return r.acked }
 
-// ackRig is a domain without a goroutine, writing to strings.
-type ackRig struct {
-	d       *ackDomain
+// rig is a domain without a goroutine, writing to strings.
+type rig struct {
+	d       *Domain[int]
 	rings   []*fakeRing
 	written map[int]*strings.Builder
 	full    map[int]int // bytes a descriptor still takes; absent: all
 	now     int64
 	charged int // for rejected lines
-	resumed []*conn
-	gone    []closeReason
-	killed  []closeReason
+	resumed int
+	gone    []bool // of each, whether it had taken nothing for too long
+	killed  int
+	closed  int // handles
 }
 
-func newAckRig(rings int) *ackRig {
-	r := &ackRig{written: map[int]*strings.Builder{}, full: map[int]int{}}
-	positions := make([]ackedPosition, rings)
+func newRig(rings int) *rig {
+	r := &rig{written: map[int]*strings.Builder{}, full: map[int]int{}}
+	positions := make([]Position, rings)
 	for i := range positions {
 		f := &fakeRing{}
 		r.rings = append(r.rings, f)
 		positions[i] = f
 	}
-	r.d = newAckDomain(positions, ackOptions{
-		clock:         func() int64 { return r.now },
-		now:           func() int64 { return r.now },
-		linesSaid:     func() { r.charged-- },
-		idleTimeout:   1e9,
-		lingerTimeout: 1e9,
-		resume:        func(c *conn) { r.resumed = append(r.resumed, c) },
-		gone:          func(_ *conn, why closeReason) { r.gone = append(r.gone, why) },
-		kill:          func(_ *conn, _ gnet.Conn, why closeReason) { r.killed = append(r.killed, why) },
-		write:         r.write,
+	r.d = New(positions, Options[int]{
+		Clock:         func() int64 { return r.now },
+		Now:           func() int64 { return r.now },
+		LinesSaid:     func() { r.charged-- },
+		IdleTimeout:   1e9,
+		LingerTimeout: 1e9,
+		Resume:        func(int) { r.resumed++ },
+		Gone:          func(_ int, timedOut bool) { r.gone = append(r.gone, timedOut) },
+		Kill:          func(int) { r.killed++ },
+		Write:         r.write,
 	})
 	return r
 }
 
-func (r *ackRig) write(fd int, p []byte) (int, error) {
+func (r *rig) write(fd int, p []byte) (int, error) {
 	n := len(p)
 	if room, limited := r.full[fd]; limited {
 		if room == 0 {
@@ -71,8 +70,8 @@ func (r *ackRig) write(fd int, p []byte) (int, error) {
 	return n, nil
 }
 
-// take answers what fd has got since the last call.
-func (r *ackRig) take(fd int) string {
+// take returns what fd has got since the last call.
+func (r *rig) take(fd int) string {
 	b := r.written[fd]
 	if b == nil {
 		return ""
@@ -82,17 +81,22 @@ func (r *ackRig) take(fd int) string {
 	return s
 }
 
-func (r *ackRig) conn(fd int) *ackState {
-	a := &ackState{conn: &conn{}, fd: -1}
-	r.d.attach(a, fd, nil)
+// closer is an event loop's handle.
+type closer struct{ r *rig }
+
+func (c closer) Close() error { c.r.closed++; return nil }
+
+func (r *rig) conn(fd int) *Conn[int] {
+	a := r.d.NewConn(fd)
+	a.Attach(fd, closer{r})
 	return a
 }
 
 func TestAckCoversOnlyWhatIsDoneInEveryRing(t *testing.T) {
-	r := newAckRig(3)
+	r := newRig(3)
 	a := r.conn(7)
-	r.d.framed(a, chunk{last: 5, ends: []ringEnd{{0, 100}, {1, 200}}})
-	r.d.framed(a, chunk{last: 9, ends: []ringEnd{{0, 300}}})
+	a.Framed(Chunk{Last: 5, Batches: []Batch{{0, 100}, {1, 200}}})
+	a.Framed(Chunk{Last: 9, Batches: []Batch{{0, 300}}})
 	for _, step := range []struct {
 		ring  int
 		acked uint64
@@ -104,7 +108,7 @@ func TestAckCoversOnlyWhatIsDoneInEveryRing(t *testing.T) {
 		{1, 200, "{\"acked\":9}\n"},
 	} {
 		r.rings[step.ring].acked = step.acked
-		r.d.pass()
+		r.d.Pass()
 		if got := r.take(7); got != step.want {
 			t.Fatalf("ring %d acked %d: client got %q, want %q", step.ring, step.acked, got, step.want)
 		}
@@ -116,30 +120,30 @@ func TestAckCoversOnlyWhatIsDoneInEveryRing(t *testing.T) {
 
 // A batch that was lost keeps its checkpoint open for good.
 func TestNothingIsAckedBehindALostBatch(t *testing.T) {
-	r := newAckRig(2)
+	r := newRig(2)
 	a := r.conn(3)
-	r.d.framed(a, chunk{last: 4, ends: []ringEnd{{0, 64}}, lost: 1})
-	r.d.framed(a, chunk{last: 5, ends: []ringEnd{{0, 128}}})
+	a.Framed(Chunk{Last: 4, Batches: []Batch{{0, 64}}, Lost: 1})
+	a.Framed(Chunk{Last: 5, Batches: []Batch{{0, 128}}})
 	r.rings[0].acked = 128
-	r.d.pass()
-	if got := r.take(3); got != "" || !r.d.owes(a) {
+	r.d.Pass()
+	if got := r.take(3); got != "" || !a.Owes() {
 		t.Fatalf("acked %q behind a lost batch", got)
 	}
 }
 
 func TestRejectedIsToldBeforeTheAckThatCoversIt(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
-	r.d.framed(a, chunk{last: 3, ends: []ringEnd{{0, 64}}, rejects: []reject{{2, codec.BadJSON}}})
+	a.Framed(Chunk{Last: 3, Batches: []Batch{{0, 64}}, Rejects: []Reject{{2, codec.BadJSON}}})
 	r.rings[0].acked = 64
-	r.d.refused(a, 1, codec.RefusedByKafka) // later news of an earlier record
-	r.d.pass()
+	a.Refused(1, codec.RefusedByKafka) // later news of an earlier record
+	r.d.Pass()
 	want := "{\"rejected\":2,\"reason\":\"bad_json\"}\n{\"rejected\":1,\"reason\":\"refused_by_kafka\"}\n{\"acked\":3}\n"
 	if got := r.take(3); got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
-	r.d.framed(a, chunk{last: 4, rejects: []reject{{4, codec.TooDeep}}})
-	r.d.pass()
+	a.Framed(Chunk{Last: 4, Rejects: []Reject{{4, codec.TooDeep}}})
+	r.d.Pass()
 	if got, want := r.take(3), "{\"rejected\":4,\"reason\":\"too_deep\"}\n{\"acked\":4}\n"; got != want {
 		t.Fatalf("only rejects: got %q, want %q", got, want)
 	}
@@ -157,10 +161,10 @@ func TestAckFramings(t *testing.T) {
 		codec.LengthLittle:   "\x0c\x00\x00\x00{\"acked\":17}",
 		codec.Length16Little: "\x0c\x00{\"acked\":17}",
 	} {
-		r := newAckRig(1)
+		r := newRig(1)
 		a := r.conn(3)
-		r.d.framed(a, chunk{last: 17, framing: f})
-		r.d.pass()
+		a.Framed(Chunk{Last: 17, Framing: f})
+		r.d.Pass()
 		if got := r.take(3); got != want {
 			t.Errorf("%v: got %q, want %q", f, got, want)
 		}
@@ -170,17 +174,17 @@ func TestAckFramings(t *testing.T) {
 // A connection that never pauses must still be told: with a full list only the
 // newest checkpoint grows.
 func TestAcksGoOnWhileAConnectionSendsWithoutPause(t *testing.T) {
-	r := newAckRig(4)
+	r := newRig(4)
 	a := r.conn(3)
 	end := make([]uint64, 4)
 	told := uint64(0)
 	for i := uint64(1); i <= 5000; i++ {
 		ring := int(i) % 4
 		end[ring] += 64
-		r.d.framed(a, chunk{last: i, ends: []ringEnd{{ring, end[ring]}}})
+		a.Framed(Chunk{Last: i, Batches: []Batch{{ring, end[ring]}}})
 		if i > 200 { // two hundred batches are always under way
 			r.rings[int(i-200)%4].acked += 64
-			r.d.pass()
+			r.d.Pass()
 		}
 		if a.open.n > checkpointsMax {
 			t.Fatalf("%d checkpoints", a.open.n)
@@ -195,41 +199,41 @@ func TestAcksGoOnWhileAConnectionSendsWithoutPause(t *testing.T) {
 }
 
 func TestNewestAckOnlyWhileTheClientDoesNotRead(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
 	r.full[3] = 5
 	for i := uint64(1); i <= 100; i++ {
-		r.d.framed(a, chunk{last: i})
-		r.d.pass()
+		a.Framed(Chunk{Last: i})
+		r.d.Pass()
 	}
 	if n := len(a.unsent.out); n > lineMax {
 		t.Fatalf("%d bytes pending", n)
 	}
-	if !a.mustStall() || !r.d.stall(a) {
+	if !a.mustStall() || !a.Stall() {
 		t.Fatal("a client that does not read is still read")
 	}
 	delete(r.full, 3)
 	r.now += backoffMax
-	r.d.pass()
+	r.d.Pass()
 	if got, want := r.take(3), "{\"acked\":1}\n{\"acked\":100}\n"; got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
-	if len(r.resumed) != 1 {
-		t.Fatalf("resumed %d times", len(r.resumed))
+	if r.resumed != 1 {
+		t.Fatalf("resumed %d times", r.resumed)
 	}
 }
 
 func TestClientThatTakesNothingIsEndedAfterIdleTimeout(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
 	r.full[3] = 0
-	r.d.framed(a, chunk{last: 1})
-	r.d.pass()
-	for r.now = 0; r.now < 3e9 && len(r.killed) == 0; r.now += 1e8 {
-		r.d.pass()
+	a.Framed(Chunk{Last: 1})
+	r.d.Pass()
+	for r.now = 0; r.now < 3e9 && r.killed == 0; r.now += 1e8 {
+		r.d.Pass()
 	}
-	if len(r.killed) != 1 || r.killed[0] != closedIdle {
-		t.Fatalf("killed: %v", r.killed)
+	if r.killed != 1 || r.closed != 1 {
+		t.Fatalf("killed %d times, %d handles closed", r.killed, r.closed)
 	}
 	if r.now < 1e9 || r.now > 15e8 {
 		t.Fatalf("ended after %d ms, want a bit over 1000", r.now/1e6)
@@ -237,15 +241,15 @@ func TestClientThatTakesNothingIsEndedAfterIdleTimeout(t *testing.T) {
 }
 
 func TestRejectsAreBoundedAndComplete(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
 	r.full[3] = 10
-	var rejects []reject
+	var rejects []Reject
 	for i := uint64(1); i <= 20000; i++ {
-		rejects = append(rejects, reject{i, codec.Reason(1 + i%7)})
+		rejects = append(rejects, Reject{i, codec.Reason(1 + i%7)})
 	}
 	r.charged = 1
-	if !r.d.framed(a, chunk{last: 20000, rejects: rejects, charged: true}) {
+	if !a.Framed(Chunk{Last: 20000, Rejects: rejects, Charged: true}) {
 		t.Fatal("twenty thousand rejects queued and the client is still read")
 	}
 	if n := a.unsent.rejects.bytes(); n > 2*20000+8 {
@@ -254,7 +258,7 @@ func TestRejectsAreBoundedAndComplete(t *testing.T) {
 	delete(r.full, 3)
 	for range 100 {
 		r.now += backoffMax
-		r.d.pass()
+		r.d.Pass()
 	}
 	lines := strings.Split(strings.TrimSuffix(r.take(3), "\n"), "\n")
 	if len(lines) != 20001 {
@@ -276,24 +280,24 @@ func TestRejectsAreBoundedAndComplete(t *testing.T) {
 
 // Invariant 4 and the end: a lingering connection is closed exactly when all is said.
 func TestLingerUntilTheLastAck(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(fds[1])
-	r.d.framed(a, chunk{last: 2, ends: []ringEnd{{0, 64}}})
-	if !r.d.linger(a, fds[0], closedByClient, false) {
+	a.Framed(Chunk{Last: 2, Batches: []Batch{{0, 64}}})
+	if !a.Linger(fds[0], EndingOwed) {
 		t.Fatal("nothing owed?")
 	}
 	r.now += 1e12 // while Kafka owes an ack no deadline runs
-	r.d.pass()
+	r.d.Pass()
 	if len(r.gone) != 0 {
 		t.Fatal("closed before its last ack")
 	}
 	r.rings[0].acked = 64
-	r.d.pass()
+	r.d.Pass()
 	if got, want := r.take(fds[0]), "{\"acked\":2}\n"; got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
@@ -303,8 +307,8 @@ func TestLingerUntilTheLastAck(t *testing.T) {
 	if err := unix.Shutdown(fds[1], unix.SHUT_WR); err != nil {
 		t.Fatal(err)
 	}
-	r.d.pass()
-	if len(r.gone) != 1 || r.gone[0] != closedByClient {
+	r.d.Pass()
+	if len(r.gone) != 1 || r.gone[0] {
 		t.Fatalf("gone: %v", r.gone)
 	}
 	if _, err := unix.Write(fds[0], nil); err != unix.EBADF {
@@ -313,19 +317,19 @@ func TestLingerUntilTheLastAck(t *testing.T) {
 }
 
 func TestGiveUpAfterAFailedWrite(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
-	r.d.opt.write = func(int, []byte) (int, error) { return -1, io.ErrClosedPipe }
-	r.d.framed(a, chunk{last: 1, ends: []ringEnd{{0, 64}}})
-	r.d.framed(a, chunk{last: 2, rejects: []reject{{2, codec.BadJSON}}})
-	r.d.pass()
+	r.d.opt.Write = func(int, []byte) (int, error) { return -1, io.ErrClosedPipe }
+	a.Framed(Chunk{Last: 1, Batches: []Batch{{0, 64}}})
+	a.Framed(Chunk{Last: 2, Rejects: []Reject{{2, codec.BadJSON}}})
+	r.d.Pass()
 	if !a.broken || a.open != nil {
 		t.Fatal("a client that is gone still holds checkpoints")
 	}
 	r.rings[0].acked = 64
-	r.d.pass() // the item in the queue finds nothing
-	r.d.framed(a, chunk{last: 3, ends: []ringEnd{{0, 128}}})
-	if r.d.owes(a) {
+	r.d.Pass() // the item in the queue finds nothing
+	a.Framed(Chunk{Last: 3, Batches: []Batch{{0, 128}}})
+	if a.Owes() {
 		t.Fatal("owes a client that is gone")
 	}
 }

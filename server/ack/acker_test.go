@@ -1,4 +1,4 @@
-package server
+package ack
 
 import (
 	"errors"
@@ -13,23 +13,23 @@ import (
 // pokes is a ring that is done with more at the very moment at which it is looked at.
 type pokes struct {
 	fakeRing
-	d *ackDomain
+	d *Domain[int]
 }
 
 func (r *pokes) Acked() uint64 {
-	r.d.wake()
+	r.d.Wake()
 	return r.acked
 }
 
 // TestPokeWhileItLooks: a ring that moves behind the look at it is looked at again.
 func TestPokeWhileItLooks(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
-	r.d.framed(a, chunk{last: 1, ends: []ringEnd{{0, 64}}})
-	r.d.wake()
+	a.Framed(Chunk{Last: 1, Batches: []Batch{{0, 64}}})
+	r.d.Wake()
 	<-r.d.poke
 	r.d.rings[0] = &pokes{d: r.d}
-	r.d.pass()
+	r.d.Pass()
 	if len(r.d.poke) == 0 {
 		t.Error("a poke was lost")
 	}
@@ -39,14 +39,14 @@ func TestPokeWhileItLooks(t *testing.T) {
 // it lacks a byte of is.
 func TestDoneWhenLookedAt(t *testing.T) {
 	for acked, want := range map[uint64]string{99: "", 100: "{\"acked\":1}\n", 101: "{\"acked\":1}\n"} {
-		r := newAckRig(1)
+		r := newRig(1)
 		r.rings[0].acked = acked
 		a := r.conn(3)
-		r.d.framed(a, chunk{last: 1, ends: []ringEnd{{0, 100}}})
+		a.Framed(Chunk{Last: 1, Batches: []Batch{{0, 100}}})
 		if waits := r.d.queues[0].n > 0; waits != (want == "") {
 			t.Errorf("acked %d of 100: waits %v", acked, waits)
 		}
-		if r.d.pass(); r.take(3) != want {
+		if r.d.Pass(); r.take(3) != want {
 			t.Errorf("acked %d of 100, told otherwise", acked)
 		}
 	}
@@ -55,22 +55,22 @@ func TestDoneWhenLookedAt(t *testing.T) {
 // TestNoDescriptor: a connection that changes hands has none; what comes meanwhile is told once it
 // has another.
 func TestNoDescriptor(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(-1)
-	r.d.framed(a, chunk{last: 1})
-	if r.d.pass(); r.take(-1) != "" {
+	a.Framed(Chunk{Last: 1})
+	if r.d.Pass(); r.take(-1) != "" {
 		t.Error("written to no descriptor")
 	}
-	r.d.attach(a, 5, nil)
+	a.Attach(5, nil)
 	if len(r.d.poke) == 0 {
 		t.Error("nobody is woken")
 	}
-	if r.d.pass(); r.take(5) != "{\"acked\":1}\n" {
+	if r.d.Pass(); r.take(5) != "{\"acked\":1}\n" {
 		t.Error("not told")
 	}
-	r.d.abandon(a)
-	r.d.framed(a, chunk{last: 2})
-	if r.d.pass(); r.take(5) != "" || a.fd != -1 {
+	a.Abandon()
+	a.Framed(Chunk{Last: 2})
+	if r.d.Pass(); r.take(5) != "" || a.fd != -1 {
 		t.Error("written to a descriptor that was taken back")
 	}
 }
@@ -78,39 +78,39 @@ func TestNoDescriptor(t *testing.T) {
 // TestGivenUpIsForgotten: nothing is said or kept for who is gone, its memory is given back, and what
 // it had is as new for those who get it.
 func TestGivenUpIsForgotten(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	gone := r.conn(3)
 	r.charged++
-	var rejects []reject // more than a write takes
+	var rejects []Reject // more than a write takes
 	for i := uint64(1); i <= 500; i++ {
-		rejects = append(rejects, reject{i, codec.BadJSON})
+		rejects = append(rejects, Reject{i, codec.BadJSON})
 	}
-	r.d.framed(gone, chunk{last: 500, ends: []ringEnd{{0, 100}}, rejects: rejects, charged: true})
+	gone.Framed(Chunk{Last: 500, Batches: []Batch{{0, 100}}, Rejects: rejects, Charged: true})
 	r.charged++
-	r.d.framed(gone, chunk{last: 501, ends: []ringEnd{{0, 200}}, rejects: []reject{{501, codec.BadJSON}}, charged: true})
+	gone.Framed(Chunk{Last: 501, Batches: []Batch{{0, 200}}, Rejects: []Reject{{501, codec.BadJSON}}, Charged: true})
 	if r.charged != 1 {
 		t.Errorf("charged %d times, once is enough", r.charged)
 	}
-	write := r.d.opt.write
-	r.d.opt.write = func(int, []byte) (int, error) { return -1, errors.New("gone") }
-	r.d.pass()
-	r.d.opt.write = write
+	write := r.d.opt.Write
+	r.d.opt.Write = func(int, []byte) (int, error) { return -1, errors.New("gone") }
+	r.d.Pass()
+	r.d.opt.Write = write
 	if r.charged != 0 || gone.open != nil || gone.unsent != nil || !gone.broken {
 		t.Errorf("charged %d, open %v, unsent %v", r.charged, gone.open, gone.unsent)
 	}
 	r.charged++
-	r.d.framed(gone, chunk{last: 502, rejects: []reject{{502, codec.BadJSON}}, charged: true})
-	if r.charged != 0 || gone.unsent != nil || r.d.owes(gone) {
+	gone.Framed(Chunk{Last: 502, Rejects: []Reject{{502, codec.BadJSON}}, Charged: true})
+	if r.charged != 0 || gone.unsent != nil || gone.Owes() {
 		t.Errorf("charged %d, unsent %v", r.charged, gone.unsent)
 	}
 	other := r.conn(4)
-	r.d.framed(other, chunk{last: 1, ends: []ringEnd{{0, 300}}, rejects: []reject{{1, codec.TooDeep}}})
-	r.d.pass()
+	other.Framed(Chunk{Last: 1, Batches: []Batch{{0, 300}}, Rejects: []Reject{{1, codec.TooDeep}}})
+	r.d.Pass()
 	if got, want := r.take(4), "{\"rejected\":1,\"reason\":\"too_deep\"}\n"; got != want {
 		t.Errorf("who got its memory is told %q, want %q", got, want)
 	}
 	r.rings[0].acked = 300
-	r.d.pass()
+	r.d.Pass()
 	if got := r.take(4); got != "{\"acked\":1}\n" || other.open != nil {
 		t.Errorf("and then %q", got)
 	}
@@ -121,29 +121,29 @@ func TestGivenUpIsForgotten(t *testing.T) {
 
 // TestNothingBehindAFailure: also if it is noticed while there is something to be said.
 func TestNothingBehindAFailure(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
-	r.d.framed(a, chunk{last: 1})
+	a.Framed(Chunk{Last: 1})
 	r.d.giveUp(a)
-	if r.d.pass(); r.take(3) != "" {
+	if r.d.Pass(); r.take(3) != "" {
 		t.Error("written to who is gone")
 	}
 }
 
 // TestInterruptedWrite: a signal is no failure, and nothing is said twice.
 func TestInterruptedWrite(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
 	times := 0
-	r.d.opt.write = func(fd int, p []byte) (int, error) {
+	r.d.opt.Write = func(fd int, p []byte) (int, error) {
 		if times++; times == 1 {
 			return -1, unix.EINTR
 		}
 		return r.write(fd, p)
 	}
-	r.d.framed(a, chunk{last: 1})
+	a.Framed(Chunk{Last: 1})
 	for range 3 {
-		r.d.pass()
+		r.d.Pass()
 	}
 	if got := r.take(3); got != "{\"acked\":1}\n" {
 		t.Errorf("told %q", got)
@@ -151,27 +151,27 @@ func TestInterruptedWrite(t *testing.T) {
 }
 
 // tries is the times, in ms, at which a full socket was tried until then.
-func (r *ackRig) tries(until int64) (at []int64) {
-	write := r.d.opt.write
-	r.d.opt.write = func(fd int, p []byte) (int, error) {
+func (r *rig) tries(until int64) (at []int64) {
+	write := r.d.opt.Write
+	r.d.opt.Write = func(fd int, p []byte) (int, error) {
 		at = append(at, r.now/1e6)
 		return write(fd, p)
 	}
 	for ; r.now < until*1e6; r.now += 1e6 {
-		r.d.pass()
+		r.d.Pass()
 	}
-	r.d.opt.write = write
+	r.d.opt.Write = write
 	return at
 }
 
 // TestFullSocket: is tried more and more rarely, but five times a second; as often as before once it
 // has taken something; and however much there is to be said to it, it waits in one list.
 func TestFullSocket(t *testing.T) {
-	r := newAckRig(1)
-	r.d.opt.idleTimeout = 0 // nobody is ended
+	r := newRig(1)
+	r.d.opt.IdleTimeout = 0 // nobody is ended
 	a := r.conn(3)
 	r.full[3] = 0
-	r.d.framed(a, chunk{last: 1})
+	a.Framed(Chunk{Last: 1})
 	for round := range 2 {
 		begun := r.now / 1e6
 		at := r.tries(begun + 100_000)
@@ -188,56 +188,56 @@ func TestFullSocket(t *testing.T) {
 		r.full[3] = 1 // it takes a byte
 		for r.full[3] > 0 {
 			r.now += 1e6
-			r.d.pass()
+			r.d.Pass()
 		}
 		r.now = a.retryAt
 	}
 	for i := range uint64(5) {
-		r.d.framed(a, chunk{last: 2 + i, rejects: []reject{{2 + i, codec.BadJSON}}})
-		r.d.pass()
+		a.Framed(Chunk{Last: 2 + i, Rejects: []Reject{{2 + i, codec.BadJSON}}})
+		r.d.Pass()
 	}
-	if n := len(r.d.blocked); n != 1 || len(r.killed) > 0 {
-		t.Errorf("it waits in %d places; ended: %v", n, r.killed)
+	if n := len(r.d.blocked); n != 1 || r.killed > 0 {
+		t.Errorf("it waits in %d places; ended: %d", n, r.killed)
 	}
 }
 
 // TestSlowClientIsNotEnded: --idle-timeout begins with each byte that is taken, and with what there
 // is to be taken.
 func TestSlowClientIsNotEnded(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
 	r.now = 100e9 // it was silent, and owed nothing
 	r.full[3] = 0
-	r.d.framed(a, chunk{last: 1, ends: []ringEnd{{0, 64}}})
+	a.Framed(Chunk{Last: 1, Batches: []Batch{{0, 64}}})
 	r.now += 100e9
 	r.rings[0].acked = 64
 	for range 10 {
 		for end := r.now + 9e8; r.now < end; r.now += 1e8 {
-			r.d.pass()
+			r.d.Pass()
 		}
 		r.full[3] = 1
 	}
-	if got := r.take(3); len(r.killed) > 0 || len(got) < 8 {
-		t.Errorf("took %q; ended: %v", got, r.killed)
+	if got := r.take(3); r.killed > 0 || len(got) < 8 {
+		t.Errorf("took %q; ended: %d", got, r.killed)
 	}
 }
 
 // TestOneDoesNotKeepOthersWaiting: of much that is to be said to one, the others wait for a part.
 func TestOneDoesNotKeepOthersWaiting(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a, b := r.conn(3), r.conn(4)
-	var rejects []reject
+	var rejects []Reject
 	for i := uint64(1); i <= 10_000; i++ {
-		rejects = append(rejects, reject{i, codec.BadJSON})
+		rejects = append(rejects, Reject{i, codec.BadJSON})
 	}
-	r.d.framed(a, chunk{last: 10_000, rejects: rejects})
-	r.d.framed(b, chunk{last: 1})
-	r.d.pass()
+	a.Framed(Chunk{Last: 10_000, Rejects: rejects})
+	b.Framed(Chunk{Last: 1})
+	r.d.Pass()
 	if n := len(r.take(3)); n > flushBytesMax+scratchBytes || r.take(4) == "" {
 		t.Errorf("%d bytes at a time", n)
 	}
 	for range 10 {
-		r.d.pass()
+		r.d.Pass()
 	}
 	if got := r.take(3); !strings.HasSuffix(got, "\"}\n{\"acked\":10000}\n") {
 		t.Error("the rest is never said")
@@ -246,48 +246,48 @@ func TestOneDoesNotKeepOthersWaiting(t *testing.T) {
 
 // TestResumedOnce: who has taken its lines is read again, and is not told so again.
 func TestResumedOnce(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
 	r.full[3] = 0
-	r.d.framed(a, chunk{last: 1})
-	r.d.pass()
-	if !r.d.stall(a) {
+	a.Framed(Chunk{Last: 1})
+	r.d.Pass()
+	if !a.Stall() {
 		t.Fatal("a client that does not read is read")
 	}
 	delete(r.full, 3)
 	for i := range uint64(5) {
 		r.now += backoffMax
-		r.d.pass()
-		r.d.framed(a, chunk{last: 2 + i})
-		if r.d.refused(a, 1, codec.RefusedByKafka); len(r.d.dirty) != 1 {
+		r.d.Pass()
+		a.Framed(Chunk{Last: 2 + i})
+		if a.Refused(1, codec.RefusedByKafka); len(r.d.dirty) != 1 {
 			t.Errorf("looked at %d times a pass", len(r.d.dirty))
 		}
 	}
-	if len(r.resumed) != 1 {
-		t.Errorf("resumed %d times", len(r.resumed))
+	if r.resumed != 1 {
+		t.Errorf("resumed %d times", r.resumed)
 	}
 	r.full[3] = 0
-	r.d.framed(a, chunk{last: 10})
-	if r.d.pass(); !r.d.stall(a) {
+	a.Framed(Chunk{Last: 10})
+	if r.d.Pass(); !a.Stall() {
 		t.Fatal("a client that does not read is read")
 	}
-	r.d.unstall(a)
+	a.Unstall()
 	delete(r.full, 3)
 	r.now += backoffMax
-	if r.d.pass(); len(r.resumed) != 1 {
+	if r.d.Pass(); r.resumed != 1 {
 		t.Error("resumed, and need not be")
 	}
 }
 
 // TestRefusedIsToldAtOnce: also where nothing else happens.
 func TestRefusedIsToldAtOnce(t *testing.T) {
-	r := newAckRig(1)
+	r := newRig(1)
 	a := r.conn(3)
-	r.d.framed(a, chunk{last: 1, ends: []ringEnd{{0, 64}}})
-	if r.d.refused(a, 1, codec.RefusedByKafka); len(r.d.poke) == 0 {
+	a.Framed(Chunk{Last: 1, Batches: []Batch{{0, 64}}})
+	if a.Refused(1, codec.RefusedByKafka); len(r.d.poke) == 0 {
 		t.Error("nobody is woken")
 	}
-	if r.d.pass(); r.take(3) == "" {
+	if r.d.Pass(); r.take(3) == "" {
 		t.Error("not told")
 	}
 }
@@ -295,11 +295,11 @@ func TestRefusedIsToldAtOnce(t *testing.T) {
 // TestQueueOfItems: comes out in the order in which it went in, wherever it grows, and gives back what a
 // stall took.
 func TestQueueOfItems(t *testing.T) {
-	var q ackQueue
+	var q itemQueue[int]
 	in, out := uint64(0), uint64(0)
 	for _, n := range []int{40, -30, 100, -100, 50, 10_000, -10_060} {
 		for ; n > 0; n-- {
-			q.push(ackItem{end: in})
+			q.push(item[int]{end: in})
 			in++
 		}
 		for ; n < 0; n++ {
@@ -309,10 +309,10 @@ func TestQueueOfItems(t *testing.T) {
 			out++
 		}
 	}
-	if len(q.items) > ackItemsKept {
+	if len(q.items) > itemsRetainMax {
 		t.Errorf("an empty queue keeps room for %d", len(q.items))
 	}
-	if q.push(ackItem{end: 7}); q.pop().end != 7 {
+	if q.push(item[int]{end: 7}); q.pop().end != 7 {
 		t.Error("it does not begin anew")
 	}
 }
