@@ -9,32 +9,33 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// errClosed is what whoever asks after close gets.
+// errClosed is what ask returns after close.
 var errClosed = errors.New("producer: closed")
 
-// requestTimeout bounds one question.
+// requestTimeout is how long one question may take.
 const requestTimeout = 5 * time.Second
 
-// admin is librdkafka's client for questions: what a topic is, which cluster brokers belong to.
-// A question is a call into C. Most cannot be broken off while no broker answers, and a client
-// that is freed under one ends the process. So:
+// admin is librdkafka's client for questions: what a topic is, which cluster the brokers belong to.
+// A question is a call into C. Most cannot be interrupted while no broker answers, and the process
+// dies if the client is freed during one. So:
 //
-//   - the client is used only on goroutines that spawn began;
-//   - once close has begun, spawn begins none, and ctx is over;
-//   - close frees the client when the last of them has ended, which takes limit at the longest.
+//   - only goroutines that spawn started use the client;
+//   - once close has begun, ctx is over and spawn starts no more;
+//   - close frees the client when the last of these goroutines has ended, which takes limit at
+//     most.
 type admin struct {
 	client *kafka.AdminClient
 	limit  time.Duration   // of one question
-	ctx    context.Context // over: nobody wants answers any more
+	ctx    context.Context // over: nobody wants responses any more
 	stop   context.CancelFunc
 
-	mu     sync.Mutex // between closed and the start of a user
+	mu     sync.Mutex // guards closed, and the start of users
 	closed bool
 	users  sync.WaitGroup
 }
 
 func newAdmin(properties map[string]string) (*admin, error) {
-	cm := kafka.ConfigMap{"log_level": 0} // what is wrong comes back as an error; its own lines would go to stderr raw
+	cm := kafka.ConfigMap{"log_level": 0} // its log would go to stderr as it is; errors say the same
 	for k, v := range properties {
 		if k != "log_level" {
 			cm[k] = v
@@ -49,8 +50,8 @@ func newAdmin(properties map[string]string) (*admin, error) {
 	return a, nil
 }
 
-// spawn runs f, which may use the client, on a goroutine of its own. It returns false, and does
-// not run f, once the client is closed.
+// spawn runs f, which may use the client, on a new goroutine. Once close has begun it returns false
+// and does not run f.
 func (a *admin) spawn(f func()) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -60,7 +61,8 @@ func (a *admin) spawn(f func()) bool {
 	return !a.closed
 }
 
-// ask is spawn, and waits for f until ctx ends. After that f goes on, and nobody hears of it.
+// ask runs f as spawn does, and waits for it until ctx ends. After that f goes on, and its result
+// is lost.
 func (a *admin) ask(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	if !a.spawn(func() { done <- f() }) {
@@ -74,7 +76,7 @@ func (a *admin) ask(ctx context.Context, f func() error) error {
 	}
 }
 
-// close waits for those that ask, and frees the client.
+// close waits for the goroutines that use the client, and frees it.
 func (a *admin) close() {
 	a.stop()
 	a.mu.Lock()

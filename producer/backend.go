@@ -14,27 +14,27 @@ import (
 	"github.com/ringtail/ringtail/producer/native"
 )
 
-// Who writes, --writer.
+// Values of --writer: which client writes.
 const (
 	WriterLibrdkafka = "librdkafka"
 	WriterNative     = "native"
-	WriterAuto       = "auto" // native where it knows every property that is set
+	WriterAuto       = "auto" // native where it knows every property that is set and gets through to Kafka, else librdkafka
 )
 
-// understood are librdkafka's properties that package native knows as well, beside those of
-// defaults and of security.
+// nativeProperties are librdkafka's properties that package native knows as well, beside those in
+// defaults and those of security.
 var nativeProperties = []string{
 	"batch.size", "compression.codec", "compression.level",
 	"request.timeout.ms", "socket.timeout.ms", "retry.backoff.ms", "retry.backoff.max.ms",
 }
 
-// onlyRdk answers a property of the user that only librdkafka knows, "" if there is none.
+// librdkafkaOnly returns a property of the user that only librdkafka knows, "" if there is none.
 func (o *Options) librdkafkaOnly() string {
 	for _, k := range slices.Sorted(maps.Keys(o.Properties)) {
 		name := canonical(k)
 		known := slices.Contains(nativeProperties, name) || name == "security.protocol" || strings.HasPrefix(name, "sasl.") || strings.Contains(name, "ssl.")
 		for _, d := range defaults {
-			// With --unsafe a promise may have been given up, which native knows nothing of.
+			// --unsafe may have given up a promise; native can only keep it.
 			known = known || d.name == name && name != "debug" && (d.fixed == "" || sameValue(name, o.Properties[k], d.value))
 		}
 		if !known {
@@ -44,7 +44,7 @@ func (o *Options) librdkafkaOnly() string {
 	return ""
 }
 
-// native are the options of an instance.
+// nativeOptions are the options of a native client.
 func (o *Options) nativeOptions(t topicState) (native.Options, error) {
 	n := native.Options{
 		Brokers: kafkaclient.Seeds(o.Brokers), Topic: t.Name, ClientID: o.property("client.id"),
@@ -62,8 +62,9 @@ func (o *Options) nativeOptions(t topicState) (native.Options, error) {
 	return n, err
 }
 
-// compressor is franz-go's of librdkafka's name. Only gzip's levels mean the same to both: what
-// librdkafka knows as lz4's and zstd's, the libraries used here number otherwise.
+// compressor returns franz-go's compressor for librdkafka's name and level. Only the levels of gzip
+// mean the same to both: the libraries that franz-go uses number those of lz4 and zstd in other
+// ways.
 func compressor(codec string, level int) (kgo.Compressor, error) {
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
@@ -81,7 +82,7 @@ func compressor(codec string, level int) (kgo.Compressor, error) {
 	return kgo.DefaultCompressor(c)
 }
 
-// traits are those of the instances that are made.
+// traits are those of the client that writes.
 func (o *Options) traits() backend.Traits {
 	if o.native {
 		return native.Traits
@@ -89,7 +90,7 @@ func (o *Options) traits() backend.Traits {
 	return librdkafka.Traits
 }
 
-// chooseWriter decides who writes. The error names what native does not know.
+// chooseWriter decides which client writes. Its error names the property that native does not know.
 func (o *Options) chooseWriter() error {
 	switch o.Writer {
 	case "", WriterLibrdkafka:

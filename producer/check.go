@@ -12,18 +12,18 @@ import (
 	"github.com/ringtail/ringtail/producer/native"
 )
 
-// ErrLeader is wrapped by an error of Check where Kafka can be reached and the topics fit, but some
-// partition has no leader, or one that is down. The others can be written.
+// ErrLeader is wrapped by errors of Check about some partitions: they have no leader, or one that
+// is down. Kafka can be reached, the topics fit, and the other partitions can be written.
 var ErrLeader = errors.New("not every partition can be written")
 
-// probeLimit bounds how long one writer may take to show that it gets through.
+// probeLimit is how long one client may take to show that it gets through to Kafka.
 const probeLimit = 8 * time.Second
 
-// Check looks at the topics once, and then asks the writer itself for all that writing to them needs.
-// With WriterAuto it decides who that is. An error that wraps ErrTopic is about the topics, and
-// one that wraps ErrLeader about some of their partitions; any other is about reaching Kafka, and trying again may help. It returns when ctx ends; the look,
-// which cannot be broken off, goes on by itself, and Close waits for it. Not to be called once
-// Start was.
+// Check refreshes the topics once, and then makes a client and tries all that writing to them
+// needs. With WriterAuto this decides which client writes. An error that wraps ErrTopic is about
+// the topics, one that wraps ErrLeader is about some of their partitions. Any other is about
+// reaching Kafka, and trying again may help. Check returns when ctx ends. A refresh that is under
+// way then goes on, and Close waits for it. Do not call Check after Start.
 func (w *Writer) Check(ctx context.Context) error {
 	if err := w.refreshTopics(ctx); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (w *Writer) Check(ctx context.Context) error {
 	if w.opts.native {
 		return nil
 	}
-	if native { // librdkafka leaves the leaders to the look
+	if native { // librdkafka does not check leaders, so the refresh does
 		if err := w.refreshTopics(ctx); err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (w *Writer) Check(ctx context.Context) error {
 	return nil
 }
 
-// look looks at the topics once. It returns when ctx ends.
+// refreshTopics refreshes the topics once. It returns when ctx ends.
 func (w *Writer) refreshTopics(ctx context.Context) error {
 	for _, t := range w.watchers() {
 		if err := w.admin.ask(ctx, func() error { return t.refreshNow().Err }); err != nil {
@@ -58,10 +58,10 @@ func (w *Writer) refreshTopics(ctx context.Context) error {
 	return nil
 }
 
-// probe asks the writer for what writing needs: native for a producer id and a way to every leader,
-// librdkafka, which does not tell of ways, for a producer id. Two libraries differ in what they take
-// of certificates, ciphers, protocols and names. Where native does not get through, WriterAuto
-// tries whether librdkafka does, and takes it: no record has been written yet.
+// probe makes a client and waits until it could write: native has a producer id and a connection to
+// every leader, librdkafka, which does not tell of connections, has a producer id. The two differ
+// in the certificates, ciphers, protocols and names that they accept. So where native does not get
+// through, WriterAuto tries librdkafka, and takes it if it does: no record has been written yet.
 func (w *Writer) probe(ctx context.Context) error {
 	if !w.opts.native {
 		if err := w.probeLibrdkafka(ctx); err != nil {
@@ -76,7 +76,7 @@ func (w *Writer) probe(ctx context.Context) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.As(err, &u) && native.Passes(err): // for every library
+	case errors.As(err, &u) && native.Passes(err): // librdkafka would meet the same
 		return fmt.Errorf("%w: %v", ErrLeader, u)
 	case w.opts.Writer != WriterAuto || native.Passes(err) || w.probeLibrdkafka(ctx) != nil:
 		return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %w", w.topic.connectivity.explain(ctx, err))
@@ -86,6 +86,7 @@ func (w *Writer) probe(ctx context.Context) error {
 	return nil
 }
 
+// probeNative returns nil once native has a producer id and a connection to every leader.
 func (w *Writer) probeNative(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
@@ -137,7 +138,7 @@ func (w *Writer) probeLibrdkafka(ctx context.Context) error {
 	}
 }
 
-// ClusterID asks the brokers which cluster they are. As Check, it returns when ctx ends.
+// ClusterID asks brokers for their cluster's id. Like Check, it returns when ctx ends.
 func (w *Writer) ClusterID(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.admin.limit)
 	defer cancel()
@@ -147,7 +148,7 @@ func (w *Writer) ClusterID(ctx context.Context) (string, error) {
 		return err
 	})
 	if err != nil {
-		return "", err // and answer may come yet
+		return "", err // id may still be written
 	}
 	if id == "" {
 		return "", errors.New("brokers do not tell their cluster's id, which --ring-dir needs")

@@ -11,27 +11,28 @@ import (
 	"github.com/ringtail/ringtail/internal/kafkaclient"
 )
 
-// way is how to reach Kafka, asked in Go whoever writes: librdkafka does not tell what is in it.
+// connectivity finds out what blocks the way to Kafka. librdkafka does not tell, so Go code tries,
+// for both clients.
 type connectivity struct {
 	seeds    []string
 	security kafkaclient.Security
-	native   func() bool     // the native writer goes to the leaders by itself, and tells
-	reached  map[string]bool // leaders' addresses that took a connection
+	native   func() bool     // the native client writes: it connects to the leaders by itself, and says what is wrong
+	reached  map[string]bool // addresses of leaders that took a connection
 }
 
 func newConnectivity(o *Options) *connectivity {
-	security, _ := kafkaclient.SecurityOf(o.Properties) // what it does not know it leaves out, and goes less far
+	security, _ := kafkaclient.SecurityOf(o.Properties) // what it does not know it leaves out, and checks less
 	return &connectivity{
 		seeds: kafkaclient.Seeds(o.Brokers), security: security, native: func() bool { return o.native }, reached: map[string]bool{},
 	}
 }
 
-// ask has librdkafka ask brokers something; the error says what is in the way.
+// ask has librdkafka ask brokers something. The error says what blocks the way.
 func (w *connectivity) ask(ctx context.Context, limit time.Duration, ask func(limit time.Duration) error) error {
 	return kafkaclient.Ask(ctx, w.seeds, w.security, metadataSoon, limit, ask)
 }
 
-// because returns what is in the way, or, where nothing is found, what was seen.
+// explain returns what blocks the way, or, where it finds nothing, the error that was seen.
 func (w *connectivity) explain(ctx context.Context, seen error) error {
 	if cause := kafkaclient.Diagnose(ctx, w.seeds, w.security); cause != nil {
 		return cause
@@ -39,9 +40,10 @@ func (w *connectivity) explain(ctx context.Context, seen error) error {
 	return seen
 }
 
-// leaders returns why the leader of one of the first partitions takes no connection. With librdkafka
-// nobody else would say that before records wait for it: it is content with any broker. Who has
-// taken one is not asked again: librdkafka itself says then what becomes of it.
+// checkLeaders returns why the leader of one of the first partitions takes no connection. It is
+// needed with librdkafka, which is ready with any broker: nothing else would show before records
+// wait. It does not check a leader again that took a connection once: from then on librdkafka logs
+// what is wrong with it.
 func (w *connectivity) checkLeaders(ctx context.Context, md *kafka.Metadata, topic string, partitions int) error {
 	if w.native() {
 		return nil

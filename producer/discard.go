@@ -7,8 +7,8 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// Discarder is --sink discard: it counts what the rings hold and throws it away,
-// acked at once.
+// Discarder is --sink discard. It counts the records of the rings and throws them away. They count
+// as acked at once.
 type Discarder struct {
 	set        shard.Set
 	stats      *stats
@@ -18,7 +18,7 @@ type Discarder struct {
 	onProgress func()
 }
 
-// NewDiscarder makes a Discarder; onProgress as in Options.
+// NewDiscarder makes a Discarder. onProgress is as in Options.
 func NewDiscarder(set shard.Set, onProgress func(), reg prometheus.Registerer) (*Discarder, error) {
 	d := &Discarder{
 		set: set, stats: newStats(len(set.Rings)), onProgress: onProgress,
@@ -76,7 +76,7 @@ func (d *Discarder) pending() bool {
 	return slices.ContainsFunc(d.set.All(), func(r *shard.Ring) bool { return r.Pending() || r.Closed() })
 }
 
-// empty frees all that one ring holds.
+// empty reads and frees all that one ring has, and reports whether there was anything.
 func (d *Discarder) empty(r *shard.Ring, index int) bool {
 	l := stream{shard: index}
 	moved := false
@@ -93,7 +93,7 @@ func (d *Discarder) empty(r *shard.Ring, index int) bool {
 	}
 }
 
-// Drain closes the rings and waits until they are empty.
+// Drain closes the rings, and waits until they are empty.
 func (d *Discarder) Drain() {
 	for _, r := range d.set.All() {
 		r.Close()

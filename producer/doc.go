@@ -1,83 +1,92 @@
-// Package producer writes what the rings hold to Kafka, in order, and moves the
-// rings' freed positions once Kafka has it.
+// Package producer writes the records of the rings to Kafka, in order, and frees the rings as far
+// as Kafka has the records.
 //
 //	ring 0 ─┐                     ┌─ partition 0
 //	ring 1 ─┼─ engine ─── client ─┼─ partition 1      one goroutine an engine,
-//	  …     │  (lines)            │    …              one client at a time
+//	  …     │ (streams)           │    …              one client at a time
 //	ring 9 ─┘                     └─ partition 9
 //	dead ring ── engine ─── client ── dead-letter topic
 //
-// An engine is one goroutine that does everything for its shards: it reads
-// batches, hands records over by the thousand to a client (package backend says what that is: native, or
-// librdkafka with the reports counted in C), polls it, frees rings, and carries the failure protocol. There
-// is no second thread inside, so the protocol is a plain state machine that a test
-// drives step by step (model_test.go). What other goroutines touch is listed at
-// the engine's fields: atomics for readers, Parker and poke for wakers.
+// An engine is one goroutine. It reads batches from its rings, hands their records to a client,
+// polls the client for what became of them, and frees the rings. A client is a Kafka producer:
+// package native writes Kafka's protocol itself, package librdkafka calls librdkafka. Package
+// backend says what an engine expects of both.
 //
-// # The instance
+// A client that fails is given up whole, and the engine makes another one. With one goroutine, this
+// is a plain state machine, and a test drives it step by step (model_test.go). Other goroutines
+// touch only the last block of the engine's fields.
 //
-//		          ┌────────────────────── back-off, topic is well ◄──────────────┐
-//		          ▼                                                              │
-//		      rebuilding ──new──► running ──failure──► settling ──all reported──► destroying
-//		                            │  ▲                  ▲        or given up      │ 60 s
-//		                            │  └──────────────────┼── topic's limit fell    ▼
-//		                            └──drained──► ended   │                        die
+// # States of an engine
 //
-//	  - running: records are handed over, reports move acked.
-//	  - settling: nothing is handed over any more. The client's queues are purged, and
-//	    purged again, until every record handed over has been reported. Requests under
-//	    way end by themselves; after socket.timeout.ms + 1 s they are purged as well.
-//	    A settling for a lower topic limit does not purge: it waits.
-//	  - destroying: the client's Destroy runs; if it does not return in a minute the
-//	    process ends with 1 (a producer that still sends must not have a second one beside it).
-//	  - rebuilding: waits for the back-off and for a look at the topic that is newer
-//	    than the failure; then a new instance is made and every line is sent again
-//	    from its acked.
+//			          ┌──────────────── back-off is over, topic is well ◄────────────┐
+//			          ▼                                                              │
+//			      rebuilding ──new──► running ──failure──► settling ──all reported──► destroying
+//			                            │  ▲                  ▲        or given up      │ 60 s
+//			                            │  └──────────────────┼── topic's limit fell    ▼
+//			                            └──drained──► ended   │                        die
 //
-// # A line (one shard, or the dead letters)
+//	  - running: the engine hands records over, and reports move acked.
+//	  - settling: the engine hands over nothing more. It purges the client's queues, again and
+//	    again, until every record that it handed over is reported. Requests under way may end by
+//	    themselves; after socket.timeout.ms + 1 s the engine purges them as well. When it settles
+//	    only because the topic's limit fell, it does not purge, and waits.
+//	  - destroying: the client's Destroy runs. If it does not return within a minute, the process
+//	    ends with 1: beside a producer that still sends, a second one could write records out of
+//	    order.
+//	  - rebuilding: the engine waits for the back-off, and for a refresh of the topic that is newer
+//	    than the failure. Then it makes the next client, and each stream starts again at acked.
 //
-// Records handed over are numbered without gaps; a record that was set aside has no
-// number. Always acked ≤ sent, and:
+// # Streams
 //
-//  1. acked moves on an ok report only, along an unbroken run (librdkafka/client.c, native/response.go). A failure, a
-//     purge, a report out of order never move it.
-//  2. A batch is freed once all its numbers are below acked and, if one of its
-//     records was set aside, once that one's letter is in Kafka.
-//  3. Nothing is handed over between the first failure and the next instance, so no
-//     record overtakes one that failed.
-//  4. A new instance starts at acked: what Kafka may have beyond it is sent twice,
-//     and was counted before (possible duplicates). First copies stay in order,
-//     since a line's records beyond acked that Kafka has are sent again as a run.
-//  5. sent − acked ≤ Window: one stuck partition cannot fill the queue that all
-//     share, and that is the bound on duplicates.
+// A stream is one shard, or the dead letters, on its way to one partition. The engine numbers the
+// records that it hands over, without gaps. A record that is set aside (below) has no number.
+// Always acked ≤ sent, and:
 //
-// # Blame
+//  1. acked moves only on ok reports, along an unbroken run (librdkafka/client.c,
+//     native/response.go). A failure, a purge or a report out of order never moves it.
+//  2. The engine frees a batch once all its numbers are below acked and, if a record of it was set
+//     aside, once that record's dead letter is in Kafka.
+//  3. Between the first failure and the next client the engine hands over nothing. So no record
+//     overtakes one that failed.
+//  4. A new client starts at acked. What Kafka has beyond acked is sent twice, and was counted
+//     before that, as possible duplicates. First copies stay in order: the records beyond acked are
+//     sent again as a run.
+//  5. sent − acked ≤ WindowRecords, and the same for bytes. So one stuck partition cannot fill the
+//     queue that all share, and there are no more duplicates than that.
 //
-// Two verdicts set a record aside: its own size against the topic's limit, and
-// INVALID_RECORD where the broker marked it and cleared its neighbours (or it was
-// alone). Every other failure blames nobody: the shard is not ready, its clients
-// feel backpressure, and the instance is rebuilt until it works. There is no search
-// for a culprit by halves: any client could buy seconds of outage with one record.
+// # Records set aside
+//
+// Kafka refuses some records for good. The engine sets such a record aside: it becomes a dead
+// letter, if there is a topic for those, and the shard goes on without it. There are three reasons:
+//
+//   - the record is larger than the topic takes;
+//   - the topic is compacted, and the record has no key;
+//   - with two clients in a row, the broker marked the record as INVALID_RECORD, and either cleared
+//     the other records of its batch or there were none.
+//
+// After any other failure the engine sets nothing aside: the shard is not ready, its connections
+// feel backpressure, and the engine makes new clients until one works. It does not search for a bad
+// record by halving batches: with one record, anybody who may send could then buy seconds of outage.
 //
 // # Files
 //
-//	producer.go      all engines of a server: open, start, drain, stats
-//	options.go       what it is made with
-//	check.go         what is asked before the first record; which writer gets through
+//	producer.go      all engines of a server: open, start, drain, what they counted
+//	options.go       what a Writer is made with
+//	check.go         what is tried before the first record; which client gets through to Kafka
 //	engine.go        the state machine
 //	linger.go        linger.ms
-//	handover.go      handing over, setting aside
+//	handover.go      handing records over, setting them aside
 //	stream.go        one shard: batches in flight, window, cursor
-//	failure.go       failure, settling, destroying, rebuilding
-//	limits.go        sizes that only refusals tell
-//	health.go        what readiness is told, and when trouble is over
-//	events.go        what the client says: log lines, errors, statistics
-//	recovery.go      what is left in ring files, and found there
+//	failure.go       failing, settling, destroying, rebuilding
+//	limits.go        sizes that nobody tells, learned from refusals
+//	health.go        what readiness is told; the end of a stall
+//	events.go        the client's log lines, errors and statistics
+//	recovery.go      what a process leaves in ring files, and finds there
 //	topic.go         what the topic is: partitions, limit, policy
-//	admin.go         whom topic.go asks, and who may still be asking
-//	connectivity.go  the way to Kafka, and what is in it
-//	backend.go       which writer, and the properties in its words
-//	properties.go    librdkafka's properties, and those that are refused
+//	admin.go         librdkafka's client for questions
+//	connectivity.go  the way to Kafka, and what blocks it
+//	backend.go       which client, and the properties in native's words
+//	properties.go    librdkafka's properties, each with its reason
 //	metrics.go       counters and the delivery histogram
 //	discard.go       --sink discard
 package producer

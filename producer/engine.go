@@ -11,31 +11,30 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// seams are the engine's edges: the real ones in writer.go, the model's in
-// model_test.go.
+// seams are what a test replaces: producer.go has the real ones, model_test.go the model's.
 type seams struct {
 	open         func(t topicState, first []uint64) (backend.Client, error)
-	destroy      func(backend.Client) <-chan struct{} // begins Destroy; closed when it has returned
-	topic        func() topicState                    // the newest look at the topic
-	refreshTopic func()                               // asks for a newer one
+	destroy      func(backend.Client) <-chan struct{} // starts Destroy; closed when that has returned
+	topic        func() topicState                    // as of the newest refresh
+	refreshTopic func()                               // asks for a newer refresh; does not wait
 	now          func() time.Duration                 // monotonic
 	die          func(error)                          // ends the process; the model notes a crash
 }
 
-// engineConfig is what an engine is made with. The funcs are called on its
-// goroutine and must not block; nil ones are left out.
+// engineConfig is what an engine is made with. The engine calls the funcs on its own goroutine, so
+// they must not block. It leaves out those that are nil.
 type engineConfig struct {
 	Name          string // in logs
-	WindowRecords int    // most records of a line handed over and not reported
-	WindowBytes   int    // most bytes of the batches they lie in; one batch may exceed it
+	WindowRecords int    // most records of a stream that are handed over and not in Kafka
+	WindowBytes   int    // most bytes of their batches; a single batch may be larger
 	SettleTimeout time.Duration
 	Traits        backend.Traits // of the clients that seams.open makes
-	Linger        time.Duration  // how long a record may wait for others; see hold
-	BatchSize     int            // bytes of a shard that end the waiting
-	DeadRing      *shard.Ring    // where letters of records set aside go
-	DeadLetterMax func() int     // most bytes of a letter
+	Linger        time.Duration  // how long a record may wait for others; see lingerLeft
+	BatchSize     int            // bytes of a shard that end this waiting
+	DeadRing      *shard.Ring    // gets the dead letters of records that are set aside
+	DeadLetterMax func() int     // most bytes of a dead letter
 	Keyed         bool           // records have keys (--key-field)
-	Compressed    bool           // compression.type: a record's size is not what Kafka sees
+	Compressed    bool           // batches are compressed, so a record's size is not what Kafka sees
 	OnProgress    func()         // room was freed
 	OnRelief      func()         // a stall is over, and what had queued up is in Kafka
 	OnRefused     func(conn, ordinal uint64)
@@ -58,25 +57,25 @@ func (s state) String() string {
 }
 
 const (
-	// rd_kafka_destroy joins librdkafka's threads, and one that looks up a name
-	// waits for the resolver: 25 s and more when name servers are away.
+	// rd_kafka_destroy joins librdkafka's threads. One of them may wait for the resolver: 25 s and
+	// more when name servers are away.
 	destroyTimeout   = time.Minute
-	giveUpTimeout    = 10 * time.Second // from purging everything to not waiting for reports
+	giveUpTimeout    = 10 * time.Second // from purging requests under way to giving up on their reports
 	purgeEvery       = 100 * time.Millisecond
 	backoffMin       = time.Second
-	healthyAfter     = time.Minute // an instance that has run for so long is not in trouble
+	healthyAfter     = time.Minute // a client that has run for this long ends the back-off
 	backoffMax       = 10 * time.Second
 	pollIdle         = time.Second
 	gatherFor        = time.Millisecond
-	gatherBelow      = 2048                    // fewer in a round: let more come together first
-	reportsEvery     = 1700 * time.Microsecond // at reports, while more come together
-	lingerCheckEvery = 10 * time.Millisecond   // where no report is due, at how much has come
-	stalledAfter     = 10 * time.Second        // how long the oldest record waits for Kafka before that is a stall
-	relievedAfter    = time.Second             // and when it is over
+	gatherBelow      = 2048                    // with fewer in a round, wait so that more come together
+	reportsEvery     = 1700 * time.Microsecond // between looks at the reports while lingering
+	lingerCheckEvery = 10 * time.Millisecond   // between looks at the rings where no report wants one
+	stalledAfter     = 10 * time.Second        // the oldest record waits for longer: this is a stall
+	relievedAfter    = time.Second             // the oldest record waits for less: the stall is over
 )
 
-// engine carries the lines of one instance of the writer. Everything is its
-// goroutine's own but for the last block.
+// engine writes its streams with one client at a time. Its goroutine owns all fields but the last
+// block, which others may use.
 type engine struct {
 	cfg     engineConfig
 	seams   seams
@@ -86,40 +85,40 @@ type engine struct {
 
 	state          state
 	client         backend.Client
-	limits         limits        // what refusals have taught beside the topic's settings
+	limits         limits        // what refusals taught beyond the topic's settings
 	clientReady    bool          // running: the client is ready
 	batchMax       int           // batch.size that the client was made with
 	stateSince     time.Duration // when the state was entered
 	retryAt        time.Duration // rebuilding: not before
-	openedAt       time.Duration // when the last instance was made
+	openedAt       time.Duration // when the last client was made
 	backoff        time.Duration
-	topicSeen      uint64 // rebuilding: a look at the topic newer than this one is needed
-	failure        bool   // settling: something failed, so queues are purged
-	purgedInflight bool   // settling: requests under way were purged as well
+	topicSeen      uint64 // rebuilding: wait for a refresh newer than this one
+	failure        bool   // settling: something failed, so purge
+	purgedInflight bool   // settling: the requests under way are purged as well
 	lastPurge      time.Duration
-	destroyed      <-chan struct{}      // destroying: closed when it is done
+	destroyed      <-chan struct{}      // destroying: closed when Destroy has returned
 	quiet          bool                 // the last round found nothing
 	stalled        bool                 // a record has waited for longer than stalledAfter
-	lingerUntil    time.Duration        // what has come since the last hand-over waits until then
-	windowFull     bool                 // feed: a window was full
+	lingerUntil    time.Duration        // what came since the last hand-over waits until then
+	windowFull     bool                 // handOver: a window was full
 	onFreed        func(*inflightBatch) // stats.freed, bound once
-	brokersDown    bool                 // the client said that no broker can be reached, and nothing was acked since
-	records        []backend.Record     // scratch of feedRecords
-	recordMax      int                  // feed: most bytes of a record and its key
-	needKey        bool                 // feed: the topic takes no record without key
-	retriesSeen    uint64               // retries in the last statistics
+	brokersDown    bool                 // the client reaches no broker, and nothing was acked since it said so
+	records        []backend.Record     // scratch of handOverRecords
+	recordMax      int                  // handOver: most bytes of a record and its key
+	needKey        bool                 // handOver: the topic takes no record without key
+	retriesSeen    uint64               // retries as of the last statistics
 	lastWarning    string               // the client's last warning
 	lastWarningAt  time.Duration
 
-	mu     sync.Mutex // held by wake, and while client changes: Wake must not meet Destroy
-	waking backend.Client
-	poke   chan struct{} // capacity 1: wakes an engine without a client
-	abort  atomic.Bool   // give up what is not in Kafka yet
-	health atomic.Pointer[string]
-	oldest atomic.Int64           // when the oldest record not in Kafka came (shard.Now), 0: none
-	cause  atomic.Pointer[string] // what the oldest record waits for, while that is a stall
-	ready  chan struct{}          // closed once the first instance is ready
-	done   chan struct{}
+	mu     sync.Mutex             // guards waking: Wake must not run during Destroy
+	waking backend.Client         // client, where others may wake it; nil: none
+	poke   chan struct{}          // capacity 1: wakes an engine without a client
+	abort  atomic.Bool            // order to stop: give up what is not in Kafka
+	health atomic.Pointer[string] // why records are not being written; nil: they are
+	oldest atomic.Int64           // when the oldest record that is not in Kafka came (shard.Now); 0: none
+	cause  atomic.Pointer[string] // during a stall: what the oldest record waits for
+	ready  chan struct{}          // closed once the first client is ready
+	done   chan struct{}          // closed when run has returned
 }
 
 func newEngine(cfg engineConfig, s seams, streams []*stream, st *stats) *engine {
@@ -141,7 +140,7 @@ func newEngine(cfg engineConfig, s seams, streams []*stream, st *stats) *engine 
 	return e
 }
 
-// wake makes the engine look at its rings, flags and the topic again.
+// wake makes the engine look at its rings, its flags and the topic again. Any goroutine.
 func (e *engine) wake() {
 	select {
 	case e.poke <- struct{}{}:
@@ -165,11 +164,11 @@ func (e *engine) run() {
 	}
 }
 
-// step does what is due and answers how long there is nothing more to do, unless
-// somebody wakes the engine. It never blocks.
+// step does what is due. It returns how long the engine may sleep then, unless somebody wakes it.
+// It never blocks.
 func (e *engine) step() time.Duration {
-	// Nothing stands between the last look at the reports and the hand-over that
-	// follows: a failure that came meanwhile would be overtaken.
+	// The hand-over follows directly on the reports. Whatever took time between the two could hide
+	// a failure, and records would overtake the one that failed.
 	e.collect()
 	var idle time.Duration
 	switch e.state {
@@ -188,9 +187,9 @@ func (e *engine) step() time.Duration {
 	return idle
 }
 
-// sleep waits, serving the client where there is one. A producer wakes
-// the engine only while it is parked, and it parks only for long waits: under load
-// a wake a batch would cost more than the milliseconds it saves.
+// sleep waits for d, and polls the client where there is one. Event loops wake an engine only while
+// it is parked, and it parks only for long waits: under load, a wake for each batch would cost more
+// than the milliseconds that it saves.
 func (e *engine) sleep(d time.Duration) {
 	if e.state == stateEnded {
 		return
@@ -204,8 +203,8 @@ func (e *engine) sleep(d time.Duration) {
 	}
 	if e.client != nil {
 		if e.cfg.Traits.ReportsByPartition && e.state == stateRunning && d > 0 && d < pollIdle {
-			// To poll meanwhile would be to wake for every partition's reports. Where records come one by
-			// one, that costs more than all else that is done for them.
+			// Poll would return for each partition's reports. Where records come one by one, those
+			// wake-ups cost more than everything else that is done for the records.
 			time.Sleep(d)
 			d = 0
 		}
@@ -221,7 +220,8 @@ func (e *engine) sleep(d time.Duration) {
 	}
 }
 
-// pending tells whether a ring has a batch that the window would let through.
+// pending reports whether there is something to do: a ring has a batch that was not read yet, or
+// all is drained.
 func (e *engine) pending() bool {
 	for _, s := range e.streams {
 		if s.cur == len(s.inflight) && s.ring.Pending() {
@@ -231,8 +231,8 @@ func (e *engine) pending() bool {
 	return e.drained() // closed meanwhile
 }
 
-// collect takes what the reports said since the last time: acked moves, batches
-// are freed, a failure is noted.
+// collect takes the streams' progress from the client: it moves acked, frees batches, and notes a
+// failure.
 func (e *engine) collect() {
 	freed, oldest, oldestStream := false, int64(0), e.streams[0]
 	deadLetters := uint64(0)
@@ -261,7 +261,7 @@ func (e *engine) collect() {
 				case p.Failed != backend.None:
 					failed, code = s, p.Err
 				case p.Beyond > 0 && p.Reports == s.sent-s.base:
-					failed, code = s, backend.ErrInconsistent // all reported, and the run has a hole
+					failed, code = s, backend.ErrInconsistent // all is reported, and the run has a hole
 				}
 			}
 		}
@@ -289,6 +289,7 @@ func (e *engine) collect() {
 	}
 }
 
+// stepRunning hands records over, unless the engine lingers, and finds out whether all is well.
 func (e *engine) stepRunning() time.Duration {
 	if e.abort.Load() {
 		e.fail(0, nil)
@@ -315,7 +316,7 @@ func (e *engine) stepRunning() time.Duration {
 	}
 	e.checkReady()
 	if e.clientReady && e.nothingInflight() {
-		e.setHealthy() // what was in the way has been set aside
+		e.setHealthy() // what failed has been set aside
 	}
 	for _, s := range e.streams {
 		if s.tooManyAside {
@@ -340,7 +341,7 @@ func (e *engine) stepRunning() time.Duration {
 	return pollIdle
 }
 
-// empty tells whether every ring is closed and all of it is in Kafka.
+// drained reports whether every ring is closed and Kafka has all of it.
 func (e *engine) drained() bool {
 	for _, s := range e.streams {
 		if !s.idle() || !s.ring.Drained() {
@@ -350,7 +351,7 @@ func (e *engine) drained() bool {
 	return true
 }
 
-// enter changes the state.
+// enter changes the state, which begins now.
 func (e *engine) enter(s state) {
 	e.state, e.stateSince = s, e.seams.now()
 	e.quiet = false

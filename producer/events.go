@@ -9,8 +9,7 @@ import (
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
-// events passes on what the client said since the last time: its log, its errors,
-// its statistics.
+// events takes the client's log lines, errors and statistics since the last call.
 func (e *engine) events() {
 	events, lost := e.client.Events()
 	for _, ev := range events {
@@ -20,13 +19,13 @@ func (e *engine) events() {
 				e.log().Warn("no broker can be reached; clients wait", "cause", ev.Text)
 			}
 			e.brokersDown = true
-			e.seams.refreshTopic() // the look tells readiness
+			e.seams.refreshTopic() // the refresh sets readiness
 		case ev.Code == backend.ErrTransport || ev.Code == backend.ErrResolve || ev.Code == backend.ErrFatal:
-			// Told by a log line, or by fail, as well.
+			// A log line, or fail, says the same.
 		case ev.Code != 0:
 			e.log().Warn(e.cfg.Traits.Name, "error", librdkafka.ErrorText(ev.Code), "text", ev.Text)
 		case strings.Contains(ev.Text, "enable.gapless.guarantee is experimental"):
-			// Said at every start; why it is on stands in properties.go.
+			// librdkafka says so at every start; properties.go has the reason.
 		default:
 			if e.log().Log(context.Background(), slogLevel(ev.Level), e.cfg.Traits.Name, "text", ev.Text); slogLevel(ev.Level) >= slog.LevelWarn {
 				e.lastWarning, e.lastWarningAt = ev.Text, e.seams.now()
@@ -41,8 +40,8 @@ func (e *engine) events() {
 	}
 }
 
-// slogLevel maps syslog's levels. Configuration warnings come at every start and
-// are about our own choices.
+// slogLevel maps syslog's levels. Level 4, a warning, is no more than Info: librdkafka warns of our
+// own settings at every start.
 func slogLevel(syslog int) slog.Level {
 	switch {
 	case syslog <= 3:
@@ -53,6 +52,7 @@ func slogLevel(syslog int) slog.Level {
 	return slog.LevelDebug
 }
 
+// statistics adds what the client measured to the engine's counters.
 func (e *engine) statistics(s backend.Statistics) {
 	t := requestTimes{quantiles: map[float64]float64{}}
 	if old := e.stats.requests.Load(); old != nil {
@@ -67,5 +67,5 @@ func (e *engine) statistics(s backend.Statistics) {
 	if s.Retries > e.retriesSeen {
 		e.stats.retries.Add(s.Retries - e.retriesSeen)
 	}
-	e.retriesSeen = s.Retries // an instance counts from 0
+	e.retriesSeen = s.Retries // a client counts from 0
 }

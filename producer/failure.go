@@ -8,8 +8,8 @@ import (
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
-// fail latches: from here to the next instance nothing is handed over. l is the
-// line that failed, nil where the instance did; code 0 is an order to stop.
+// fail ends the use of the client: the engine hands nothing over until there is another. s is the
+// stream that failed, nil where the client itself did. Code 0 is an order to stop.
 func (e *engine) fail(code int, s *stream) {
 	why := e.cfg.Traits.Name + ": " + librdkafka.ErrorText(code)
 	if s != nil {
@@ -31,7 +31,7 @@ func (e *engine) fail(code int, s *stream) {
 	e.purge()
 }
 
-// blame has the next instance heed that this one failed at a line, and what that says of sizes.
+// noteFailure notes the record of s at which the client failed, and what the failure says of sizes.
 func (e *engine) noteFailure(s *stream, p backend.Progress) {
 	s.failedEnd = p.Failed + 1
 	smaller := false
@@ -42,18 +42,19 @@ func (e *engine) noteFailure(s *stream, p backend.Progress) {
 		smaller = e.limits.tooLong(s, p, e.batchMax)
 	}
 	if smaller {
-		e.backoff = min(e.backoff, backoffMin) // there are no more than ten of these steps
+		e.backoff = min(e.backoff, backoffMin) // batches get smaller at most ten times
 	}
 }
 
+// purge purges, for the first time or again.
 func (e *engine) purge() {
 	e.client.Purge(e.purgedInflight)
 	e.lastPurge = e.seams.now()
 }
 
-// stepSettling waits until every record handed over has been reported. A request
-// that fails and is queued again is not reported by the purge that went before,
-// so the purge is repeated; one that never answers is given up at last.
+// stepSettling waits until every record that was handed over is reported. It repeats the purge,
+// since a request may fail after a purge and be queued again. In the end it gives up on requests
+// that are never reported.
 func (e *engine) stepSettling() time.Duration {
 	now := e.seams.now()
 	if e.outstanding() == 0 {
@@ -71,7 +72,7 @@ func (e *engine) stepSettling() time.Duration {
 	late := now-e.stateSince > e.cfg.SettleTimeout || e.abort.Load()
 	switch {
 	case late && e.purgedInflight && now-e.stateSince > e.cfg.SettleTimeout+giveUpTimeout, e.abort.Load() && e.purgedInflight:
-		// Purged and still silent: they count as possible duplicates too.
+		// They are purged and still not reported: they count as possible duplicates too.
 		e.finishSettling()
 		return 0
 	case late && !e.purgedInflight:
@@ -83,7 +84,7 @@ func (e *engine) stepSettling() time.Duration {
 	return purgeEvery
 }
 
-// outstanding is the number of records handed over and not reported.
+// outstanding returns the number of records that were handed over and are not reported.
 func (e *engine) outstanding() uint64 {
 	n := uint64(0)
 	for _, s := range e.streams {
@@ -92,14 +93,14 @@ func (e *engine) outstanding() uint64 {
 	return n
 }
 
-// settled takes stock: what may be in Kafka beyond acked is counted, the broker's
-// verdicts are kept, every cursor goes back to acked, and the instance goes.
+// finishSettling counts the records that may be in Kafka beyond acked, takes over the broker's
+// marks, moves every cursor back to acked, and begins to destroy the client.
 func (e *engine) finishSettling() {
 	maybe := uint64(0)
 	marks, cleared := map[int32]int{}, map[int32]bool{} // by partition: shards may share one
 	for _, s := range e.streams {
 		p := e.client.Progress(s.id)
-		if p.Err == backend.ErrMessageTooLarge && s.failedEnd != p.Failed+1 { // of several reports the first may have been another line's
+		if p.Err == backend.ErrMessageTooLarge && s.failedEnd != p.Failed+1 { // another stream failed first
 			e.noteFailure(s, p)
 		}
 		marks[s.partition] += p.Invalids
@@ -113,7 +114,7 @@ func (e *engine) finishSettling() {
 		if s.shard >= 0 && (cleared[s.partition] || marks[s.partition] == 1) {
 			s.applyMarks(p.Invalid)
 		} else {
-			s.clearMarks() // the whole batch was marked: nobody in particular
+			s.clearMarks() // the broker marked the whole batch: no record in particular
 		}
 		if s == e.limits.oversized {
 			s.toSetAside = append(s.toSetAside[:0], e.limits.number)
@@ -131,6 +132,7 @@ func (e *engine) finishSettling() {
 	e.client = nil
 }
 
+// stepDestroying waits until the client is destroyed, and sets the back-off.
 func (e *engine) stepDestroying() time.Duration {
 	select {
 	case <-e.destroyed:
@@ -150,7 +152,7 @@ func (e *engine) stepDestroying() time.Duration {
 	}
 	if e.failure {
 		e.stats.rebuilds.Add(1)
-		// Brokers remember each instance's id for a day, whatever it was that ended it.
+		// Brokers remember each client's producer id for a day, whatever ended it.
 		e.retryAt = max(e.seams.now()+e.backoff, e.openedAt+backoffMin)
 		e.backoff = min(max(2*e.backoff, backoffMin), backoffMax)
 	}
@@ -159,8 +161,8 @@ func (e *engine) stepDestroying() time.Duration {
 	return 0
 }
 
-// stepRebuilding makes the next instance once the back-off is over and the topic
-// has been seen to be well since the failure.
+// stepRebuilding makes the next client once the back-off is over and a refresh since the failure
+// has found the topic well.
 func (e *engine) stepRebuilding() time.Duration {
 	if e.abort.Load() || e.drained() {
 		e.enter(stateEnded)
@@ -171,7 +173,7 @@ func (e *engine) stepRebuilding() time.Duration {
 		e.seams.refreshTopic()
 		return purgeEvery
 	}
-	if t.Err != nil { // looked at again every second; each look wakes the engine
+	if t.Err != nil { // it is refreshed every second, which wakes the engine
 		e.setUnhealthy(t.Err.Error())
 		for _, s := range e.streams {
 			s.clearMarks()
@@ -200,8 +202,7 @@ func (e *engine) stepRebuilding() time.Duration {
 	return 0
 }
 
-// nothingHeld tells whether no line has anything to prove itself with: then the
-// topic's being well is all there is to know.
+// nothingInflight reports whether Kafka has all that was read from the rings.
 func (e *engine) nothingInflight() bool {
 	for _, s := range e.streams {
 		if !s.idle() {
@@ -211,6 +212,7 @@ func (e *engine) nothingInflight() bool {
 	return true
 }
 
+// setWaking sets the client that other goroutines may wake.
 func (e *engine) setWaking(c backend.Client) {
 	e.mu.Lock()
 	e.waking = c

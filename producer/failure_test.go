@@ -9,8 +9,8 @@ import (
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// TestLookBeforeTheNextInstance: what the topic was like before a failure says nothing; somebody may
-// just have changed it.
+// TestLookBeforeTheNextInstance: what the topic was like before a failure says nothing; somebody
+// may just have changed it.
 func TestRefreshBeforeTheNextInstance(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 1)
@@ -152,8 +152,8 @@ func TestStoppedCountsNoDuplicates(t *testing.T) {
 	}
 }
 
-// TestBlame: a record is set aside when two instances in a row say of it, and not of its neighbours,
-// that it is invalid. Shards may share the batch that a broker looked at.
+// TestBlame: a record is set aside when two instances in a row say of it, and not of its
+// neighbours, that it is invalid. Shards may share the batch that a broker looked at.
 func TestFailureIsNoted(t *testing.T) {
 	for name, c := range map[string]struct {
 		report backend.Progress // of the line with the marks

@@ -6,23 +6,23 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// asideInARow is how many records of one line are set aside without an ok report
-// between them. More than that is no matter of single records (a limit set too
-// low by mistake, say), and throwing away everything that comes is no answer.
+// asideStreakMax is how many records of one stream are set aside without an ok report between them.
+// Where there are more, single records are not the reason: somebody set the topic's limit too low
+// by mistake, say. Then the stream waits, rather than throw away all that comes.
 const asideStreakMax = 100
 
-// step answers of next: what the cursor stands at.
+// found is what nextRecord found at the cursor.
 type found int
 
 const (
 	foundNothing found = iota // no batch, or the window is full
 	foundRecord               // a record to hand over
-	foundBlocked              // a record to set aside, and no room for its letter yet
+	foundBlocked              // a record to set aside, and no room for its dead letter yet
 )
 
-// feed hands over what the lines hold, as far as their windows go. It answers the
-// number of records, and whether something had to be left that will not announce
-// itself (the dead ring was full), so that the engine looks again soon.
+// handOver hands over what the streams' rings have, as far as their windows go. It returns the
+// number of records. blocked means that a record waits for room in the dead ring: nobody wakes the
+// engine for that, so it must look again soon.
 func (e *engine) handOver() (records int, blocked bool) {
 	t := e.topic()
 	e.recordMax, e.needKey, e.windowFull = min(t.recordMax(), e.limits.record(t, e.seams.now())), t.Compacted && e.cfg.Keyed, false
@@ -47,7 +47,7 @@ func (e *engine) handOver() (records int, blocked bool) {
 	return records, blocked
 }
 
-// feedRecords hands over at most backend.BatchMax records of l in one call.
+// handOverRecords hands over at most backend.BatchMax records of s, in one call of the client.
 func (e *engine) handOverRecords(s *stream) (int, found) {
 	e.records = e.records[:0]
 	f := foundNothing
@@ -66,8 +66,9 @@ func (e *engine) handOverRecords(s *stream) (int, found) {
 	return e.produce(s), f
 }
 
-// gatherPlain appends the records under the cursor for as long as next would only
-// answer "record": to the batch's end at most, and to the first that is too large.
+// gatherPlain is the fast path of nextRecord: it appends records from the cursor on that nextRecord
+// would only return. It ends at the end of the batch, of the window, or at a record that is too
+// large.
 func (e *engine) gatherPlain(s *stream) {
 	if s.cur == len(s.inflight) || e.needKey || len(s.toSetAside) > 0 {
 		return
@@ -90,8 +91,8 @@ func (e *engine) gatherPlain(s *stream) {
 	s.at = at
 }
 
-// feedLetters hands over at most backend.BatchMax dead letters, one by one: they have
-// headers, which librdkafka's batch call does not know.
+// handOverDeadLetters hands over at most backend.BatchMax dead letters, one by one: they have
+// headers, which librdkafka's call for a batch does not take.
 func (e *engine) handOverDeadLetters(s *stream) (int, found) {
 	for n := range backend.BatchMax {
 		rec, f := e.nextRecord(s, s.sent)
@@ -118,8 +119,8 @@ func (e *engine) handOverDeadLetters(s *stream) (int, found) {
 	return backend.BatchMax, foundRecord
 }
 
-// next answers the record under the cursor, which gets number n, and moves on.
-// Records that Kafka cannot take are set aside on the way.
+// nextRecord returns the record at the cursor, which gets number n, and moves the cursor on. On the
+// way it sets aside the records that Kafka cannot take.
 func (e *engine) nextRecord(s *stream, n uint64) (shard.Record, found) {
 	for {
 		if n-s.acked >= uint64(e.cfg.WindowRecords) {
@@ -156,8 +157,8 @@ func (e *engine) nextRecord(s *stream, n uint64) (shard.Record, found) {
 	}
 }
 
-// handOver passes e.records to the client. From here until their reports the bytes
-// belong to both: librdkafka reads them, nobody writes them.
+// produce passes e.records to the client, and returns how many it took. From here until their
+// reports, the client may read the records' bytes, and nobody may write them.
 func (e *engine) produce(s *stream) int {
 	if len(e.records) == 0 {
 		return 0
@@ -177,8 +178,8 @@ func (e *engine) produce(s *stream) int {
 	return taken
 }
 
-// notTaken is the client's refusal to take a record. A full queue passes: the
-// reports that empty it wake the engine. Everything else is a failure.
+// notTaken is called where the client took fewer records than it was given. A full queue is no
+// failure: the reports that empty it wake the engine. Everything else is one.
 func (e *engine) notTaken(s *stream, code int) {
 	if code == backend.ErrQueueFull {
 		e.windowFull = true
@@ -187,9 +188,9 @@ func (e *engine) notTaken(s *stream, code int) {
 	e.fail(code, s)
 }
 
-// refused tells whether record n of l is one that Kafka cannot take: over the
-// topic's limit, without key where the topic is compacted, or marked by the broker
-// twice. A letter is never refused: an ack may wait for it.
+// isRefused reports whether Kafka cannot take record n of s: it is over the topic's limit, it has
+// no key and the topic is compacted, or a broker refused it. A dead letter is never refused, since
+// an ack may wait for it.
 func (e *engine) isRefused(s *stream, rec shard.Record, n uint64) bool {
 	if s.shard < 0 {
 		return false
@@ -197,13 +198,13 @@ func (e *engine) isRefused(s *stream, rec shard.Record, n uint64) bool {
 	return len(rec.Value)+len(rec.Meta) > e.recordMax || e.needKey && rec.Meta == nil || s.mustSetAside(n)
 }
 
-// setAside takes the record under the cursor out of the line: its letter goes to
-// the dead ring, its client is told, and number n goes to the next one. It answers
-// false if the dead ring has no room yet, or if too many in a row were set aside.
+// setAside takes the record at the cursor out of the stream: it publishes a dead letter and tells
+// the connection. The next record gets number n instead. It returns false if the dead ring has no
+// room yet, or if too many records in a row were set aside.
 func (e *engine) setAside(s *stream, b *inflightBatch, rec shard.Record, n uint64) bool {
 	if s.asideStreak >= asideStreakMax {
 		if s.mustSetAside(n) {
-			s.toSetAside = nil // sent again: the broker's verdict stands, and is waited for
+			s.toSetAside = nil // it is sent again, and its shard waits until the broker takes it
 		}
 		s.tooManyAside = true
 		return false
@@ -225,7 +226,7 @@ func (e *engine) setAside(s *stream, b *inflightBatch, rec shard.Record, n uint6
 	return true
 }
 
-// letter publishes a dead letter and answers its end in the dead ring.
+// publishDeadLetter publishes the dead letter of a record, and returns its end in the dead ring.
 func (e *engine) publishDeadLetter(dead *shard.Ring, b *inflightBatch, rec shard.Record) (uint64, bool) {
 	remote := ""
 	if e.cfg.RemoteOf != nil {
@@ -247,5 +248,5 @@ func (e *engine) publishDeadLetter(dead *shard.Ring, b *inflightBatch, rec shard
 	return end, true
 }
 
-// reasonRefused is the reason of every record that is refused after it was routed.
+// reasonRefused is the reason in the dead letter of every record that is set aside here.
 const reasonRefused = "refused_by_kafka"

@@ -45,8 +45,8 @@ func TestWhatIsHandedOverIsSent(t *testing.T) {
 	}
 }
 
-// TestKeysCount: for the topic's limit a record has the size of its value and its key, wherever in a
-// batch it lies.
+// TestKeysCount: for the topic's limit a record has the size of its value and its key, wherever in
+// a batch it lies.
 func TestKeysCount(t *testing.T) {
 	for _, lead := range []int{0, 1, 2} { // records before it in its batch
 		h := newHands(t, 1)
@@ -149,8 +149,8 @@ func TestDeadLetterThatFindsNoRoom(t *testing.T) {
 	}
 }
 
-// TestLetterOfARefusedRecord: says whose record it was, why it was refused, and how long it was; it is
-// cut to what its topic takes and its ring has room for.
+// TestLetterOfARefusedRecord: says whose record it was, why it was refused, and how long it was; it
+// is cut to what its topic takes and its ring has room for.
 func TestDeadLetterOfARefusedRecord(t *testing.T) {
 	for _, c := range []struct{ bytes, limit, cut int }{
 		{64 << 10, 1 << 20, 64<<10/2 - 1024}, // the ring is what is small
@@ -196,8 +196,8 @@ func TestDeadLetterOfARefusedRecord(t *testing.T) {
 	}
 }
 
-// TestLettersWaitForRoom: a record whose letter finds none stays, and with it its shard; other shards
-// go on, and the engine looks again soon.
+// TestLettersWaitForRoom: a record whose letter finds none stays, and with it its shard; other
+// shards go on, and the engine looks again soon.
 func TestDeadLettersWaitForRoom(t *testing.T) {
 	h := newHands(t, 2)
 	h.e.cfg.Linger, h.e.cfg.BatchSize = time.Hour, 1<<20
@@ -223,8 +223,8 @@ func TestDeadLettersWaitForRoom(t *testing.T) {
 	}
 }
 
-// TestAsideInARow: an ok report between them begins the count anew. Where there were too many, and the
-// broker's word is all there is against the next one, it is asked again.
+// TestAsideInARow: an ok report between them begins the count anew. Where there were too many, and
+// the broker's word is all there is against the next one, it is asked again.
 func TestAsideInARow(t *testing.T) {
 	h := newHands(t, 1)
 	h.topic.Limit = 100_000

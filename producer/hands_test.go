@@ -72,8 +72,8 @@ type hands struct {
 	refused   []uint64      // ordinals
 }
 
-// newHands makes an engine of some shards, all in partition 0, that is running. Where there are none,
-// it is that of the dead letters.
+// newHands makes an engine of some shards, all in partition 0, that is running. Where there are
+// none, it is that of the dead letters.
 func newHands(t *testing.T, shards int) *hands {
 	t.Helper()
 	h := &hands{t: t, topic: topicState{Refresh: 1, Limit: 100_000}, gone: make(chan struct{})}

@@ -2,7 +2,7 @@ package producer
 
 import "time"
 
-// reach notes that the client is ready, or tells readiness why it is not yet.
+// checkReady notes that the client is ready, or sets why it is not yet.
 func (e *engine) checkReady() {
 	if e.clientReady {
 		return
@@ -19,8 +19,9 @@ func (e *engine) checkReady() {
 	}
 }
 
-// calm ends the back-off once every line is past what failed in it. The acks of others say
-// nothing: with one record that is refused for good among them, each would begin a rebuild.
+// endBackoff ends the back-off once every stream is past the record that failed in it. The acks of
+// other streams do not end it: with one record that is refused for good among busy shards, each of
+// their acks would lead to another client at once.
 func (e *engine) endBackoff() {
 	for _, s := range e.streams {
 		if s.failedEnd > 0 {
@@ -30,8 +31,8 @@ func (e *engine) endBackoff() {
 	e.backoff = 0
 }
 
-// because notes what the oldest record waits for: what the client knows of its line, else the last
-// warning that came while it waited.
+// noteCause notes what the oldest record waits for: what the client knows of its stream, else the
+// last warning that came while it waited.
 func (e *engine) noteCause(s *stream, oldest int64) {
 	why := ""
 	if e.client != nil {
@@ -45,6 +46,7 @@ func (e *engine) noteCause(s *stream, oldest int64) {
 	}
 }
 
+// setUnhealthy and setHealthy set what readiness says of this engine.
 func (e *engine) setUnhealthy(why string) { e.health.Store(&why) }
 
 func (e *engine) setHealthy() {
@@ -53,8 +55,9 @@ func (e *engine) setHealthy() {
 	}
 }
 
-// relief tells that a stall is over. What it made queues grow to is garbage then, and
-// a process that allocates nothing would collect it minutes later. l has the oldest record.
+// checkStall finds out whether the oldest record, which is in s, has waited for long, and calls
+// OnRelief when that is over. What queues grew to is garbage then, and a process that allocates
+// nothing would collect it minutes later.
 func (e *engine) checkStall(oldest int64, s *stream) {
 	age := time.Duration(0)
 	if oldest != 0 {

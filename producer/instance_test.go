@@ -8,8 +8,8 @@ import (
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// TestWhatNobodyMayChange: the values that promises rest on, which only --unsafe changes, by whatever
-// name or spelling; and those that follow from flags, which it does not either.
+// TestWhatNobodyMayChange: the values that promises rest on, which only --unsafe changes, by
+// whatever name or spelling; and those that follow from flags, which it does not either.
 func TestWhatNobodyMayChange(t *testing.T) {
 	o := Options{Brokers: "h:1", MaxRecordBytes: 1000}
 	p := o.properties(topicState{}, 1)
@@ -47,8 +47,8 @@ func TestWhatNobodyMayChange(t *testing.T) {
 	}
 }
 
-// TestRoomInLibrdkafka: it takes the largest record with its key, whether it comes or was found, and
-// each line's window.
+// TestRoomInLibrdkafka: it takes the largest record with its key, whether it comes or was found,
+// and each line's window.
 func TestRoomInLibrdkafka(t *testing.T) {
 	number := func(o Options, lines int, name string) int {
 		n, err := strconv.Atoi(o.properties(topicState{}, lines)[name])

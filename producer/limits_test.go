@@ -47,8 +47,8 @@ func secretSettings(c *kfake.Cluster) {
 	})
 }
 
-// TestLimitThatNobodyTells: the topic takes less than may be known. Records over that are set aside,
-// those beside them go in, and it does not take an instance a record.
+// TestLimitThatNobodyTells: the topic takes less than may be known. Records over that are set
+// aside, those beside them go in, and it does not take an instance a record.
 func TestLimitThatNobodyTells(t *testing.T) {
 	for _, writer := range []string{WriterNative, WriterLibrdkafka} {
 		t.Run(writer, func(t *testing.T) {
@@ -84,8 +84,8 @@ func TestLimitThatNobodyTells(t *testing.T) {
 	}
 }
 
-// TestBatchThatNeverPasses: something between closes connections at a size below batch.size. Batches
-// become smaller, and nothing is set aside for it.
+// TestBatchThatNeverPasses: something between closes connections at a size below batch.size.
+// Batches become smaller, and nothing is set aside for it.
 func TestBatchThatNeverPasses(t *testing.T) {
 	link, listen := kafkatest.Front(t)
 	link.Refuse(300_000)
@@ -206,8 +206,9 @@ func TestTooLargeAlone(t *testing.T) {
 	}
 }
 
-// TestTooLargeIsHeardLate: with librdkafka a batch that is too large ends the instance, and what is said
-// first may be that, or that other lines' records are given up. What it was is in the line's reports.
+// TestTooLargeIsHeardLate: with librdkafka a batch that is too large ends the instance, and what is
+// said first may be that, or that other lines' records are given up. What it was is in the line's
+// reports.
 func TestTooLargeIsHeardLate(t *testing.T) {
 	for name, first := range map[string]func(c *reporting){
 		"the instance ends":        func(c *reporting) { c.fatal = backend.ErrFatal },

@@ -2,13 +2,15 @@ package producer
 
 import "time"
 
-// hold is linger.ms: it answers how long to rest, since what comes waits for others; 0
-// where it is to be handed over. The engine lingers for all shards at once, and librdkafka,
-// which would for each by itself, not at all: so partitions are sent one behind the other,
-// acks of connections, which wait for the slowest of them, come together, and there is
-// one thread to wake. What comes after a pause is handed over at once, and nothing waits
-// once a shard's is enough for a batch, or for a quarter of its ring: a long linger.ms must
-// not fill rings.
+// lingerLeft is linger.ms: it returns how long the engine rests so that more records come together,
+// or 0 where it is to hand over now. A record that comes after a pause is handed over at once;
+// those that follow within linger.ms wait for its end. Nothing waits when a ring is closed, or when
+// one shard has enough for a batch or for a quarter of its ring: a long linger.ms must not fill
+// rings.
+//
+// The engine lingers for all shards at once. librdkafka's own linger.ms is 0, since it lingers for
+// each partition by itself: ten partitions would become ready at ten times, and wake ten times; a
+// connection's ack waits for the slowest of them.
 func (e *engine) lingerLeft() time.Duration {
 	left := e.lingerUntil - e.seams.now()
 	if left <= 0 {

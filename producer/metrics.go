@@ -10,20 +10,21 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// deliveryBounds are the histogram's upper bounds in seconds: ring entry to
-// Kafka's ack lies between half a millisecond and, with brokers away, minutes.
+// deliveryBounds are the histogram's upper bounds in seconds. From ring entry to Kafka's ack it
+// takes between half a millisecond and, with brokers away, minutes.
 var deliveryBounds = []float64{
 	0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075,
 	0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 }
 
-// stats are the counters of all engines of a server. Engines write, anybody reads.
+// stats are the counters of all engines of a server. Engines write them, any goroutine may read
+// them.
 type stats struct {
 	shards             []shardStats
 	deadLetters        atomic.Uint64 // dead letters in Kafka
 	possibleDuplicates atomic.Uint64
 	rebuilds           atomic.Uint64
-	retries            atomic.Uint64 // requests that were sent again
+	retries            atomic.Uint64 // as backend.Statistics.Retries
 	requests           atomic.Pointer[requestTimes]
 
 	buckets [22]atomic.Uint64 // records, by deliveryBounds; the last is +Inf
@@ -35,7 +36,7 @@ type shardStats struct {
 	_                  [48]byte
 }
 
-// requestTimes is what the writer measured of its requests to brokers, in seconds.
+// requestTimes is how long requests to brokers took, in seconds.
 type requestTimes struct {
 	count     uint64
 	sum       float64
@@ -54,8 +55,8 @@ func (st *stats) delivered(s *stream, n uint64) {
 
 func (st *stats) setAside(s *stream) { st.shards[s.shard].refused.Add(1) }
 
-// freed observes the delivery time of a batch's records: they entered the ring
-// together, and the batch is done with its last one.
+// freed observes the delivery time of a batch's records. They entered the ring together, and count
+// as delivered with the last of them.
 func (st *stats) freed(b *inflightBatch) {
 	took := shard.Now() - b.batch.Taken
 	n := b.end - b.first
@@ -95,18 +96,18 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descDelivered    = desc("records_delivered_total", "Records that are in Kafka (acks=all).", "shard")
-	descDeadLettered = desc("records_dead_lettered_total", "Rejected records whose letter is in Kafka.")
+	descDeadLettered = desc("records_dead_lettered_total", "Rejected records whose dead letter is in Kafka.")
 	descUsed         = desc("ring_used_bytes", "Bytes of the ring that Kafka does not have yet.", "shard")
 	descCapacity     = desc("ring_capacity_bytes", "Size of the ring.", "shard")
 	descDelivery     = desc("delivery_seconds", "From ring entry to Kafka's ack, over every record.")
 	descRebuilds     = desc("producer_rebuilds_total", "Times the writer was started anew after a failure.")
 	descMaybe        = desc("possible_duplicates_total", "Records sent again although Kafka may have them.")
-	descRetries      = desc("kafka_retries_total", "Tries after the first: of batches with the native writer; of requests with librdkafka, by its own count (txretries), which leaves out produce requests whose records it queued again.")
+	descRetries      = desc("kafka_retries_total", "Tries after the first. The native writer counts batches. librdkafka counts requests (txretries), without produce requests whose records it queued again.")
 	descRequests     = desc("kafka_request_seconds", "Round trip of requests to brokers, of the writer's last five seconds.")
 )
 
-// collector exposes a Writer's stats and rings; records refused after routing are
-// told to whoever counts rejects (Writer.Refused).
+// collector exposes a Writer's stats and rings. Records that were set aside are not among them:
+// they are in the counter of all rejected records, which asks Writer.Refused.
 type collector struct {
 	stats *stats
 	set   shard.Set

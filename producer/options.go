@@ -15,32 +15,31 @@ import (
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
-// Options of a Writer; the words of errors are serve's flags.
+// Options of a Writer. Errors about them name the flags of serve.
 type Options struct {
 	Brokers         string // --brokers, host:port,…
 	Topic           string // --topic
 	DeadLetterTopic string // --dead-letter-topic; "": none
-	Producers       int    // --producers, instances of the writer; shard i is written by instance i mod Producers
+	Producers       int    // --producers: engines, each with a client; engine i mod Producers writes shard i
 	Fold            bool   // --fold-partitions: shard i to partition i mod partitions
 	KeyField        string // --key-field; "": records have no key
 	MaxRecordBytes  int    // --max-record-bytes
 	Properties      map[string]string
 	Unsafe          bool   // --unsafe
-	Writer          string // --writer: WriterAuto, WriterNative or WriterLibrdkafka; "": the latter
+	Writer          string // --writer: WriterAuto, WriterNative or WriterLibrdkafka; "": WriterLibrdkafka
 
-	native bool // what Writer comes to
+	native  bool // the native client writes: what Writer comes to
+	largest int  // bytes of the largest record in ring files, with its key
 
-	largest int // bytes of the largest record recovered with its key
+	WindowRecords int // most records of a shard in flight; 0: 10,000
+	WindowBytes   int // most bytes of a shard in flight; 0: 4 MiB or two of the largest records
 
-	WindowRecords int // records of a shard under way; 0: 10,000
-	WindowBytes   int // bytes of a shard under way; 0: 4 MiB or two of the largest records
-
-	// Called on an engine's goroutine; they must not block.
-	OnProgress func()                     // room was freed: Acked of some ring moved
-	OnRefused  func(conn, ordinal uint64) // a record was set aside after it was routed
-	RemoteOf   func(conn uint64) string   // the address a connection came from
-	OnLimit    func(record, letter int)   // most bytes of a record with its key, and of a letter
-	Die        func(error)                // the process must end with 1; nil: panic
+	// Called on goroutines of the Writer; they must not block.
+	OnProgress func()                       // room was freed: Acked of some ring moved
+	OnRefused  func(conn, ordinal uint64)   // a record was set aside after it was routed
+	RemoteOf   func(conn uint64) string     // the address a connection came from
+	OnLimit    func(record, deadLetter int) // most bytes of a record with its key, and of a dead letter
+	Die        func(error)                  // the process must end with 1; nil: panic
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -73,8 +72,8 @@ func (o *Options) validate(shards int) error {
 	if err := CheckProperties(o.Properties, o.Unsafe); err != nil {
 		return err
 	}
-	// Some values are refused only when a producer is made; without brokers, so that
-	// nothing is looked up.
+	// librdkafka refuses some values only when it makes a producer. Without brokers it looks up
+	// nothing.
 	p := o.properties(topicState{}, shards)
 	delete(p, "bootstrap.servers")
 	c, err := librdkafka.New(p, o.Topic, []uint64{0})
@@ -87,7 +86,7 @@ func (o *Options) validate(shards int) error {
 	return o.chooseWriter()
 }
 
-// settleTimeout is how long a request under way may take to end by itself.
+// settleTimeout returns how long a request under way may take to end by itself.
 func (o *Options) settleTimeout() time.Duration {
 	return o.milliseconds("socket.timeout.ms") + time.Second
 }

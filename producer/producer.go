@@ -25,13 +25,13 @@ type Writer struct {
 	topic      *watcher
 	deadTopic  *watcher // nil without dead letters
 	engines    []*engine
-	deadEngine *engine       // the dead ring's; nil without
-	limits     atomic.Uint64 // record<<32 | letter, as last told to OnLimit
-	started    atomic.Bool   // engines are there
+	deadEngine *engine       // writes the dead ring; nil without
+	limits     atomic.Uint64 // record<<32 | dead letter, as last passed to OnLimit
+	started    atomic.Bool   // engines is set
 }
 
-// Open checks the options and makes a Writer for the rings of set. It does not
-// reach for Kafka yet.
+// Open checks the options and makes a Writer for the rings of set. It does not connect to Kafka
+// yet.
 func Open(o Options, set shard.Set) (*Writer, error) {
 	o.largest = recoveredLargest(set)
 	if o.Logger == nil {
@@ -72,7 +72,7 @@ func (w *Writer) watchers() []*watcher {
 
 // Start begins to write. Call it once, after a Check that succeeded.
 func (w *Writer) Start() {
-	if w.opts.Fold { // shards are given to these partitions for good
+	if w.opts.Fold { // shards keep these partitions for good
 		w.topic.partitions.Store(int32(w.topic.topic().Partitions))
 	}
 	n := w.opts.Producers
@@ -97,7 +97,7 @@ func (w *Writer) Start() {
 	}
 }
 
-// partition returns the one that shard i goes to.
+// partition returns the partition that shard i goes to.
 func (w *Writer) partition(i int) int32 {
 	if w.opts.Fold {
 		i %= w.topic.topic().Partitions
@@ -105,9 +105,9 @@ func (w *Writer) partition(i int) int32 {
 	return int32(i)
 }
 
-// Await waits until every instance has been seen to be able to write, which takes librdkafka half
-// a second and more: its first try for a producer id comes before its first connection.
-// Records that come earlier wait for that long. It gives up when ctx ends; what is wrong then shows in Ready.
+// Await waits until every engine's client is ready to write, or until ctx ends; then Ready says
+// what is wrong. With librdkafka this takes half a second and more, since it first asks for a
+// producer id before it has a connection. Records that come earlier wait for that long.
 func (w *Writer) Await(ctx context.Context) {
 	for _, e := range w.allEngines() {
 		select {
@@ -185,8 +185,8 @@ func (w *Writer) die(err error) {
 	w.opts.Die(err)
 }
 
-// lettersMoved runs on the letters' engine: batches that wait for a letter may be
-// free now, and so may acks.
+// deadLettersMoved runs on the goroutine of the dead letters' engine. Batches and acks that wait
+// for a dead letter may be done now.
 func (w *Writer) deadLettersMoved() {
 	for _, e := range w.engines {
 		e.wake()
@@ -196,10 +196,10 @@ func (w *Writer) deadLettersMoved() {
 	}
 }
 
-// giveBackMemory gives to the kernel what a stall took of Go's memory: queues of batches and of acks.
+// giveBackMemory returns to the kernel the memory that queues of batches and acks took in a stall.
 func giveBackMemory() { go debug.FreeOSMemory() }
 
-// topicChanged runs on a watcher's goroutine.
+// topicChanged passes on what a refresh of a topic found. It runs on a watcher's goroutine.
 func (w *Writer) topicChanged() {
 	record, deadLetter := w.RecordLimit(), 0
 	if w.deadTopic != nil {
@@ -215,16 +215,16 @@ func (w *Writer) topicChanged() {
 	}
 }
 
-// RecordLimit is the most bytes of a record with its key: the flag, or the topic's
-// limit less the framing if that is lower.
+// RecordLimit returns the most bytes of a record with its key: --max-record-bytes, or what the
+// topic takes if that is less.
 func (w *Writer) RecordLimit() int { return min(w.opts.MaxRecordBytes, w.topic.topic().recordMax()) }
 
-// LetterLimit is the most bytes of a dead letter's value.
+// DeadLetterLimit returns the most bytes of a dead letter's value.
 func (w *Writer) DeadLetterLimit() int { return max(w.deadTopic.topic().recordMax()-512, 0) }
 
-// Drain closes the rings, waits until all they hold is in Kafka, and ends the
-// engines; the dead ring is last, since a record set aside on the way becomes a
-// letter. When ctx ends first, what is not in Kafka by then is given up.
+// Drain closes the rings, waits until Kafka has all of them, and ends the engines. The dead ring
+// comes last, since records that are set aside meanwhile become dead letters. When ctx ends first,
+// Drain gives up what is not in Kafka by then.
 func (w *Writer) Drain(ctx context.Context) {
 	for _, r := range w.set.Rings {
 		r.Close()
@@ -237,7 +237,7 @@ func (w *Writer) Drain(ctx context.Context) {
 	w.admin.stop()
 }
 
-// await waits for engines to end by themselves until ctx ends, then for good.
+// await waits for engines to end. When ctx ends it orders them to stop.
 func (w *Writer) await(ctx context.Context, engines []*engine) {
 	for _, e := range engines {
 		select {
@@ -252,8 +252,8 @@ func (w *Writer) await(ctx context.Context, engines []*engine) {
 	}
 }
 
-// Close gives up what Drain left; the rings' memory may be released afterwards. Where brokers do
-// not answer it waits for a look at the topic, six seconds at the longest.
+// Close gives up what is not in Kafka yet. Afterwards nothing uses the rings' memory. Where brokers
+// do not answer it waits for a refresh of the topic, six seconds at the longest.
 func (w *Writer) Close() {
 	if w.started.Load() {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -263,17 +263,17 @@ func (w *Writer) Close() {
 	w.admin.close()
 }
 
-// Native tells whether package native writes, so that engines run in Go, not in C. With WriterAuto it
-// is known once Check has succeeded.
+// Native reports whether package native writes: then engines wait in Go, not in C. With WriterAuto
+// this is known once Check has succeeded.
 func (w *Writer) Native() bool { return w.opts.native }
 
-// Stats is a snapshot of the counters.
+// Stats returns a snapshot of the counters.
 func (w *Writer) Stats() Stats { return w.stats.snapshot() }
 
-// Refused is the number of records set aside after they were routed.
+// Refused returns the number of records that were set aside.
 func (w *Writer) Refused() uint64 { return w.stats.snapshot().Refused }
 
-// Ready tells whether records are being written, and if not, why.
+// Ready reports whether records are being written, and if not, why.
 func (w *Writer) Ready() (bool, string) {
 	for _, t := range w.watchers() {
 		if now := t.topic(); now.Err != nil {

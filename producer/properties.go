@@ -12,8 +12,8 @@ import (
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
-// Every property that Ringtail sets for librdkafka, and why. "fixed" ones carry a
-// promise: another value is refused unless --unsafe.
+// defaults are the properties that Ringtail sets for librdkafka, and why. Those that are fixed
+// carry a promise: another value is refused without --unsafe.
 var defaults = []struct {
 	name, value string
 	fixed       string // what another value would break; "" where it is the user's choice
@@ -21,8 +21,8 @@ var defaults = []struct {
 }{
 	{"acks", "all", "a record could be lost after it was acked", false},
 	{"enable.idempotence", "true", "a retry could put a record into Kafka twice", false},
-	// librdkafka issue 4953: with more, a new epoch for one partition's sake may
-	// put another's requests under way into Kafka twice.
+	// librdkafka issue 4953: with more, a new epoch for one partition may put the requests under
+	// way of another into Kafka twice.
 	{"max.in.flight", "1", "a retry could put records into Kafka twice or out of order", false},
 	{"enable.gapless.guarantee", "true", "a refused batch would become a hole that later records overtake", false},
 	// librdkafka's default of five minutes is its main way to lose records.
@@ -44,11 +44,11 @@ var defaults = []struct {
 	{"debug", debugIDs, "", false},
 }
 
-// debugIDs makes librdkafka tell when it has its producer id (events.go), and a dozen
+// debugIDs makes librdkafka log when it has its producer id (librdkafka.Client.Ready), and a dozen
 // other lines a start.
 const debugIDs = "eos"
 
-// derived are properties that follow from flags of ours.
+// derived are properties that follow from our flags.
 var derived = map[string]string{
 	"bootstrap.servers":            "--brokers",
 	"message.max.bytes":            "--max-record-bytes",
@@ -56,7 +56,8 @@ var derived = map[string]string{
 	"queue.buffering.max.kbytes":   "--ring-bytes: it follows from the window of each shard",
 }
 
-// canonical is the name that the tables here have for a property, whatever name it is given by.
+// canonical returns the name that the tables here have for a property, by whatever name it is
+// given.
 func canonical(name string) string {
 	name = librdkafka.Canonical(name)
 	if ours, ok := tableNames()[name]; ok {
@@ -65,7 +66,7 @@ func canonical(name string) string {
 	return name
 }
 
-// named are the names here of what librdkafka keeps under others.
+// tableNames has the names that these tables use, by the names that librdkafka uses.
 var tableNames = sync.OnceValue(func() map[string]string {
 	names := map[string]string{}
 	for _, d := range defaults {
@@ -79,9 +80,9 @@ var tableNames = sync.OnceValue(func() map[string]string {
 
 const refreshInterval = "topic.metadata.refresh.interval.ms"
 
-// CheckProperties tells whether user properties (--kafka-property) may be set, and are understood as
-// they are written, whoever will read them. The error names the first one that is not, and says
-// what would be right or what it would break.
+// CheckProperties checks the user's properties (--kafka-property): whether they may be set, and
+// whether both clients understand them as they are written. The error names the first one that is
+// wrong, and says what would be right or what it would break.
 func CheckProperties(user map[string]string, unsafe bool) error {
 	for _, k := range slices.Sorted(maps.Keys(user)) {
 		name, v := canonical(k), user[k]
@@ -115,11 +116,11 @@ func sameValue(name, got, want string) bool {
 	return false
 }
 
-// batchSize is librdkafka's default; a topic's limit below it wins.
+// batchSize is librdkafka's default of batch.size. A lower limit of the topic wins.
 const batchSize = 1_000_000
 
-// properties are those of an instance with that many lines, as they were asked for.
-func (o *Options) properties(t topicState, lines int) map[string]string {
+// properties returns those of a client with that many streams, as the user asked for them.
+func (o *Options) properties(t topicState, streams int) map[string]string {
 	p := map[string]string{}
 	for _, d := range defaults {
 		if !d.unset {
@@ -134,8 +135,8 @@ func (o *Options) properties(t topicState, lines int) map[string]string {
 	p["bootstrap.servers"] = o.Brokers
 	p["message.max.bytes"] = strconv.Itoa(max(most, 64<<10))
 	p["batch.size"] = strconv.Itoa(min(batchSize, max(most, 64<<10)))
-	p["queue.buffering.max.messages"] = strconv.Itoa(lines * (o.windowRecords() + 1024))
-	p["queue.buffering.max.kbytes"] = strconv.Itoa(lines*(o.windowBytes()+2*most)/1024 + 1024)
+	p["queue.buffering.max.messages"] = strconv.Itoa(streams * (o.windowRecords() + 1024))
+	p["queue.buffering.max.kbytes"] = strconv.Itoa(streams*(o.windowBytes()+2*most)/1024 + 1024)
 	for k, v := range o.Properties {
 		k = canonical(k)
 		if k == "debug" && v != "" {
@@ -149,14 +150,15 @@ func (o *Options) properties(t topicState, lines int) map[string]string {
 	return p
 }
 
-// instance are the properties that librdkafka gets: the engine lingers, not librdkafka.
-func (o *Options) librdkafkaProperties(t topicState, lines int) map[string]string {
-	p := o.properties(t, lines)
+// librdkafkaProperties returns the properties that librdkafka gets. The engine lingers, librdkafka
+// does not.
+func (o *Options) librdkafkaProperties(t topicState, streams int) map[string]string {
+	p := o.properties(t, streams)
 	p["linger.ms"] = "0"
 	return p
 }
 
-// property is the value of a property by its canonical name, the topic's limit apart.
+// property returns the value of a property by its canonical name, before the topic's limit applies.
 func (o *Options) property(name string) string {
 	if v, ok := o.properties(topicState{}, 1)[name]; ok {
 		return v
@@ -164,7 +166,7 @@ func (o *Options) property(name string) string {
 	return librdkafka.Properties()[name].Default
 }
 
-// number is a property that is one: CheckProperties has seen that.
+// number returns the value of a property that is a number, as CheckProperties has made sure.
 func (o *Options) number(name string) float64 {
 	n, _ := strconv.ParseFloat(o.property(name), 64)
 	return n
@@ -174,8 +176,8 @@ func (o *Options) milliseconds(name string) time.Duration {
 	return time.Duration(o.number(name) * float64(time.Millisecond))
 }
 
-// common are the properties that other clients of the same cluster need as well
-// (admin, consumer): how to reach and how to authenticate.
+// common returns the properties that other clients of the same cluster need as well: how to reach
+// it, and how to authenticate.
 func (o *Options) common() map[string]string {
 	p := map[string]string{"bootstrap.servers": o.Brokers, "client.id": "ringtail", "enable.metrics.push": "false"}
 	for k, v := range o.Properties {
@@ -186,7 +188,7 @@ func (o *Options) common() map[string]string {
 	return p
 }
 
-// isDefault tells whether defaults has a property of that name.
+// isDefault reports whether defaults has a property of that name.
 func isDefault(name string) bool {
 	for _, d := range defaults {
 		if d.name == name {

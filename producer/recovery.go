@@ -6,29 +6,29 @@ import (
 
 // What a process leaves in ring files, and what it finds there.
 //
-// Killed, it leaves whole batches: those that were not freed are sent again from
-// their first record, and the records of those that had been entered (Ring.Sending)
-// may be in Kafka already. They are counted as possible duplicates by the process that
-// finds them. After a clean stop it is known to the record where Kafka's knowledge
-// ends; Keep writes it down, so that nothing that was acked is sent again.
+// A process that is killed leaves whole batches. The next one sends every batch that was not freed
+// again, from its first record. The records of batches that had been entered (Ring.Sending) may be
+// in Kafka already: the next process counts them as possible duplicates.
 //
-// A record set aside is done once its letter lies in the dead letters' file: the
-// letter will come to Kafka from there. One that was set aside ahead of records that
-// are kept is kept itself, and judged anew by the next process, which may write a
-// second letter for it.
+// A process that stops cleanly knows the first record that Kafka does not have. MarkStop writes
+// that down, so that the next process does not send again what was acked.
+//
+// A record that was set aside is done once its dead letter is in the dead ring's file, and will
+// come to Kafka from there. If it lies behind a record that is kept, it is kept as well. The next
+// process decides anew about it, and may write a second dead letter.
 
-// Kept is what was left in the rings: kept in files, given up in memory.
+// Kept is what a process left in the rings: kept in files, given up in memory.
 type Kept struct {
 	Records     uint64 // of shards, in files: neither in Kafka nor set aside for good
 	DeadLetters uint64 // dead letters in files
-	Refused     uint64 // of Records: they had been set aside, and were counted as refused
+	Refused     uint64 // of Records: those that had been set aside, and counted as refused
 
 	GivenUp            uint64 // of shards, in memory: neither in Kafka nor set aside
 	DeadLettersGivenUp uint64 // dead letters in memory
 }
 
-// Keep notes in the ring files where the next process is to go on, and counts what is left. To be
-// called once, when Drain has returned and nobody pushes any more.
+// MarkStop notes in the ring files where the next process is to go on, and counts what is left.
+// Call it once, when Drain has returned and nobody pushes any more.
 func (w *Writer) MarkStop() Kept {
 	if !w.started.Load() {
 		var k Kept
@@ -60,12 +60,12 @@ func markStops(engines []*engine) (k Kept) {
 	return k
 }
 
-// keep is Keep for one line whose engine has ended: its cursor stands at acked, or all is done. It
-// returns how many records are kept, how many of them had been set aside, and how many are neither
-// kept nor done.
+// markStop is MarkStop for one stream whose engine has ended: its cursor is at acked, or all is
+// done. It returns how many records are kept, how many of these had been set aside, and how many
+// are neither kept nor done.
 func (s *stream) markStop() (records, refused, givenUp int) {
 	at, index := s.ring.Position(), 0
-	rest := 0 // from the cursor on, but for those set aside
+	rest := 0 // records from the cursor on that are not set aside
 	if s.cur < len(s.inflight) {
 		b := &s.inflight[s.cur]
 		for s.at.Index < b.batch.Count && b.isAside(s.at.Index) {
@@ -92,8 +92,8 @@ func (s *stream) markStop() (records, refused, givenUp int) {
 	return 0, 0, rest
 }
 
-// recoveredDuplicates is the number of records in the rings' files that may be in
-// Kafka already.
+// recoveredDuplicates returns the number of records in the rings' files that may be in Kafka
+// already.
 func recoveredDuplicates(set shard.Set) (n uint64) {
 	for _, r := range set.All() {
 		n += uint64(r.Recovered().PossibleDuplicates)
@@ -101,8 +101,8 @@ func recoveredDuplicates(set shard.Set) (n uint64) {
 	return n
 }
 
-// recoveredLargest is the size of the largest record in the rings' files, which may have
-// been taken under a higher --max-record-bytes.
+// recoveredLargest returns the size of the largest record in the rings' files. It may be over
+// --max-record-bytes, which may have been higher before.
 func recoveredLargest(set shard.Set) (n int) {
 	for _, r := range set.All() {
 		n = max(n, r.Recovered().Largest)

@@ -9,8 +9,8 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// TestSeveralInstances: with --producers 2 and 3 each shard's records are all there, in order, once,
-// whoever writes.
+// TestSeveralInstances: with --producers 2 and 3 each shard's records are all there, in order,
+// once, whoever writes.
 func TestSeveralInstances(t *testing.T) {
 	for _, writer := range []string{WriterNative, WriterLibrdkafka} {
 		for producers := 2; producers <= 3; producers++ {

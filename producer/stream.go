@@ -7,48 +7,48 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// held is a batch that was read from the ring and is not freed yet.
+// inflightBatch is a batch that was read from the ring and is not freed yet.
 type inflightBatch struct {
 	batch         shard.Batch
 	first         uint64  // number of its first record handed over
-	end           uint64  // number behind its last one; known once walked
+	end           uint64  // number after its last one; known once walked
 	entered       bool    // its first record was handed over or set aside
 	walked        bool    // all its records were handed over or set aside
 	aside         []int32 // indexes of records set aside, ascending
-	deadLetterEnd uint64  // end in the dead ring of the last letter for one of them
+	deadLetterEnd uint64  // end in the dead ring of the last dead letter for one of them
 }
 
-// heldKept is how many batches' room an empty line keeps.
+// inflightRetainMax is room for how many batches an empty stream retains.
 const inflightRetainMax = 1024
 
-// line is one ring on its way to one partition. It belongs to its engine's
-// goroutine; see the package comment for its invariants.
+// stream is one ring on its way to one partition. It belongs to its engine's goroutine. Its
+// invariants are in the package comment.
 type stream struct {
 	id        int // in the engine's client
 	shard     int // -1: dead letters
 	ring      *shard.Ring
 	partition int32
 
-	inflight    []inflightBatch // oldest first; a freed one leaves at the front
-	inflightBuf []inflightBatch // what held lies in
-	cur         int             // index in held of the batch under the cursor; len(held): none
-	at          shard.Cursor    // the next record of that batch
+	inflight    []inflightBatch // oldest first; they are freed at the front
+	inflightBuf []inflightBatch // the memory of inflight
+	cur         int             // the cursor: index in inflight of its batch; len(inflight): none
+	at          shard.Cursor    // the cursor: the next record of that batch
 
-	sent  uint64 // number of the next record to hand over
+	sent  uint64 // number that the next record gets
 	acked uint64 // every number below is in Kafka
 	bytes int    // bytes of the batches entered and not freed
 
-	failedEnd    uint64   // the number behind the record that an instance failed at; 0: none, or it is in Kafka
-	base         uint64   // sent when the instance began: reports expected are sent − base
-	markedOnce   []uint64 // numbers that the broker marked invalid once, ascending
-	toSetAside   []uint64 // numbers that it marked twice, ascending: to be set aside
-	maybeInKafka bool     // the last instance was given up with records that may be in Kafka
+	failedEnd    uint64   // number after the record that a client failed at; 0: none, or Kafka has it by now
+	base         uint64   // sent when the client was made: it owes sent − base reports
+	markedOnce   []uint64 // numbers that the broker marked invalid with the last client, ascending
+	toSetAside   []uint64 // numbers of records that a broker refused for good, ascending
+	maybeInKafka bool     // the last client was given up with records that may be in Kafka
 	asideStreak  int      // records set aside since the last ok report
-	tooManyAside bool     // too many in a row: nothing more is set aside, see feed.go
+	tooManyAside bool     // asideStreakMax was reached: nothing more is set aside until an ok report
 }
 
-// current answers the batch under the cursor, reading the next one from the ring
-// where none is held; nil if there is none.
+// current returns the batch at the cursor, nil if there is none. Where the cursor is behind the
+// last batch in flight, it reads the next one from the ring.
 func (s *stream) current() *inflightBatch {
 	if s.cur == len(s.inflight) {
 		batch, ok := s.ring.Next()
@@ -56,7 +56,7 @@ func (s *stream) current() *inflightBatch {
 			return nil
 		}
 		b := inflightBatch{batch: batch}
-		for i := range batch.Done { // what a former process knew to be done has no number, either
+		for i := range batch.Done { // what was done before a clean stop has no number, either
 			b.aside = append(b.aside, int32(i))
 		}
 		s.push(b)
@@ -64,8 +64,8 @@ func (s *stream) current() *inflightBatch {
 	return &s.inflight[s.cur]
 }
 
-// push appends to held, whose front moves: the room behind it is used again, so
-// that a steady stream allocates nothing.
+// push appends to inflight. Batches leave inflight at its front; push moves the rest back to the
+// start of inflightBuf when the end is reached, so that a steady stream allocates nothing.
 func (s *stream) push(b inflightBatch) {
 	if len(s.inflight) == cap(s.inflight) {
 		if cap(s.inflightBuf) < 2*len(s.inflight)+64 {
@@ -76,23 +76,24 @@ func (s *stream) push(b inflightBatch) {
 	s.inflight = append(s.inflight, b)
 }
 
-// enter notes that the cursor stands at the first record of h, which gets number n.
-// A ring file learns it before any record of the batch is handed over: should this
-// process die, the next one knows what may be in Kafka.
+// enter notes that the cursor is at the first record of b, which gets number n. It tells the ring
+// before any record of the batch is handed over: should this process die, the next one finds in the
+// ring's file what may be in Kafka.
 func (s *stream) enter(b *inflightBatch, n uint64) {
 	s.ring.Sending(b.batch.End)
 	b.first, b.entered, b.walked = n, true, false
 	s.bytes += b.batch.Bytes()
 }
 
-// leave notes that every record of h has a number below n, or none.
+// leave notes that every record of b has a number below n, or none, and moves the cursor to the
+// next batch.
 func (s *stream) leave(b *inflightBatch, n uint64) {
 	b.end, b.walked = n, true
 	s.cur++
 	s.at = shard.Cursor{}
 }
 
-// isAside tells whether record i of h was set aside before.
+// isAside reports whether record i of b is set aside.
 func (b *inflightBatch) isAside(i int) bool {
 	for _, a := range b.aside {
 		if int(a) == i {
@@ -102,8 +103,8 @@ func (b *inflightBatch) isAside(i int) bool {
 	return false
 }
 
-// seek puts the cursor at the record with number n, acked ≤ n ≤ sent, so that it
-// is handed over next. Records set aside stay so.
+// seek moves the cursor back to the record with number n, acked ≤ n ≤ sent, so that it is handed
+// over next. Records that are set aside stay so.
 func (s *stream) seek(n uint64) {
 	if invariant.Enabled {
 		invariant.Check(s.acked <= n && n <= s.sent, "shard %d: seek %d, acked %d, sent %d", s.shard, n, s.acked, s.sent)
@@ -112,7 +113,7 @@ func (s *stream) seek(n uint64) {
 	for i := range s.inflight {
 		b := &s.inflight[i]
 		if !b.entered {
-			s.cur = i // the batch before ended with number n
+			s.cur = i // the batch before it ended with number n
 			return
 		}
 		s.bytes += b.batch.Bytes()
@@ -134,8 +135,8 @@ func (s *stream) seek(n uint64) {
 	s.cur = len(s.inflight)
 }
 
-// free frees the batches at the front that are done, and calls done for each.
-// letters is the position up to which the dead ring is in Kafka.
+// free frees the batches at the front that are done, and calls done for each. It reports whether
+// there were any. deadLetters is the position up to which Kafka has the dead ring.
 func (s *stream) free(deadLetters uint64, done func(*inflightBatch)) bool {
 	n := 0
 	for n < len(s.inflight) {
@@ -154,13 +155,13 @@ func (s *stream) free(deadLetters uint64, done func(*inflightBatch)) bool {
 	s.inflight = s.inflight[n:]
 	s.cur -= n
 	if len(s.inflight) == 0 && cap(s.inflightBuf) > inflightRetainMax {
-		s.inflight, s.inflightBuf = nil, nil // what a stall needed is not kept for ever
+		s.inflight, s.inflightBuf = nil, nil // give back what a stall needed
 	}
 	return true
 }
 
-// sizes returns the bytes of record n, which was handed over, and of it and all that were handed
-// over behind it, with their keys.
+// sizes returns the bytes of record n, and of all records from n on that were handed over, with
+// their keys.
 func (s *stream) sizes(n uint64) (record, all int) {
 	for i := range s.inflight {
 		b := &s.inflight[i]
@@ -186,18 +187,18 @@ func (s *stream) sizes(n uint64) (record, all int) {
 	return record, all
 }
 
-// waiting is how many bytes of the ring were not handed over yet, and a few too many: the
-// headers of batches under way count as well.
+// waitingBytes returns how many bytes of the ring were not handed over yet. It is a few too many:
+// the ring's headers count as well.
 func (s *stream) waitingBytes() int { return s.ring.Used() - s.bytes }
 
-// idle tells whether there is nothing of the ring that Kafka does not have.
+// idle reports whether Kafka has all that was read from the ring.
 func (s *stream) idle() bool { return len(s.inflight) == 0 }
 
-// isBlamed tells whether number n is to be set aside on the broker's word.
+// mustSetAside reports whether a broker refused record n for good.
 func (s *stream) mustSetAside(n uint64) bool { return len(s.toSetAside) > 0 && s.toSetAside[0] == n }
 
-// acquit takes number n out of the blamed; those behind it move up by one, since
-// a record set aside leaves its number to the next.
+// renumberMarks follows when record n is set aside: its number goes to the next record, so the
+// numbers after n that are marked move down by one.
 func (s *stream) renumberMarks(n uint64) {
 	if s.mustSetAside(n) {
 		s.toSetAside = s.toSetAside[1:]
@@ -212,9 +213,9 @@ func (s *stream) renumberMarks(n uint64) {
 	}
 }
 
-// judge takes the broker's marks of one instance: a record marked by two in a row
-// is blamed. Once is not enough, since a topic that is compacted by mistake has
-// every record marked until somebody looks at its settings.
+// applyMarks takes the numbers that the broker marked invalid with one client. What was marked with
+// two clients in a row is to be set aside. Once is not enough: of a topic that somebody made
+// compacted by mistake the broker marks every record, until the engine has refreshed the topic.
 func (s *stream) applyMarks(marked []uint64) {
 	s.toSetAside = s.toSetAside[:0]
 	for _, n := range marked {
@@ -227,5 +228,5 @@ func (s *stream) applyMarks(marked []uint64) {
 	slices.Sort(s.toSetAside)
 }
 
-// acquitAll forgets every mark: the topic itself was at fault.
+// clearMarks forgets every mark: the topic is at fault, not its records.
 func (s *stream) clearMarks() { s.markedOnce, s.toSetAside = s.markedOnce[:0], s.toSetAside[:0] }

@@ -49,8 +49,8 @@ func TestApplyMarks(t *testing.T) {
 	}
 }
 
-// TestStallIsForgotten: the room that a long list of batches took is given back, and an ordinary one's
-// is not.
+// TestStallIsForgotten: the room that a long list of batches took is given back, and an ordinary
+// one's is not.
 func TestStallIsForgotten(t *testing.T) {
 	for batches, kept := range map[int]bool{3000: false, 100: true} {
 		s := &stream{ring: anyRing(t, 1<<20)}

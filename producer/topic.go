@@ -14,16 +14,16 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// ErrTopic is wrapped by what no waiting mends: the topic is missing or does not
-// fit the flags. Everything else that Check returns is about reaching Kafka.
+// ErrTopic is wrapped by errors that waiting does not mend: the topic is missing or does not fit
+// the flags.
 var ErrTopic = errors.New("topic does not fit")
 
-// topicState is one look at a topic.
+// topicState is what a refresh found of a topic.
 type topicState struct {
-	Refresh    uint64 // number of the look, from 1; 0: none yet
+	Refresh    uint64 // number of the refresh, from 1; 0: there was none yet
 	Name       string
 	Err        error // why records cannot be written now; nil: they can
-	Leaders    error // why those of some partitions cannot; nil: not known, or they can
+	Leaders    error // why some partitions cannot be written now; nil: they can, or it is not known
 	Partitions int
 	Limit      int // max.message.bytes: the largest batch, bytes
 	Compacted  bool
@@ -32,12 +32,12 @@ type topicState struct {
 
 const (
 	limitDefault = 1048588 // Kafka's own max.message.bytes
-	recordSlack  = 512     // what a batch of one record, its key and headers' framing take beside them
+	recordSlack  = 512     // what a batch of one record takes beside the record, its key and its headers
 	refreshEvery = time.Minute
 	refreshAgain = time.Second
 )
 
-// recordMax is the most bytes that a record and its key may have together.
+// recordMax returns the most bytes that a record and its key may have together.
 func (t topicState) recordMax() int {
 	if t.Limit == 0 {
 		return limitDefault - recordSlack
@@ -45,8 +45,7 @@ func (t topicState) recordMax() int {
 	return max(t.Limit-recordSlack, 0)
 }
 
-// batchMax is what batch.size must not exceed: librdkafka never splits a batch
-// that the topic refuses.
+// batchMax returns the most that batch.size may be: a batch that the topic refuses is not split.
 func (t topicState) batchMax() int {
 	if t.Limit == 0 {
 		return batchSize
@@ -54,17 +53,17 @@ func (t topicState) batchMax() int {
 	return max(min(t.Limit, batchSize), 1)
 }
 
-// watcher looks at one topic: at start, every minute, and whenever asked. Its
-// state may be read by anybody at any time.
+// watcher refreshes what is known of one topic: at the start, every minute, and when it is asked
+// to. Any goroutine may read its state.
 type watcher struct {
 	name         string
-	partitions   atomic.Int32 // at least so many
+	partitions   atomic.Int32 // the topic needs at least these
 	keyed        bool         // records have keys, so it may be compacted
 	admin        *admin
 	connectivity *connectivity
 	log          *slog.Logger
-	changed      func()     // after each look
-	refreshing   sync.Mutex // one look at a time: that of a Check that was given up goes on
+	changed      func()     // called after each refresh
+	refreshing   sync.Mutex // one refresh at a time: that of a Check that was given up goes on
 	state        atomic.Pointer[topicState]
 	wanted       chan struct{} // capacity 1
 }
@@ -78,7 +77,7 @@ func newWatcher(name string, partitions int, keyed bool, admin *admin, connectiv
 
 func (w *watcher) topic() topicState { return *w.state.Load() }
 
-// look asks for a newer state; it does not wait.
+// refresh asks for a newer state. It does not wait.
 func (w *watcher) refresh() {
 	select {
 	case w.wanted <- struct{}{}:
@@ -86,8 +85,8 @@ func (w *watcher) refresh() {
 	}
 }
 
-// run looks until admin is stopped: every minute, every second while something is
-// wrong, and when asked.
+// run refreshes until admin is stopped: every minute, every second while something is wrong, and
+// when it is asked to.
 func (w *watcher) run() {
 	for {
 		every := refreshEvery
@@ -104,13 +103,13 @@ func (w *watcher) run() {
 	}
 }
 
-// once looks and stores what it saw. It runs on a goroutine of admin's.
+// refreshNow asks Kafka, and stores and returns what it found. It runs on a goroutine of admin's.
 func (w *watcher) refreshNow() topicState {
 	w.refreshing.Lock()
 	defer w.refreshing.Unlock()
 	old := w.topic()
 	t := w.fetch()
-	if w.admin.ctx.Err() != nil { // broken off: it says nothing about the topic
+	if w.admin.ctx.Err() != nil { // stopped meanwhile: this says nothing about the topic
 		t.Err = errClosed
 		return t
 	}
@@ -133,6 +132,7 @@ func (w *watcher) refreshNow() topicState {
 	return t
 }
 
+// fetch asks Kafka about the topic.
 func (w *watcher) fetch() topicState {
 	t := topicState{Name: w.name}
 	if w.admin.ctx.Err() != nil {
@@ -162,10 +162,10 @@ func (w *watcher) fetch() topicState {
 	return t
 }
 
-// metadataSoon is when the way to a broker that has not answered is looked at.
+// metadataSoon is how long brokers have for a response before the way to them is checked.
 const metadataSoon = time.Second
 
-// metadata asks for the topic's.
+// metadata asks for the topic's metadata.
 func (w *watcher) metadata() (md *kafka.Metadata, err error) {
 	err = w.connectivity.ask(w.admin.ctx, w.admin.limit, func(limit time.Duration) (err error) {
 		md, err = w.admin.client.GetMetadata(&w.name, false, int(limit/time.Millisecond))
@@ -174,8 +174,8 @@ func (w *watcher) metadata() (md *kafka.Metadata, err error) {
 	return md, err
 }
 
-// settings reads the topic's limit and policy. Not being allowed to is no reason
-// not to write: Kafka's defaults are assumed, and said.
+// settings reads the topic's limit and policy. Where it may not, it assumes Kafka's defaults and
+// logs that.
 func (w *watcher) settings(t *topicState) {
 	t.Limit = limitDefault
 	ctx, cancel := context.WithTimeout(w.admin.ctx, w.admin.limit)

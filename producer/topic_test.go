@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// looked is a watcher of topic t, of three partitions, in a Kafka that says of its settings what a test
-// wants.
+// looked is a watcher of topic t, of three partitions, in a Kafka that says of its settings what a
+// test wants.
 type watched struct {
 	*watcher
 	cluster *kfake.Cluster

@@ -5,8 +5,8 @@ import "time"
 const (
 	// BatchMax is the most records that one Produce hands over.
 	BatchMax = 1024
-	// StreamsMax bounds the number of streams of a Client. It is librdkafka's: a record's tag has 12
-	// bits for its stream.
+	// StreamsMax bounds the number of streams of a Client. It is librdkafka's: a record's tag has
+	// 12 bits for its stream.
 	StreamsMax = 1 << 12
 	// InvalidMax is the most numbers in Progress.Invalid.
 	InvalidMax = 64
@@ -14,8 +14,8 @@ const (
 	None = ^uint64(0)
 )
 
-// Error codes that an engine tells apart; every other is just an error. Positive ones are a broker's,
-// negative ones librdkafka's own numbers, which both backends use.
+// Error codes that an engine tells apart; every other is just an error. Positive ones are a
+// broker's, negative ones librdkafka's own numbers, which both backends use.
 const (
 	ErrMessageTooLarge = 10
 	ErrInvalidRecord   = 87
@@ -73,8 +73,8 @@ type Traits struct {
 	// OneThread: the engine stays on one thread. C's malloc has an arena for each thread, and what
 	// Produce allocates Poll frees.
 	OneThread bool
-	// ReportsByPartition: each partition's reports end a Poll by themselves. An engine that waits for
-	// a short time then sleeps instead of polling, and looks at all reports at once.
+	// ReportsByPartition: each partition's reports end a Poll by themselves. An engine that waits
+	// for a short time then sleeps instead of polling, and looks at all reports at once.
 	ReportsByPartition bool
 }
 

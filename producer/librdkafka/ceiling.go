@@ -9,8 +9,8 @@ import (
 	"unsafe"
 )
 
-// Ceiling is librdkafka alone, for benchmarks: a loop in C that hands over records by the batch,
-// with copies, and counts their reports.
+// Ceiling is librdkafka alone, for benchmarks: a loop in C hands over records by the batch, with
+// copies, and counts their reports.
 type Ceiling struct {
 	c     *C.rt_ceiling
 	data  []byte
@@ -18,8 +18,8 @@ type Ceiling struct {
 	first []C.int64_t // record of each partition, and the end of the last's
 }
 
-// NewCeiling makes a producer with the given librdkafka properties, and sends one record, so that it
-// has its id. It keeps copies of the records of each partition.
+// NewCeiling makes a producer with the given librdkafka properties, and sends one record, so that
+// it has its producer id. It copies the records of each partition.
 func NewCeiling(properties map[string]string, topic string, byPartition [][][]byte) (*Ceiling, error) {
 	if len(byPartition) == 0 || len(byPartition) > C.RT_CEILING_PARTITIONS_MAX {
 		return nil, fmt.Errorf("librdkafka: %d partitions, at least 1 and at most %d", len(byPartition), C.RT_CEILING_PARTITIONS_MAX)
@@ -52,9 +52,9 @@ func NewCeiling(properties map[string]string, topic string, byPartition [][][]by
 	return ce, nil
 }
 
-// Run produces so many records, so many a second (0: as fast as possible), and returns how many
-// failed when every one has been reported. took, if not nil, has room for all of them and gets the
-// seconds from produce to report.
+// Run produces that many records at that rate a second (0: as fast as possible), waits for all
+// reports, and returns how many failed. took, if not nil, gets the seconds from produce to report,
+// and has room for all of them.
 func (ce *Ceiling) Run(records int, rate float64, took []float64) (failed int) {
 	C.rt_ceiling_run(ce.c, C.int(len(ce.first)-1), &ce.first[0], (*C.char)(unsafe.Pointer(unsafe.SliceData(ce.data))), &ce.begin[0],
 		C.uint64_t(records), C.double(rate), (*C.double)(unsafe.SliceData(took)))

@@ -2,10 +2,11 @@
 #include <malloc.h>
 #include <string.h>
 
-// glibc gives the top of its heap back whenever 128 KiB of it are free, and maps larger
-// pieces anew each time. librdkafka's messages and requests come and go by the ten
-// thousand, so the same pages were cleared again and again: a tenth of all CPU at full
-// load. What is kept is bounded by the windows, and given back when an instance goes.
+// rt_retain_memory makes glibc retain free memory. By default it returns the top of its heap to the
+// kernel whenever 128 KiB of it are free, and maps larger pieces anew each time. librdkafka's
+// messages and requests come and go by the ten thousand, so the same pages were cleared again and
+// again: a tenth of all CPU at full load. The windows bound what is retained, and rt_destroy gives
+// it back.
 static void rt_retain_memory(void)
 {
 #ifdef __GLIBC__
@@ -22,76 +23,76 @@ void rt_give_back_memory(void)
 #endif
 }
 
-// An ok report that is not the next one. When a partition's leader changes, the new
-// leader's answer may be reported before the old one's last. It waits as a run for
-// acked to reach it; where there is no room to remember it, the engine finds that
-// everything is reported and acked is behind, and starts anew.
-static void rt_ok_beyond(rt_progress *t, uint64_t number)
+// rt_ok_beyond counts an ok report that is not the next one. When a partition's leader changes, the
+// new leader's responses may be reported before the last of the old one. The report waits in a run
+// until acked reaches it. Where there is no room for another run, the engine will find that
+// everything is reported and acked is behind, and make another client.
+static void rt_ok_beyond(rt_progress *p, uint64_t number)
 {
-	t->beyond++;
-	for (uint32_t i = 0; i < t->runs; i++)
-		if (t->run[i].to == number) {
-			t->run[i].to++;
+	p->beyond++;
+	for (uint32_t i = 0; i < p->runs; i++)
+		if (p->run[i].to == number) {
+			p->run[i].to++;
 			return;
 		}
-	if (t->runs < RT_RUNS_MAX) {
-		t->run[t->runs].from = number;
-		t->run[t->runs].to = number + 1;
-		t->runs++;
+	if (p->runs < RT_RUNS_MAX) {
+		p->run[p->runs].from = number;
+		p->run[p->runs].to = number + 1;
+		p->runs++;
 	}
 }
 
-// acked has moved: take in the runs that it has reached.
-static void rt_catch_up(rt_progress *t)
+// rt_catch_up moves acked over the runs that it has reached.
+static void rt_catch_up(rt_progress *p)
 {
-	for (uint32_t i = 0; i < t->runs; i++)
-		if (t->run[i].from == t->acked) {
-			t->beyond -= t->run[i].to - t->run[i].from;
-			t->acked = t->run[i].to;
-			t->run[i] = t->run[--t->runs];
+	for (uint32_t i = 0; i < p->runs; i++)
+		if (p->run[i].from == p->acked) {
+			p->beyond -= p->run[i].to - p->run[i].from;
+			p->acked = p->run[i].to;
+			p->run[i] = p->run[--p->runs];
 			i = (uint32_t)-1; // from the first again
 		}
 }
 
-// One ok report. acked moves along an unbroken run only. After a fatal error the
-// reports of one partition come out of order, so an ok may fill the run below a
-// failure that was seen before it.
-void rt_ok(rt_progress *t, uint64_t number)
+// rt_ok counts an ok report. acked moves only along an unbroken run. After a fatal error the
+// reports of one partition come out of order, so an ok report may continue the run below a failure
+// that was reported before it.
+void rt_ok(rt_progress *p, uint64_t number)
 {
-	if (number != t->acked) {
-		rt_ok_beyond(t, number);
+	if (number != p->acked) {
+		rt_ok_beyond(p, number);
 		return;
 	}
-	t->acked++;
-	if (t->runs)
-		rt_catch_up(t);
+	p->acked++;
+	if (p->runs)
+		rt_catch_up(p);
 }
 
-// Called by rd_kafka_poll for every record, on the thread that polls. It counts
-// and does nothing else: what follows from the counts is the engine's business.
+// rt_report counts a report. rd_kafka_poll calls it for every record, on the thread that polls.
+// What follows from the counts is up to the engine.
 static void rt_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
 	rt_client *c = opaque;
 	uint64_t tag = (uint64_t)(uintptr_t)m->_private;
 	uint64_t number = tag & ((1ULL << RT_NUMBER_BITS) - 1);
-	rt_progress *t = &c->progress[tag >> RT_NUMBER_BITS];
-	t->reports++;
+	rt_progress *p = &c->progress[tag >> RT_NUMBER_BITS];
+	p->reports++;
 	if (m->err == 0) {
-		rt_ok(t, number);
+		rt_ok(p, number);
 		return;
 	}
-	if (number < t->failed) {
-		t->failed = number;
-		t->err = m->err;
+	if (number < p->failed) {
+		p->failed = number;
+		p->err = m->err;
 	}
 	if (rd_kafka_message_status(m) != RT_STATUS_NOT_PERSISTED)
-		t->maybe++;
+		p->maybe++;
 	if (m->err == RT_ERR_INVALID_RECORD) {
-		if (t->invalids < RT_INVALID_MAX)
-			t->invalid[t->invalids] = number;
-		t->invalids++;
+		if (p->invalids < RT_INVALID_MAX)
+			p->invalid[p->invalids] = number;
+		p->invalids++;
 	} else if (m->err == RT_ERR_INVALID_DIFFERENT_RECORD) {
-		t->different++;
+		p->different++;
 	}
 }
 
@@ -122,7 +123,7 @@ static void rt_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 	rt_note(c, err, 0, reason);
 }
 
-// With log.queue this is called by rd_kafka_poll, not by librdkafka's threads.
+// rt_log notes a log line. With log.queue, rd_kafka_poll calls it, and not librdkafka's threads.
 static void rt_log(const rd_kafka_t *rk, int level, const char *fac, const char *buf)
 {
 	rt_note(rd_kafka_opaque(rk), 0, level, buf);
@@ -185,8 +186,8 @@ int rt_produce(rt_client *c, rd_kafka_message_t *m, int n)
 	return rd_kafka_produce_batch(c->rkt, 0, RT_F_PARTITION, m, n);
 }
 
-// One dead letter: rd_kafka_produce_batch knows no headers. Headers are copied by
-// librdkafka, the value is not.
+// rt_produce_dead_letter hands over one record with headers, which rd_kafka_produce_batch cannot
+// do. librdkafka copies the headers, but not the value.
 int rt_produce_dead_letter(rt_client *c, rd_kafka_message_t *m, const char *reason, size_t reason_len,
 	const char *remote, size_t remote_len, const char *truncated, size_t truncated_len)
 {

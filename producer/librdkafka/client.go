@@ -46,9 +46,8 @@ type Client struct {
 	hasProducerID bool
 }
 
-// New makes a producer with the given librdkafka properties. first is, line by
-// line, the number of the first record that will be handed over. It does not
-// wait for a broker.
+// New makes a producer with the given librdkafka properties. first has, for each stream, the number
+// of the first record that will be handed over. New does not wait for a broker.
 func New(properties map[string]string, topic string, first []uint64) (*Client, error) {
 	if len(first) > backend.StreamsMax {
 		return nil, fmt.Errorf("librdkafka: %d streams, at most %d", len(first), backend.StreamsMax)
@@ -97,8 +96,7 @@ func (c *Client) progress(stream int) *C.rt_progress {
 	return (*C.rt_progress)(unsafe.Add(first, stream*C.sizeof_rt_progress))
 }
 
-// Progress returns the counts of one line as of the last Poll. Invalid is only
-// filled in where something failed.
+// Progress returns the counts of one stream as of the last Poll.
 func (c *Client) Progress(stream int) backend.Progress {
 	t := c.progress(stream)
 	out := backend.Progress{
@@ -111,10 +109,8 @@ func (c *Client) Progress(stream int) backend.Progress {
 	return out
 }
 
-// Produce hands over up to backend.BatchMax records of one line, numbered from first, to
-// one partition. It answers how many were taken and, if not all, the error of
-// the first that was not. Those that were taken are always the first ones, as
-// long as no record is over message.max.bytes.
+// Produce hands over up to backend.BatchMax records of one stream, numbered from first, to one
+// partition. It returns how many were taken, and the error code of the first that was not.
 func (c *Client) Produce(stream int, partition int32, first uint64, records []backend.Record) (int, int) {
 	m := c.batch[:len(records)]
 	for i := range records {
@@ -126,16 +122,16 @@ func (c *Client) Produce(stream int, partition int32, first uint64, records []ba
 	}
 	for i := range m {
 		if m[i].err != 0 {
-			// librdkafka takes what follows a record that is too large for it. The
-			// engine never passes one; counting only the prefix is the safe answer.
+			// librdkafka takes the records behind one that is over message.max.bytes. The engine
+			// never passes one. Should it happen, only those before it count as taken.
 			return min(taken, i), int(m[i].err)
 		}
 	}
 	return taken, backend.ErrQueueFull
 }
 
-// fill writes C memory; the value's address is stored as a number, since C keeps
-// it after the call and it is no Go pointer.
+// fill writes a message in C memory. It stores the value's address as a number, since C keeps it
+// after the call and it does not point to Go's heap.
 func (c *Client) fill(m *C.rd_kafka_message_t, stream int, partition int32, number uint64, r *backend.Record) {
 	m.err = 0
 	m.partition = C.int32_t(partition)
@@ -146,7 +142,7 @@ func (c *Client) fill(m *C.rd_kafka_message_t, stream int, partition int32, numb
 	*(*uint64)(unsafe.Pointer(&m._private)) = uint64(stream)<<C.RT_NUMBER_BITS | number
 }
 
-// ProduceDeadLetter hands over one dead letter; it answers 0 or an error code.
+// ProduceDeadLetter hands over one dead letter. It returns 0 or an error code.
 func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
 	m := &c.batch[0]
 	c.fill(m, stream, partition, number, &backend.Record{Value: value})
@@ -167,16 +163,16 @@ func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, v
 	return int(C.rt_produce_dead_letter(c.c, m, reason, reasonLen, remote, remoteLen, truncated, truncatedLen))
 }
 
-// Poll serves reports, errors, logs and statistics for at most timeout
-// milliseconds; it returns early once it has served something, and on Wake.
+// Poll serves reports, errors, logs and statistics for at most timeout milliseconds. It returns
+// early once it has served something, and on Wake.
 func (c *Client) Poll(timeout int) { C.rd_kafka_poll(c.c.rk, C.int(timeout)) }
 
-// Wake makes the current Poll, or the next one, return at once. Any goroutine.
+// Wake makes the current Poll, or the next one, return at once. Any goroutine may call it.
 func (c *Client) Wake() { C.rd_kafka_queue_yield(c.c.q) }
 
-// Purge drops what waits in librdkafka's queues and, with inflight, forgets the
-// requests under way; each record dropped gets a report. It does not wait for
-// librdkafka's threads: one of them may be looking up a name for a long time.
+// Purge drops what is in librdkafka's queues. With inflight it also gives up the requests under
+// way. Each record that it drops gets a report. It does not wait for librdkafka's threads, since
+// one of them may look up a name for long.
 func (c *Client) Purge(inflight bool) {
 	flags := C.int(C.RT_PURGE_QUEUE | C.RT_PURGE_NON_BLOCKING)
 	if inflight {
@@ -185,11 +181,11 @@ func (c *Client) Purge(inflight bool) {
 	C.rd_kafka_purge(c.c.rk, flags)
 }
 
-// Fatal answers the code of librdkafka's fatal error, 0 while there is none.
+// Fatal returns the code of librdkafka's fatal error, 0 while there is none.
 func (c *Client) Fatal() int { return int(c.c.fatal) }
 
-// idAssigned ends the line by which librdkafka, with debug=eos, says that it has its
-// producer id. Nothing is written before that, and nothing else tells it.
+// idAssigned is the end of the log line by which librdkafka, with debug=eos, says that it has its
+// producer id. It writes nothing before that, and says it in no other way.
 const idAssigned = "-> Assigned"
 
 // Ready returns nil once librdkafka has its producer id, as of the last Events.
@@ -205,8 +201,7 @@ var errNoProducerID = errors.New("librdkafka has no producer id yet")
 // Trouble returns "": librdkafka tells of brokers, not of partitions.
 func (c *Client) Trouble(int) string { return "" }
 
-// Events takes the log lines and errors noted since the last call, and how many
-// were dropped for want of room.
+// Events returns the log lines and errors since the last call, and how many more found no room.
 func (c *Client) Events() ([]backend.Event, int) {
 	n, lost := int(c.c.events), int(c.c.events_lost)
 	if n == 0 && lost == 0 {
@@ -226,11 +221,11 @@ func (c *Client) Events() ([]backend.Event, int) {
 	return out, lost
 }
 
-// Send is nothing to do: what Produce took is sent.
+// Send does nothing: librdkafka sends what Produce took.
 func (c *Client) Send() {}
 
-// Statistics answers what librdkafka measured of its requests since the last time, every
-// statistics.interval.ms.
+// Statistics returns what librdkafka measured of its requests since the last time, every
+// statistics.interval.ms, else false.
 func (c *Client) Statistics() (backend.Statistics, bool) {
 	s := c.c.stats
 	if s == nil {
@@ -243,31 +238,31 @@ func (c *Client) Statistics() (backend.Statistics, bool) {
 	return out, err == nil
 }
 
-// Destroy ends the producer; it may block. Nothing of c may be used afterwards.
+// Destroy ends the producer. It may block. Do not use c afterwards.
 func (c *Client) Destroy() {
 	C.rt_destroy(c.c)
 	C.free(unsafe.Pointer(c.batch))
 }
 
-// Relief gives to the kernel what C's malloc keeps of memory that is free.
+// Relief returns to the kernel the memory that C's malloc has free.
 func (c *Client) Relief() { C.rt_give_back_memory() }
 
-// InjectFatal raises a fatal error, as a broker's refusal would. For tests.
+// InjectFatal raises a fatal error, as a broker's refusal would do. For tests.
 func (c *Client) InjectFatal(code int, text string) {
 	t := C.CString(text)
 	defer C.free(unsafe.Pointer(t))
 	C.rd_kafka_test_fatal_error(c.c.rk, C.int(code), t)
 }
 
-// ok is an ok report, for tests.
+// ok counts an ok report. For tests.
 func (c *Client) ok(stream int, number uint64) { C.rt_ok(c.progress(stream), C.uint64_t(number)) }
 
-// ErrorText is librdkafka's name and text of an error code.
+// ErrorText returns librdkafka's name and text of an error code.
 func ErrorText(code int) string {
 	return C.GoString(C.rd_kafka_err2name(C.int(code))) + ": " + C.GoString(C.rd_kafka_err2str(C.int(code)))
 }
 
-// Version is the version of the librdkafka that is linked.
+// Version returns the version of the librdkafka that is linked.
 func Version() string {
 	_, v := kafka.LibraryVersion()
 	return v

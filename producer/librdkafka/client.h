@@ -10,7 +10,7 @@ enum {
 	RT_NUMBER_BITS = 52,
 };
 
-// What the reports said of one line so far.
+// What the reports said of one stream so far, as backend.Progress.
 typedef struct {
 	uint64_t acked;      // every record below this number is in Kafka
 	uint64_t failed;     // lowest number that was reported failed, UINT64_MAX: none
@@ -27,7 +27,7 @@ typedef struct {
 	uint64_t invalid[RT_INVALID_MAX];
 } rt_progress;
 
-// A log line or an error, kept for Go to fetch after the poll that served it.
+// A log line or an error, for Go to fetch after the poll that served it.
 typedef struct {
 	int32_t code;  // error code; 0: a log line
 	int32_t level; // syslog level of a log line

@@ -1,36 +1,35 @@
-// Package librdkafka is what Ringtail uses of librdkafka beside confluent-kafka-go, and the
-// only place that declares its functions. There are three users:
+// Package librdkafka is what Ringtail uses of librdkafka besides confluent-kafka-go. No other
+// package declares librdkafka's functions. It has three users:
 //
-//	Client   hands records over by the batch, and counts their reports in C
-//	Reader   takes records by the batch, where they lie
-//	Ceiling  is librdkafka alone, for benchmarks: a loop in C
+//	Client   the producer: hands records over by the batch, and counts their reports in C
+//	Reader   the consumer: takes records by the batch, and does not copy them
+//	Ceiling  librdkafka alone, for benchmarks: a loop in C
 //
-// All are here so that no Go code, and no call from Go into C, runs for a single record:
-// confluent-kafka-go takes two or three such calls and some allocations for each.
+// Here no Go code runs for a single record, and no call from Go into C. confluent-kafka-go makes
+// two or three such calls for each record, and some allocations.
 //
 //	engine ──Produce(records)──► one cgo call ──► rd_kafka_produce_batch
-//	                                                 │ payloads stay where they are
+//	                                                 │ values stay where they are
 //	engine ◄──Poll── rd_kafka_poll ◄── reports ◄── broker threads
-//	   └─ Track(line): acked, failed …   (counted by the callback below, in C)
+//	   └─ Progress(stream): acked, failed …   (rt_report counts them, in C)
 //
 //	consume ◄──Fetch── one cgo call ◄── rd_kafka_consume_batch_queue
 //	   … record │ record │ revoke 3, 4 ─── Commit what was done, Unassign ──► the group goes on
 //
-// It uses the librdkafka that confluent-kafka-go bundles and links. That is why
-// there are no linker flags here and why the kafka package must stay imported.
-// The functions used are declared by hand in librdkafka.h; a test compares them with
-// what is linked.
+// A Client has streams (package backend). Each record carries a tag in librdkafka's opaque pointer:
+// its stream and its number. Numbers of a stream have no gaps, so whether a report continues the
+// unbroken run is one comparison (client.c:rt_report).
 //
-// A line is what the engine numbers: one shard, or the dead letters. Each record
-// carries a tag, line and number; numbers of a line are handed out without gaps,
-// so "unbroken run" is a comparison (see rt_report).
+// A Reader reads partitions that it is told to read, or those that a group gives it. What the group
+// gives and takes comes among the records, in its place. There are no callbacks into Go.
 //
-// A Reader reads partitions that it is told, or those that a group gives it. What the
-// group gives and takes comes among the records, in its place: nothing is called back.
+// Each of the three is for one goroutine, with two exceptions. Any goroutine may call a Client's
+// Wake, but not during or after Destroy. Any goroutine may call a Reader's Ends at any time: Close
+// waits for those that are in C.
 //
-// Each belongs to one goroutine, with two exceptions. A Client's Wake may be called by
-// others, not during or after Destroy. A Reader's Ends may be called by others at any
-// time: Close waits for those that are in C.
+// The package uses the librdkafka that confluent-kafka-go bundles and links. So it has no linker
+// flags, and must import the kafka package. librdkafka.h declares the functions by hand; a test
+// compares it with the header of the linked library.
 package librdkafka
 
 import _ "github.com/ringtail/ringtail/internal/platform" // or no build

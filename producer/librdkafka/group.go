@@ -17,66 +17,64 @@ type Position struct {
 	Offset    int64
 }
 
-// Subscribe joins the group named by group.id. From then on Fetch hands out changes
-// among the messages: Err is ErrAssignPartitions or ErrRevokePartitions, Partitions
-// says which. The group waits until Assign or Unassign answers; until then no record
-// of its partitions comes, and those that came before were ours to read.
+// Subscribe joins the group that group.id names. From then on Fetch returns changes of the group
+// among the messages: Err is ErrAssignPartitions or ErrRevokePartitions, and Partitions says which.
+// The group waits for our call of Assign or Unassign. Until then no record of these partitions
+// comes; those that came before were ours to read.
 func (r *Reader) Subscribe() error {
 	list := r.list([]Position{{Partition: kafka.PartitionAny}})
 	defer C.rd_kafka_topic_partition_list_destroy(list)
-	return failure(C.rd_kafka_subscribe(r.c.rk, list))
+	return codeError(C.rd_kafka_subscribe(r.c.rk, list))
 }
 
-// Assign begins to read at these positions: instead of any before, or besides them
-// where the group's protocol is cooperative.
+// Assign begins to read at these positions. They replace those before, or are added to them where
+// the group's protocol is cooperative.
 func (r *Reader) Assign(at []Position) error {
 	list := r.list(at)
 	defer C.rd_kafka_topic_partition_list_destroy(list)
 	r.c.unanswered = 0
 	if r.cooperative() {
-		return failed(C.rd_kafka_incremental_assign(r.c.rk, list))
+		return errorOf(C.rd_kafka_incremental_assign(r.c.rk, list))
 	}
-	return failure(C.rd_kafka_assign(r.c.rk, list))
+	return codeError(C.rd_kafka_assign(r.c.rk, list))
 }
 
-// Add begins to read partitions besides those that Assign named. Not for a group, which
-// says itself what is read.
+// Add begins to read partitions besides those that Assign named. It is not for groups.
 func (r *Reader) Add(at []Position) error {
 	list := r.list(at)
 	defer C.rd_kafka_topic_partition_list_destroy(list)
-	return failed(C.rd_kafka_incremental_assign(r.c.rk, list))
+	return errorOf(C.rd_kafka_incremental_assign(r.c.rk, list))
 }
 
-// Unassign ends the reading of partitions that the group takes, or of all where its
+// Unassign ends the reading of partitions that the group takes, or of all partitions where its
 // protocol is not cooperative.
 func (r *Reader) Unassign(partitions []int32) error {
 	r.c.unanswered = 0
 	if !r.cooperative() {
-		return failure(C.rd_kafka_assign(r.c.rk, nil))
+		return codeError(C.rd_kafka_assign(r.c.rk, nil))
 	}
 	list := r.list(at(partitions, 0))
 	defer C.rd_kafka_topic_partition_list_destroy(list)
-	return failed(C.rd_kafka_incremental_unassign(r.c.rk, list))
+	return errorOf(C.rd_kafka_incremental_unassign(r.c.rk, list))
 }
 
 func (r *Reader) cooperative() bool {
 	return C.GoString(C.rd_kafka_rebalance_protocol(r.c.rk)) == "COOPERATIVE"
 }
 
-// Lost tells, of partitions that the group takes, whether it has given them to
-// somebody else already: nothing can be committed for them any more.
+// Lost reports whether the group has already given the partitions that it takes to another member.
+// Then nothing can be committed for them any more.
 func (r *Reader) Lost() bool { return C.rd_kafka_assignment_lost(r.c.rk) != 0 }
 
-// Committed asks for the group's offsets; those of partitions that have none are
-// negative.
+// Committed returns the group's offsets, negative where a partition has none.
 func (r *Reader) Committed(partitions []int32, timeoutMS int) ([]Position, error) {
 	list := r.list(at(partitions, 0))
 	defer C.rd_kafka_topic_partition_list_destroy(list)
-	return answers(list, C.rd_kafka_committed(r.c.rk, list, C.int(timeoutMS)))
+	return filled(list, C.rd_kafka_committed(r.c.rk, list, C.int(timeoutMS)))
 }
 
-// Range asks for the first offset of each partition and for the one that its next
-// record gets. It is an error where one of them has no leader.
+// Range returns the first offset of each partition, and the one that its next record gets. It fails
+// where a partition has no leader.
 func (r *Reader) Range(partitions []int32, timeoutMS int) (first, next []Position, err error) {
 	if first, err = r.offsetsAt(partitions, int64(kafka.OffsetBeginning), timeoutMS); err == nil {
 		next, err = r.offsetsAt(partitions, int64(kafka.OffsetEnd), timeoutMS)
@@ -84,38 +82,38 @@ func (r *Reader) Range(partitions []int32, timeoutMS int) (first, next []Positio
 	return first, next, err
 }
 
-// Since asks for the offset of each partition's first record that is of a time or later;
-// negative where there is none.
+// Since returns the offset of each partition's first record from time t on, negative where there is
+// none.
 func (r *Reader) Since(partitions []int32, t time.Time, timeoutMS int) ([]Position, error) {
 	return r.offsetsAt(partitions, max(t.UnixMilli(), 0), timeoutMS)
 }
 
-// offsetsAt asks for offsets at a time in ms since 1970, or at one of kafka's two ends.
+// offsetsAt returns the offsets at a time in ms since 1970, or at one of kafka's two ends.
 func (r *Reader) offsetsAt(partitions []int32, ms int64, timeoutMS int) ([]Position, error) {
 	list := r.list(at(partitions, ms))
 	defer C.rd_kafka_topic_partition_list_destroy(list)
-	return answers(list, C.rd_kafka_offsets_for_times(r.c.rk, list, C.int(timeoutMS)))
+	return filled(list, C.rd_kafka_offsets_for_times(r.c.rk, list, C.int(timeoutMS)))
 }
 
-// Commit commits offsets for the group, each the one behind the last record that is
-// done. It waits so many ms for the answer; with 0 it only sends them off.
+// Commit commits offsets for the group, each the one after the last record that is done. It waits
+// that many ms for the response. With 0 it does not wait.
 func (r *Reader) Commit(at []Position, timeoutMS int) error {
 	list := r.list(at)
 	defer C.rd_kafka_topic_partition_list_destroy(list)
 	if timeoutMS == 0 {
-		return failure(C.rd_kafka_commit(r.c.rk, list, 1))
+		return codeError(C.rd_kafka_commit(r.c.rk, list, 1))
 	}
 	queue := C.rd_kafka_queue_new(r.c.rk)
 	defer C.rd_kafka_queue_destroy(queue)
-	if err := failure(C.rd_kafka_commit_queue(r.c.rk, list, queue, nil, nil)); err != nil {
+	if err := codeError(C.rd_kafka_commit_queue(r.c.rk, list, queue, nil, nil)); err != nil {
 		return err
 	}
-	answer := C.rd_kafka_queue_poll(queue, C.int(timeoutMS))
-	if answer == nil {
+	event := C.rd_kafka_queue_poll(queue, C.int(timeoutMS))
+	if event == nil {
 		return kafka.NewError(kafka.ErrTimedOut, "", false)
 	}
-	defer C.rd_kafka_event_destroy(answer)
-	return failure(C.rd_kafka_event_error(answer))
+	defer C.rd_kafka_event_destroy(event)
+	return codeError(C.rd_kafka_event_error(event))
 }
 
 func at(partitions []int32, offset int64) []Position {
@@ -126,7 +124,7 @@ func at(partitions []int32, offset int64) []Position {
 	return positions
 }
 
-// list is positions as librdkafka wants them.
+// list returns positions in librdkafka's form.
 func (r *Reader) list(at []Position) *C.rd_kafka_topic_partition_list_t {
 	list := C.rd_kafka_topic_partition_list_new(C.int(len(at)))
 	for _, p := range at {
@@ -139,8 +137,8 @@ func elements(list *C.rd_kafka_topic_partition_list_t) []C.rd_kafka_topic_partit
 	return unsafe.Slice(list.elems, int(list.cnt))
 }
 
-// answers are what librdkafka filled into a list, unless one of them is an error.
-func answers(list *C.rd_kafka_topic_partition_list_t, code C.int) ([]Position, error) {
+// filled returns the positions that librdkafka put into a list, or the first error in it.
+func filled(list *C.rd_kafka_topic_partition_list_t, code C.int) ([]Position, error) {
 	at := make([]Position, 0, list.cnt)
 	for _, p := range elements(list) {
 		if code == 0 {
@@ -148,24 +146,26 @@ func answers(list *C.rd_kafka_topic_partition_list_t, code C.int) ([]Position, e
 		}
 		at = append(at, Position{int32(p.partition), int64(p.offset)})
 	}
-	if err := failure(code); err != nil {
+	if err := codeError(code); err != nil {
 		return nil, err
 	}
 	return at, nil
 }
 
-func failure(code C.int) error {
+// codeError returns the error of a code, nil for 0.
+func codeError(code C.int) error {
 	if code == 0 {
 		return nil
 	}
 	return kafka.NewError(kafka.ErrorCode(code), "", false)
 }
 
-// failed takes what some functions return instead of a code.
-func failed(err *C.rd_kafka_error_t) error {
+// errorOf returns the error that some functions of librdkafka return instead of a code, and frees
+// it.
+func errorOf(err *C.rd_kafka_error_t) error {
 	if err == nil {
 		return nil
 	}
 	defer C.rd_kafka_error_destroy(err)
-	return failure(C.rd_kafka_error_code(err))
+	return codeError(C.rd_kafka_error_code(err))
 }

@@ -1,5 +1,5 @@
-// What Ringtail uses of librdkafka, declared by hand (rdkafka.h, version 2.15): its own header comes
-// with confluent-kafka-go, in a directory that cgo cannot name. It is declared nowhere else;
+// What Ringtail uses of librdkafka, declared by hand (rdkafka.h, version 2.15): its own header
+// comes with confluent-kafka-go, in a directory that cgo cannot name. It is declared nowhere else;
 // testdata/declared.c compares the two.
 #ifndef RINGTAIL_LIBRDKAFKA_H
 #define RINGTAIL_LIBRDKAFKA_H

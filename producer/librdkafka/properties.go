@@ -45,17 +45,17 @@ const (
 	String  Kind = "string"
 )
 
-// Property is one of librdkafka's, as its own table has it.
+// Property is a property as librdkafka's own table has it.
 type Property struct {
-	Name      string // under which librdkafka keeps it; others are aliases
+	Name      string // the name that librdkafka uses; others are aliases
 	Kind      Kind
 	Default   string
 	Low, High float64  // of a number; both are allowed
 	Choices   []string // of an enum
 }
 
-// Properties are all that the linked librdkafka knows, by name; an alias leads to what it is one of.
-// Where a property of all topics has the name of one of the client, that one counts.
+// Properties returns all properties that the linked librdkafka knows, by name and by alias. Where a
+// property of topics and one of the client have the same name, it has the client's.
 var Properties = sync.OnceValue(func() map[string]Property {
 	text := C.rt_properties()
 	defer C.free(unsafe.Pointer(text))
@@ -74,7 +74,8 @@ var (
 	aliasOf = regexp.MustCompile("^Alias for `([^`]+)`")
 )
 
-// parseProperty reads a row: name | for producers, consumers or both | range | default | importance | text.
+// parseProperty reads a row: name | for producers, consumers or both | range | default | importance
+// | text.
 func parseProperty(row string) (name string, p Property, ok bool) {
 	cells := strings.SplitN(row, "|", 6)
 	if len(cells) < 6 {
@@ -102,8 +103,8 @@ func parseProperty(row string) (name string, p Property, ok bool) {
 	return cells[0], p, true
 }
 
-// Canonical is the name under which librdkafka keeps a property, whatever name it is given by, with
-// or without the prefix of those that are about topics. A name that it does not know stays what it is.
+// Canonical returns the name that librdkafka uses for a property, by whatever name it is given,
+// with or without the prefix "topic.". It returns an unknown name as it is.
 func Canonical(name string) string {
 	for _, n := range []string{name, strings.TrimPrefix(name, "topic.")} {
 		if p, ok := Properties()[n]; ok {
@@ -113,9 +114,9 @@ func Canonical(name string) string {
 	return name
 }
 
-// CheckProperties tells whether librdkafka knows each property and understands the whole of its
-// value, and whether each is given once, by whatever name. It makes no client. The error is
-// a sentence about the first one, by the name that it was given by.
+// CheckProperties returns an error about the first property that is wrong: librdkafka does not know
+// it, does not understand the whole of its value, or it is given twice by two names. The error uses
+// the name that was given. CheckProperties makes no client.
 func CheckProperties(properties map[string]string) error {
 	given := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
@@ -134,7 +135,7 @@ func CheckProperties(properties map[string]string) error {
 		C.rd_kafka_conf_destroy(conf)
 	}
 	if protocol := properties[given["security.protocol"]]; !strings.HasSuffix(strings.ToLower(protocol), "ssl") {
-		return nil // nobody looks at files then
+		return nil // no file is read then
 	}
 	for _, canonical := range slices.Sorted(maps.Keys(given)) {
 		name := given[canonical]
@@ -149,12 +150,12 @@ func CheckProperties(properties map[string]string) error {
 	return nil
 }
 
-// checkValue refuses what librdkafka would read in part, or as something else.
+// checkValue refuses a value that librdkafka would read only in part, or as something else.
 func checkValue(name, value string, p Property) error {
 	switch {
 	case p.Kind == Integer && p.Name == "request.required.acks" && strings.EqualFold(value, "all"):
 		return nil
-	case p.Kind == Enum && value != strings.TrimSpace(value): // librdkafka takes it, and nobody else
+	case p.Kind == Enum && value != strings.TrimSpace(value): // librdkafka would take it, the native client would not
 		return fmt.Errorf("--kafka-property %s=%q: must be one of %s, without white space", name, value, strings.Join(p.Choices, ", "))
 	case p.Kind == Integer && !whole.MatchString(value), p.Kind == Float && !decimal.MatchString(value):
 	case p.Kind == Integer || p.Kind == Float:
@@ -179,7 +180,7 @@ var (
 
 func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
-// unitOf is what a number counts, as far as the name tells.
+// unitOf returns what a number counts, as far as the property's name says.
 func unitOf(name string) string {
 	for suffix, unit := range map[string]string{".ms": "milliseconds", ".kbytes": "kilobytes", ".bytes": "bytes", "batch.size": "bytes"} {
 		if strings.HasSuffix(name, suffix) {
@@ -189,8 +190,8 @@ func unitOf(name string) string {
 	return ""
 }
 
-// CheckClient tells whether librdkafka would make a consumer, or else a producer, of these
-// properties together; some it refuses only beside others. Nothing is connected.
+// CheckClient checks whether librdkafka makes a consumer, or else a producer, of these properties
+// together: some it refuses only beside others. It connects to nothing.
 func CheckClient(properties map[string]string, consumer bool) error {
 	alone := maps.Clone(properties)
 	delete(alone, "bootstrap.servers")
@@ -215,7 +216,7 @@ func CheckClient(properties map[string]string, consumer bool) error {
 
 var quoted = regexp.MustCompile(`property:? "[^"]*"`)
 
-// refusal is what librdkafka says of a property, under the name that it was given by.
+// refusal returns what librdkafka says against a property, with the name that was given.
 func refusal(name, text string) error {
 	text = quoted.ReplaceAllLiteralString(strings.TrimSpace(text), `property "`+name+`"`)
 	if p := Properties()[Canonical(name)]; p.Kind == Enum && len(p.Choices) > 0 {

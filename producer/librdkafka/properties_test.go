@@ -42,8 +42,8 @@ func goodValues(p Property) []string {
 	return nil
 }
 
-// TestEveryProperty: what librdkafka would read in part, or as something else, is refused by the name
-// that it was given by, for each property that it has; and what is right is taken.
+// TestEveryProperty: what librdkafka would read in part, or as something else, is refused by the
+// name that it was given by, for each property that it has; and what is right is taken.
 func TestEveryProperty(t *testing.T) {
 	numbers := 0
 	for name, p := range Properties() {

@@ -21,8 +21,8 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// Message is a record that was read, or something that librdkafka says among them. It
-// and what it holds are valid until the next Fetch.
+// Message is a record, or something else that comes among the records: see Err. It and the bytes
+// that it points to are valid until the next Fetch.
 type Message struct {
 	Err        kafka.ErrorCode // ErrNoError; ErrPartitionEOF: Offset is the end; a change of the group
 	Partition  int32
@@ -34,13 +34,13 @@ type Message struct {
 	c *C.rd_kafka_message_t
 }
 
-// Reader reads partitions of one topic: those that Assign names, or those that the
-// group gives after Subscribe.
+// Reader reads partitions of one topic: those that Assign names, or those that the group gives
+// after Subscribe.
 type Reader struct {
 	c       *C.rt_reader
 	message Message
 
-	mu sync.RWMutex // held to read while another goroutine's call is in C; Close takes it
+	mu sync.RWMutex // read-locked by Ends while it is in C; Close locks it
 }
 
 // NewReader makes a reader of a topic with the given librdkafka properties.
@@ -60,8 +60,8 @@ func NewReader(properties map[string]string, topic string) (*Reader, error) {
 	return &Reader{c: c}, nil
 }
 
-// Fetch calls f for each message that is there, a thousand at most, then for changes of
-// the group; where nothing is, it waits so many ms for one. It returns how many there
+// Fetch calls f for each message that is there, a thousand at most, and then for changes of the
+// group. If there is nothing, it waits that many ms for one message. It returns how many there
 // were.
 func (r *Reader) Fetch(timeoutMS int, f func(*Message) error) (n int, err error) {
 	C.rt_reader_take(r.c, C.int(timeoutMS))
@@ -95,7 +95,7 @@ func (r *Reader) Fetch(timeoutMS int, f func(*Message) error) (n int, err error)
 	return n, nil
 }
 
-// set points m at librdkafka's message, where the bytes stay.
+// set points m to librdkafka's message. It does not copy the bytes.
 func (m *Message) set(c *C.rd_kafka_message_t) {
 	*m = Message{Err: kafka.ErrorCode(c.err), Partition: int32(c.partition), Offset: int64(c.offset), c: c}
 	if c.err != 0 {
@@ -110,11 +110,10 @@ func (m *Message) set(c *C.rd_kafka_message_t) {
 	}
 }
 
-// Timestamp is the record's, in ms since 1970. It is a call into C, which not everybody
-// needs for every record.
+// Timestamp returns the record's time in ms since 1970. It is a call into C.
 func (m *Message) Timestamp() int64 { return int64(C.rd_kafka_message_timestamp(m.c, nil)) }
 
-// Headers are the record's. They cost as Timestamp does.
+// Headers returns the record's headers. It makes a call into C for each.
 func (m *Message) Headers() (headers []kafka.Header) {
 	var all *C.rd_kafka_headers_t
 	if C.rd_kafka_message_headers(m.c, &all) != 0 {
@@ -133,9 +132,9 @@ func (m *Message) Headers() (headers []kafka.Header) {
 	return headers
 }
 
-// Ends are the first offset of a partition and the one that its next record gets, as
-// the last answer to a fetch said; negative while there was none, and after Close. Any
-// goroutine may ask at any time.
+// Ends returns the first offset of a partition, and the one that its next record gets, as the last
+// fetch response said. They are negative while there was none, and after Close. Any goroutine may
+// call it at any time.
 func (r *Reader) Ends(partition int32) (first, next int64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -146,8 +145,8 @@ func (r *Reader) Ends(partition int32) (first, next int64) {
 	return int64(low), int64(high)
 }
 
-// Close ends the reading and leaves the group. Where that waits for a coordinator
-// that is gone it may wait for ever: give it a limit.
+// Close leaves the group and ends the reading. It may wait for a coordinator that is gone for ever,
+// so callers limit it.
 func (r *Reader) Close() {
 	r.mu.Lock()
 	c := r.c

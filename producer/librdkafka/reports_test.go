@@ -111,9 +111,9 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// TestMarkedRecords: which records a broker marked, that it cleared the others, and how many it were
-// where there is no room for all. Other streams' progress lie behind. Of a single mark librdkafka 2.15
-// makes one of every record of the batch.
+// TestMarkedRecords: which records a broker marked, that it cleared the others, and how many it
+// were where there is no room for all. Other streams' progress lie behind. Of a single mark
+// librdkafka 2.15 makes one of every record of the batch.
 func TestMarkedRecords(t *testing.T) {
 	const batch = 2 * backend.InvalidMax
 	all := make([]int32, batch)
@@ -185,8 +185,8 @@ func TestUnderWay(t *testing.T) {
 	}
 }
 
-// TestTakenIsAPrefix: behind a record that is not taken none is counted, though librdkafka takes those
-// that are smaller; and the next call is told of its own.
+// TestTakenIsAPrefix: behind a record that is not taken none is counted, though librdkafka takes
+// those that are smaller; and the next call is told of its own.
 func TestTakenIsAPrefix(t *testing.T) {
 	r := newReports(t, []uint64{0}, map[string]string{"message.max.bytes": "2000"})
 	const tooLarge = 10
@@ -203,7 +203,8 @@ func TestTakenIsAPrefix(t *testing.T) {
 	}
 }
 
-// TestEvents: what is said is told once, the first of it if it is too much, and how much else there was.
+// TestEvents: what is said is told once, the first of it if it is too much, and how much else there
+// was.
 func TestEvents(t *testing.T) {
 	c, err := New(map[string]string{"bootstrap.servers": "127.0.0.1:1", "log.queue": "true", "debug": "all"}, "t", []uint64{0})
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// A record batch of format 2, as Kafka's log holds it (KIP-98). Its header is a fixed
-// length; what is known only at the end is filled in by seal.
+// Offsets in the header of a record batch of format 2, as it is in Kafka's log (KIP-98). The header
+// has a fixed length. seal fills it in, since much of it is known only at the end.
 const (
 	atLength     = 8 // of what follows it
 	atEpoch      = 12
@@ -30,25 +30,25 @@ const (
 	headerBytes  = 61
 )
 
-// recordExtra bounds what a record takes beside value, key and headers: five varints and
+// recordExtra is the most that a record takes beside its value, key and headers: five varints and
 // the attributes.
 const recordExtra = 26
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// encoder puts records into a batch.
+// encoder encodes records into a batch.
 type encoder struct {
 	pool  *pool
-	data  chunks // the header's room, then the records; nil while there is none
+	data  chunks // room for the header, then the records; nil while there is no record
 	bytes int    // in data
 	count int
 }
 
 func (e *encoder) size() int { return max(e.bytes, headerBytes) }
 
-// add appends a record. Header names and values come in turn.
+// add appends a record. headers are names and values in turn.
 func (e *encoder) add(value, key []byte, headers []string) {
-	delta := uint64(e.count) << 1 // zigzag of what is not negative
+	delta := uint64(e.count) << 1 // zigzag of a number that is not negative
 	length := 1 + 1 + varintBytes(delta) + 1 + varintBytes(uint64(len(value))<<1) + len(value) + varintBytes(uint64(len(headers)))
 	if key != nil {
 		length += varintBytes(uint64(len(key))<<1) - 1 + len(key)
@@ -72,7 +72,7 @@ func (e *encoder) add(value, key []byte, headers []string) {
 	e.bytes += len(b) - before
 }
 
-// addOver is add where the record goes over the end of a piece.
+// addOver is add for a record that crosses the end of a piece.
 func (e *encoder) addOver(length int, delta uint64, value, key []byte, headers []string) {
 	var scratch [64]byte
 	e.write(appendStart(scratch[:0], length, delta, key))
@@ -82,10 +82,10 @@ func (e *encoder) addOver(length int, delta uint64, value, key []byte, headers [
 	e.write(appendHeaders(scratch[:0], headers))
 }
 
-// appendStart appends what stands before the key.
+// appendStart appends what comes before the key, and the length of the key.
 func appendStart(b []byte, length int, delta uint64, key []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(length)<<1)
-	b = append(b, 0, 0) // attributes; all records of a batch have its time
+	b = append(b, 0, 0) // attributes, and the time: all records of a batch have its time
 	b = binary.AppendUvarint(b, delta)
 	if key == nil {
 		return append(b, 1) // -1
@@ -102,7 +102,7 @@ func appendHeaders(b []byte, headers []string) []byte {
 	return b
 }
 
-// write appends bytes, to as many pieces as they need.
+// write appends bytes, in as many pieces as they need.
 func (e *encoder) write(p []byte) {
 	e.bytes += len(p)
 	for len(p) > 0 {
@@ -113,7 +113,7 @@ func (e *encoder) write(p []byte) {
 	}
 }
 
-// tail answers the last piece, which is not full.
+// tail returns the last piece, which is not full.
 func (e *encoder) tail() []byte {
 	last := len(e.data) - 1
 	if last < 0 {
@@ -133,8 +133,8 @@ func (e *encoder) discard() {
 	e.data, e.bytes, e.count = nil, 0, 0
 }
 
-// seal fills the header in and answers the batch; the encoder is empty afterwards.
-// Whoever sends it again sends these bytes: by id, epoch and sequence a broker knows it.
+// seal fills in the header and returns the batch. The encoder is empty afterwards. A retry sends
+// the same bytes: a broker knows the batch by id, epoch and sequence.
 func (e *encoder) seal(id producerID, sequence int32, now time.Time, c kgo.Compressor) (chunks, int) {
 	attributes := uint16(0)
 	if c != nil {
@@ -143,7 +143,7 @@ func (e *encoder) seal(id producerID, sequence int32, now time.Time, c kgo.Compr
 	data, bytes, count := e.data, e.bytes, e.count
 	e.data, e.bytes, e.count = nil, 0, 0
 	be, b := binary.BigEndian, data[0]
-	clear(b[:headerBytes]) // the base offset is the broker's to give
+	clear(b[:headerBytes]) // the broker sets the base offset
 	be.PutUint32(b[atLength:], uint32(bytes-atEpoch))
 	be.PutUint32(b[atEpoch:], 0xffffffff) // -1
 	b[atMagic] = 2
@@ -163,8 +163,8 @@ func (e *encoder) seal(id producerID, sequence int32, now time.Time, c kgo.Compr
 	return data, bytes
 }
 
-// compress replaces the records by what a codec makes of them, if that is less, and
-// answers the attributes that say which.
+// compress compresses the records, if that makes them smaller, and returns the attributes that name
+// the codec.
 func (e *encoder) compress(c kgo.Compressor) uint16 {
 	plain := make([]byte, 0, e.bytes)
 	for i, b := range e.data {
@@ -183,7 +183,7 @@ func (e *encoder) compress(c kgo.Compressor) uint16 {
 	return uint16(codec)
 }
 
-// letterHeaders are the headers of a dead letter.
+// deadLetterHeaders returns the headers of a dead letter, names and values in turn.
 func deadLetterHeaders(l backend.DeadLetter, truncated string) []string {
 	h := []string{"reason", l.Reason, "remote", l.Remote}
 	if truncated != "" {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Batches are built in pieces, so that none grows by copying, and the same few are used turn
-// after turn: where little comes they stay in a processor's cache. The first piece of a batch is
-// small: with thousands of shards there are thousands of small batches.
+// Batches are built of pieces, so that a batch grows without copying. The same few pieces are used
+// again and again, and under light load they stay in a processor's cache. The first piece of a
+// batch is small: with thousands of shards there are thousands of small batches.
 const (
 	firstBytes = 4 << 10
 	pieceBytes = 32 << 10
@@ -16,22 +16,22 @@ const (
 // chunks are the pieces of one batch, in order; all but the last are full.
 type chunks [][]byte
 
-// pool keeps pieces that are not in use. What a stall made it grow to is let go again, see age.
+// pool has the free pieces. age frees those that only a stall needed.
 type pool struct {
 	first, rest freePieces
 	aged        time.Duration
 }
 
-// stock is free pieces of one size. The last one given back is the first to go.
+// freePieces are the free pieces of one size. The last one that came is the first to go.
 type freePieces struct {
 	free [][]byte
-	low  int // the fewest that were free since the last age
+	low  int // fewest that were free at any time since the last age
 }
 
-// ageEvery is how long a piece lies unused before it is let go.
+// ageEvery is how long a piece may be unused before it is freed.
 const ageEvery = 10 * time.Second
 
-// age lets go of as many pieces as nobody has needed since the last time.
+// age frees as many pieces as were unused all the time since it last did so.
 func (p *pool) age(now time.Duration) {
 	if now-p.aged < ageEvery {
 		return
@@ -46,7 +46,7 @@ func (p *pool) age(now time.Duration) {
 	}
 }
 
-// get answers an empty piece, a small one for a batch's first.
+// get returns an empty piece, a small one where it is a batch's first.
 func (p *pool) get(first bool) []byte {
 	s, size := &p.rest, pieceBytes
 	if first {
@@ -70,6 +70,6 @@ func (p *pool) put(c chunks) {
 			p.first.free = append(p.first.free, b)
 		case pieceBytes:
 			p.rest.free = append(p.rest.free, b)
-		} // what compress made has another size
+		} // compress makes pieces of other sizes
 	}
 }

@@ -23,12 +23,12 @@ var Traits = backend.Traits{Name: "native writer"}
 
 var _ backend.Client = (*Client)(nil)
 
-// Options say what to write to, and how. Names in comments are the properties of
-// librdkafka that they come from.
+// Options say where to write, and how. The comments name the properties of librdkafka that they
+// come from.
 type Options struct {
 	Brokers    []string // bootstrap.servers
 	Topic      string
-	Partitions []int32        // those that will be written: Ready is about their leaders
+	Partitions []int32        // that will be written: Ready is about their leaders
 	ClientID   string         // client.id
 	TLS        *tls.Config    // security.protocol, ssl.*; nil: none
 	SASL       sasl.Mechanism // sasl.*; nil: none
@@ -37,10 +37,10 @@ type Options struct {
 	BatchRecords    int            // batch.num.messages
 	Compressor      kgo.Compressor // compression.type; nil: none
 	RequestTimeout  time.Duration  // request.timeout.ms: how long a broker may wait for replicas
-	SocketTimeout   time.Duration  // socket.timeout.ms: until an answer counts as lost
+	SocketTimeout   time.Duration  // socket.timeout.ms: how long to wait for a response
 	Backoff         time.Duration  // retry.backoff.ms: doubles up to BackoffMax
 	BackoffMax      time.Duration  // retry.backoff.max.ms
-	RefreshEvery    time.Duration  // topic.metadata.refresh.interval.ms: at who leads what
+	RefreshEvery    time.Duration  // topic.metadata.refresh.interval.ms
 	StatisticsEvery time.Duration  // statistics.interval.ms; 0: never
 }
 
@@ -48,53 +48,53 @@ func (o *Options) security() kafkaclient.Security {
 	return kafkaclient.Security{TLS: o.TLS, SASL: o.SASL}
 }
 
-// producerID is what brokers know the writer by.
+// producerID is how brokers know the client.
 type producerID struct {
 	id    int64
 	epoch int16
 }
 
-// Client writes to one topic. Its methods but Wake are for one goroutine, the engine's.
+// Client writes to one topic. All methods but Wake are for one goroutine, the engine's.
 type Client struct {
 	opts Options
 	wire wire
 	now  func() time.Duration // monotonic
 	stop context.CancelFunc
 
-	sizes     sizeBounds    // requestSizes
-	moveAfter time.Duration // see moved
+	sizes     sizeBounds    // requestSizeBounds; tests set others
+	moveAfter time.Duration // moveAfter; tests set others
 
 	pool         pool
 	streams      []*stream
 	partitions   []*partitionState
-	partitionOf  map[int32]*partitionState // by partition
+	partitionOf  map[int32]*partitionState // by number
 	brokers      map[int32]*brokerState
-	metadata     *metadata         // what leaders are by
-	turnsTaken   []*partitionState // scratch of Send
-	toSend       []*inflightRequest
-	halted       bool          // something failed: nothing new is sent
-	retryAt      time.Duration // when the next batch is to be tried again; 0: none
+	metadata     *metadata          // that is in use; nil: none yet
+	turnsTaken   []*partitionState  // scratch of Send
+	toSend       []*inflightRequest // scratch of Send
+	halted       bool               // something failed: nothing new is sealed
+	retryAt      time.Duration      // when the next batch is due; 0: none is
 	timer        *time.Timer
 	requestTimes requestTimes
 
 	id             atomic.Pointer[producerID]
 	newestMetadata atomic.Pointer[metadata]
 	woken          chan struct{} // capacity 1
-	metadataWanted chan struct{} // capacity 1: a look at the leaders is wanted
+	metadataWanted chan struct{} // capacity 1: a refresh is wanted
 
 	unready atomic.Pointer[string] // why nothing can be written yet; nil: it can
-	stale   int                    // watch: looks in a row that told older leaders
+	stale   int                    // watchMetadata: refreshes in a row that had older leaders
 
 	fatal         atomic.Int32
-	hasEvents     atomic.Bool // there are events
+	hasEvents     atomic.Bool // there are events to take
 	mu            sync.Mutex
 	results       []result // that Poll has not taken yet
-	taken         []result
+	taken         []result // scratch of takeResults
 	events        []backend.Event
 	eventsDropped int
 }
 
-// line is one of the engine's, on its way to a partition.
+// stream is one of the engine's, on its way to a partition.
 type stream struct {
 	backend.Progress
 	partition *partitionState
@@ -102,11 +102,11 @@ type stream struct {
 	first     uint64 // number of the first record in open
 }
 
-// part is a partition. Lines may share it, so sequences are its own.
+// partitionState is a partition. Streams may share it, so the sequence is the partition's.
 type partitionState struct {
 	number   int32
 	streams  []*stream
-	turn     int   // whose records go next
+	turn     int   // index of the stream whose records go next
 	sequence int32 // of the next batch
 	batch    *batch
 	retryAt  time.Duration
@@ -121,38 +121,38 @@ type batch struct {
 	count     int
 	data      chunks
 	bytes     int              // of data
-	request   *inflightRequest // the request that it is under way with; nil: waits for one
-	maybe     bool             // a request that held it has no known end
-	tries     int              // answers that were doubtful
-	lostAlone int              // requests without answer, in a row, that held nothing else
+	request   *inflightRequest // that carries it; nil: it waits for one
+	maybe     bool             // it may be in the log
+	tries     int              // responses that were doubtful
+	lostAlone int              // requests in a row without response that carried nothing else
 
-	// Requests that it was taken from, since its leader moved and they were not answered. They
-	// read data still, and may be answered yet.
+	// Requests that carried it to a former leader and got no response so far. They may still read
+	// data, and still get a response.
 	earlier []*inflightRequest
-	shared  bool // there was one
+	shared  bool // there was one, so data is not used again
 }
 
-// peer is a broker.
+// brokerState is a broker.
 type brokerState struct {
 	broker         int32
-	request        *inflightRequest // the request that is made or under way, at most one
-	throttledUntil time.Duration    // it asked for time
-	toldSilent     bool             // that it does not answer
+	request        *inflightRequest // that is being made or is under way; nil: none
+	throttledUntil time.Duration    // the broker asked to be left alone until then
+	toldSilent     bool             // it was logged that it does not respond
 	size           requestSize      // of requests to it
 }
 
-// flight is one request.
+// inflightRequest is a request that is being made or is under way.
 type inflightRequest struct {
 	broker     int32
-	partitions []*partitionState // a batch that was taken out since points elsewhere
+	partitions []*partitionState // whose batches it carries; a batch that moved on since points elsewhere
 	bytes      int
-	full       bool // something was left out
+	full       bool // a batch found no room in it
 	sent       bool
 	sentAt     time.Duration
 	cancel     func()
 }
 
-// answer is how a request ended. Nobody writes response any more.
+// result is how a request ended.
 type result struct {
 	request  *inflightRequest
 	response *kmsg.ProduceResponse
@@ -160,8 +160,8 @@ type result struct {
 	at       time.Duration
 }
 
-// New makes a client. first is, line by line, the number of the first record that will
-// be handed over. It does not wait for a broker. The error is about options.
+// New makes a client. first has, for each stream, the number of the first record that will be
+// handed over. New does not wait for a broker. Its error is about options.
 func New(o Options, first []uint64) (*Client, error) {
 	kc, err := newKafkaClient(o)
 	if err != nil {
@@ -200,9 +200,9 @@ func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Cli
 	return c
 }
 
-// Produce takes records of one line, numbered from first, for one partition. It copies
-// them. It answers how many it took, and ErrQueueFull where the line's batch is full
-// until the one before is answered.
+// Produce takes records of one stream, numbered from first, for one partition. It copies them. It
+// returns how many it took, and ErrQueueFull where the stream's open batch is full. There is room
+// again once the partition's sealed batch is done.
 func (c *Client) Produce(stream int, partition int32, first uint64, records []backend.Record) (taken, code int) {
 	if c.halted {
 		return 0, backend.ErrFatal
@@ -218,7 +218,7 @@ func (c *Client) Produce(stream int, partition int32, first uint64, records []ba
 	return len(records), 0
 }
 
-// ProduceDeadLetter takes one dead letter; it answers 0 or an error code.
+// ProduceDeadLetter takes one dead letter. It returns 0 or an error code.
 func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, letter backend.DeadLetter) int {
 	if c.halted {
 		return backend.ErrFatal
@@ -240,7 +240,7 @@ func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, v
 	return 0
 }
 
-// open answers the line, whose next record is number n.
+// streamFor returns stream i, whose next record is number n.
 func (c *Client) streamFor(i int, partition int32, n uint64) *stream {
 	s := c.streams[i]
 	if s.partition == nil {
@@ -263,13 +263,13 @@ func (c *Client) partitionFor(partition int32) *partitionState {
 	return p
 }
 
-// room tells whether the open batch of l takes that many bytes more.
+// hasRoom reports whether the open batch of s has room for a record of that many bytes.
 func (c *Client) hasRoom(s *stream, bytes int) bool {
 	return s.open.count == 0 || s.open.count < c.opts.BatchRecords && s.open.size()+bytes+recordExtra <= c.opts.BatchBytes
 }
 
-// Poll takes answers and new leaders for at most timeout milliseconds, and sends what
-// may go then. It returns early once there was something, and on Wake.
+// Poll takes results and new metadata for at most timeout milliseconds, and sends what may go then.
+// It returns early once there was something, and on Wake.
 func (c *Client) Poll(timeout int) {
 	if c.pollOnce() || timeout == 0 {
 		return
@@ -286,7 +286,7 @@ func (c *Client) Poll(timeout int) {
 	c.pollOnce()
 }
 
-// serve does what Poll is for, without waiting; it tells whether there was anything.
+// pollOnce is Poll without waiting. It reports whether there was anything.
 func (c *Client) pollOnce() bool {
 	c.pool.age(c.now())
 	some := c.takeResults()
@@ -297,7 +297,7 @@ func (c *Client) pollOnce() bool {
 	return some
 }
 
-// Wake makes the current Poll, or the next one, return at once. Any goroutine.
+// Wake makes the current Poll, or the next one, return at once. Any goroutine may call it.
 func (c *Client) Wake() {
 	select {
 	case c.woken <- struct{}{}:
@@ -305,19 +305,19 @@ func (c *Client) Wake() {
 	}
 }
 
-// Track answers what is known of one line as of the last Poll.
+// Progress returns what is known of one stream as of the last Poll.
 func (c *Client) Progress(stream int) backend.Progress { return c.streams[stream].Progress }
 
-// Purge drops what was not sent, and with inflight also what was; what it drops counts as
-// failed. It may be called again: of a batch that was sent, and whose fate is not known, only
-// inflight gives up to find it out.
+// Purge drops what was not sent. With inflight it also gives up what was sent. What it drops is
+// reported as failed. It may be called again. A batch that was sent, and whose fate is not known,
+// is only given up with inflight.
 func (c *Client) Purge(inflight bool) {
 	c.halted = true
 	for _, p := range c.partitions {
 		if b := p.batch; b != nil && (inflight || b.request == nil && !b.maybe) {
 			if b.request != nil {
 				b.maybe = true
-				b.request.cancel() // the rest of it goes as well
+				b.request.cancel() // its other batches are given up as well
 			}
 			c.giveUp(p, backend.ErrPurged)
 		}
@@ -330,7 +330,7 @@ func (c *Client) Purge(inflight bool) {
 	}
 }
 
-// Fatal answers the code of what ended the client, 0 while nothing did.
+// Fatal returns the error code of what ended the client, 0 while nothing did.
 func (c *Client) Fatal() int { return int(c.fatal.Load()) }
 
 // InjectFatal ends the client as a refusal of a producer id would. For tests.
@@ -339,9 +339,9 @@ func (c *Client) InjectFatal(code int) {
 	c.Wake()
 }
 
-// Ready returns nil once the client has been seen to be able to write: it has a producer
-// id, knows the leader of each of Options.Partitions, and every one of these brokers has let
-// it in. Until then it returns what is in the way.
+// Ready returns nil once the client can write: it has a producer id, it knows the leader of each of
+// Options.Partitions, and it has a connection to each of them on which it is logged in. Until then
+// it returns what is in the way.
 func (c *Client) Ready() error {
 	if why := c.unready.Load(); why != nil {
 		return errors.New(*why)
@@ -349,8 +349,7 @@ func (c *Client) Ready() error {
 	return nil
 }
 
-// Events takes what was noted since the last call, and how much was dropped for want of
-// room.
+// Events returns the events since the last call, and how many more found no room.
 func (c *Client) Events() ([]backend.Event, int) {
 	if !c.hasEvents.Load() {
 		return nil, 0
@@ -365,7 +364,7 @@ func (c *Client) Events() ([]backend.Event, int) {
 
 const eventsMax = 64
 
-// note is called by any goroutine.
+// noteEvent notes an event, or counts it where there is no room. Any goroutine may call it.
 func (c *Client) noteEvent(e backend.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -377,7 +376,7 @@ func (c *Client) noteEvent(e backend.Event) {
 	c.events = append(c.events, e)
 }
 
-// Trouble returns what the records of a line wait for, "" where nothing is wrong.
+// Trouble returns what the records of a stream wait for, "" where nothing is wrong.
 func (c *Client) Trouble(stream int) string {
 	p := c.streams[stream].partition
 	switch {
@@ -389,10 +388,10 @@ func (c *Client) Trouble(stream int) string {
 	return p.trouble
 }
 
-// Relief gives up memory that a stall took and nobody uses now.
+// Relief gives up memory that a stall took and that is free now.
 func (c *Client) Relief() { c.pool.first, c.pool.rest = freePieces{}, freePieces{} }
 
-// Destroy ends the client. Requests under way are given up.
+// Destroy ends the client, and gives up the requests under way.
 func (c *Client) Destroy() {
 	for _, br := range c.brokers {
 		if br.request != nil && br.request.cancel != nil {

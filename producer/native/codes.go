@@ -2,36 +2,36 @@ package native
 
 import "github.com/twmb/franz-go/pkg/kerr"
 
-// verdict is what an error code of a partition means for its batch.
+// codeKind is what an error code of a partition means for its batch.
 type codeKind int
 
 const (
 	codeWritten  codeKind = iota
-	codeUnknown           // it may be in the log; tried again until that is known
-	codeDoubtful          // it may be in the log; after triesMax of these another instance encodes it anew
-	codeLost              // it may be in the log, and trying again would not tell; another instance
-	codeRefused           // it is not in the log, and these bytes never will be; another instance
+	codeUnknown           // it may be in the log; try again until that is known
+	codeDoubtful          // it may be in the log; after triesMax of these the next client encodes it anew
+	codeLost              // it may be in the log, and another try would not tell; the next client sends it
+	codeRefused           // it is not in the log, and these bytes never will be; the next client sends it
 )
 
 func (v codeKind) String() string {
 	return [...]string{"written", "unknown", "doubtful", "lost", "refused"}[v]
 }
 
-// triesMax is how often a batch is tried whose answers are doubtful. Bytes that are bad in our
-// memory stay so; the ring has the records.
+// triesMax is how often a batch is tried whose responses are doubtful. If its bytes are bad in our
+// memory, they stay bad; the ring has the records.
 const triesMax = 5
 
-// codes says what Kafka's error codes mean. Trying again is safe at any code, since the broker
-// knows the batch by its sequence; what it must never do is to go on for ever with bytes that will
-// not be taken. A new instance costs a producer id, which brokers remember for a day, and stops
-// every shard, so what may pass by itself does not come to that.
+// codeTable says what Kafka's error codes mean. To try again is safe with any code, since the
+// broker knows the batch by its sequence. But bytes that no broker will take must not be tried for
+// ever. The next client costs a producer id, which brokers remember for a day, and stops every
+// shard; so an error that may pass by itself does not lead to it.
 //
-// Beside each row, what other clients do where it differs: J is Java's producer 4.1 (Sender,
-// TransactionManager), F franz-go 1.22 (sink.go), L librdkafka 2.14 (rd_kafka_handle_Produce_error) with
-// enable.gapless.guarantee.
+// The comments say what other clients do differently: J is Java's producer 4.1 (Sender,
+// TransactionManager), F franz-go 1.22 (sink.go), L librdkafka 2.14 (rd_kafka_handle_Produce_error)
+// with enable.gapless.guarantee.
 var codeTable = []struct {
 	verdict codeKind
-	why     string // and what follows, for the log
+	why     string // for the log
 	codes   []*kerr.Error
 }{
 	{codeWritten, "an earlier try was written and its answer lost", []*kerr.Error{
@@ -77,7 +77,7 @@ var codeTable = []struct {
 	}},
 }
 
-// ruling is a row of codes for one of them.
+// codeMeaning is a row of codeTable for one code.
 type codeMeaning struct {
 	kind codeKind
 	why  string
@@ -93,8 +93,8 @@ var codeMeanings = func() map[int16]codeMeaning {
 	return m
 }()
 
-// judge returns what a broker's code means. What is not in codes is no answer to a produce
-// request, or younger than this.
+// classify returns what a broker's code means. A code that is not in codeTable does not belong to
+// produce requests, or is younger than the table.
 func classify(code int16) codeMeaning {
 	if r, ok := codeMeanings[code]; ok {
 		return r

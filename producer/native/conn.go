@@ -20,25 +20,25 @@ import (
 	"github.com/ringtail/ringtail/internal/kafkaclient"
 )
 
-// wire carries requests to brokers: network, or the model's.
+// wire carries requests to brokers. It is network, or the model's in tests.
 type wire interface {
-	// produce sends a request; answered is called once, on any goroutine. Cancelling lets
-	// it be answered soon, but not be undone. At most one request of a broker is under way.
+	// produce sends a request. It calls answered once, on any goroutine. cancel makes that happen
+	// soon, but does not undo the request. A broker has at most one request under way.
 	produce(broker int32, address string, q *produceRequest, answered func(*kmsg.ProduceResponse, error)) (cancel func())
-	// reach returns nil once the broker has let us in and takes our produce requests. It
-	// may be called beside a request.
+	// connect returns nil once there is a connection to the broker that takes our produce requests.
+	// It may be called while a request is under way.
 	connect(ctx context.Context, broker int32, address string) error
-	// tidy closes connections that brokers have closed, or that nobody has used for long.
+	// closeIdle closes connections that brokers have closed, or that were unused for long.
 	closeIdle()
 }
 
 const (
-	idleLimit   = 3 * time.Minute  // brokers close a connection after ten, some that stand between after four
-	dialLimit   = 30 * time.Second // from dialling to being let in
-	responseMax = 16 << 20         // bytes of an answer: some 100 a partition, and what is said of marked records
+	idleLimit   = 3 * time.Minute  // brokers close an idle connection after ten, some load balancers after four
+	dialLimit   = 30 * time.Second // from dialling to being logged in
+	responseMax = 16 << 20         // bytes of a response: some 100 a partition, and texts about marked records
 )
 
-// network has a connection to each broker that was written to.
+// network has the connections to brokers.
 type network struct {
 	opts   Options
 	ctx    context.Context
@@ -49,9 +49,10 @@ type network struct {
 	slots map[int32]*slot
 }
 
-// slot is the connection to a broker. Who has lock may look for it, dial, and use it.
+// slot is the place of the connection to a broker. A goroutine that has locked it may dial and use
+// c.
 type slot struct {
-	lock chan struct{} // capacity 1: full while somebody has it
+	lock chan struct{} // capacity 1: full while it is locked
 	c    *conn         // nil: none
 }
 
@@ -61,7 +62,7 @@ func newNetwork(o Options) *network {
 	return n
 }
 
-// close ends all connections, and waits until nobody uses them.
+// close closes all connections, and waits until no goroutine uses them.
 func (n *network) close() {
 	n.cancel()
 	n.busy.Wait()
@@ -70,7 +71,7 @@ func (n *network) close() {
 	}
 }
 
-// take returns a broker's slot, locked, once nobody else uses it.
+// lock returns the slot of a broker once it has locked it.
 func (n *network) lock(ctx context.Context, broker int32) (*slot, error) {
 	n.mu.Lock()
 	s := n.slots[broker]
@@ -118,24 +119,24 @@ func (n *network) closeIdle() {
 				s.drop()
 			}
 			s.unlock()
-		default: // in use
+		default: // a goroutine uses it
 		}
 	}
 }
 
-// conn is a connection to a broker that has been let in.
+// conn is a connection to a broker, logged in.
 type conn struct {
 	nc          net.Conn
 	raw         syscall.RawConn // of the TCP connection
 	r           *bufio.Reader
-	w           *bufio.Writer // with TLS, which would make a record of each piece; nil without
+	w           *bufio.Writer // with TLS, which would encrypt each piece by itself; nil without
 	address     string
 	version     int16     // of produce requests
-	used        time.Time // last
-	sessionEnd  time.Time // when SASL wants to be done again; zero: never
-	correlation int32     // correlation id
-	in          []byte    // of answers
-	out         []byte    // of what stands between batches
+	used        time.Time // last time
+	sessionEnd  time.Time // when the SASL login ends; zero: never
+	correlation int32     // id of the last request
+	in          []byte    // buffer for responses
+	out         []byte    // buffer for what is between batches
 	pieces      net.Buffers
 }
 
@@ -163,12 +164,12 @@ func (n *network) roundTrip(ctx context.Context, broker int32, address string, q
 	return r, err
 }
 
-// unsent is an error of a request that was not sent.
+// unsent is the error of a request that was not sent.
 type unsent struct{ error }
 
 func (e *unsent) Unwrap() error { return e.error }
 
-// conn returns the connection of a slot, a new one where there is none that may be used.
+// connection returns the connection of a slot, a new one where there is none that is usable.
 func (n *network) connection(ctx context.Context, s *slot, address string) (c *conn, err error) {
 	if s.c != nil && (s.c.address != address || !s.c.usable()) {
 		s.drop()
@@ -181,14 +182,15 @@ func (n *network) connection(ctx context.Context, s *slot, address string) (c *c
 	return s.c, err
 }
 
-// usable tells whether the next request may go over c. What a broker has closed meanwhile
-// would end it without answer, and nobody would know whether it was written.
+// usable reports whether the next request may go over c. On a connection that the broker has closed
+// it would get no response, and its batches would count as possibly written.
 func (c *conn) usable() bool {
 	now := time.Now()
 	return now.Sub(c.used) < idleLimit && (c.sessionEnd.IsZero() || now.Before(c.sessionEnd)) && !c.closed()
 }
 
-// closed tells whether the broker has closed the connection, whatever is still to be read.
+// closed reports whether the broker has closed the connection, even if there is something left to
+// read.
 func (c *conn) closed() bool {
 	closed := true
 	err := c.raw.Control(func(fd uintptr) {
@@ -234,15 +236,15 @@ func (n *network) dial(ctx context.Context, address string) (*conn, error) {
 	return c, nil
 }
 
-// produceMin and produceMax are the versions of produce requests that are spoken: from
-// record batches (Kafka 0.11) to topic ids. produceByName is the last that names the topic.
+// produceMin and produceMax bound the versions of produce requests that are used: from record
+// batches (Kafka 0.11) to topic ids. produceByName is the last that names the topic.
 const (
 	produceMin    = 3
 	produceByName = 12
 	produceMax    = 13
 )
 
-// letIn learns what the broker speaks, and shows who we are.
+// handshake asks for the versions that the broker knows, and logs in.
 func (c *conn) handshake(ctx context.Context, o Options) error {
 	ask := kmsg.NewPtrApiVersionsRequest() // version 0, which every broker knows
 	answer, err := c.call(ask, o.ClientID)
@@ -268,7 +270,7 @@ func (c *conn) handshake(ctx context.Context, o Options) error {
 	return c.authenticate(ctx, o)
 }
 
-const sessionMax = 365 * 24 * 60 * 60 * 1000 // milliseconds: more is not told from for ever
+const sessionMax = 365 * 24 * 60 * 60 * 1000 // milliseconds
 
 func (c *conn) authenticate(ctx context.Context, o Options) error {
 	begun := time.Now()
@@ -300,7 +302,7 @@ func (c *conn) authenticate(ctx context.Context, o Options) error {
 			return err
 		}
 		if life := min(r.SessionLifetimeMillis, sessionMax); life > 0 {
-			c.sessionEnd = begun.Add(time.Duration(life) * time.Millisecond * 9 / 10) // then a new connection is made
+			c.sessionEnd = begun.Add(time.Duration(life) * time.Millisecond * 9 / 10) // then it makes a new connection
 		}
 		say = nil
 		if !done {
@@ -312,7 +314,7 @@ func (c *conn) authenticate(ctx context.Context, o Options) error {
 	return nil
 }
 
-// call makes one of the small requests.
+// call makes a request other than produce.
 func (c *conn) call(q kmsg.Request, clientID string) (kmsg.Response, error) {
 	c.correlation++
 	f := kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID))
@@ -327,16 +329,16 @@ func (c *conn) call(q kmsg.Request, clientID string) (kmsg.Response, error) {
 	return r, r.ReadFrom(body)
 }
 
-// produce sends a request and reads its answer.
+// produce sends a produce request and reads its response.
 func (c *conn) produce(ctx context.Context, q *produceRequest, o Options) (*kmsg.ProduceResponse, error) {
 	if err := c.nc.SetDeadline(time.Now().Add(o.SocketTimeout)); err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil { // whose deadline may just have been replaced
+	if err := ctx.Err(); err != nil { // its deadline may just have been replaced
 		return nil, err
 	}
 	version := c.version
-	if q.id == [16]byte{} { // brokers whose metadata is older than their produce requests tell none
+	if q.id == [16]byte{} { // a broker may know topic ids in produce requests and not tell them in metadata
 		version = min(version, produceByName)
 	}
 	c.correlation++
@@ -368,7 +370,7 @@ func (c *conn) write(pieces net.Buffers) (err error) {
 
 var errResponse = errors.New("not an answer to what was asked")
 
-// read answers what follows the correlation id of the next answer, until the next read.
+// read returns the next response, without its correlation id. It is valid until the next read.
 func (c *conn) read() ([]byte, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(c.r, head[:]); err != nil {

@@ -5,8 +5,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// readResponse takes a produce response of r.Version from what follows the correlation id. kmsg
-// would as well, but it believes the number of tags: forty bytes keep it busy for ten seconds.
+// readResponse decodes a produce response of r.Version from what follows the correlation id. kmsg
+// could do it, but it believes the number of tags: forty bytes can keep it busy for ten seconds.
 func readResponse(r *kmsg.ProduceResponse, body []byte) error {
 	p := responseReader{kbin.Reader{Src: body}, r.Version}
 	p.tags() // of the header
@@ -27,7 +27,7 @@ type responseReader struct {
 	version int16
 }
 
-// tags skips them.
+// tags skips tags.
 func (p *responseReader) tags() {
 	if !flexible(p.version) {
 		return

@@ -1,8 +1,8 @@
-// Package native writes records to one topic by encoding Kafka's record batches and produce
-// requests itself. Producer ids and leaders it learns through franz-go's client; TLS and
-// SASL are the standard library's and franz-go's.
+// Package native is a Kafka producer for one topic. It encodes Kafka's record batches and produce
+// requests itself. franz-go's client gets the producer id and the metadata; TLS and SASL come from
+// the standard library and from franz-go.
 //
-//	records ──Produce──▶ open batch of the line     copied once, into pieces of 4 and 32 KiB
+//	records ──Produce──▶ open batch of the stream     copied once, into pieces of 4 and 32 KiB
 //	                        │ Send: the partition has no batch, its leader no request
 //	                        ▼
 //	                     sealed batch of the partition     id, sequence, checksum
@@ -11,45 +11,58 @@
 //	                     request to the broker     a batch of each partition that it leads
 //	                        │
 //	                        ▼
-//	                     answer ──Poll──▶ Track: acked, or failed
+//	                     response ──Poll──▶ Progress: acked, or failed
 //
-// Everything but the requests' own goroutines and the one that watches leaders is the
-// engine's goroutine. What it shares with them is in Client's last block and in atomics.
+// The engine's goroutine does all of this, but for three: each request has a goroutine, one keeps
+// the metadata new, and one connects to the leaders before the first record. They share with the
+// engine what stands at the end of Client, and no more.
 //
-// # What holds
+// # Guarantees
 //
-//  1. A partition has one sealed batch at most, and a broker one request at most. So nothing
-//     overtakes, and brokers see sequences without gaps.
-//  2. A sealed batch is sent again with the same bytes, id and sequence, to whoever leads its
-//     partition then, until its fate is known: a broker that has it says so instead of
-//     writing it twice. Where the leader moves and the former one has not answered for
-//     moveAfter, requests to two brokers hold the batch at the same time.
-//  3. Its memory is not used again while a request may read it.
-//  4. acked moves when the answer to any request of the batch says that it is written, and by
-//     nothing else. What else an earlier request still comes to changes nothing.
-//  5. Once a batch is refused for good, or Purge was called, no new batch is sealed: what
-//     comes behind in the line cannot get ahead of it. The engine makes another client, which
-//     has another producer id.
-//  6. A batch of which a request has no known end, or ended with an error that does not
-//     exclude it, is "maybe" written, and is counted so if it is given up.
+//  1. A partition has at most one sealed batch, and a broker at most one request. So no record
+//     overtakes another, and brokers see sequences without gaps.
+//  2. A sealed batch is sent until its fate is known, always with the same bytes, id and sequence,
+//     to whichever broker leads its partition then. A broker that has it already says so, and does
+//     not write it twice. When the leader moves and the former one has not responded within
+//     moveAfter, requests to two brokers may carry the batch at the same time.
+//  3. The memory of a batch is not used again while a request may read it.
+//  4. acked moves when the response to any request of the batch says that it is written, and by
+//     nothing else. What an earlier request of that batch comes to afterwards changes nothing.
+//  5. Once a batch is refused for good, or Purge was called, the client seals no new batch. So no
+//     later record of the stream overtakes it. The engine makes another client, which gets another
+//     producer id.
+//  6. A batch may have been written if a request that carried it got no response, or a response
+//     that does not rule it out. If the client then gives it up, it counts as a possible duplicate.
 //
-// # What a broker may not do
+// # What a broker cannot do
 //
-// Make the client wait for ever, or work for ever, by its word or by its silence: a request of
-// a size that never passes is made smaller (size.go); leaders of old are not believed, unless
-// nobody tells newer ones (metadata.go); an error that may pass is tried again, one that may not
-// is so only a few times (codes.go); what is said of partitions, of time and of marked records
-// is bounded, and the fuzzer speaks for the broker (fuzz_test.go).
+// A broker cannot make the client wait or work for ever, neither by what it says nor by silence:
 //
-// model_test.go plays them against brokers and a network that do everything that may be
-// done, conn_test.go against an embedded Kafka, and ../kafka_test.go against a real one.
+//   - a request of a size that never gets through is made smaller (size.go);
+//   - metadata that is older than what the client knows is not believed, unless there is no other
+//     (metadata.go);
+//   - an error that may pass is tried again, any other at most a few times (codes.go);
+//   - what it says of partitions, times and marked records is bounded, and a fuzzer tries the rest
+//     (fuzz_test.go).
+//
+// model_test.go plays the guarantees against brokers and a network that do whatever they may do.
+// conn_test.go tests against an embedded Kafka, ../kafka_test.go against a real one.
 //
 // # Why one request
 //
-// All partitions of a broker travel in one request, where librdkafka makes one for each. It
-// may have only one of those under way (producer/properties.go says why), so with ten
-// partitions ten round trips follow each other, and an ack waits for the last. Here it is
-// one, for one wake-up of everybody on the way.
+// All partitions of a broker travel in one request. librdkafka makes a request for each partition,
+// and only one of them may be under way (producer/properties.go says why). With ten partitions, ten
+// round trips then follow each other, and an ack waits for the last. Here it is one round trip, and
+// one wake-up of each thread on the way.
+//
+// # Files
+//
+//	client.go      Client: records in, progress out          conn.go        connections to brokers
+//	batch.go       the encoder of record batches             request.go     the encoder of requests
+//	chunk.go       their memory                              decode.go      the decoder of responses
+//	send.go        which batches go, and to which broker     codes.go       what error codes mean
+//	response.go    what a response does                      metadata.go    producer id, leaders
+//	size.go        how large requests may be                 statistics.go  how long requests take
 package native
 
 import _ "github.com/ringtail/ringtail/internal/platform" // or no build

@@ -21,8 +21,7 @@ import (
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// connect makes franz-go's client, which is asked for the producer id and for who leads
-// what.
+// newKafkaClient makes franz-go's client, which gets the producer id and the metadata.
 func newKafkaClient(o Options) (*kgo.Client, error) {
 	options := []kgo.Opt{
 		kgo.SeedBrokers(o.Brokers...),
@@ -39,14 +38,14 @@ func newKafkaClient(o Options) (*kgo.Client, error) {
 	return kgo.NewClient(options...)
 }
 
-// view is who leads what, as of one look.
+// metadata is who leads which partition, as of one refresh.
 type metadata struct {
 	brokers map[int32]string // host:port
 	leaders []leader         // by partition
-	topic   [16]byte         // its id, which a topic of the same name made later has not; zero: not told
+	topic   [16]byte         // its id, which changes when the topic is deleted and made again; zero: not known
 }
 
-// leader of a partition. Its epoch grows with each new one; -1: not told.
+// leader is that of a partition. The epoch grows with each new leader; -1: not known.
 type leader struct{ broker, epoch int32 }
 
 var noLeader = leader{-1, -1}
@@ -58,12 +57,13 @@ func (md *metadata) leader(partition int32) int32 {
 	return md.leaders[partition].broker
 }
 
-// partitionsMax bounds what a broker may say of partitions.
+// partitionsMax is the most partitions that a broker may name.
 const partitionsMax = 1 << 20
 
-// keepNewer puts old's leaders where v has older ones: a broker that is cut off from the
-// controller tells what was, and every look may ask another broker. A topic that was made again
-// has another id, or, where brokers tell none, is believed after rewindsMax looks.
+// keepNewerLeaders takes over leaders from old where md has older ones, and reports whether there
+// were any. A refresh may ask a broker that is cut off from the controller, and so gets what was
+// true before. A topic that was made again has another id. Where brokers tell none, staleMax
+// refreshes in a row are believed.
 func (md *metadata) keepNewerLeaders(old *metadata) (older bool) {
 	if old == nil || md.topic != old.topic {
 		return false
@@ -83,12 +83,12 @@ func (md *metadata) keepNewerLeaders(old *metadata) (older bool) {
 const staleMax = 10
 
 const (
-	refreshAgain      = 100 * time.Millisecond // at the least between two looks
-	refreshTimeoutMin = 2 * time.Second        // for one: the broker asked may be frozen; another is asked then
-	refreshTimeoutMax = 30 * time.Second       // but the way to all of them may be slow
+	refreshAgain      = 100 * time.Millisecond // shortest time between two refreshes
+	refreshTimeoutMin = 2 * time.Second        // for one refresh: that broker may be frozen, and the next one asks another
+	refreshTimeoutMax = 30 * time.Second       // longest, since the way to all of them may be slow
 )
 
-// wantLook asks for a newer view; it does not wait.
+// wantMetadata asks for a refresh. It does not wait.
 func (c *Client) wantMetadata() {
 	select {
 	case c.metadataWanted <- struct{}{}:
@@ -96,7 +96,7 @@ func (c *Client) wantMetadata() {
 	}
 }
 
-// watch gets a producer id, and then keeps the view new, until ctx ends.
+// watchMetadata gets a producer id, and then keeps the metadata new, until ctx ends.
 func (c *Client) watchMetadata(ctx context.Context, kc *kgo.Client) {
 	down, limit := false, refreshTimeoutMin
 	for {
@@ -105,14 +105,14 @@ func (c *Client) watchMetadata(ctx context.Context, kc *kgo.Client) {
 			return
 		}
 		wait := c.opts.RefreshEvery
-		if wait <= 0 { // not without need
+		if wait <= 0 { // only when it is asked for
 			wait = time.Hour
 		}
 		if err == nil {
 			limit = refreshTimeoutMin
 		} else {
 			wait, limit = refreshAgain, min(2*limit, refreshTimeoutMax)
-			silent := c.newestMetadata.Load() != nil // greet speaks
+			silent := c.newestMetadata.Load() != nil // connectLeaders says why it is not ready
 			if !silent || !down {
 				if cause := kafkaclient.Diagnose(ctx, c.opts.Brokers, c.opts.security()); cause != nil {
 					err = cause
@@ -128,7 +128,7 @@ func (c *Client) watchMetadata(ctx context.Context, kc *kgo.Client) {
 		down = err != nil
 		c.wire.closeIdle()
 		c.Wake()
-		select { // whatever is asked, not at once
+		select { // not at once, whoever asks for it
 		case <-ctx.Done():
 			return
 		case <-time.After(refreshAgain):
@@ -142,7 +142,8 @@ func (c *Client) watchMetadata(ctx context.Context, kc *kgo.Client) {
 	}
 }
 
-// once looks once. The view follows the producer id: with it, records may be sent.
+// refreshMetadata refreshes once. It gets the producer id first: with metadata, records may be
+// sent.
 func (c *Client) refreshMetadata(ctx context.Context, kc *kgo.Client, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -173,8 +174,8 @@ func (c *Client) refreshMetadata(ctx context.Context, kc *kgo.Client, limit time
 	return nil
 }
 
-// greet has every leader let us in before there is anything to write, and says in
-// unready what is in the way. It ends once it has succeeded, or with ctx.
+// connectLeaders connects to every leader before there is anything to write, and sets in unready
+// what is in the way. It returns once it has succeeded, or when ctx ends.
 func (c *Client) connectLeaders(ctx context.Context) {
 	for wait := refreshAgain; ; wait = min(2*wait, connectRetryMax) {
 		if md := c.newestMetadata.Load(); md != nil {
@@ -197,8 +198,8 @@ func (c *Client) connectLeaders(ctx context.Context) {
 	}
 }
 
-// greetMax is how long at most nobody tries a leader that does not let us in: each try may be a
-// login that fails.
+// connectRetryMax is the longest time between two tries to connect. They get rarer, since each may
+// be a login that fails.
 const connectRetryMax = 5 * time.Second
 
 func (c *Client) setUnready(err error) {
@@ -206,13 +207,14 @@ func (c *Client) setUnready(err error) {
 	c.unready.Store(&text)
 }
 
-// Unreachable is a partition without leader, or a leader that did not let us in. Others may.
+// Unreachable is the error about a partition without leader, or a leader without connection. Others
+// may be well.
 type Unreachable struct{ error }
 
 func (u *Unreachable) Unwrap() error { return u.error }
 
-// Passes tells whether it is as one may expect of a broker that is down, frozen or starting, or of a
-// network: not a matter of certificates, passwords or versions.
+// Passes reports whether err may pass by itself: a broker is down, frozen or starting, or the
+// network is at fault. Wrong certificates, passwords or versions do not pass.
 func Passes(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
@@ -223,8 +225,8 @@ func Passes(err error) bool {
 
 var errNobodyLeads = errors.New("nobody leads it")
 
-// reachAll returns nil if each of these partitions has a leader that takes our produce requests, else
-// an *Unreachable: of a leader that is there and does not let us in, if there is one.
+// connectAll returns nil if each of these partitions has a leader that takes our produce requests,
+// else an *Unreachable. If several are wrong, it is about one that does not pass by itself.
 func connectAll(ctx context.Context, w wire, md *metadata, partitions []int32) error {
 	leaders := map[int32]bool{}
 	var worst error
@@ -240,7 +242,7 @@ func connectAll(ctx context.Context, w wire, md *metadata, partitions []int32) e
 	for broker := range leaders {
 		all.Go(func() {
 			if err := w.connect(ctx, broker, md.brokers[broker]); err != nil {
-				if !errors.As(err, new(*kafkaclient.Cause)) { // which names it
+				if !errors.As(err, new(*kafkaclient.Cause)) { // it names the broker
 					err = fmt.Errorf("broker %d at %s: %w", broker, md.brokers[broker], err)
 				}
 				mu.Lock()
@@ -258,9 +260,8 @@ func connectAll(ctx context.Context, w wire, md *metadata, partitions []int32) e
 	return &Unreachable{worst}
 }
 
-// Probe asks brokers for everything that writing to them needs (a producer id, the
-// leader of each of o.Partitions, and a connection to it that takes produce requests), and
-// leaves nothing behind.
+// Probe tries everything that writing needs: a producer id, the leader of each of o.Partitions, and
+// a connection to it that takes produce requests. It leaves nothing behind.
 func Probe(ctx context.Context, o Options) error {
 	kc, err := newKafkaClient(o)
 	if err != nil {
@@ -304,7 +305,7 @@ func fetchMetadata(ctx context.Context, kc *kgo.Client, topic string) (*metadata
 	return newMetadata(r, topic), nil
 }
 
-// newView takes of an answer what can be true.
+// newMetadata takes from a response what can be true.
 func newMetadata(r *kmsg.MetadataResponse, topic string) *metadata {
 	md := &metadata{brokers: map[int32]string{}}
 	for _, b := range r.Brokers {
@@ -332,8 +333,8 @@ func newMetadata(r *kmsg.MetadataResponse, topic string) *metadata {
 	return md
 }
 
-// epochsTold is the first version of metadata whose leader epochs can be trusted: older brokers
-// tell wrong ones while a partition is reassigned (KAFKA-9212).
+// epochsTold is the first version of metadata responses whose leader epochs are right. Older
+// brokers tell wrong ones while a partition is reassigned (KAFKA-9212).
 const epochsTold = 9
 
 func (md *metadata) equal(other *metadata) bool {

@@ -48,8 +48,8 @@ func (p *posted) answer(code int16) {
 }
 
 // TestMovedBatch: a batch whose leader has not answered goes to the next one. The first request may
-// write it yet, so it counts where the second is refused; and it may still be read, so its memory is
-// nobody else's.
+// write it yet, so it counts where the second is refused; and it may still be read, so its memory
+// is nobody else's.
 func TestMovedBatch(t *testing.T) {
 	for _, code := range []int16{0, kerr.RecordListTooLarge.Code} {
 		k, clock := &post{}, time.Second
@@ -84,7 +84,8 @@ func TestMovedBatch(t *testing.T) {
 	}
 }
 
-// TestCompressionThatDoesNotPay: what does not get smaller stays as it was, and so within its limit.
+// TestCompressionThatDoesNotPay: what does not get smaller stays as it was, and so within its
+// limit.
 func TestCompressionThatDoesNotPay(t *testing.T) {
 	lz4, err := kgo.DefaultCompressor(kgo.Lz4Compression())
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 
 const produceKey = 0
 
-// request is a produce request with a batch for each of its partitions.
+// produceRequest is a produce request with a batch for each of its partitions.
 type produceRequest struct {
 	topic   string
 	id      [16]byte // the topic's
@@ -16,7 +16,7 @@ type produceRequest struct {
 	batches []requestBatch
 }
 
-// partBytes is more than what stands before a batch in a request.
+// batchOverhead is more than what a request has before a batch.
 const batchOverhead = 24
 
 type requestBatch struct {
@@ -25,11 +25,11 @@ type requestBatch struct {
 	bytes     int
 }
 
-// flexible tells whether a version has compact lengths and tags (KIP-482).
+// flexible reports whether a version has compact lengths and tags (KIP-482).
 func flexible(version int16) bool { return version >= 9 }
 
-// encode appends the request to pieces, as it goes to the broker: its batches are not
-// copied, what stands between them goes to out.
+// encode appends the request to pieces, as it goes to the broker. It does not copy the batches.
+// What is between them it appends to out.
 func (q *produceRequest) encode(out []byte, pieces net.Buffers, version int16, correlation int32, clientID string) ([]byte, net.Buffers) {
 	be := binary.BigEndian
 	need := 128 + len(clientID) + len(q.topic) + batchOverhead*len(q.batches)
@@ -44,7 +44,7 @@ func (q *produceRequest) encode(out []byte, pieces net.Buffers, version int16, c
 			from = len(out)
 		}
 	}
-	count := func(n int) { // of an array
+	count := func(n int) { // length of an array
 		if compact {
 			out = binary.AppendUvarint(out, uint64(n)+1)
 		} else {

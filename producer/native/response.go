@@ -14,7 +14,7 @@ import (
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// take takes the answers that have come; it tells whether there were any.
+// takeResults takes the results that have come, and reports whether there were any.
 func (c *Client) takeResults() bool {
 	c.mu.Lock()
 	c.results, c.taken = c.taken[:0], c.results
@@ -26,7 +26,7 @@ func (c *Client) takeResults() bool {
 	return len(c.taken) > 0
 }
 
-// settle does what an answer says.
+// finishRequest takes the result of a request.
 func (c *Client) finishRequest(res *result) {
 	req := res.request
 	req.cancel()
@@ -43,7 +43,7 @@ func (c *Client) finishRequest(res *result) {
 		}
 		c.noteNoResponse(br, res.err)
 	}
-	for _, p := range req.partitions { // what got no answer
+	for _, p := range req.partitions { // those whose batch it still carries got no response
 		b := p.batch
 		if b == nil {
 			continue
@@ -56,8 +56,9 @@ func (c *Client) finishRequest(res *result) {
 	}
 }
 
-// lostAlone gives a batch up that never gets an answer by itself, so that the next instance makes
-// smaller ones. A record alone is as small as it can be.
+// countLostAlone counts a request without response that carried a single batch. After lostAloneMax
+// of them it gives the batch up, and the engine's next client makes smaller ones. A batch of one
+// record cannot get smaller.
 func (c *Client) countLostAlone(req *inflightRequest) {
 	for _, p := range req.partitions {
 		b := p.batch
@@ -74,7 +75,7 @@ func (c *Client) countLostAlone(req *inflightRequest) {
 	}
 }
 
-// answered takes what the broker says of each partition.
+// takeResponse takes what a response says of each partition.
 func (c *Client) takeResponse(br *brokerState, res *result) {
 	req := res.request
 	if br.toldSilent {
@@ -95,18 +96,18 @@ func (c *Client) takeResponse(br *brokerState, res *result) {
 			case p.batch.request == req:
 				c.finishPartition(p, r)
 			case slices.Contains(p.batch.earlier, req) && classify(r.ErrorCode).kind == codeWritten:
-				c.finishPartition(p, r) // whatever the request that has it now comes to
+				c.finishPartition(p, r) // whatever becomes of the request that carries it now
 			}
 		}
 	}
 }
 
-// From this version of produce requests on a broker answers at once and wants to be left
-// alone after that; before, it answers late (KIP-219).
+// throttledAtOnce is the first version of produce requests where a broker that throttles responds
+// at once, and wants to be left alone after that. Before, it responds late (KIP-219).
 const throttledAtOnce = 6
 
-// throttleMax bounds how long a broker is left alone on its word. It does not read before its
-// time is over in any case.
+// throttleMax is how long a broker is left alone at most, whatever it asks for. It does not read
+// before its time is over in any case.
 const throttleMax = time.Minute
 
 // Levels of syslog.
@@ -116,7 +117,8 @@ const (
 	levelDebug  = 7
 )
 
-// tell says that a request got no answer: aloud once, until there is one.
+// noteNoResponse logs that a request got no response: as an error once, and for debugging until a
+// response comes.
 func (c *Client) noteNoResponse(br *brokerState, err error) {
 	level := levelDebug
 	if !br.toldSilent {
@@ -130,6 +132,7 @@ func (c *Client) noteNoResponse(br *brokerState, err error) {
 	c.noteEvent(backend.Event{Level: level, Text: text})
 }
 
+// finishPartition does what the response says of the batch of p.
 func (c *Client) finishPartition(p *partitionState, r *kmsg.ProduceResponseTopicPartition) {
 	b, meaning := p.batch, classify(r.ErrorCode)
 	switch meaning.kind {
@@ -165,7 +168,7 @@ func (c *Client) finishPartition(p *partitionState, r *kmsg.ProduceResponseTopic
 
 var errNoPartition = errors.New("partition without answer")
 
-// blame notes which records of a batch the broker marked.
+// noteMarks notes which records of a refused batch the broker marked as invalid.
 func (c *Client) noteMarks(b *batch, r *kmsg.ProduceResponseTopicPartition) {
 	if int(r.ErrorCode) != backend.ErrInvalidRecord {
 		return
@@ -184,7 +187,7 @@ func (c *Client) noteMarks(b *batch, r *kmsg.ProduceResponseTopicPartition) {
 	}
 }
 
-// retry lets the batch of p wait for its next try.
+// retry makes the batch of p wait for its next try.
 func (c *Client) retry(p *partitionState, why string) {
 	p.trouble = why
 	c.requestTimes.retries++
@@ -194,8 +197,8 @@ func (c *Client) retry(p *partitionState, why string) {
 	c.wantMetadata()
 }
 
-// fail is the end of a batch that will not be sent again, and of everything that is not
-// under way yet: nothing may overtake it.
+// giveUp reports the batch of p as failed. The client seals nothing more, since it would overtake
+// the batch.
 func (c *Client) giveUp(p *partitionState, code int) {
 	b := p.batch
 	if b.stream.noteFailed(b.first, uint64(b.count), code) {
@@ -208,7 +211,8 @@ func (c *Client) giveUp(p *partitionState, code int) {
 	c.halted = true
 }
 
-// failed notes n records that are given up; it tells whether they are the first of the line.
+// noteFailed reports n records as failed. It returns whether they are the lowest of the stream so
+// far.
 func (s *stream) noteFailed(first, n uint64, code int) bool {
 	s.Reports += n
 	if first >= s.Failed {
@@ -218,7 +222,8 @@ func (s *stream) noteFailed(first, n uint64, code int) bool {
 	return true
 }
 
-// drop takes the batch of p out; its memory is used again where nobody else may read it.
+// releaseBatch takes the batch from p. Its memory is used again, unless an earlier request may read
+// it.
 func (c *Client) releaseBatch(p *partitionState) {
 	b := p.batch
 	p.batch = nil
@@ -227,8 +232,8 @@ func (c *Client) releaseBatch(p *partitionState) {
 	}
 }
 
-// look goes over to the newest view of the leaders. What waits for a partition's next try goes
-// to its new leader at once; what is under way, see moved.
+// adoptMetadata begins to use the newest metadata, and reports whether it is new. A batch that
+// waits for its next try goes to a new leader at once. For one that is under way, see leaderMoved.
 func (c *Client) adoptMetadata() bool {
 	md := c.newestMetadata.Load()
 	if md == c.metadata {
@@ -244,7 +249,7 @@ func (c *Client) adoptMetadata() bool {
 	return true
 }
 
-// notSent tells whether a request that ended so never reached a broker.
+// notSent reports whether a request that ended with err was never sent.
 func notSent(err error) bool {
 	var u *unsent
 	return errors.As(err, &u)

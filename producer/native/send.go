@@ -7,8 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Send sends what may go: to every broker that no request is under way to, one with a
-// batch of each partition that it leads.
+// Send makes requests of what may go, and sends them. A broker that has no request under way gets
+// one with a batch of each partition that it leads.
 func (c *Client) Send() {
 	c.adoptMetadata()
 	id := c.id.Load()
@@ -30,7 +30,7 @@ func (c *Client) Send() {
 			left = true
 			continue
 		}
-		if p.batch == nil { // not before: what finds no room goes on filling
+		if p.batch == nil { // not earlier: a batch that finds no room in the request goes on filling
 			p.seal(*id, c.opts.Compressor)
 		}
 		br.add(p)
@@ -48,8 +48,8 @@ func (c *Client) Send() {
 	c.toSend = c.toSend[:0]
 }
 
-// takeTurns puts what goes now behind what found no room, so that this is first the next time,
-// whichever broker that is.
+// takeTurns moves the partitions whose batches go now behind those that found no room. Those come
+// first the next time.
 func (c *Client) takeTurns() {
 	rest := c.partitions[:0]
 	for _, p := range c.partitions {
@@ -64,7 +64,8 @@ func (c *Client) takeTurns() {
 	c.turnsTaken = c.turnsTaken[:0]
 }
 
-// mayGo tells whether there is something of p to send, leaders and brokers apart.
+// canSend reports whether p has something to send, whether or not its leader can take it now. It
+// takes the batch from its request where the leader moved.
 func (c *Client) canSend(p *partitionState, now time.Duration) bool {
 	b := p.batch
 	if b == nil {
@@ -79,18 +80,18 @@ func (c *Client) canSend(p *partitionState, now time.Duration) bool {
 	return b.request == nil && c.due(p.retryAt, now)
 }
 
-// moveAfter is how long a broker that leads a partition no more may take to answer for it. Most
-// do at once, and whoever sends the batch to the next leader before that sends it twice.
+// moveAfter is how long the client waits for a former leader's response before it sends the batch
+// to the new one. Most respond at once. To send it earlier is to send it twice.
 const moveAfter = 5 * time.Second
 
-// moved tells whether the batch of p, which is under way, is to be sent to another broker. By
-// its sequence it is known there should it be in the log already.
+// leaderMoved reports whether the batch of p, which is under way, is to be sent to another broker.
+// If it is in the log already, the new leader knows its sequence.
 func (c *Client) leaderMoved(p *partitionState, now time.Duration) bool {
 	req, leader := p.batch.request, c.metadata.leader(p.number)
 	return req.sent && leader >= 0 && leader != req.broker && c.due(req.sentAt+c.moveAfter, now)
 }
 
-// due tells whether it is time; if not, Poll will not sleep beyond it.
+// due reports whether it is time. If not, Poll does not sleep for longer.
 func (c *Client) due(at, now time.Duration) bool {
 	if at > now && (c.retryAt == 0 || at < c.retryAt) {
 		c.retryAt = at
@@ -98,7 +99,7 @@ func (c *Client) due(at, now time.Duration) bool {
 	return at <= now
 }
 
-// peer answers the broker that leads p, nil if it can get no request now.
+// brokerFor returns the broker that leads p, nil if there is none or it can get no request now.
 func (c *Client) brokerFor(p *partitionState, now time.Duration) *brokerState {
 	leader := c.metadata.leader(p.number)
 	if leader < 0 {
@@ -116,8 +117,8 @@ func (c *Client) brokerFor(p *partitionState, now time.Duration) *brokerState {
 	return br
 }
 
-// fits tells whether the batch of p, or the one to come, goes into the request that is being made
-// for a broker. A request takes at least one.
+// fits reports whether the batch of p, or its open one, has room in the request that is being made
+// for a broker. A request takes at least one batch.
 func (br *brokerState) fits(p *partitionState, bounds sizeBounds) bool {
 	if br.request == nil {
 		return true
@@ -126,14 +127,14 @@ func (br *brokerState) fits(p *partitionState, bounds sizeBounds) bool {
 	if p.batch != nil {
 		bytes += p.batch.bytes
 	} else {
-		bytes += p.nextStream().open.size() // at most: compression comes later
+		bytes += p.nextStream().open.size() // at most: it is not compressed yet
 	}
 	fits := br.request.bytes+bytes <= br.size.most(bounds)
 	br.request.full = br.request.full || !fits
 	return fits
 }
 
-// take puts the batch of p into the request that is being made for a broker.
+// add puts the batch of p into the request that is being made for a broker.
 func (br *brokerState) add(p *partitionState) {
 	if br.request == nil {
 		br.request = &inflightRequest{broker: br.broker}
@@ -144,7 +145,7 @@ func (br *brokerState) add(p *partitionState) {
 	p.batch.request = req
 }
 
-// pending answers the line whose records go next, nil if none has any.
+// nextStream returns the stream whose records go next, nil if none has any.
 func (p *partitionState) nextStream() *stream {
 	for i := range p.streams {
 		if s := p.streams[(p.turn+i)%len(p.streams)]; s.open.count > 0 {
@@ -154,15 +155,17 @@ func (p *partitionState) nextStream() *stream {
 	return nil
 }
 
+// seal makes the open batch of the next stream the batch of p.
 func (p *partitionState) seal(id producerID, c kgo.Compressor) {
 	s := p.nextStream()
 	p.turn++
 	b := &batch{stream: s, first: s.first, count: s.open.count}
 	b.data, b.bytes = s.open.seal(id, p.sequence, time.Now(), c)
-	p.sequence = int32((uint32(p.sequence) + uint32(b.count)) & 0x7fffffff) // behind the largest comes 0
+	p.sequence = int32((uint32(p.sequence) + uint32(b.count)) & 0x7fffffff) // after the largest comes 0
 	p.batch, p.retryAt = b, 0
 }
 
+// sendRequest sends a request. Its result comes to takeResults.
 func (c *Client) sendRequest(req *inflightRequest, now time.Duration) {
 	req.sent, req.sentAt = true, now
 	q := &produceRequest{topic: c.opts.Topic, id: c.metadata.topic, timeout: c.opts.RequestTimeout, batches: make([]requestBatch, len(req.partitions))}

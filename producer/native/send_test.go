@@ -70,8 +70,8 @@ func TestMetadataIsRefreshed(t *testing.T) {
 	}
 }
 
-// TestNoRoomGoesOnFilling: what found no room in a request is not sealed for it, and goes with what has
-// come since.
+// TestNoRoomGoesOnFilling: what found no room in a request is not sealed for it, and goes with what
+// has come since.
 func TestNoRoomGoesOnFilling(t *testing.T) {
 	m := newCalmModel(t)
 	m.client.sizes = sizeBounds{1, 1, 1} // one batch each

@@ -2,31 +2,31 @@ package native
 
 import "time"
 
-// sizes bound requests, in bytes. The first is what services take that close the connection of a
-// larger one (1,046,528 bytes at Event Hubs). Over the least everything passes. The most is where a
-// request's last batch would wait long for its first.
+// sizeBounds bound the size of requests, in bytes. Requests start at first: some services close the
+// connection at a larger one (over 1,046,528 bytes at Event Hubs). least gets through everywhere.
+// Over most, a request's first batch would wait long for its last.
 type sizeBounds struct{ least, first, most int }
 
 var requestSizeBounds = sizeBounds{32 << 10, 1_000_000, 8 << 20}
 
-// size is how large requests to a broker may be. Since a broker has one request under way, this is what
-// goes in a round trip; but some brokers, or what stands before them, close the connection at a size
-// that they do not tell, and over a slow link a large one takes longer than socket.timeout.ms. What was
-// sent once so would be sent so for ever. So
+// requestSize is how large requests to a broker may be. A broker has one request under way, so a
+// larger one carries more in a round trip. But some brokers and proxies close the connection at a
+// size that they do not tell, and over a slow link a large request takes longer than
+// socket.timeout.ms. It would be sent again for ever, without success. So:
 //
-//   - the limit doubles with each request that was full and took less than a quarter of
-//     socket.timeout.ms;
-//   - a request without answer that is larger than any that was answered since the last such loss
-//     halves it, and growAfter passes before it grows again, twice as long each time until what was
-//     lost has passed. One that is not larger halves it the second time: brokers also die, and then
-//     its size was no matter;
-//   - a request of one batch is always let through: batches cannot be split. A batch that was lost
-//     aloneMax times in a row in requests of its own is given up, and the next instance makes
+//   - The limit doubles with each request that was full and took less than a quarter of
+//     socket.timeout.ms.
+//   - A request without response is a loss. If it is larger than any that got a response since the
+//     last loss, it halves the limit, and the limit does not grow for growAfter, twice as long with
+//     each loss until a request of that size gets through. If it is not larger, only a second loss
+//     halves the limit: brokers also die, and then the size does not matter.
+//   - A request of one batch is always sent, since a batch cannot be split. A batch that was lost
+//     lostAloneMax times in a row in requests of its own is given up, and the next client makes
 //     smaller ones.
 type requestSize struct {
-	limit     int // bytes of a request; 0: the first
-	proven    int // bytes of the largest request answered since one was lost
-	failed    int // bytes of the request that halved the limit last; 0: nothing did, or as much has passed
+	limit     int // bytes of a request; 0: sizeBounds.first
+	proven    int // bytes of the largest request with a response since the last loss
+	failed    int // bytes of the request that halved the limit last; 0: none did, or one of this size got through since
 	growAt    time.Duration
 	growPause time.Duration // from failed to growAt
 }
@@ -36,7 +36,7 @@ const (
 	growAfterMax = 24 * time.Hour
 )
 
-// aloneMax is more than one, since brokers also die, and little, since it is a multiple of
+// lostAloneMax is more than one, since brokers also die, and small, since each loss takes
 // socket.timeout.ms where the link is slow.
 const lostAloneMax = 3
 
@@ -48,7 +48,7 @@ func (s *requestSize) most(bounds sizeBounds) int {
 	return s.limit
 }
 
-// lost notes that a request of so many bytes may have been sent and got no answer.
+// lost notes that a request of that many bytes was sent, perhaps, and got no response.
 func (s *requestSize) lost(bytes int, bounds sizeBounds, now time.Duration) {
 	if bytes > s.proven {
 		s.limit, s.failed = max(bytes/2, bounds.least), bytes
@@ -58,7 +58,7 @@ func (s *requestSize) lost(bytes int, bounds sizeBounds, now time.Duration) {
 	s.proven = 0
 }
 
-// answered notes that a request was.
+// answered notes that a request got a response.
 func (s *requestSize) answered(req *inflightRequest, bounds sizeBounds, now, socketTimeout time.Duration) {
 	s.proven = max(s.proven, req.bytes)
 	if req.bytes >= s.failed {

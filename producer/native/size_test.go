@@ -60,8 +60,8 @@ func TestSize(t *testing.T) {
 	want("not below what passes everywhere", 1000)
 }
 
-// TestOneBatchIsGivenUp: batches cannot be split, so that one which never gets an answer by itself is
-// given up, whatever the broker answers others meanwhile.
+// TestOneBatchIsGivenUp: batches cannot be split, so that one which never gets an answer by itself
+// is given up, whatever the broker answers others meanwhile.
 func TestOneBatchIsGivenUp(t *testing.T) {
 	least := requestSizeBounds.least
 	for name, c := range map[string]struct {

@@ -8,9 +8,9 @@ import (
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// measure is how long requests take, of which a summary is given from time to time.
+// requestTimes is how long requests took since the last statistics.
 type requestTimes struct {
-	times   *hdrhistogram.Histogram // microseconds
+	times   *hdrhistogram.Histogram // in microseconds
 	sum     time.Duration
 	retries uint64
 	since   time.Duration
@@ -25,7 +25,7 @@ func (m *requestTimes) add(d time.Duration) {
 	m.sum += d
 }
 
-// Statistics answers what was measured since the last time, every TellEvery.
+// Statistics returns what was measured since the last time, every StatisticsEvery, else false.
 func (c *Client) Statistics() (backend.Statistics, bool) {
 	now := c.now()
 	if c.opts.StatisticsEvery <= 0 || now-c.requestTimes.since < c.opts.StatisticsEvery {

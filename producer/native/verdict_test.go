@@ -57,8 +57,8 @@ func newScriptedCodes(o Options, code int16, clock *time.Duration) (*Client, *sc
 }
 
 // TestMaybeWritten: where an error leaves open whether the batch is in the log, and it is given up
-// then, it counts as possibly written. A leader that loses its office, or its topic, says so also of
-// what it had appended.
+// then, it counts as possibly written. A leader that loses its office, or its topic, says so also
+// of what it had appended.
 func TestMaybeWritten(t *testing.T) {
 	for _, e := range []*kerr.Error{
 		kerr.UnknownTopicOrPartition, kerr.NotLeaderForPartition, kerr.RequestTimedOut, kerr.NetworkException,

@@ -59,8 +59,8 @@ func TestRequestAsKafkaReadsIt(t *testing.T) {
 	}
 }
 
-// TestWhatBrokersAreAsked: on the whole way from options to the broker, that all replicas are waited
-// for, how long, and that records have the time at which they were sent.
+// TestWhatBrokersAreAsked: on the whole way from options to the broker, that all replicas are
+// waited for, how long, and that records have the time at which they were sent.
 func TestWhatBrokersAreAsked(t *testing.T) {
 	o := options()
 	o.RequestTimeout = 4321 * time.Millisecond
@@ -176,8 +176,8 @@ func (c *lateCancel) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestCancelledWhenAnswered: whoever gives a request up sets its connection's deadline, and may do so
-// at any time from then on. So that connection is not used again, even if the answer came.
+// TestCancelledWhenAnswered: whoever gives a request up sets its connection's deadline, and may do
+// so at any time from then on. So that connection is not used again, even if the answer came.
 func TestCancelledAtTheResponse(t *testing.T) {
 	s := newScripted(t, func(q *asked) { q.written(q.correlation) })
 	a := newAsking(t, options(), s)
@@ -200,8 +200,8 @@ func TestCancelledAtTheResponse(t *testing.T) {
 	}
 }
 
-// TestSessionEnds: a broker that lets nobody stay closes the connection when a SASL session is over,
-// with a request under way. So it is left before that, and not before its time.
+// TestSessionEnds: a broker that lets nobody stay closes the connection when a SASL session is
+// over, with a request under way. So it is left before that, and not before its time.
 func TestSessionEnds(t *testing.T) {
 	for _, c := range []struct {
 		lifetime time.Duration
