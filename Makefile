@@ -11,7 +11,7 @@ export GOFLAGS ?= -mod=readonly
 
 version  := $(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//')
 ldflags  := -X main.version=$(version)
-static   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+golangci := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Goroutines meet in these; what talks to Kafka alone is slow under -race, and no wiser.
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
 fuzztime ?= 10s
@@ -44,11 +44,11 @@ test: need-go need-cc need-tests ## all tests, real Kafka included
 race: need-go need-cc ## the race detector on the packages where goroutines meet
 	@go test -race -short -timeout 15m $(racy)
 
-lint: need-go need-cc ## gofmt, go vet, staticcheck, and this project's own rules
+lint: need-go need-cc ## gofmt, go vet, golangci-lint (staticcheck and others), and this project's own rules
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted"; exit 1; }
 	@go vet ./...
 	@CGO_ENABLED=0 go vet ./producer/backend ./producer/native # they do without C, and so without librdkafka
-	@GOFLAGS= go run $(static) ./...
+	@GOFLAGS= go run $(golangci) run --allow-parallel-runners ./...
 	@go test -count=1 ./internal/tidy
 
 check: lint need-tests ## the gate before every commit: lint, and the quick tests

@@ -78,7 +78,7 @@ func parseTarget(target string) (network, address string, err error) {
 		return "unix", rest, nil
 	case ok && scheme == "tcp":
 		if _, _, err := net.SplitHostPort(rest); err != nil {
-			return "", "", fmt.Errorf("--target %s: %v", target, err)
+			return "", "", fmt.Errorf("--target %s: %w", target, err)
 		}
 		return "tcp", rest, nil
 	}

@@ -235,7 +235,7 @@ func TestStreamsAgainstModel(t *testing.T) {
 	entries := corpus(t)
 	rng, inputs := seeded(t, 8_000)
 	for f, letter := range "anlj0o2i3" {
-		f := Framing([...]Framing{Auto, Newline, Length, JSON, NUL, Octet, Length16, LengthLittle, Length16Little}[f])
+		f := [...]Framing{Auto, Newline, Length, JSON, NUL, Octet, Length16, LengthLittle, Length16Little}[f]
 		limit := 40 + rng.IntN(300)
 		r := testRouter(t, Options{MaxRecordBytes: limit})
 		data := make([]string, inputs/4)

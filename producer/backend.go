@@ -99,7 +99,7 @@ func (o *Options) chooseWriter() error {
 	default:
 		return fmt.Errorf("--writer is %q, must be %s, %s or %s", o.Writer, WriterAuto, WriterNative, WriterLibrdkafka)
 	}
-	err := error(nil)
+	var err error
 	if name := o.librdkafkaOnly(); name != "" {
 		err = fmt.Errorf("%s is a property that only librdkafka understands", name)
 	} else {

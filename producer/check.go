@@ -77,7 +77,7 @@ func (w *Writer) probe(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &u) && native.Passes(err): // librdkafka would meet the same
-		return fmt.Errorf("%w: %v", ErrLeader, u)
+		return fmt.Errorf("%w: %w", ErrLeader, u)
 	case w.opts.Writer != WriterAuto || native.Passes(err) || w.probeLibrdkafka(ctx) != nil:
 		return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %w", w.topic.connectivity.explain(ctx, err))
 	}

@@ -31,7 +31,8 @@ func (e *engine) handOver() (records int, blocked bool) {
 	}
 	for _, s := range e.streams {
 		for e.state == stateRunning {
-			n, f := 0, foundNothing
+			var n int
+			var f found
 			if s.shard < 0 {
 				n, f = e.handOverDeadLetters(s)
 			} else {

@@ -118,7 +118,7 @@ func parseAnswer(text []byte) (Answer, error) {
 		Reason   string  `json:"reason"`
 	}
 	if err := json.Unmarshal(text, &v); err != nil {
-		return Answer{}, fmt.Errorf("answer %.64q: %v", text, err)
+		return Answer{}, fmt.Errorf("answer %.64q: %w", text, err)
 	}
 	switch {
 	case v.Acked != nil && v.Rejected == nil:

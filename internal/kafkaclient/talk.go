@@ -154,7 +154,7 @@ func (t *talk) login(ctx context.Context, address string, s Security) error {
 		}
 		if say = nil; !done {
 			if done, say, err = session.Challenge(r.SASLAuthBytes); err != nil {
-				err = fmt.Errorf("%w: %v", kerr.SaslAuthenticationFailed, err)
+				err = fmt.Errorf("%w: %w", kerr.SaslAuthenticationFailed, err)
 			}
 		}
 	}

@@ -228,7 +228,7 @@ func (c *Cluster) Version(i int) string {
 func (c *Cluster) DataBytes() (sum int64) {
 	_ = filepath.WalkDir(c.dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
-			return nil // gone meanwhile: brokers delete segments
+			return nil //nolint:nilerr // gone meanwhile: brokers delete segments
 		}
 		if info, err := entry.Info(); err == nil {
 			if stat, ok := info.Sys().(*syscall.Stat_t); ok {

@@ -113,11 +113,10 @@ func (r *consumption) added() error {
 		return nil
 	}
 	r.looked = time.Now()
-	// While no broker answers there is nothing to read either, so waiting a second holds up nothing;
-	// that they do not answer is said by the reader.
+	// While no broker answers there is nothing to read either, so waiting a second holds up nothing.
 	md, err := r.admin.GetMetadata(&r.o.Topic, false, int(time.Second/time.Millisecond))
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // that brokers do not answer is said by the reader
 	}
 	var fresh []int32
 	for _, p := range md.Topics[r.o.Topic].Partitions {

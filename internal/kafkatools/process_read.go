@@ -181,7 +181,7 @@ func (p *processing) rewind(ctx context.Context) error {
 	}
 	committed, err := p.committed(ctx, mine)
 	if err != nil {
-		return nil // stopped; nothing of the batch is visible, or all of it
+		return nil //nolint:nilerr // stopped; nothing of the batch is visible, or all of it
 	}
 	p.stand(committed)
 	results, err := p.consumer.SeekPartitions(committed)

@@ -199,7 +199,7 @@ func (n *node) look(ctx context.Context) (stopped bool, err error) {
 	select {
 	case <-n.env.Signals:
 		cancel()
-		<-result
+		<-result //nolint:errcheck // it was told to stop, and has
 		return true, nil
 	case err := <-result:
 		return false, err

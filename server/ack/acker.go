@@ -96,7 +96,8 @@ func (d *Domain[C]) flush(a *Conn[C]) {
 		return
 	}
 	for written := 0; written < flushBytesMax; {
-		line, begun := []byte(nil), a.unsent != nil && len(a.unsent.out) > 0
+		var line []byte
+		begun := a.unsent != nil && len(a.unsent.out) > 0
 		if begun {
 			line = a.unsent.out
 		} else if line = d.lines(a); len(line) == 0 {
