@@ -33,7 +33,7 @@ type adversary struct {
 }
 
 type message struct {
-	line   int
+	stream int
 	number uint64
 	id     uint64
 	maybe  bool // was in a request that may have reached the broker
@@ -82,7 +82,7 @@ func (a *adversary) Produce(stream int, partition int32, first uint64, records [
 	for i := range take {
 		v := records[i].Value
 		a.queue[partition] = append(a.queue[partition], message{
-			line: stream, number: first + uint64(i), id: binary.LittleEndian.Uint64(v), poison: v[8] != 0, size: len(v),
+			stream: stream, number: first + uint64(i), id: binary.LittleEndian.Uint64(v), poison: v[8] != 0, size: len(v),
 		})
 	}
 	return take, code
@@ -123,16 +123,16 @@ func (a *adversary) Poll(int) {
 
 // serve is rt_report of client.c.
 func (a *adversary) serve(o outcome) {
-	t := &a.progress[o.m.line]
+	t := &a.progress[o.m.stream]
 	t.Reports++
 	if o.code == 0 {
 		if o.m.number != t.Acked {
 			t.Beyond++
-			a.early[o.m.line][o.m.number] = true
+			a.early[o.m.stream][o.m.number] = true
 			return
 		}
-		for t.Acked++; a.early[o.m.line][t.Acked]; t.Acked++ {
-			delete(a.early[o.m.line], t.Acked)
+		for t.Acked++; a.early[o.m.stream][t.Acked]; t.Acked++ {
+			delete(a.early[o.m.stream], t.Acked)
 			t.Beyond--
 		}
 		return

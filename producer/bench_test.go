@@ -9,7 +9,7 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// handOver is a ring and the engine that empties it, into a client that costs nothing.
+// handOverRig is a ring and the engine that empties it, into a client that costs nothing.
 func handOverRig(t testing.TB) (*shard.Ring, *engine, *eager) {
 	ring, err := shard.New(shard.Options{Name: "0", Bytes: 1 << 20})
 	if err != nil {

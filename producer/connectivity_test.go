@@ -12,7 +12,7 @@ import (
 )
 
 // TestLeaderThatIsElsewhere: librdkafka has its producer id of the broker that it was told of, and
-// would be ready; that its leader is advertised where nobody is says the look.
+// would be ready; that its leader is advertised where nobody is says the refresh.
 func TestLeaderThatIsElsewhere(t *testing.T) {
 	gone, there := kafkatest.Nobody(t), ""
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.ListenFn(func(network, address string) (net.Listener, error) {

@@ -18,23 +18,25 @@
 //
 // # States of an engine
 //
-//			          ┌──────────────── back-off is over, topic is well ◄────────────┐
-//			          ▼                                                              │
-//			      rebuilding ──new──► running ──failure──► settling ──all reported──► destroying
-//			                            │  ▲                  ▲        or given up      │ 60 s
-//			                            │  └──────────────────┼── topic's limit fell    ▼
-//			                            └──drained──► ended   │                        die
+//	    ┌──────────────── back-off is over, topic is well ◄────────────┐
+//	    ▼                                                              │
+//	rebuilding ──new──► running ──failure──► settling ──all reported──► destroying
+//	                      │  ▲                  ▲        or given up      │ 60 s
+//	                      │  └──────────────────┼── topic's limit fell    ▼
+//	                      └──drained──► ended   │                        die
 //
-//	  - running: the engine hands records over, and reports move acked.
-//	  - settling: the engine hands over nothing more. It purges the client's queues, again and
-//	    again, until every record that it handed over is reported. Requests under way may end by
-//	    themselves; after socket.timeout.ms + 1 s the engine purges them as well. When it settles
-//	    only because the topic's limit fell, it does not purge, and waits.
-//	  - destroying: the client's Destroy runs. If it does not return within a minute, the process
-//	    ends with 1: beside a producer that still sends, a second one could write records out of
-//	    order.
-//	  - rebuilding: the engine waits for the back-off, and for a refresh of the topic that is newer
-//	    than the failure. Then it makes the next client, and each stream starts again at acked.
+// In each of them:
+//
+//   - running: the engine hands records over, and reports move acked.
+//   - settling: the engine hands over nothing more. It purges the client's queues, again and
+//     again, until every record that it handed over is reported. Requests under way may end by
+//     themselves; after socket.timeout.ms + 1 s the engine purges them as well. When it settles
+//     only because the topic's limit fell, it does not purge, and waits.
+//   - destroying: the client's Destroy runs. If it does not return within a minute, the process
+//     ends with 1: beside a producer that still sends, a second one could write records out of
+//     order.
+//   - rebuilding: the engine waits for the back-off, and for a refresh of the topic that is newer
+//     than the failure. Then it makes the next client, and each stream starts again at acked.
 //
 // # Streams
 //

@@ -8,7 +8,7 @@ import (
 )
 
 // TestSleepLooksAgain: what comes between the last look at a ring and the announcement of sleep
-// wakes nobody, so there is another look behind it.
+// wakes nobody, so the engine looks again after it.
 func TestSleepLooksAgain(t *testing.T) {
 	for name, comes := range map[string]func(h *hands){
 		"a record": func(h *hands) { put(t, h.rings[1], 1, 100, nil) },

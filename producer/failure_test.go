@@ -9,19 +9,19 @@ import (
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// TestLookBeforeTheNextInstance: what the topic was like before a failure says nothing; somebody
+// TestRefreshBeforeTheNextInstance: what the topic was like before a failure says nothing; somebody
 // may just have changed it.
 func TestRefreshBeforeTheNextInstance(t *testing.T) {
 	h := newHands(t, 1)
 	h.push(0, 1)
 	h.c.fails(0, backend.ErrInvalidRecord, backend.Progress{})
-	looks := h.refreshes
+	before := h.refreshes
 	for range 100 {
 		h.e.step()
 		h.clock += time.Second
 	}
-	if h.e.state != stateRebuilding || len(h.opened) != 1 || h.refreshes == looks {
-		t.Errorf("%v, %d instances, %d looks asked for, and nobody has looked", h.e.state, len(h.opened), h.refreshes-looks)
+	if h.e.state != stateRebuilding || len(h.opened) != 1 || h.refreshes == before {
+		t.Errorf("%v, %d instances, %d refreshes asked for, and nobody has looked", h.e.state, len(h.opened), h.refreshes-before)
 	}
 	h.topic.Refresh++
 	if steps(h.e, 3); h.e.state != stateRunning {
@@ -152,12 +152,12 @@ func TestStoppedCountsNoDuplicates(t *testing.T) {
 	}
 }
 
-// TestBlame: a record is set aside when two instances in a row say of it, and not of its
+// TestFailureIsNoted: a record is set aside when two instances in a row say of it, and not of its
 // neighbours, that it is invalid. Shards may share the batch that a broker looked at.
 func TestFailureIsNoted(t *testing.T) {
 	for name, c := range map[string]struct {
-		report backend.Progress // of the line with the marks
-		others int              // marks in the other line of the partition
+		report backend.Progress // of the stream with the marks
+		others int              // marks in the other stream of the partition
 		twice  bool
 		well   bool // the topic, in between
 		want   []uint64

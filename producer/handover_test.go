@@ -121,8 +121,8 @@ func TestQueueFull(t *testing.T) {
 	}
 }
 
-// TestLetterThatFindsNoRoom: is handed over again, and a letter that is cut a second time says how
-// long its record was at first.
+// TestDeadLetterThatFindsNoRoom: is handed over again, and a dead letter that is cut a second time
+// says how long its record was at first.
 func TestDeadLetterThatFindsNoRoom(t *testing.T) {
 	h := newHands(t, 0)
 	h.topic.Limit = 1000 + recordSlack
@@ -135,7 +135,7 @@ func TestDeadLetterThatFindsNoRoom(t *testing.T) {
 	h.c.most = 1
 	steps(h.e, 3)
 	if want := (backend.DeadLetter{Reason: "too_large", Remote: "remote", Truncated: 70_000}); h.c.deadLetter != want || len(h.c.values) != 1 || len(h.c.values[0]) != 1000 {
-		t.Errorf("%d letters: %+v, want %+v", len(h.c.values), h.c.deadLetter, want)
+		t.Errorf("%d dead letters: %+v, want %+v", len(h.c.values), h.c.deadLetter, want)
 	}
 	h.c.acks(0)
 	h.e.step()
@@ -144,13 +144,13 @@ func TestDeadLetterThatFindsNoRoom(t *testing.T) {
 	}
 	for i := range h.e.stats.buckets {
 		if h.e.stats.buckets[i].Load() > 0 {
-			t.Error("a letter is in delivery_seconds")
+			t.Error("a dead letter is in delivery_seconds")
 		}
 	}
 }
 
-// TestLetterOfARefusedRecord: says whose record it was, why it was refused, and how long it was; it
-// is cut to what its topic takes and its ring has room for.
+// TestDeadLetterOfARefusedRecord: says whose record it was, why it was refused, and how long it
+// was; it is cut to what its topic takes and its ring has room for.
 func TestDeadLetterOfARefusedRecord(t *testing.T) {
 	for _, c := range []struct{ bytes, limit, cut int }{
 		{64 << 10, 1 << 20, 64<<10/2 - 1024}, // the ring is what is small
@@ -176,7 +176,7 @@ func TestDeadLetterOfARefusedRecord(t *testing.T) {
 		steps(h.e, 3)
 		batch, ok := dead.Next()
 		if !ok {
-			t.Errorf("limit %d, a ring of %d: no letter", c.limit, c.bytes)
+			t.Errorf("limit %d, a ring of %d: no dead letter", c.limit, c.bytes)
 			continue
 		}
 		batch.Records(func(_ int, r shard.Record) bool {
@@ -196,8 +196,8 @@ func TestDeadLetterOfARefusedRecord(t *testing.T) {
 	}
 }
 
-// TestLettersWaitForRoom: a record whose letter finds none stays, and with it its shard; other
-// shards go on, and the engine looks again soon.
+// TestDeadLettersWaitForRoom: a record whose dead letter finds none stays, and with it its shard;
+// other shards go on, and the engine looks again soon.
 func TestDeadLettersWaitForRoom(t *testing.T) {
 	h := newHands(t, 2)
 	h.e.cfg.Linger, h.e.cfg.BatchSize = time.Hour, 1<<20

@@ -10,11 +10,11 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// told is a writer's instance that reports what a test tells it to.
+// reporting is a writer's instance that reports what a test tells it to.
 type reporting struct {
 	eager
-	progress   []backend.Progress // by line
-	first      []uint64           // by line: number of the first record handed over
+	progress   []backend.Progress // by stream
+	first      []uint64           // by stream: number of the first record handed over
 	next       []uint64           // and of the next one
 	most       int                // records that it takes at a time
 	code       int                // why it takes no more
@@ -51,7 +51,7 @@ func (c *reporting) Fatal() int                           { return c.fatal }
 func (c *reporting) Purge(inflight bool)                  { c.purges = append(c.purges, inflight) }
 func (c *reporting) Progress(stream int) backend.Progress { return c.progress[stream] }
 
-// fails reports that all of a line's records failed.
+// fails reports that all of a stream's records failed.
 func (c *reporting) fails(stream, code int, more backend.Progress) {
 	more.Acked, more.Failed, more.Err = c.first[stream], c.first[stream], code
 	more.Reports = c.next[stream] - c.first[stream]
@@ -155,7 +155,7 @@ func (h *hands) push(i, count int) {
 
 func (h *hands) stats() Stats { return h.e.stats.snapshot() }
 
-// acks reports that all of a line's records are in Kafka.
+// acks reports that all of a stream's records are in Kafka.
 func (c *reporting) acks(stream int) {
 	c.progress[stream].Acked, c.progress[stream].Reports = c.next[stream], c.next[stream]-c.first[stream]
 }

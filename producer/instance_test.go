@@ -48,10 +48,10 @@ func TestWhatNobodyMayChange(t *testing.T) {
 }
 
 // TestRoomInLibrdkafka: it takes the largest record with its key, whether it comes or was found,
-// and each line's window.
+// and each stream's window.
 func TestRoomInLibrdkafka(t *testing.T) {
-	number := func(o Options, lines int, name string) int {
-		n, err := strconv.Atoi(o.properties(topicState{}, lines)[name])
+	number := func(o Options, streams int, name string) int {
+		n, err := strconv.Atoi(o.properties(topicState{}, streams)[name])
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -67,12 +67,12 @@ func TestRoomInLibrdkafka(t *testing.T) {
 		if n := number(c.o, 1, "message.max.bytes"); n < c.most+recordSlack || n > c.most+4096 {
 			t.Errorf("message.max.bytes %d, the largest record has %d", n, c.most)
 		}
-		for _, lines := range []int{1, 20} {
-			if n, least := number(c.o, lines, "queue.buffering.max.messages"), lines*c.o.windowRecords(); n < least+backend.BatchMax*lines {
-				t.Errorf("room for %d records in %d lines", n, lines)
+		for _, streams := range []int{1, 20} {
+			if n, least := number(c.o, streams, "queue.buffering.max.messages"), streams*c.o.windowRecords(); n < least+backend.BatchMax*streams {
+				t.Errorf("room for %d records in %d streams", n, streams)
 			}
-			if n, least := number(c.o, lines, "queue.buffering.max.kbytes"), lines*(c.o.windowBytes()+c.most); n*1024 < least {
-				t.Errorf("room for %d KiB in %d lines", n, lines)
+			if n, least := number(c.o, streams, "queue.buffering.max.kbytes"), streams*(c.o.windowBytes()+c.most); n*1024 < least {
+				t.Errorf("room for %d KiB in %d streams", n, streams)
 			}
 		}
 	}

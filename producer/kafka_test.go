@@ -216,7 +216,7 @@ func inject(e *engine) bool {
 
 // TestLimitFallsUnderLoad lowers the topic's max.message.bytes while records that
 // are now too large lie in the rings among small ones: only they are set aside,
-// each has its letter, and the small ones are all there, in order.
+// each has its dead letter, and the small ones are all there, in order.
 func TestLimitFallsUnderLoad(t *testing.T) { eachWriter(t, limitFallsUnderLoad) }
 
 func limitFallsUnderLoad(t *testing.T, writes func(*Options)) {
@@ -242,7 +242,7 @@ func limitFallsUnderLoad(t *testing.T, writes func(*Options)) {
 	s := r.w.Stats()
 	t.Logf("%+v", s)
 	if s.Refused != 6*shards || s.DeadLetters != 6*shards || r.refused.Load() != 6*shards {
-		t.Errorf("refused %d, told %d, letters %d, want %d each", s.Refused, r.refused.Load(), s.DeadLetters, 6*shards)
+		t.Errorf("refused %d, told %d, dead letters %d, want %d each", s.Refused, r.refused.Load(), s.DeadLetters, 6*shards)
 	}
 	small := func(n int) bool { return n < 2000 || !big(n) }
 	for p, numbers := range readBack(t, c, "records") {
@@ -251,6 +251,6 @@ func limitFallsUnderLoad(t *testing.T, writes func(*Options)) {
 		}
 	}
 	if n := len(readBack(t, c, "dead")[0]); n != 6*shards {
-		t.Errorf("%d letters in kafka, want %d", n, 6*shards)
+		t.Errorf("%d dead letters in kafka, want %d", n, 6*shards)
 	}
 }

@@ -20,7 +20,7 @@ import (
 var starts = flag.Int("starts", 0, "how often TestLifetimes starts a writer (0: a hundred times, fewer with -short)")
 
 // TestLifetimes starts writers and stops them at random moments: before they have looked at the
-// topic, in the middle of a look, in the middle of another one while they write; with a broker
+// topic, in the middle of a refresh, in the middle of another one while they write; with a broker
 // that is well, none, one that never answers, one that hangs up; while every processor is busy.
 // Nothing of a writer runs once Close has returned: a call into C that outlives its client ends
 // the process, so that this test has no more to do than to survive, and to count what is left.
@@ -56,7 +56,7 @@ func TestLifetimes(t *testing.T) {
 	}
 	close(lives)
 	all.Wait()
-	t.Logf("%d starts: %d looks were broken off, %d failed; %d writers wrote, %d were closed in the middle of a look",
+	t.Logf("%d starts: %d refreshes were broken off, %d failed; %d writers wrote, %d were closed in the middle of a refresh",
 		n, tally.brokenOff.Load(), tally.failed.Load(), tally.wrote.Load(), tally.inLook.Load())
 	if n >= 100 && (tally.brokenOff.Load() == 0 || tally.failed.Load() == 0 || tally.wrote.Load() == 0 || tally.inLook.Load() == 0) {
 		t.Error("something of that never happened: this proves little")
@@ -85,7 +85,7 @@ func live(t *testing.T, well string, others []string, rng *rand.Rand, seen *tall
 	changed := w.topic.changed
 	w.topic.changed = func() {
 		if closed.Load() {
-			t.Error("a look ended after Close had returned")
+			t.Error("a refresh ended after Close had returned")
 		}
 		changed()
 	}
@@ -123,11 +123,11 @@ func live(t *testing.T, well string, others []string, rng *rand.Rand, seen *tall
 	if w.topic.refreshing.TryLock() {
 		w.topic.refreshing.Unlock()
 	} else {
-		t.Error("a look goes on after Close has returned")
+		t.Error("a refresh goes on after Close has returned")
 	}
 	asking.Wait()
 	if err := w.Check(context.Background()); !errors.Is(err, errClosed) {
-		t.Errorf("a look after Close: %v", err)
+		t.Errorf("a refresh after Close: %v", err)
 	}
 	if _, err := w.ClusterID(context.Background()); !errors.Is(err, errClosed) {
 		t.Errorf("a question after Close: %v", err)
@@ -185,7 +185,7 @@ func write(t *testing.T, w *Writer, rng *rand.Rand, patient bool) {
 	}
 }
 
-// TestStoppedLookSaysNothing: what could not be asked any more is no news of the topic.
+// TestStoppedRefreshSaysNothing: what could not be asked any more is no news of the topic.
 func TestStoppedRefreshSaysNothing(t *testing.T) {
 	w := born(t, kafkatest.Nobody(t), rand.New(rand.NewPCG(1, 1)))
 	defer w.set.Release()
@@ -194,7 +194,7 @@ func TestStoppedRefreshSaysNothing(t *testing.T) {
 	before := w.topic.topic()
 	w.admin.stop()
 	if s := w.topic.refreshNow(); !errors.Is(s.Err, errClosed) {
-		t.Errorf("the look says %v", s.Err)
+		t.Errorf("the refresh says %v", s.Err)
 	}
 	if w.topic.topic() != before {
 		t.Errorf("it is %+v now", w.topic.topic())

@@ -14,7 +14,7 @@ import (
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// lines is a log that may be read while it is written.
+// logText is a log that may be read while it is written.
 type logText struct {
 	mu sync.Mutex
 	b  strings.Builder
@@ -103,8 +103,8 @@ func TestBatchThatNeverPasses(t *testing.T) {
 	}
 }
 
-// refusing takes everything of line 0 until it comes to a record, which it refuses, and acks
-// everything of line 1 at once.
+// refusing takes everything of stream 0 until it comes to a record, which it refuses, and acks
+// everything of stream 1 at once.
 type refusing struct {
 	eager
 	at    uint64
@@ -126,7 +126,7 @@ func (c *refusing) Progress(stream int) backend.Progress {
 	return p
 }
 
-// TestBackoffIsTheFailedLines: the acks of other shards do not end the back-off of one whose
+// TestBackoffIsTheFailedStreams: the acks of other shards do not end the back-off of one whose
 // record is refused for good; its own, past that record, do.
 func TestBackoffIsTheFailedStreams(t *testing.T) {
 	topic := topicState{Refresh: 1, Limit: 5000}
@@ -171,7 +171,7 @@ func TestTooLargeAlone(t *testing.T) {
 		track   backend.Progress
 		batch   int
 		refused int // of limits
-		blamed  bool
+		aside   bool
 	}{
 		"among others":             {backend.Progress{Failed: 1}, 1_000_000, 900, false},
 		"among others, of a batch": {backend.Progress{Failed: 1}, 800, 800, false}, // was more than a batch
@@ -187,13 +187,13 @@ func TestTooLargeAlone(t *testing.T) {
 		s.resetFor(topic)
 		s.tooLarge(topic, e.streams[0], c.track, c.batch, false, 0)
 		refused := max(c.refused, 2*batchFloor)
-		if c.blamed {
+		if c.aside {
 			refused = 0
 		}
-		if (s.oversized != nil) != c.blamed || s.batchRefused != refused || c.blamed && (s.number != c.track.Failed || s.record(topic, recordRefusedFor-1) != 99 || s.record(topic, recordRefusedFor) < 1<<30) {
+		if (s.oversized != nil) != c.aside || s.batchRefused != refused || c.aside && (s.number != c.track.Failed || s.record(topic, recordRefusedFor-1) != 99 || s.record(topic, recordRefusedFor) < 1<<30) {
 			t.Errorf("%s: %+v", name, s)
 		}
-		if c.blamed {
+		if c.aside {
 			continue
 		}
 		if got := s.batch(topic); got != s.batchRefused/2 {
@@ -207,13 +207,13 @@ func TestTooLargeAlone(t *testing.T) {
 }
 
 // TestTooLargeIsHeardLate: with librdkafka a batch that is too large ends the instance, and what is
-// said first may be that, or that other lines' records are given up. What it was is in the line's
-// reports.
+// said first may be that, or that other streams' records are given up. What it was is in the
+// stream's reports.
 func TestTooLargeIsHeardLate(t *testing.T) {
 	for name, first := range map[string]func(c *reporting){
-		"the instance ends":        func(c *reporting) { c.fatal = backend.ErrFatal },
-		"another line is given up": func(c *reporting) { c.fails(0, -152, backend.Progress{}) }, // _PURGE_QUEUE
-		"it is said at once":       func(c *reporting) { c.fails(1, backend.ErrMessageTooLarge, backend.Progress{}) },
+		"the instance ends":          func(c *reporting) { c.fatal = backend.ErrFatal },
+		"another stream is given up": func(c *reporting) { c.fails(0, -152, backend.Progress{}) }, // _PURGE_QUEUE
+		"it is said at once":         func(c *reporting) { c.fails(1, backend.ErrMessageTooLarge, backend.Progress{}) },
 		"it is said of two at once": func(c *reporting) {
 			c.fails(0, backend.ErrMessageTooLarge, backend.Progress{})
 			c.fails(1, backend.ErrMessageTooLarge, backend.Progress{})
@@ -232,22 +232,22 @@ func TestTooLargeIsHeardLate(t *testing.T) {
 			t.Errorf("%s: batches of %d bytes, then of %d", name, was, h.opened[1].Limit)
 		}
 		if h.e.streams[1].failedEnd == 0 {
-			t.Errorf("%s: the line is not in trouble", name)
+			t.Errorf("%s: the stream is not in trouble", name)
 		}
 	}
 }
 
-// TestOneWordIsNotEnough: of a topic whose limit is known nobody is blamed on a broker's word, and
-// what is compressed teaches nothing of others.
+// TestOneWordIsNotEnough: of a topic whose limit is known nobody is set aside on a broker's word,
+// and what is compressed teaches nothing of others.
 func TestOneWordIsNotEnough(t *testing.T) {
-	for _, c := range []struct{ assumed, compressed, blamed bool }{{false, false, false}, {true, true, true}} {
+	for _, c := range []struct{ assumed, compressed, aside bool }{{false, false, false}, {true, true, true}} {
 		topic := topicState{Refresh: 1, Limit: 1_000_000, Assumed: c.assumed}
 		e, ring := still(t, 0, &silent{}, &topic)
 		put(t, ring, 10, 100, nil)
 		steps(e, 3)
 		var s limits
 		s.resetFor(topic)
-		if s.tooLarge(topic, e.streams[0], backend.Progress{Failed: 1, Alone: true}, 1_000_000, c.compressed, 0); (s.oversized != nil) != c.blamed || s.record(topic, 0) < 1<<30 {
+		if s.tooLarge(topic, e.streams[0], backend.Progress{Failed: 1, Alone: true}, 1_000_000, c.compressed, 0); (s.oversized != nil) != c.aside || s.record(topic, 0) < 1<<30 {
 			t.Errorf("%+v: %+v", c, s)
 		}
 	}

@@ -124,7 +124,7 @@ func (r *recorder) Errorf(string, ...any) { r.failed = true }
 func (r *recorder) Failed() bool          { return r.failed }
 func (r *recorder) Helper()               {}
 
-// model is one run: some shards with an engine each, one for the letters, a world.
+// model is one run: some shards with an engine each, one for the dead letters, a world.
 type model struct {
 	t       testing.TB
 	rng     *rand.Rand
@@ -132,14 +132,14 @@ type model struct {
 	rings   []*shard.Ring
 	dead    *shard.Ring
 	engine  *engine // the shards'
-	tail    *engine // the letters'
+	tail    *engine // the dead letters'
 	stats   *stats
 	files   bool // rings in files: see recovery_test.go
 	life    life
 	clock   time.Duration
 	refresh uint64
-	limit   int   // the topic's, as the looks say
-	err     error // what a look at the topic says
+	limit   int   // the topic's, as the refreshes say
+	err     error // what a refresh of the topic says
 	abort   bool  // this run is ended by an order to stop, faults and all
 	steps   int
 	breach  func(*model)

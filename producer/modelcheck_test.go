@@ -44,7 +44,7 @@ func (m *model) checkShard(i int, rest bool) {
 				m.t.Errorf("shard %d: record %d (id %d) is acked and not in kafka", i, k, id)
 			}
 			if k < m.done[i] && m.dead != nil && !deadLetters[id] && (k >= m.life.done[i] || rest) {
-				m.t.Errorf("shard %d: record %d (id %d) was set aside and acked, and has no letter", i, k, id)
+				m.t.Errorf("shard %d: record %d (id %d) was set aside and acked, and has no dead letter", i, k, id)
 			}
 			continue
 		}

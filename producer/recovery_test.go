@@ -22,7 +22,7 @@ type life struct {
 	pushed    uint64
 	counted   uint64   // possible duplicates of former lives
 	freed     []uint64 // of each ring, when it was opened
-	done      []int    // of each ring, records done by then; their letters may still lie in the dead ring
+	done      []int    // of each ring, records done by then; their dead letters may still lie in the dead ring
 }
 
 // openRings makes the rings, or opens those that the last process left.
@@ -179,7 +179,7 @@ func (m *model) restart() {
 		m.t.Errorf("%d records kept, %d recovered", k.Records, m.life.recovered)
 	}
 	if m.dead != nil && uint64(m.dead.Recovered().Records) != k.DeadLetters {
-		m.t.Errorf("%d letters kept, %d recovered", k.DeadLetters, m.dead.Recovered().Records)
+		m.t.Errorf("%d dead letters kept, %d recovered", k.DeadLetters, m.dead.Recovered().Records)
 	}
 }
 

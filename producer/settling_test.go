@@ -159,7 +159,7 @@ func TestTooManyInARow(t *testing.T) {
 	}
 }
 
-// TestLetterIsCutNotRefused: the dead-letter topic's limit falls while a letter waits.
+// TestDeadLetterIsCutNotRefused: the dead-letter topic's limit falls while a dead letter waits.
 // Acks wait for it, so it goes in, cut, and says how long it was.
 func TestDeadLetterIsCutNotRefused(t *testing.T) {
 	topic := topicState{Refresh: 1, Limit: 2000}
@@ -168,7 +168,7 @@ func TestDeadLetterIsCutNotRefused(t *testing.T) {
 	put(t, ring, 1, 5000, shard.AppendLetterMeta(nil, "bad_json", "127.0.0.1:1", 0))
 	steps(e, 3)
 	if len(c.deadLetters) != 1 || c.deadLetters[0].Truncated != 5000 || len(c.values[0]) != 2000-recordSlack {
-		t.Errorf("letters %+v", c.deadLetters)
+		t.Errorf("dead letters %+v", c.deadLetters)
 	}
 }
 

@@ -8,34 +8,34 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// TestAcquit: a record that is set aside leaves its number to the next, so those behind it that are
-// blamed or suspected move up, and those before it do not.
+// TestRenumberMarks: a record that is set aside leaves its number to the next, so those behind it
+// that are set aside or marked once move up, and those before it do not.
 func TestRenumberMarks(t *testing.T) {
 	for _, c := range []struct {
-		n                                  uint64
-		blamed, suspect, blames, suspicion []uint64
+		n                                uint64
+		aside, once, wantAside, wantOnce []uint64
 	}{
 		{2, []uint64{2, 5, 9}, []uint64{1, 2, 3, 9}, []uint64{4, 8}, []uint64{1, 2, 2, 8}},
 		{1, []uint64{3}, []uint64{0, 5}, []uint64{2}, []uint64{0, 4}},
 		{7, nil, []uint64{6, 8}, nil, []uint64{6, 7}},
 	} {
-		s := &stream{toSetAside: slices.Clone(c.blamed), markedOnce: slices.Clone(c.suspect)}
+		s := &stream{toSetAside: slices.Clone(c.aside), markedOnce: slices.Clone(c.once)}
 		s.renumberMarks(c.n)
-		if !slices.Equal(s.toSetAside, c.blames) || !slices.Equal(s.markedOnce, c.suspicion) {
-			t.Errorf("without %d: %v and %v become %v and %v, want %v and %v", c.n, c.blamed, c.suspect, s.toSetAside, s.markedOnce, c.blames, c.suspicion)
+		if !slices.Equal(s.toSetAside, c.wantAside) || !slices.Equal(s.markedOnce, c.wantOnce) {
+			t.Errorf("without %d: %v and %v become %v and %v, want %v and %v", c.n, c.aside, c.once, s.toSetAside, s.markedOnce, c.wantAside, c.wantOnce)
 		}
 	}
 	s := &stream{toSetAside: []uint64{1}, markedOnce: []uint64{1, 2}}
 	s.clearMarks()
 	if s.mustSetAside(1) || len(s.markedOnce) > 0 {
-		t.Error("the topic is at fault, and its records are not acquitted")
+		t.Error("the topic is at fault, and its records are not cleared")
 	}
 }
 
-// TestJudge: marked by two instances in a row is blamed, in the order of numbers.
+// TestApplyMarks: marked by two instances in a row is set aside, in the order of numbers.
 func TestApplyMarks(t *testing.T) {
 	s := &stream{}
-	for _, c := range []struct{ marked, blamed []uint64 }{
+	for _, c := range []struct{ marked, aside []uint64 }{
 		{[]uint64{7, 3, 5}, nil},
 		{[]uint64{5, 8, 3}, []uint64{3, 5}},
 		{[]uint64{9, 8}, []uint64{8}},
@@ -43,8 +43,8 @@ func TestApplyMarks(t *testing.T) {
 		{[]uint64{9}, nil},
 	} {
 		s.applyMarks(c.marked)
-		if !slices.Equal(s.toSetAside, c.blamed) || !slices.IsSorted(s.markedOnce) || len(s.markedOnce) != len(c.marked) {
-			t.Errorf("marked %v: blamed %v, want %v; suspected %v", c.marked, s.toSetAside, c.blamed, s.markedOnce)
+		if !slices.Equal(s.toSetAside, c.aside) || !slices.IsSorted(s.markedOnce) || len(s.markedOnce) != len(c.marked) {
+			t.Errorf("marked %v: set aside %v, want %v; marked once %v", c.marked, s.toSetAside, c.aside, s.markedOnce)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func TestSeekCountsBytesAnew(t *testing.T) {
 }
 
 // TestFoundInFiles: records, possible duplicates and the largest record are those of all rings in
-// files; letters count apart where records are counted.
+// files; dead letters count apart where records are counted.
 func TestFoundInFiles(t *testing.T) {
 	o := shard.DirOptions{Path: filepath.Join(t.TempDir(), "rings"), Topic: "t", DeadTopic: "dead", Shards: 2, Bytes: 1 << 16}
 	open := func() (*shard.Dir, shard.Set) {
@@ -139,7 +139,7 @@ func TestFoundInFiles(t *testing.T) {
 	}
 }
 
-// TestLettersGivenUp: in memory, they count apart too.
+// TestDeadLettersGivenUp: in memory, they count apart too.
 func TestDeadLettersGivenUp(t *testing.T) {
 	record, letter := anyRing(t, 1<<16), anyRing(t, 1<<16)
 	put(t, record, 2, 10, nil)

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// looked is a watcher of topic t, of three partitions, in a Kafka that says of its settings what a
+// watched is a watcher of topic t, of three partitions, in a Kafka that says of its settings what a
 // test wants.
 type watched struct {
 	*watcher
@@ -57,7 +57,7 @@ func newWatched(t *testing.T, name string, partitions int, keyed bool) *watched 
 	return l
 }
 
-// TestLook: what one look at a topic says of it.
+// TestRefresh: what one refresh of a topic says of it.
 func TestRefresh(t *testing.T) {
 	for _, c := range []struct {
 		what       string
@@ -92,7 +92,7 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// TestLaterLooks: what is known stays known as long as a later look cannot tell better.
+// TestLaterRefreshes: what is known stays known as long as a later refresh cannot tell better.
 func TestLaterRefreshes(t *testing.T) {
 	l := newWatched(t, "t", 3, true)
 	l.says.Store(&settings{map[string]string{"max.message.bytes": "2000", "cleanup.policy": "compact"}, 0})
@@ -114,6 +114,6 @@ func TestLaterRefreshes(t *testing.T) {
 		t.Errorf("the topic may not be seen any more: %+v", got)
 	}
 	if l.topic() != got || l.told != 3 {
-		t.Errorf("told %d times; the newest look is %+v", l.told, l.topic())
+		t.Errorf("told %d times; the newest refresh is %+v", l.told, l.topic())
 	}
 }

@@ -167,7 +167,7 @@ func (k *prompt) produce(_ int32, _ string, q *produceRequest, answered func(*km
 	return func() {}
 }
 
-// reached is the part of a wire that is about connections, where there are none.
+// connected is the part of a wire that is about connections, where there are none.
 type connected struct{}
 
 func (connected) connect(context.Context, int32, string) error { return nil }

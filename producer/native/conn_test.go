@@ -67,13 +67,13 @@ func (r *rig) until(what string, so func() bool) {
 func (r *rig) acked(stream int, n uint64) func() bool {
 	return func() bool {
 		if t := r.c.Progress(stream); t.Failed != backend.None {
-			r.t.Fatalf("line %d failed: %v", stream, kerr.ErrorForCode(int16(t.Err)))
+			r.t.Fatalf("stream %d failed: %v", stream, kerr.ErrorForCode(int16(t.Err)))
 		}
 		return r.c.Progress(stream).Acked == n
 	}
 }
 
-// hand hands records of a line over, from number 0, as the queue takes them.
+// hand hands records of a stream over, from number 0, as the queue takes them.
 func (r *rig) hand(stream int, records []backend.Record) {
 	n := 0
 	r.until("room", func() bool {
@@ -126,7 +126,7 @@ func TestTriedAgain(t *testing.T) {
 }
 
 // TestRefused: what a broker refuses for good is reported, with the records it marked, and
-// nothing of that line or another is sent behind it.
+// nothing of that stream or another is sent behind it.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct {
 		err   *kerr.Error
@@ -151,7 +151,7 @@ func TestRefused(t *testing.T) {
 			}
 			for stream := range 2 {
 				if taken, code := r.c.Produce(stream, int32(stream), 50*uint64(1-stream), records(1)); taken != 0 || code == 0 {
-					t.Errorf("line %d: %d records taken behind a failure", stream, taken)
+					t.Errorf("stream %d: %d records taken behind a failure", stream, taken)
 				}
 			}
 		})
@@ -259,7 +259,7 @@ func TestNobodyThere(t *testing.T) {
 		}
 	}
 	r.until("to be told", func() bool { count(); return told > 0 })
-	time.Sleep(5 * refreshAgain) // more looks
+	time.Sleep(5 * refreshAgain) // more refreshes
 	if count(); told != 1 || c.Ready() == nil {
 		t.Errorf("told %d times; ready: %v", told, c.Ready())
 	}

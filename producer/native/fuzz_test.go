@@ -45,7 +45,7 @@ func FuzzMetadata(f *testing.F) {
 	})
 }
 
-// FuzzAnswer: whatever a broker answers to a produce request, nothing is acked that it does not
+// FuzzResponse: whatever a broker answers to a produce request, nothing is acked that it does not
 // call written, and the client is left in a state that it can go on from.
 func FuzzResponse(f *testing.F) {
 	good := kmsg.NewPtrProduceResponse()
@@ -88,10 +88,10 @@ func FuzzResponse(f *testing.F) {
 		for stream := range 2 {
 			track := c.Progress(stream)
 			if track.Acked > 0 && !called[int32(stream)] {
-				t.Fatalf("line %d is acked, and nobody called it written", stream)
+				t.Fatalf("stream %d is acked, and nobody called it written", stream)
 			}
 			if track.Reports > 3 || track.Acked > 0 && track.Failed != backend.None {
-				t.Fatalf("line %d: %+v", stream, track)
+				t.Fatalf("stream %d: %+v", stream, track)
 			}
 			for _, n := range track.Invalid {
 				if n >= 3 {
@@ -180,7 +180,7 @@ func said(r *kmsg.ProduceResponse) string {
 	return b.String()
 }
 
-// held is a wire that keeps the last request.
+// withheld is a wire that keeps the last request.
 type withheld struct {
 	late
 	answered func(*kmsg.ProduceResponse, error)

@@ -147,17 +147,17 @@ func number(s string) (n int) {
 	return n
 }
 
-// TestRewind: after rewindsMax looks that tell an older leader it is the leader.
+// TestStaleMetadata: after staleMax refreshes that tell an older leader it is the leader.
 func TestStaleMetadata(t *testing.T) {
 	o := options()
 	o.Partitions = []int32{0}
 	r := newRig(t, o, 1)
 	r.until("ready", func() bool { return r.c.Ready() == nil })
-	var looks atomic.Int32
+	var refreshes atomic.Int32
 	r.metadata(func(a *kmsg.MetadataResponse) {
 		p := kmsg.NewMetadataResponseTopicPartition()
 		p.LeaderEpoch = 9
-		if looks.Add(1) > 1 {
+		if refreshes.Add(1) > 1 {
 			p.LeaderEpoch, p.Leader = 8, 5
 		}
 		a.Topics[0].Partitions = append(a.Topics[0].Partitions, p)
@@ -167,8 +167,8 @@ func TestStaleMetadata(t *testing.T) {
 		r.c.adoptMetadata()
 		return r.c.metadata.leader(0) == 5
 	})
-	if n := looks.Load(); n <= staleMax {
-		t.Errorf("believed after %d looks", n)
+	if n := refreshes.Load(); n <= staleMax {
+		t.Errorf("believed after %d refreshes", n)
 	}
 }
 

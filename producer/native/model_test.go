@@ -28,16 +28,16 @@ type model struct {
 	clock          time.Duration
 	shown          *metadata // what the client was shown last
 	limit          int       // the network closes the connection of a larger request; 0: of none
-	maybe          []uint64  // by line: what former clients said may be in the log beyond acked
+	maybe          []uint64  // by stream: what former clients said may be in the log beyond acked
 	partitions     []*modelPartition
 	throttledUntil [modelBrokers]time.Duration // a broker asked for time
 	ops            []*op
-	first          []uint64 // by line: number of its first record
-	from           []uint64 // by line: number of the first record that the client was handed
-	handed         []uint64 // by line: number of the next one
+	first          []uint64 // by stream: number of its first record
+	from           []uint64 // by stream: number of the first record that the client was handed
+	handed         []uint64 // by stream: number of the next one
 	calm           bool
 	poison         bool                           // records may be refused in this run
-	failure        [modelStreams]backend.Progress // by line, when it was first seen to have failed
+	failure        [modelStreams]backend.Progress // by stream, when it was first seen to have failed
 	lost           [modelPartitions]bool          // the client was told something of a partition that leaves its batch in doubt for good
 	faults         map[string]int                 // what happened, over all runs
 	refused        map[uint64]bool                // by id
@@ -92,7 +92,7 @@ const firstID = 7
 
 const (
 	modelStreams    = 4
-	modelPartitions = 3 // lines 0 and 3 share one
+	modelPartitions = 3 // streams 0 and 3 share one
 	modelBrokers    = 2
 )
 
@@ -198,9 +198,9 @@ func (m *model) publish() {
 	m.client.newestMetadata.Store(md)
 }
 
-// hand hands over a few records of a line.
+// hand hands over a few records of a stream.
 func (m *model) hand(stream int) {
-	part := int32(stream % modelPartitions)
+	partition := int32(stream % modelPartitions)
 	var records []backend.Record
 	for range 1 + m.rng.IntN(12) {
 		id := idOf(stream, m.handed[stream]+uint64(len(records)))
@@ -215,7 +215,7 @@ func (m *model) hand(stream int) {
 		}
 		records = append(records, r)
 	}
-	taken, code := m.client.Produce(stream, part, m.handed[stream], records)
+	taken, code := m.client.Produce(stream, partition, m.handed[stream], records)
 	if taken < len(records) && code == 0 {
 		m.t.Fatal("not taken, and no reason")
 	}
@@ -225,7 +225,7 @@ func (m *model) hand(stream int) {
 	m.handed[stream] += uint64(taken)
 }
 
-// inLog returns where a line's log ends (first copies have no gap and are in order), how many
+// inLog returns where a stream's log ends (first copies have no gap and are in order), how many
 // second copies are in it, and how many records the client wrote that are not acked.
 func (m *model) inLog(stream int) (next uint64, copies, beyond uint64) {
 	next = m.first[stream]
@@ -237,7 +237,7 @@ func (m *model) inLog(stream int) (next uint64, copies, beyond uint64) {
 			case id>>32 != uint64(stream):
 				continue
 			case n > next:
-				m.t.Fatalf("line %d: record %d in the log where %d is expected", stream, n, next)
+				m.t.Fatalf("stream %d: record %d in the log where %d is expected", stream, n, next)
 			case n == next:
 				next++
 			default:
@@ -258,28 +258,28 @@ func (m *model) check() {
 		t := m.client.Progress(i)
 		next, copies, beyond := m.inLog(i)
 		if next < t.Acked {
-			m.t.Fatalf("line %d: acked %d, and the log ends before %d", i, t.Acked, next)
+			m.t.Fatalf("stream %d: acked %d, and the log ends before %d", i, t.Acked, next)
 		}
 		if copies > m.maybe[i] {
-			m.t.Fatalf("line %d: %d records are in the log twice, %d were counted", i, copies, m.maybe[i])
+			m.t.Fatalf("stream %d: %d records are in the log twice, %d were counted", i, copies, m.maybe[i])
 		}
 		switch f := &m.failure[i]; {
 		case t.Failed == backend.None:
 		case f.Reports == 0 || t.Failed < f.Failed: // what was under way may fail after what lies behind it
 			*f = t
 		case t.Failed != f.Failed || t.Err != f.Err:
-			m.t.Fatalf("line %d failed at %d with %d, and later at %d with %d", i, f.Failed, f.Err, t.Failed, t.Err)
+			m.t.Fatalf("stream %d failed at %d with %d, and later at %d with %d", i, f.Failed, f.Err, t.Failed, t.Err)
 		}
 		if t.Failed < t.Acked {
-			m.t.Fatalf("line %d: %d failed, acked %d", i, t.Failed, t.Acked)
+			m.t.Fatalf("stream %d: %d failed, acked %d", i, t.Failed, t.Acked)
 		}
 		handed := m.handed[i] - m.from[i]
 		if t.Reports > handed {
-			m.t.Fatalf("line %d: %d reports of %d records", i, t.Reports, handed)
+			m.t.Fatalf("stream %d: %d reports of %d records", i, t.Reports, handed)
 		}
 		// What is reported as failed, and may be in the log, is counted.
 		if t.Reports == handed && beyond > t.Maybe {
-			m.t.Fatalf("line %d: %d records in the log beyond acked, %d are said to be", i, beyond, t.Maybe)
+			m.t.Fatalf("stream %d: %d records in the log beyond acked, %d are said to be", i, beyond, t.Maybe)
 		}
 	}
 }

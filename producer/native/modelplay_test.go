@@ -52,7 +52,7 @@ func (m *model) live() {
 	m.until("all to be written", func() bool { return m.outstanding() == 0 || m.failed() })
 	for i := range modelStreams {
 		if t := m.client.Progress(i); !m.failed() && t.Acked != m.handed[i] {
-			m.t.Fatalf("line %d: acked %d of %d, with nothing wrong", i, t.Acked, m.handed[i])
+			m.t.Fatalf("stream %d: acked %d of %d, with nothing wrong", i, t.Acked, m.handed[i])
 		}
 	}
 	if m.failed() {
@@ -72,7 +72,7 @@ func (m *model) settle() {
 		for i := range modelStreams {
 			// One that is refused may have been in a request that was lost.
 			if t := m.client.Progress(i); t.Maybe > 0 && !m.poison && !m.lost[i%modelPartitions] && t.Err != backend.ErrTimedOut {
-				m.t.Fatalf("line %d: fate of %d records is not known, and Kafka was well", i, t.Maybe)
+				m.t.Fatalf("stream %d: fate of %d records is not known, and Kafka was well", i, t.Maybe)
 			}
 		}
 		return

@@ -102,7 +102,7 @@ func (s *scripted) serve(c net.Conn) error {
 	return nil
 }
 
-// letIn answers what a client asks before it may write.
+// handshake answers what a client asks before it may write.
 func (q *asked) handshake(key uint16) error {
 	var r kmsg.Response
 	switch key {

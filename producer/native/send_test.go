@@ -23,7 +23,7 @@ func TestFair(t *testing.T) {
 	}
 	for stream := range modelStreams {
 		if acked := m.client.Progress(stream).Acked - m.first[stream]; acked == 0 {
-			t.Errorf("line %d has written nothing", stream)
+			t.Errorf("stream %d has written nothing", stream)
 		}
 	}
 }
@@ -49,7 +49,7 @@ func TestLeaderOfASilentBroker(t *testing.T) {
 	m.until("all to be written", func() bool { return m.outstanding() == 0 })
 }
 
-// TestLooksAtLeaders: whatever stands in the way of a batch may be a matter of who leads.
+// TestMetadataIsRefreshed: whatever stands in the way of a batch may be a matter of who leads.
 func TestMetadataIsRefreshed(t *testing.T) {
 	for _, answer := range []func(o *op){
 		func(o *op) { o.answered(nil, errCut) },

@@ -109,23 +109,23 @@ func TestRequestLimit(t *testing.T) {
 			if c.rate > 0 {
 				o.SocketTimeout = time.Second
 			}
-			const lines = 8
-			r := newRig(t, o, lines, kfake.SeedTopics(int32(lines), "u"), kfake.ListenFn(listen))
+			const streams = 8
+			r := newRig(t, o, streams, kfake.SeedTopics(int32(streams), "u"), kfake.ListenFn(listen))
 			recs := make([]backend.Record, c.each)
 			for i := range recs {
 				recs[i].Value = make([]byte, 1000)
 			}
-			taken := make([]int, lines)
+			taken := make([]int, streams)
 			r.until("everything to be written", func() bool {
 				acked := 0
-				for stream := range lines {
+				for stream := range streams {
 					n, _ := r.c.Produce(stream, int32(stream), uint64(taken[stream]), recs[taken[stream]:])
 					taken[stream] += n
 					r.acked(stream, 0)()
 					acked += int(r.c.Progress(stream).Acked)
 				}
 				r.c.Send()
-				return acked == lines*c.each
+				return acked == streams*c.each
 			})
 			if n := link.Refused(); n > 6 {
 				t.Errorf("%d connections were closed", n)

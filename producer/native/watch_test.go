@@ -36,7 +36,7 @@ func TestDoubtful(t *testing.T) {
 	r.until("acks", r.acked(0, 5))
 }
 
-// TestTellsOfSilence: a broker that does not answer is told aloud, once, however it went, and so
+// TestSilenceIsLogged: a broker that does not answer is told aloud, once, however it went, and so
 // is that it answers again.
 func TestSilenceIsLogged(t *testing.T) {
 	for _, first := range []error{errCut, &unsent{errCut}} {
@@ -68,7 +68,7 @@ func TestSilenceIsLogged(t *testing.T) {
 	}
 }
 
-// TestTrouble: what a line's records wait for is told while they do.
+// TestTrouble: what a stream's records wait for is told while they do.
 func TestTrouble(t *testing.T) {
 	o := options()
 	o.Backoff, o.BackoffMax = time.Hour, time.Hour
@@ -77,7 +77,7 @@ func TestTrouble(t *testing.T) {
 	r.hand(0, records(1))
 	r.until("the answer", func() bool { return strings.HasPrefix(r.c.Trouble(0), "partition 0: NOT_ENOUGH_REPLICAS: ") })
 	if got := r.c.Trouble(1); got != "" {
-		t.Errorf("of another line: %q", got)
+		t.Errorf("of another stream: %q", got)
 	}
 	r.c.partitions[0].retryAt = 0
 	r.c.Send()
@@ -169,7 +169,7 @@ func TestClosedWhileIdle(t *testing.T) {
 	})
 }
 
-// TestPeersAreForgotten: brokers that are no more are not kept.
+// TestBrokersAreForgotten: brokers that are no more are not kept.
 func TestBrokersAreForgotten(t *testing.T) {
 	c := newClient(options(), []uint64{0}, nil, func() time.Duration { return 0 })
 	c.brokers[1], c.brokers[2], c.brokers[3] = &brokerState{}, &brokerState{}, &brokerState{request: &inflightRequest{}}

@@ -129,7 +129,7 @@ func TestCutWhileItIsWritten(t *testing.T) {
 	}
 }
 
-// TestAnswerToSomethingElse: what does not answer this request says nothing of it, and what comes
+// TestResponseToSomethingElse: what does not answer this request says nothing of it, and what comes
 // over that connection later does not either.
 func TestResponseToSomethingElse(t *testing.T) {
 	var off atomic.Uint32
@@ -176,7 +176,7 @@ func (c *lateCancel) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestCancelledWhenAnswered: whoever gives a request up sets its connection's deadline, and may do
+// TestCancelledAtTheResponse: whoever gives a request up sets its connection's deadline, and may do
 // so at any time from then on. So that connection is not used again, even if the answer came.
 func TestCancelledAtTheResponse(t *testing.T) {
 	s := newScripted(t, func(q *asked) { q.written(q.correlation) })

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// answering is a Kafka that answers every request with the same code, and nothing by itself.
+// scriptedCodes is a Kafka that answers every request with the same code, and nothing by itself.
 type scriptedCodes struct {
 	code     int16
 	marks    []int32 // records that it says are invalid
@@ -44,8 +44,8 @@ func (k *scriptedCodes) answer() {
 	k.answered(r, nil)
 }
 
-// newAnswering is a client of one line that has handed one record over, and of which a request is
-// under way.
+// newScriptedCodes is a client of one stream that has handed one record over, and of which a
+// request is under way.
 func newScriptedCodes(o Options, code int16, clock *time.Duration) (*Client, *scriptedCodes) {
 	k := &scriptedCodes{code: code}
 	c := newClient(o, []uint64{0}, k, func() time.Duration { return *clock })
