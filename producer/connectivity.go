@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"strconv"
-	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
@@ -25,11 +24,6 @@ func newConnectivity(o *Options) *connectivity {
 	return &connectivity{
 		seeds: kafkaclient.Seeds(o.Brokers), security: security, native: func() bool { return o.native }, reached: map[string]bool{},
 	}
-}
-
-// ask has librdkafka ask brokers something. The error says what blocks the way.
-func (w *connectivity) ask(ctx context.Context, limit time.Duration, ask func(limit time.Duration) error) error {
-	return kafkaclient.Ask(ctx, w.seeds, w.security, metadataSoon, limit, ask)
 }
 
 // explain returns what blocks the way, or, where it finds nothing, the error that was seen.

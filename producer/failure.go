@@ -2,6 +2,7 @@ package producer
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ringtail/ringtail/producer/backend"
@@ -204,12 +205,7 @@ func (e *engine) stepRebuilding() time.Duration {
 
 // nothingInflight reports whether Kafka has all that was read from the rings.
 func (e *engine) nothingInflight() bool {
-	for _, s := range e.streams {
-		if !s.idle() {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(e.streams, func(s *stream) bool { return !s.idle() })
 }
 
 // setWaking sets the client that other goroutines may wake.

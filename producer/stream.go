@@ -94,14 +94,7 @@ func (s *stream) leave(b *inflightBatch, n uint64) {
 }
 
 // isAside reports whether record i of b is set aside.
-func (b *inflightBatch) isAside(i int) bool {
-	for _, a := range b.aside {
-		if int(a) == i {
-			return true
-		}
-	}
-	return false
-}
+func (b *inflightBatch) isAside(i int) bool { return slices.Contains(b.aside, int32(i)) }
 
 // seek moves the cursor back to the record with number n, acked ≤ n ≤ sent, so that it is handed
 // over next. Records that are set aside stay so.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/ringtail/ringtail/internal/kafkaclient"
 )
 
 // ErrTopic is wrapped by errors that waiting does not mend: the topic is missing or does not fit
@@ -167,7 +169,7 @@ const metadataSoon = time.Second
 
 // metadata asks for the topic's metadata.
 func (w *watcher) metadata() (md *kafka.Metadata, err error) {
-	err = w.connectivity.ask(w.admin.ctx, w.admin.limit, func(limit time.Duration) (err error) {
+	err = kafkaclient.Ask(w.admin.ctx, w.connectivity.seeds, w.connectivity.security, metadataSoon, w.admin.limit, func(limit time.Duration) (err error) {
 		md, err = w.admin.client.GetMetadata(&w.name, false, int(limit/time.Millisecond))
 		return err
 	})
@@ -201,19 +203,11 @@ func (w *watcher) settings(t *topicState) {
 	}
 	// "compact,delete" compacts as well.
 	policy := res[0].Config["cleanup.policy"].Value
-	for _, p := range splitComma(policy) {
-		t.Compacted = t.Compacted || p == "compact"
+	for p := range strings.SplitSeq(policy, ",") {
+		t.Compacted = t.Compacted || strings.TrimSpace(p) == "compact"
 	}
 	if t.Compacted && !w.keyed {
 		t.Err = fmt.Errorf("topic %s has cleanup.policy=%s, which takes no record without key; set --key-field or cleanup.policy=delete: %w",
 			w.name, policy, ErrTopic)
 	}
-}
-
-func splitComma(s string) []string {
-	parts := strings.Split(s, ",")
-	for i := range parts {
-		parts[i] = strings.TrimSpace(parts[i])
-	}
-	return parts
 }
