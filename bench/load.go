@@ -13,11 +13,11 @@ import (
 
 // Load is a run under way.
 type Load struct {
-	options Options
-	pool    *Pool
-	clients []*client
-	start   time.Time
-	cpu     time.Duration // this process's, at the start
+	options     Options
+	pool        *Pool
+	connections []*connection
+	start       time.Time
+	cpu         time.Duration // this process's, at the start
 
 	sending chan struct{} // closed when no more is to be sent
 	finish  sync.Once
@@ -53,23 +53,23 @@ func Start(ctx context.Context, o Options) (*Load, error) {
 	for i := range l.delays {
 		l.delays[i].histogram = hdrhistogram.New(1, delayMaxUsec, 3)
 	}
-	dialer := dialer{network: network, address: address}
+	to := endpoint{network: network, address: address}
 	for i := range o.Connections {
-		c := newClient(l, i, dialer)
+		c := newConnection(l, i, to)
 		if err := c.connect(ctx); err != nil {
-			for _, c := range l.clients {
+			for _, c := range l.connections {
 				c.socket.Close()
 			}
 			return nil, fmt.Errorf("bench: connection %d: %w", i, err)
 		}
-		l.clients = append(l.clients, c)
+		l.connections = append(l.connections, c)
 	}
 	l.start, l.cpu = time.Now(), processCPU()
 	if o.Duration > 0 {
 		stop := time.AfterFunc(o.Duration, l.Finish)
 		context.AfterFunc(ctx, func() { stop.Stop() })
 	}
-	for _, c := range l.clients {
+	for _, c := range l.connections {
 		l.done.Go(func() { c.run(ctx) })
 	}
 	return l, nil
@@ -97,14 +97,14 @@ func (l *Load) Odd(conn int, seq uint64) bool {
 }
 
 // Sent is how many records have been handed to the kernel so far.
-func (l *Load) Sent() int64 { return l.sum(func(c *client) *atomic.Uint64 { return &c.sent }) }
+func (l *Load) Sent() int64 { return l.sum(func(c *connection) *atomic.Uint64 { return &c.sent }) }
 
 // Acked is how many records the server has called done so far.
-func (l *Load) Acked() int64 { return l.sum(func(c *client) *atomic.Uint64 { return &c.acked }) }
+func (l *Load) Acked() int64 { return l.sum(func(c *connection) *atomic.Uint64 { return &c.acked }) }
 
-func (l *Load) sum(of func(*client) *atomic.Uint64) int64 {
+func (l *Load) sum(of func(*connection) *atomic.Uint64) int64 {
 	var n uint64
-	for _, c := range l.clients {
+	for _, c := range l.connections {
 		n += of(c).Load()
 	}
 	return int64(n)
@@ -112,8 +112,8 @@ func (l *Load) sum(of func(*client) *atomic.Uint64) int64 {
 
 // Outcomes says what each connection has done so far.
 func (l *Load) Outcomes() []Outcome {
-	outcomes := make([]Outcome, len(l.clients))
-	for i, c := range l.clients {
+	outcomes := make([]Outcome, len(l.connections))
+	for i, c := range l.connections {
 		outcomes[i] = c.outcome()
 	}
 	return outcomes

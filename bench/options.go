@@ -32,8 +32,6 @@ type Options struct {
 	// the bytes to send instead, unframed, or nil. The checker then expects
 	// that record nowhere. Tests send bad records by it.
 	Odd func(conn int, seq uint64) []byte
-	// Hold keeps connections open, after all is sent, until it is closed.
-	Hold <-chan struct{}
 }
 
 // Defaults are the flags' defaults.

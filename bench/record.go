@@ -182,12 +182,12 @@ func (p *Pool) Identify(record []byte) (conn int, seq uint64, ok bool) {
 	if !bytes.Contains(record, p.key) {
 		return 0, 0, false
 	}
-	c, okConn := number(record, `"conn":"`, connWidth)
-	s, okSeq := number(record, `"seq":"`, seqWidth)
+	c, okConn := digitsBehind(record, `"conn":"`, connWidth)
+	s, okSeq := digitsBehind(record, `"seq":"`, seqWidth)
 	return int(c), s, okConn && okSeq
 }
 
-func number(record []byte, key string, width int) (uint64, bool) {
+func digitsBehind(record []byte, key string, width int) (uint64, bool) {
 	at := bytes.Index(record, []byte(key))
 	if at < 0 || at+len(key)+width > len(record) {
 		return 0, false

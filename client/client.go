@@ -58,7 +58,7 @@ func New(o Options) (*Client, error) {
 }
 
 // Send copies a record into the window, waiting for room first come, first served.
-// It answers the record's number, from 1, which OnReject will know it by; white
+// It returns the record's number, from 1, which OnReject will know it by; white
 // space around it is not sent. After an error the record was not taken: ErrEmpty,
 // ErrTooLarge, ErrNewline or ErrNotObject say what is wrong with it, ErrClosed that
 // Close has been called; otherwise ctx has ended, and the error also says why there
@@ -130,12 +130,12 @@ func (c *Client) sendLater(ctx context.Context, record []byte) (seq uint64, err 
 // put queues a record that fits. mu is held.
 func (c *Client) put(record []byte) uint64 {
 	seq := c.window.put(record)
-	c.rouse()
+	c.wakeWriter()
 	return seq
 }
 
-// rouse wakes the writer if it sleeps. mu is held.
-func (c *Client) rouse() {
+// wakeWriter wakes the writer if it sleeps. mu is held.
+func (c *Client) wakeWriter() {
 	if c.idle {
 		c.idle = false
 		poke(c.wake)
@@ -194,7 +194,7 @@ func (c *Client) Close(ctx context.Context) error {
 		c.closed = true
 		close(c.closing)
 	}
-	c.rouse()
+	c.wakeWriter()
 	c.mu.Unlock()
 	var err error
 	select {

@@ -14,7 +14,7 @@ import (
 )
 
 // silent is a fake that takes everything and says nothing.
-var silent = act{"silent", func(p *peer, _ int) {
+var silent = act{"silent", func(p *fakeConn, _ int) {
 	for p.take() == nil {
 	}
 	<-p.stopping
@@ -105,7 +105,7 @@ func TestCloseOfAnUnusedClient(t *testing.T) {
 // another.
 func TestIdleConnectionClosedByServer(t *testing.T) {
 	closed := make(chan struct{})
-	once := act{"acks one and closes", func(p *peer, _ int) {
+	once := act{"acks one and closes", func(p *fakeConn, _ int) {
 		p.takeSome(1)
 		p.ack(1)
 		_ = p.conn.(*net.TCPConn).CloseWrite()
@@ -140,7 +140,7 @@ func TestIdleConnectionClosedByServer(t *testing.T) {
 
 // A server without --ack kafka never answers: the error says what may be wrong.
 func TestServerThatNeverAcksIsNamed(t *testing.T) {
-	mute := act{"mute", func(p *peer, _ int) {
+	mute := act{"mute", func(p *fakeConn, _ int) {
 		for p.take() == nil {
 		}
 	}}
@@ -158,7 +158,7 @@ func TestServerThatNeverAcksIsNamed(t *testing.T) {
 
 // OnReject is told of a record that lies across the window's end whole.
 func TestRejectAcrossTheWindowsEnd(t *testing.T) {
-	refusing := act{"refusing", func(p *peer, _ int) {
+	refusing := act{"refusing", func(p *fakeConn, _ int) {
 		for p.take() == nil {
 			p.say(`{"rejected":` + digits(p.count) + `,"reason":"x"}`)
 			p.ack(p.count)
@@ -297,7 +297,7 @@ func TestSmallRecordWaitsBehindLarge(t *testing.T) {
 
 // Close does not need the server to close: all acked is enough.
 func TestCloseNeedsNoFarewell(t *testing.T) {
-	clinging := act{"clinging", func(p *peer, _ int) {
+	clinging := act{"clinging", func(p *fakeConn, _ int) {
 		good(p, 0)
 		<-p.stopping
 	}}

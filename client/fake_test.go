@@ -31,11 +31,11 @@ type fake struct {
 // act is what a fake does with a connection. n is drawn before: how far it gets.
 type act struct {
 	name string
-	do   func(p *peer, n int)
+	do   func(p *fakeConn, n int)
 }
 
-// peer is one connection to a fake.
-type peer struct {
+// fakeConn is one connection to a fake.
+type fakeConn struct {
 	*fake
 	conn  net.Conn
 	in    *bufio.Reader
@@ -93,14 +93,14 @@ func (k *fake) accept() {
 		k.conns = append(k.conns, nc)
 		k.mu.Unlock()
 		k.done.Go(func() {
-			a.do(&peer{fake: k, conn: nc, in: bufio.NewReader(nc)}, n)
+			a.do(&fakeConn{fake: k, conn: nc, in: bufio.NewReader(nc)}, n)
 			_ = nc.Close()
 		})
 	}
 }
 
 // take reads one record and takes it.
-func (p *peer) take() error {
+func (p *fakeConn) take() error {
 	var b []byte
 	var err error
 	if p.framing == Length {
@@ -122,7 +122,7 @@ func (p *peer) take() error {
 }
 
 // takeSome takes up to n records.
-func (p *peer) takeSome(n int) {
+func (p *fakeConn) takeSome(n int) {
 	for range n {
 		if p.take() != nil {
 			return
@@ -130,12 +130,12 @@ func (p *peer) takeSome(n int) {
 	}
 }
 
-func (p *peer) ack(n uint64) { p.say(fmt.Sprintf(`{"acked":%d}`, n)) }
+func (p *fakeConn) ack(n uint64) { p.say(fmt.Sprintf(`{"acked":%d}`, n)) }
 
-func (p *peer) say(s string) { _, _ = io.WriteString(p.conn, framed(p.framing, s)) }
+func (p *fakeConn) say(s string) { _, _ = io.WriteString(p.conn, framed(p.framing, s)) }
 
 // hang waits until the client has closed, or the fake is stopped.
-func (p *peer) hang() { _, _ = io.Copy(io.Discard, p.conn) }
+func (p *fakeConn) hang() { _, _ = io.Copy(io.Discard, p.conn) }
 
 func reset(nc net.Conn) {
 	_ = nc.(*net.TCPConn).SetLinger(0)
@@ -143,7 +143,7 @@ func reset(nc net.Conn) {
 }
 
 // good takes and acks everything, in groups.
-func good(p *peer, _ int) {
+func good(p *fakeConn, _ int) {
 	for p.take() == nil {
 		if p.in.Buffered() == 0 || p.count%7 == 0 {
 			p.ack(p.count)
@@ -154,36 +154,36 @@ func good(p *peer, _ int) {
 
 // acts are all the wrong things.
 var acts = []act{
-	{"refuses", func(*peer, int) {}},
-	{"resets at once", func(p *peer, _ int) { reset(p.conn) }},
-	{"closes between records", func(p *peer, n int) { p.takeSome(n) }},
-	{"closes in a record", func(p *peer, n int) {
+	{"refuses", func(*fakeConn, int) {}},
+	{"resets at once", func(p *fakeConn, _ int) { reset(p.conn) }},
+	{"closes between records", func(p *fakeConn, n int) { p.takeSome(n) }},
+	{"closes in a record", func(p *fakeConn, n int) {
 		p.takeSome(n / 2)
 		_, _ = io.CopyN(io.Discard, p.in, int64(n%20))
 	}},
-	{"resets in a record", func(p *peer, n int) {
+	{"resets in a record", func(p *fakeConn, n int) {
 		p.takeSome(n / 2)
 		_, _ = io.CopyN(io.Discard, p.in, int64(n%20))
 		reset(p.conn)
 	}},
-	{"acks and closes", func(p *peer, n int) {
+	{"acks and closes", func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count)
 	}},
-	{"acks some and resets", func(p *peer, n int) {
+	{"acks some and resets", func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count / 2)
 		p.ack(p.count)
 		reset(p.conn)
 	}},
-	{"says part of an ack", func(p *peer, n int) {
+	{"says part of an ack", func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count / 3)
 		// Cut where the number looks like a smaller one, or would like a larger.
 		whole := framed(p.framing, fmt.Sprintf(`{"acked":%d}`, p.count))
 		_, _ = io.WriteString(p.conn, whole[:len(whole)-1-n%len(whole)])
 	}},
-	{"says an ack byte by byte, and slowly takes", func(p *peer, n int) {
+	{"says an ack byte by byte, and slowly takes", func(p *fakeConn, n int) {
 		for range n {
 			if p.take() != nil {
 				return
@@ -193,44 +193,44 @@ var acts = []act{
 			}
 		}
 	}},
-	{"talks rubbish", func(p *peer, n int) {
+	{"talks rubbish", func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count)
 		_, _ = io.WriteString(p.conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
 		p.hang()
 	}},
-	{"says an object that is no answer", func(p *peer, n int) {
+	{"says an object that is no answer", func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.say(`{"nacked":1}`)
 		p.hang()
 	}},
-	{"acks what was never sent", func(p *peer, n int) {
+	{"acks what was never sent", func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(1 << 40)
 		p.hang()
 	}},
-	{"acks backwards", func(p *peer, n int) {
+	{"acks backwards", func(p *fakeConn, n int) {
 		p.takeSome(n + 2)
 		p.ack(p.count)
 		p.ack(p.count / 2)
 		p.hang()
 	}},
-	{"rejects what was acked", func(p *peer, n int) {
+	{"rejects what was acked", func(p *fakeConn, n int) {
 		p.takeSome(n + 1)
 		p.ack(p.count)
 		p.say(`{"rejected":1,"reason":"bad_json"}`)
 		p.hang()
 	}},
-	{"never acks", func(p *peer, _ int) {
+	{"never acks", func(p *fakeConn, _ int) {
 		for p.take() == nil {
 		}
 	}},
-	{"stops reading", func(p *peer, n int) {
+	{"stops reading", func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count)
 		<-p.stopping
 	}},
-	{"half-closes and reads on", func(p *peer, n int) {
+	{"half-closes and reads on", func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count)
 		_ = p.conn.(*net.TCPConn).CloseWrite()

@@ -93,7 +93,7 @@ func TestCutAtEveryByte(t *testing.T) {
 
 // cutAfter reads in bytes, or says out bytes, and closes.
 func cutAfter(in, out int) act {
-	return act{"cut", func(p *peer, _ int) {
+	return act{"cut", func(p *fakeConn, _ int) {
 		p.in.Reset(io.LimitReader(p.conn, int64(in)))
 		for p.take() == nil {
 			s := framed(p.framing, fmt.Sprintf(`{"acked":%d}`, p.count))
@@ -110,7 +110,7 @@ func cutAfter(in, out int) act {
 
 // A write that is stuck, because nobody reads, ends with AckTimeout.
 func TestStuckWriteEnds(t *testing.T) {
-	deaf := act{"deaf", func(p *peer, _ int) { <-p.stopping }}
+	deaf := act{"deaf", func(p *fakeConn, _ int) { <-p.stopping }}
 	k := newFake(t, Newline, newRand(t), deaf)
 	var count tally
 	c := newClient(t, fast(Options{

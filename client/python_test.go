@@ -14,7 +14,7 @@ import (
 // script is the example in Python: the same protocol in less than a hundred lines.
 const script = "../examples/python/ringtail_client.py"
 
-// python runs the example with input, and answers what it printed.
+// python runs the example with input, and returns what it printed.
 func python(t *testing.T, input string, args ...string) (stdout string, code int) {
 	t.Helper()
 	cmd := exec.CommandContext(within(t), "python3", append([]string{script}, args...)...)
@@ -90,7 +90,7 @@ func TestPythonSurvivesFaults(t *testing.T) {
 }
 
 // ackOne ends without a reset, so that the ack is certain to be read.
-func ackOne(p *peer, _ int) {
+func ackOne(p *fakeConn, _ int) {
 	p.takeSome(1)
 	p.ack(1)
 	_ = p.conn.(*net.TCPConn).CloseWrite()

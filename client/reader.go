@@ -18,10 +18,10 @@ func (s *session) read() {
 }
 
 func (s *session) readAnswers() error {
-	patience := patience{limit: s.c.opt.AckTimeout}
+	deadline := ackDeadline{limit: s.c.opt.AckTimeout}
 	for {
-		if patience.limit > 0 {
-			if err := s.conn.SetReadDeadline(time.Now().Add(patience.limit)); err != nil {
+		if deadline.limit > 0 {
+			if err := s.conn.SetReadDeadline(time.Now().Add(deadline.limit)); err != nil {
 				return err
 			}
 		}
@@ -41,9 +41,9 @@ func (s *session) readAnswers() error {
 		}
 		switch {
 		case err == nil:
-			patience.heard()
-		case patience.limit > 0 && errors.Is(err, os.ErrDeadlineExceeded):
-			if patience.over(s.c) {
+			deadline.heard()
+		case deadline.limit > 0 && errors.Is(err, os.ErrDeadlineExceeded):
+			if deadline.over(s.c) {
 				return ErrAckTimeout
 			}
 		default:
@@ -73,7 +73,7 @@ func (s *session) believe(ans wire.Answer) error {
 	if n := int(seq - acked); n > 0 && c.opt.Hooks.Acked != nil {
 		c.opt.Hooks.Acked(n)
 	}
-	c.settle(seq)
+	c.completeUpTo(seq)
 	return nil
 }
 
@@ -91,42 +91,42 @@ func (s *session) reject(seq uint64, reason string) {
 	c.opt.OnReject(seq, a, reason)
 }
 
-// settle moves acked and wakes who waited for it.
-func (c *Client) settle(seq uint64) {
+// completeUpTo moves acked and wakes who waited for it.
+func (c *Client) completeUpTo(seq uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.window.ack(seq)
 	c.cause = nil
 	c.signalRoom()
-	kept := c.flushes[:0]
+	open := c.flushes[:0]
 	for _, f := range c.flushes {
 		if f.seq <= seq {
 			close(f.done)
 		} else {
-			kept = append(kept, f)
+			open = append(open, f)
 		}
 	}
-	clear(c.flushes[len(kept):])
-	c.flushes = kept
+	clear(c.flushes[len(open):])
+	c.flushes = open
 	if c.closed && seq == c.window.queued {
-		c.rouse()
+		c.wakeWriter()
 	}
 }
 
-// patience is AckTimeout: over when records were waiting at two deadlines in a row
+// ackDeadline is AckTimeout: over when records were waiting at two deadlines in a row
 // and nothing was heard between.
-type patience struct {
+type ackDeadline struct {
 	limit  time.Duration
 	missed bool
 }
 
-func (p *patience) heard() { p.missed = false }
+func (d *ackDeadline) heard() { d.missed = false }
 
-func (p *patience) over(c *Client) bool {
+func (d *ackDeadline) over(c *Client) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	waiting := c.window.begun > c.window.acked
-	over := waiting && p.missed
-	p.missed = waiting
+	over := waiting && d.missed
+	d.missed = waiting
 	return over
 }

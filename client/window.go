@@ -53,16 +53,16 @@ func (w *window) end(seq uint64) uint64 {
 	return w.slot(seq).end
 }
 
-func (w *window) held() (records, bytes int) {
+func (w *window) used() (records, bytes int) {
 	return int(w.queued - w.freed), int(w.end(w.queued) - w.start)
 }
 
 func (w *window) fits(n int) bool {
-	records, bytes := w.held()
+	records, bytes := w.used()
 	return records < len(w.slots) && bytes+w.frame(n) <= len(w.buf)
 }
 
-// put queues a record that fits and answers its number.
+// put queues a record that fits and returns its number.
 func (w *window) put(p []byte) uint64 {
 	at := w.end(w.queued)
 	if w.framing == Length {
@@ -150,7 +150,7 @@ func (w *window) rewind() {
 	w.free()
 }
 
-// reject marks record seq, begun and not acked, as rejected. It answers its bytes, in
+// reject marks record seq, begun and not acked, as rejected. It returns its bytes, in
 // one or two pieces, and false if it was marked before.
 func (w *window) reject(seq uint64) (a, b []byte, first bool) {
 	s := w.slot(seq)

@@ -113,7 +113,7 @@ func (m *windowModel) check() {
 	if w.freed > w.acked || w.sent > w.begun || w.acked > w.begun || w.begun > w.queued || w.freed != min(w.acked, w.sent) {
 		m.t.Fatalf("positions: freed %d acked %d sent %d begun %d queued %d", w.freed, w.acked, w.sent, w.begun, w.queued)
 	}
-	records, size := w.held()
+	records, size := w.used()
 	if records > m.o.WindowRecords || size > m.o.WindowBytes {
 		m.t.Fatalf("%d records, %d bytes held", records, size)
 	}

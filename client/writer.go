@@ -27,9 +27,9 @@ const (
 	// writeBytes is how much is written at a time: more saves nothing, and an acked
 	// frame gives no room before the write it is part of has returned.
 	writeBytes = 64 << 10
-	// lastWords is for how long answers are read after a write has failed: each ack
+	// readAfterFailure is for how long answers are read after a write has failed: each ack
 	// among them is a record that is not sent twice.
-	lastWords = time.Second
+	readAfterFailure = time.Second
 )
 
 func (c *Client) run() {
@@ -45,7 +45,7 @@ func (c *Client) run() {
 		if c.acked() > before {
 			pause.reset()
 		}
-		if left := c.ended(err); left > 0 && !c.rest(pause.next()) {
+		if left := c.ended(err); left > 0 && !c.sleep(pause.next()) {
 			return
 		}
 	}
@@ -73,8 +73,8 @@ func (c *Client) work() bool {
 	}
 }
 
-// rest waits before the next attempt; false: Close has given up.
-func (c *Client) rest(d time.Duration) bool {
+// sleep waits before the next attempt; false: Close has given up.
+func (c *Client) sleep(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -97,7 +97,7 @@ func (c *Client) latestCause() error {
 	return c.cause
 }
 
-// ended follows when a connection has ended, or could not be made, and answers how
+// ended follows when a connection has ended, or could not be made, and returns how
 // many records are still to be acked.
 func (c *Client) ended(err error) uint64 {
 	c.mu.Lock()
@@ -144,7 +144,7 @@ func (c *Client) session() error {
 		<-s.over
 		return nil
 	}
-	t := time.AfterFunc(lastWords, func() { _ = conn.Close() })
+	t := time.AfterFunc(readAfterFailure, func() { _ = conn.Close() })
 	<-s.over
 	t.Stop()
 	if !errors.Is(err, errOver) {

@@ -106,8 +106,8 @@ func TestTrickledMegabyte(t *testing.T) {
 				}
 				n++
 			}
-			if d.Held() > 2*(i+1)+2<<minClassBits {
-				t.Fatalf("%v: %d bytes held after %d", f, d.Held(), i+1)
+			if d.Buffered() > 2*(i+1)+2<<minClassBits {
+				t.Fatalf("%v: %d bytes held after %d", f, d.Buffered(), i+1)
 			}
 		}
 		runtime.ReadMemStats(&m1)
@@ -144,12 +144,12 @@ func TestOversizeIsNotHeld(t *testing.T) {
 			if d.Next(r, &rec) {
 				t.Fatalf("%v: %s", f, rec.Reason)
 			}
-			if d.Held() > 256<<10 || !d.Unfinished() {
-				t.Fatalf("%v: %d bytes held, unfinished %t", f, d.Held(), d.Unfinished())
+			if d.Buffered() > 256<<10 || !d.Unfinished() {
+				t.Fatalf("%v: %d bytes held, unfinished %t", f, d.Buffered(), d.Unfinished())
 			}
 		}
-		if d.Held() > 2*MaxPrefix {
-			t.Errorf("%v: %d bytes held of a record that is skipped", f, d.Held())
+		if d.Buffered() > 2*MaxPrefix {
+			t.Errorf("%v: %d bytes held of a record that is skipped", f, d.Buffered())
 		}
 		d.Release()
 	}

@@ -210,7 +210,7 @@ func checkStream(t *testing.T, r *Router, f Framing, e corpusEntry) {
 	routers := paths(r)
 	for cut := 0; cut <= len(s); cut += step {
 		i := (cut/step + len(s)) % len(routers) // all in turn: each cut with each would take too long
-		routers[i].tryAhead()
+		routers[i].tryLookahead()
 		if got := decodeOnce(routers[i], f, s[:cut], s[cut:]); !slices.Equal(got, lines) {
 			t.Errorf("%q in %v, vectors %d, cut at %d:\n%.300q\nwant\n%.300q", e.record, f, i, cut, got, lines)
 			return

@@ -44,10 +44,10 @@ type Record struct {
 // limit (`over`) and the carry is cut to MaxPrefix bytes. Where it holds less than
 // was seen, nothing is added to it any more.
 type Decoder struct {
-	chunk []byte     // borrowed: what Next has not looked at yet
-	ahead *lookahead // what was found in the chunk ahead of Next, while its owner is this Decoder
-	carry *buffer    // the unfinished record, nil where there is none
-	spent *buffer    // the record finished last from a carry; still handed out
+	chunk     []byte     // borrowed: what Next has not looked at yet
+	lookahead *lookahead // what was found in the chunk ahead of Next, while its owner is this Decoder
+	partial   *buffer    // the unfinished record, nil where there is none
+	spent     *buffer    // the record finished last from a partial; still handed out
 
 	seen int
 	size int
@@ -95,7 +95,7 @@ func (d *Decoder) Feed(chunk []byte) {
 		d.spent.free()
 		d.spent = nil
 	}
-	d.ahead, d.marked = nil, d.at
+	d.lookahead, d.marked = nil, d.at
 	if d.failure == 0 {
 		d.chunk = chunk
 	}
@@ -113,7 +113,7 @@ func (d *Decoder) Next(r *Router, rec *Record) bool {
 	if d.failure != 0 {
 		return false
 	}
-	if d.ahead != nil && d.nextAhead(r, rec) {
+	if d.lookahead != nil && d.nextLookahead(r, rec) {
 		return true
 	}
 	found := false
@@ -158,8 +158,8 @@ func (d *Decoder) Offending() []byte {
 	if d.failure == 0 {
 		return nil
 	}
-	if d.carry != nil {
-		return d.carry.b
+	if d.partial != nil {
+		return d.partial.b
 	}
 	return d.chunk
 }
@@ -172,11 +172,11 @@ func (d *Decoder) Framing() Framing { return d.framing }
 // (LooksLike).
 func (d *Decoder) Accepted() bool { return d.accepted }
 
-// Held returns the bytes of memory this stream holds beside the Decoder.
-func (d *Decoder) Held() int {
+// Buffered returns the bytes of memory this stream holds beside the Decoder.
+func (d *Decoder) Buffered() int {
 	n := 0
-	if d.carry != nil {
-		n += cap(d.carry.b)
+	if d.partial != nil {
+		n += cap(d.partial.b)
 	}
 	if d.spent != nil {
 		n += cap(d.spent.b)
@@ -190,9 +190,9 @@ func (d *Decoder) Unfinished() bool { return d.seen > 0 || d.headerLen > 0 }
 
 // Release gives all memory back. Records handed out are gone with it.
 func (d *Decoder) Release() {
-	d.carry.free()
+	d.partial.free()
 	d.spent.free()
-	d.carry, d.spent, d.chunk = nil, nil, nil
+	d.partial, d.spent, d.chunk = nil, nil, nil
 	d.seen, d.size, d.headerLen = 0, 0, 0
 }
 
@@ -205,7 +205,7 @@ func (d *Decoder) absorb(r *Router, p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	gone := d.carry != nil && len(d.carry.b) < d.seen // some of it is, also where the limit was raised since
+	gone := d.partial != nil && len(d.partial.b) < d.seen // some of it is, also where the limit was raised since
 	n := len(trimRight(p))
 	if n > 0 {
 		d.size = d.seen + n
@@ -216,20 +216,20 @@ func (d *Decoder) absorb(r *Router, p []byte) {
 		limit = min(r.max, MaxPrefix)
 		if !d.over {
 			d.over = true
-			if d.carry != nil && cap(d.carry.b) > MaxPrefix {
-				d.carry = d.carry.resize(limit)
+			if d.partial != nil && cap(d.partial.b) > MaxPrefix {
+				d.partial = d.partial.resize(limit)
 			}
 		}
 	}
 	if gone {
 		return
 	}
-	if d.carry == nil {
+	if d.partial == nil {
 		p = p[:min(len(p), limit)]
-		d.carry = newBuffer(len(p))
+		d.partial = newBuffer(len(p))
 	}
-	if room := limit - len(d.carry.b); room > 0 {
-		d.carry = d.carry.add(p[:min(len(p), room)])
+	if room := limit - len(d.partial.b); room > 0 {
+		d.partial = d.partial.add(p[:min(len(p), room)])
 	}
 }
 
@@ -264,10 +264,10 @@ func (d *Decoder) complete(r *Router, rec *Record, p []byte) bool {
 func (d *Decoder) finish(r *Router, rec *Record) bool {
 	size, over := d.size, d.over
 	var data []byte
-	if d.carry != nil {
-		data = d.carry.b[:min(len(d.carry.b), size)]
+	if d.partial != nil {
+		data = d.partial.b[:min(len(d.partial.b), size)]
 	}
-	d.spent, d.carry = d.carry, nil
+	d.spent, d.partial = d.partial, nil
 	d.reset()
 	switch {
 	case r == nil:

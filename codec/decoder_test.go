@@ -40,16 +40,16 @@ func paths(r *Router) []*Router {
 	var routers []*Router
 	for v := noVectors; v <= vectors; v++ {
 		like := *r
-		like.ahead = eager(r.names, v)
+		like.lookahead = eager(r.names, v)
 		routers = append(routers, &like)
 	}
 	return routers
 }
 
-// tryAhead makes a Router try flat at once, whatever went before.
-func (r *Router) tryAhead() {
-	if r.ahead != nil {
-		r.ahead.misses, r.ahead.rest = 0, 0
+// tryLookahead makes a Router try simd at once, whatever went before.
+func (r *Router) tryLookahead() {
+	if r.lookahead != nil {
+		r.lookahead.misses, r.lookahead.rest = 0, 0
 	}
 }
 
@@ -62,7 +62,7 @@ func decode(r *Router, f Framing, chunks ...string) []string {
 	for i, r := range paths(r) {
 		got := decodeOnce(r, f, chunks...)
 		if i > 0 && !slices.Equal(got, out) {
-			return append(append(out, fmt.Sprintf("and with vectors %d:", r.ahead.vectors)), got...)
+			return append(append(out, fmt.Sprintf("and with vectors %d:", r.lookahead.vectors)), got...)
 		}
 		out = got
 	}
@@ -84,10 +84,10 @@ func decodeOnce(r *Router, f Framing, chunks ...string) []string {
 		for _, rec := range records { // valid until the next Feed
 			out = append(out, line(rec))
 		}
-		if held := d.Held(); held > 2*fed+2<<minClassBits || held > 4*r.max+2<<minClassBits {
+		if held := d.Buffered(); held > 2*fed+2<<minClassBits || held > 4*r.max+2<<minClassBits {
 			out = append(out, fmt.Sprintf("holds %d bytes after %d", held, fed))
 		}
-		if !d.Unfinished() && d.carry != nil && d.Failure() == 0 {
+		if !d.Unfinished() && d.partial != nil && d.Failure() == 0 {
 			out = append(out, "holds a carry between records")
 		}
 	}
@@ -112,7 +112,7 @@ func decodeOnce(r *Router, f Framing, chunks ...string) []string {
 		out = append(out, fmt.Sprintf("%d separators", n))
 	}
 	d.Release()
-	if d.Held() != 0 {
+	if d.Buffered() != 0 {
 		out = append(out, "holds memory after Release")
 	}
 	return out
@@ -264,12 +264,12 @@ func TestSilenceHoldsNothing(t *testing.T) {
 			for d.Next(r, &rec) {
 			}
 		}
-		if d.Held() == 0 {
+		if d.Buffered() == 0 {
 			t.Errorf("%v: a cut record that is handed out is not held", f)
 		}
 		d.Feed(nil)
-		if d.Held() != 0 || d.Unfinished() {
-			t.Errorf("%v: holds %d bytes", f, d.Held())
+		if d.Buffered() != 0 || d.Unfinished() {
+			t.Errorf("%v: holds %d bytes", f, d.Buffered())
 		}
 	}
 }

@@ -9,7 +9,7 @@
 //	json     {"number":17}{"number":4} {"num…        objects back to back
 //	auto     by the first bytes (begin.go): length, octet, or text: json with lines as anchors
 //
-//	chunk ──▶ Decoder ──▶ flat ── finds ───────────────▶ judgeScanned ──┬─▶ Record
+//	chunk ──▶ Decoder ──▶ simd ── finds ───────────────▶ judgeScanned ──┬─▶ Record
 //	            │  ▲        │                                 ▲          │
 //	            ▼  │        └─ stops ─▶ scan ── takes ────────┘          │
 //	           carry                     └─ declines ─▶ judgeSlowly ─────┘
@@ -22,8 +22,8 @@
 //
 // Three paths come to the same verdict:
 //
-//   - flat goes through a chunk 64 bytes at a time, where the machine has vectors,
-//     as one flat row of bits, and finds the ordinary records in it ahead of Next
+//   - simd goes through a chunk 64 bytes at a time, where the machine has vectors,
+//     as one long row of bits, and finds the ordinary records in it ahead of Next
 //     (ahead.go, simd_amd64.h): no escapes, nesting to 63 levels. It stops at the first
 //     that is anything else.
 //   - scan reads a record once, eight bytes at a time: grammar, strings, UTF-8,

@@ -36,7 +36,7 @@ func (e edge) judge(t *testing.T, routers []*Router, record []byte) {
 	var slow, fast Record
 	routers[0].judgeSlowly(&slow, data)
 	for _, r := range routers {
-		r.tryAhead()
+		r.tryLookahead()
 		if r.Judge(&fast, data); fast.Reason != slow.Reason || fast.Shard != slow.Shard {
 			t.Fatalf("%.300q is %s %d and, slowly, %s %d", record, fast.Reason, fast.Shard, slow.Reason, slow.Shard)
 		}

@@ -236,11 +236,11 @@ func (n *natural) endsIn(i int) bool {
 // The powers of 10 and of 5 that are below 2^64.
 var tens, fives = powersOf(10), powersOf(5)
 
-func powersOf(base uint64) (powers [28]uint64) {
+func powersOf(base uint64) (list [28]uint64) {
 	p := uint64(1)
-	for i := range powers {
-		powers[i] = p
+	for i := range list {
+		list[i] = p
 		p *= base
 	}
-	return powers
+	return list
 }

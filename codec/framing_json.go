@@ -27,16 +27,16 @@ type object struct {
 type event uint8
 
 const (
-	more    event = iota // the bytes are used up
-	closed               // the object is whole
-	deep                 // nested deeper than MaxDepth
-	newline              // a raw LF, where LF ends lines
+	eventMore    event = iota // the bytes are used up
+	eventClosed               // the object is whole
+	eventDeep                 // nested deeper than MaxDepth
+	eventNewline              // a raw LF, where LF ends lines
 )
 
 // follow goes on through p and returns how many bytes it took, the one that
 // stopped it included.
 func (o *object) follow(p []byte, lf bool) (int, event) {
-	also := also(lf)
+	also := stopMask(lf)
 	for i := 0; i < len(p); i++ {
 		if o.inString {
 			if i = o.followString(p, i); i == len(p) {
@@ -45,7 +45,7 @@ func (o *object) follow(p []byte, lf bool) (int, event) {
 			if p[i] == '"' {
 				o.inString = false
 			} else if lf {
-				return i + 1, newline
+				return i + 1, eventNewline
 			}
 			continue
 		}
@@ -54,11 +54,11 @@ func (o *object) follow(p []byte, lf bool) (int, event) {
 			o.inString = true
 		case '{':
 			if o.braces++; o.braces+o.brackets > MaxDepth && !o.tooDeep {
-				return i + 1, deep
+				return i + 1, eventDeep
 			}
 		case '[':
 			if o.brackets++; o.braces+o.brackets > MaxDepth && !o.tooDeep {
-				return i + 1, deep
+				return i + 1, eventDeep
 			}
 		case ']':
 			if o.brackets > 0 {
@@ -66,22 +66,22 @@ func (o *object) follow(p []byte, lf bool) (int, event) {
 			}
 		case '}':
 			if o.braces--; o.braces == 0 {
-				return i + 1, closed
+				return i + 1, eventClosed
 			}
 		case '\n':
 			if lf {
-				return i + 1, newline
+				return i + 1, eventNewline
 			}
 		default:
 			i = skipPlain(p, i+1, also) - 1
 		}
 	}
-	return len(p), more
+	return len(p), eventMore
 }
 
-// also is what skipPlain stops at besides quotes and brackets: LF where it ends
+// stopMask is what skipPlain stops at besides quotes and brackets: LF where it ends
 // lines, else quotes once more.
-func also(lf bool) uint64 {
+func stopMask(lf bool) uint64 {
 	if lf {
 		return '\n' * ones
 	}
@@ -176,7 +176,7 @@ func (d *Decoder) nextObject(r *Router, rec *Record) bool {
 				}
 				continue
 			}
-			if d.readAhead(r, rec) {
+			if d.startLookahead(r, rec) {
 				return true
 			}
 			if n := r.scan(d.chunk, !lf); n > 0 {
@@ -188,18 +188,18 @@ func (d *Decoder) nextObject(r *Router, rec *Record) bool {
 		n, ev := d.text.follow(d.chunk, lf)
 		p := d.chunk[:n]
 		switch {
-		case ev == more:
+		case ev == eventMore:
 			d.absorb(r, p)
-		case ev == closed:
+		case ev == eventClosed:
 			d.chunk = d.chunk[n:]
 			return d.complete(r, rec, p)
 		case !lf || !d.accepted:
-			_, found := d.stray(r, rec, n, [...]Reason{deep: TooDeep, newline: BadJSON}[ev])
+			_, found := d.stray(r, rec, n, [...]Reason{eventDeep: TooDeep, eventNewline: BadJSON}[ev])
 			return found
-		case ev == deep: // it has an end as well
+		case ev == eventDeep: // it has an end as well
 			d.text.tooDeep = true
 			d.absorb(r, p)
-		case ev == newline:
+		case ev == eventNewline:
 			d.chunk = d.chunk[n:]
 			return d.complete(r, rec, p)
 		}
@@ -225,8 +225,8 @@ func (d *Decoder) gap(r *Router, rec *Record) (done, found bool) {
 		case c == '{':
 			d.at.arrays += d.opens
 			d.at.separators += uint32(d.opens)
-			d.carry.free()
-			d.carry = nil
+			d.partial.free()
+			d.partial = nil
 			d.reset()
 			d.chunk = d.chunk[i:]
 			return false, false
@@ -267,7 +267,7 @@ func (d *Decoder) stray(r *Router, rec *Record, n int, reason Reason) (done, fou
 		}
 		return true, true
 	case !d.accepted:
-		if d.carry != nil {
+		if d.partial != nil {
 			d.absorb(r, p)
 		}
 		d.fail(Foreign)
@@ -284,7 +284,7 @@ func (d *Decoder) stray(r *Router, rec *Record, n int, reason Reason) (done, fou
 func (d *Decoder) skipRegion(r *Router, rec *Record) (done, found bool) {
 	end := -1
 	for inside := true; inside; {
-		end = skipPlain(d.chunk, end+1, also(true))
+		end = skipPlain(d.chunk, end+1, stopMask(true))
 		inside = end < len(d.chunk) && d.chunk[end] != '\n' && d.chunk[end] != '{'
 	}
 	p := d.chunk[:end]

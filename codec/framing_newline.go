@@ -13,7 +13,7 @@ func (d *Decoder) nextLine(r *Router, rec *Record) bool {
 			if d.chunk = trimLeft(d.chunk); len(d.chunk) == 0 {
 				break
 			}
-			if delim == '\n' && d.readAhead(r, rec) {
+			if delim == '\n' && d.startLookahead(r, rec) {
 				return true
 			}
 			if n := r.scan(d.chunk, delim != '\n'); n > 0 {

@@ -97,7 +97,7 @@ func TestTruncatedShowsAPrefix(t *testing.T) {
 // TestStrayBrackets: a bracket that closes nothing makes the object no deeper, and no less deep.
 func TestStrayBrackets(t *testing.T) {
 	for _, start := range []string{"{", "{]", "{]]]", "{[]]"} {
-		for open, want := range map[int]event{MaxDepth - 1: more, MaxDepth: deep} {
+		for open, want := range map[int]event{MaxDepth - 1: eventMore, MaxDepth: eventDeep} {
 			var o object
 			p := start + strings.Repeat("[", open)
 			if n, got := o.follow([]byte(p), false); got != want || n != len(p) {

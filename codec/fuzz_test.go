@@ -18,7 +18,7 @@ func FuzzVerdict(f *testing.F) {
 	for _, e := range corpus(f) {
 		f.Add([]byte(e.record))
 	}
-	for _, record := range flatRecords {
+	for _, record := range simdRecords {
 		f.Add([]byte(record))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -54,7 +54,7 @@ func checkPaths(t *testing.T, data []byte) {
 	for _, behind := range []string{"", "e}", "ll}\n", `":1}`, "0123456789", strings.Repeat(" ", 16)} {
 		text := append(bytes.Clone(data), behind...)
 		for i, r := range routers {
-			r.tryAhead()
+			r.tryLookahead()
 			r.Judge(&fast, text[:len(data)])
 			if fast.Reason != slow.Reason || fast.Shard != slow.Shard || !bytes.Equal(fast.Key, slow.Key) || !bytes.Equal(fast.Data, slow.Data) {
 				t.Fatalf("%.300q before %q, vectors %d: Judge says %s %d key %q, judgeSlowly %s %d key %q",
@@ -86,7 +86,7 @@ func checkPaths(t *testing.T, data []byte) {
 }
 
 // checkInPlace puts a record into a long stream, at a distance from the borders
-// of flat's blocks that depends on its length; decode compares the paths.
+// of simd's blocks that depends on its length; decode compares the paths.
 func checkInPlace(t *testing.T, r *Router, data []byte) {
 	t.Helper()
 	padded := func(n int) string { return fmt.Sprintf(`{"pad":"%s","number":3}`+"\n", strings.Repeat("p", n)) }

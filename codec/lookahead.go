@@ -5,18 +5,18 @@ import (
 	"unsafe"
 )
 
-// Where the machine has vectors, records are found ahead of Next: flat goes
+// Where the machine has vectors, records are found ahead of Next: simd goes
 // through the chunk 64 bytes at a time and notes where records end that are
 // ordinary, and where keys lie that may be a name. It hardly branches on what a
 // record holds but for what nests, so it does not mind in which order fields come
 // and of what kind they are.
 //
 // It stops at the first byte that is not as it knows it: the records before are
-// right, and the one it stopped in is scan's. What flat knows is what scan
+// right, and the one it stopped in is scan's. What simd knows is what scan
 // knows, less escapes, exponents, the deepest nesting, and records that are
 // separated by anything but a new line.
 
-// vectorSet is what flat is built of.
+// vectorSet is what simd is built of.
 type vectorSet uint8
 
 const (
@@ -41,8 +41,8 @@ const (
 	leastBytes = 96
 )
 
-// kernel is what flat reads and writes. The offsets of its fields are also in
-// simd_amd64.h. Indices count from flat's b.
+// kernel is what simd reads and writes. The offsets of its fields are also in
+// simd_amd64.h. Indices count from simd's b.
 type kernel struct {
 	spaces  [16]byte // white space, each at its low four bits
 	last    [8]byte  // of each name its last byte
@@ -63,17 +63,17 @@ type lookahead struct {
 	at      int // where the next record begins
 	end     int // the next of kernel.ends
 	key     int // the next of kernel.keys
-	misses  int // since what flat found was last of use, up to maxMisses
+	misses  int // since what simd found was last of use, up to maxMisses
 	rest    int // records to leave to scan before the next attempt
 	least   int // leastBytes, but in tests
 	vectors vectorSet
 	tail    [tailBytes + margin]byte
 }
 
-// Clients whose records flat never knows pay for one attempt in 2^maxMisses.
+// Clients whose records simd never knows pay for one attempt in 2^maxMisses.
 const maxMisses = 6
 
-// newLookahead returns nil where flat cannot serve.
+// newLookahead returns nil where simd cannot serve.
 func newLookahead(names [2]string, v vectorSet) *lookahead {
 	if v == noVectors || max(len(names[0]), len(names[1])) > longestName {
 		return nil
@@ -93,7 +93,7 @@ func newLookahead(names [2]string, v vectorSet) *lookahead {
 	return l
 }
 
-// read runs flat over b, which begins with a brace, and tells whether it has
+// read runs simd over b, which begins with a brace, and tells whether it has
 // found anything. Whoever owned the findings before does so no longer.
 func (l *lookahead) read(b []byte, lf bool) bool {
 	l.owner = nil
@@ -114,7 +114,7 @@ func (l *lookahead) read(b []byte, lf bool) bool {
 		clear(l.tail[copy(l.tail[:], b):][:margin])
 		p, last = unsafe.Pointer(&l.tail), len(b)-1
 	}
-	flat(l.vectors, (*byte)(p), (*byte)(unsafe.Add(p, last)), k)
+	simd(l.vectors, (*byte)(p), (*byte)(unsafe.Add(p, last)), k)
 	if k.numEnds == 0 {
 		l.missed()
 		return false
@@ -124,7 +124,7 @@ func (l *lookahead) read(b []byte, lf bool) bool {
 }
 
 // spent is called when all that was found has been handed out, and not before: who
-// sends records that flat finds and next declines would have flat read a hundred of
+// sends records that simd finds and next declines would have simd read a hundred of
 // them for each.
 func (l *lookahead) spent() {
 	if l.kernel.numEnds == 1 && l.kernel.ends[0] < l.least {
@@ -144,14 +144,14 @@ func (l *lookahead) missed() {
 // next takes the next of the findings, a record at the beginning of b: its
 // length, with what routes it in found, or 0 where it declines.
 func (r *Router) next(b []byte) int {
-	l := r.ahead
+	l := r.lookahead
 	k := &l.kernel
 	end := k.ends[l.end]
 	n := end + 1 - l.at
 	if len(b) < 8 || k.high != 0 && !utf8.Valid(b[:n]) {
 		return 0
 	}
-	r.found = found{}
+	r.found = scanFound{}
 	for l.key < k.numKeys && k.keys[l.key] < end {
 		at := k.keys[l.key] + 1 - l.at
 		l.key++
@@ -176,43 +176,43 @@ func valueAt(b []byte, i int) int {
 	return i
 }
 
-// first returns the length of the record that b begins with, as flat finds it,
+// first returns the length of the record that b begins with, as simd finds it,
 // with what routes it in found; 0 where it declines. It should have n bytes.
 func (r *Router) first(b []byte, n int, lf bool) int {
-	if r.ahead == nil || n < r.ahead.least || len(b) == 0 || b[0] != '{' {
+	if r.lookahead == nil || n < r.lookahead.least || len(b) == 0 || b[0] != '{' {
 		return 0
 	}
 	if len(b) >= tailBytes && n > len(b)-margin/2 {
 		return 0 // its end is not read
 	}
-	if !r.ahead.read(b, lf) {
+	if !r.lookahead.read(b, lf) {
 		return 0
 	}
 	end := r.next(b)
-	if end > 0 && r.ahead.kernel.numEnds == 1 {
-		r.ahead.spent()
+	if end > 0 && r.lookahead.kernel.numEnds == 1 {
+		r.lookahead.spent()
 	} else {
-		r.ahead.missed()
+		r.lookahead.missed()
 	}
 	return end
 }
 
-// readAhead looks for records in a chunk that begins with a brace, and yields the first.
-func (d *Decoder) readAhead(r *Router, rec *Record) bool {
-	l := r.ahead
+// startLookahead looks for records in a chunk that begins with a brace, and yields the first.
+func (d *Decoder) startLookahead(r *Router, rec *Record) bool {
+	l := r.lookahead
 	if l == nil || d.chunk[0] != '{' || !l.read(d.chunk, d.mode == modeJSON) {
 		return false
 	}
-	l.owner, d.ahead = d, l
-	return d.nextAhead(r, rec)
+	l.owner, d.lookahead = d, l
+	return d.nextLookahead(r, rec)
 }
 
-// nextAhead yields the next record that was found ahead. Where there is none it
+// nextLookahead yields the next record that was found ahead. Where there is none it
 // returns false, and what else was found is forgotten.
-func (d *Decoder) nextAhead(r *Router, rec *Record) bool {
-	l := d.ahead
-	d.ahead = nil
-	if l != r.ahead || l.owner != d {
+func (d *Decoder) nextLookahead(r *Router, rec *Record) bool {
+	l := d.lookahead
+	d.lookahead = nil
+	if l != r.lookahead || l.owner != d {
 		return false
 	}
 	b := d.chunk
@@ -232,7 +232,7 @@ func (d *Decoder) nextAhead(r *Router, rec *Record) bool {
 	d.chunk = b[behind:]
 	l.at += behind
 	if l.end++; l.end < l.kernel.numEnds {
-		d.ahead = l
+		d.lookahead = l
 	} else {
 		l.owner = nil
 		l.spent()

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// aheadStream makes a stream of n records, most of them flat.
+// aheadStream makes a stream of n records, most of them simd.
 func aheadStream(rng *rand.Rand, f Framing, n int) string {
 	var records [][]byte
 	for range n {
@@ -33,7 +33,7 @@ func aheadStream(rng *rand.Rand, f Framing, n int) string {
 	return s.String()
 }
 
-// TestStreamsAhead decodes streams longer than what flat finds in one go, in chunks
+// TestStreamsAhead decodes streams longer than what simd finds in one go, in chunks
 // of all sizes; decode compares machines with vectors and without.
 func TestStreamsAhead(t *testing.T) {
 	rng, inputs := seeded(t, 400)
@@ -112,18 +112,18 @@ func TestRoutersAndDecodersMix(t *testing.T) {
 	}
 }
 
-// TestAttemptsGetRare feeds records that flat cannot read, and then some that it can.
+// TestAttemptsGetRare feeds records that simd cannot read, and then some that it can.
 func TestAttemptsGetRare(t *testing.T) {
 	for _, v := range available() {
 		r := testRouter(t, Options{})
-		r.ahead = eager(r.names, v)
+		r.lookahead = eager(r.names, v)
 		var d Decoder
 		var rec Record
 		d.Init(Newline)
 		attempts := 0
 		for range 1000 {
 			d.Feed([]byte(`{"number":1,"a":1e0}` + "\n"))
-			resting := r.ahead.rest > 0
+			resting := r.lookahead.rest > 0
 			if !d.Next(r, &rec) || rec.Reason != OK {
 				t.Fatal(rec.Reason)
 			}
@@ -134,9 +134,9 @@ func TestAttemptsGetRare(t *testing.T) {
 		if attempts < 10 || attempts > 30 {
 			t.Errorf("%d attempts in a thousand records", attempts)
 		}
-		for n := 0; r.ahead.misses > 0; n++ {
+		for n := 0; r.lookahead.misses > 0; n++ {
 			if n == 1<<maxMisses {
-				t.Fatal("flat is not tried again")
+				t.Fatal("simd is not tried again")
 			}
 			d.Feed([]byte(before + "\n"))
 			for d.Next(r, &rec) {
@@ -145,23 +145,23 @@ func TestAttemptsGetRare(t *testing.T) {
 	}
 }
 
-// TestWhatIsFoundInVainMakesAttemptsRare: flat finds a hundred records ahead, and next
+// TestWhatIsFoundInVainMakesAttemptsRare: simd finds a hundred records ahead, and next
 // declines the second of them, over and over.
 func TestWhatIsFoundInVainMakesAttemptsRare(t *testing.T) {
 	for _, v := range available() {
 		for _, pair := range []string{before + "\n{\"a\":\"\xff\"}\n", before + "\n" + before + before + "\n"} {
 			r := testRouter(t, Options{})
-			r.ahead = eager(r.names, v)
+			r.lookahead = eager(r.names, v)
 			var d Decoder
 			var rec Record
 			d.Init(Newline)
 			d.Feed([]byte(strings.Repeat(pair, 1000)))
-			const mark = 1 << 30 // as good as any number but 0, and flat writes another
+			const mark = 1 << 30 // as good as any number but 0, and simd writes another
 			attempts, records := 0, 0
-			for r.ahead.kernel.high = mark; d.Next(r, &rec); records++ {
-				if r.ahead.kernel.high != mark {
+			for r.lookahead.kernel.high = mark; d.Next(r, &rec); records++ {
+				if r.lookahead.kernel.high != mark {
 					attempts++
-					r.ahead.kernel.high = mark
+					r.lookahead.kernel.high = mark
 				}
 			}
 			if records != 2000 || attempts < 10 || attempts > 100 {
@@ -174,15 +174,15 @@ func TestWhatIsFoundInVainMakesAttemptsRare(t *testing.T) {
 // TestShortChunksAreLeftToScan: they are not worth being copied, nor a call each.
 func TestShortChunksAreLeftToScan(t *testing.T) {
 	r := testRouter(t, Options{})
-	if r.ahead == nil {
+	if r.lookahead == nil {
 		return
 	}
 	for n := leastBytes - 2; n < leastBytes+2; n++ {
 		record := before[:len(before)-1] + strings.Repeat(" ", n-len(before)) + "}"
-		r.ahead.kernel.numEnds = 0
+		r.lookahead.kernel.numEnds = 0
 		var rec Record
-		if r.Judge(&rec, []byte(record)); rec.Reason != OK || r.ahead.kernel.numEnds != n/leastBytes {
-			t.Errorf("%d bytes: %s, %d records ahead", n, rec.Reason, r.ahead.kernel.numEnds)
+		if r.Judge(&rec, []byte(record)); rec.Reason != OK || r.lookahead.kernel.numEnds != n/leastBytes {
+			t.Errorf("%d bytes: %s, %d records ahead", n, rec.Reason, r.lookahead.kernel.numEnds)
 		}
 	}
 	for _, f := range []Framing{Length, JSON} { // one record a call
@@ -190,8 +190,8 @@ func TestShortChunksAreLeftToScan(t *testing.T) {
 		var d Decoder
 		var rec Record
 		d.Init(f)
-		for d.Feed([]byte(strings.Repeat(between(f, before), 300))); d.Next(r, &rec); r.ahead.kernel.numEnds = 0 {
-			attempts += r.ahead.kernel.numEnds
+		for d.Feed([]byte(strings.Repeat(between(f, before), 300))); d.Next(r, &rec); r.lookahead.kernel.numEnds = 0 {
+			attempts += r.lookahead.kernel.numEnds
 		}
 		if attempts > 20 {
 			t.Errorf("%v: %d attempts in 900 records", f, attempts)
@@ -199,19 +199,19 @@ func TestShortChunksAreLeftToScan(t *testing.T) {
 	}
 }
 
-// TestLoneLongRecordsAreLeftToScan: flat reads no block that may reach beyond what
+// TestLoneLongRecordsAreLeftToScan: simd reads no block that may reach beyond what
 // it is given, so it would not see their end.
 func TestLoneLongRecordsAreLeftToScan(t *testing.T) {
 	r := testRouter(t, Options{})
-	if r.ahead == nil {
+	if r.lookahead == nil {
 		return
 	}
 	for n := tailBytes - 66; n < tailBytes+66; n++ {
 		record := before[:len(before)-1] + strings.Repeat(" ", n-len(before)) + "}"
-		r.ahead.kernel.numEnds = 0
+		r.lookahead.kernel.numEnds = 0
 		var rec Record
-		if r.Judge(&rec, []byte(record)); rec.Reason != OK || r.ahead.misses > 0 || r.ahead.kernel.numEnds == 1 != (n < tailBytes) {
-			t.Errorf("%d bytes: %s, %d misses, %d records ahead", n, rec.Reason, r.ahead.misses, r.ahead.kernel.numEnds)
+		if r.Judge(&rec, []byte(record)); rec.Reason != OK || r.lookahead.misses > 0 || r.lookahead.kernel.numEnds == 1 != (n < tailBytes) {
+			t.Errorf("%d bytes: %s, %d misses, %d records ahead", n, rec.Reason, r.lookahead.misses, r.lookahead.kernel.numEnds)
 		}
 		if got := r.first([]byte(record+strings.Repeat(" ", margin)), n, true); got != n {
 			t.Errorf("%d bytes and a margin: %d", n, got)
@@ -219,7 +219,7 @@ func TestLoneLongRecordsAreLeftToScan(t *testing.T) {
 	}
 }
 
-// TestLongNames have no room in flat's margin.
+// TestLongNames have no room in simd's margin.
 func TestLongNames(t *testing.T) {
 	for n := longestName - 2; n < longestName+3; n++ {
 		field := strings.Repeat("f", n)
@@ -246,15 +246,15 @@ func TestEveryFramingIsReadAhead(t *testing.T) {
 			var rec Record
 			d.Init(f)
 			d.Feed([]byte(between(f, before)))
-			if !d.Next(r, &rec) || rec.Reason != OK || r.ahead.kernel.numEnds == 0 {
-				t.Errorf("%v: %s, %d records ahead", f, rec.Reason, r.ahead.kernel.numEnds)
+			if !d.Next(r, &rec) || rec.Reason != OK || r.lookahead.kernel.numEnds == 0 {
+				t.Errorf("%v: %s, %d records ahead", f, rec.Reason, r.lookahead.kernel.numEnds)
 			}
 		}
 	}
 	for _, r := range paths(testRouter(t, Options{}))[1:] {
 		var rec Record
-		if r.Judge(&rec, []byte(before)); r.ahead.kernel.numEnds != 1 {
-			t.Errorf("Judge: %d records ahead", r.ahead.kernel.numEnds)
+		if r.Judge(&rec, []byte(before)); r.lookahead.kernel.numEnds != 1 {
+			t.Errorf("Judge: %d records ahead", r.lookahead.kernel.numEnds)
 		}
 	}
 }

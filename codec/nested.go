@@ -47,12 +47,12 @@ func nested(b []byte, i int, lf bool) int {
 		case c-'0' <= 9 || c == '-':
 			i = plainNumber(b, i)
 		default:
-			i = literal(b, i)
+			i = literalEnd(b, i)
 		}
 		if i == 0 {
 			return 0
 		}
-		if i, depth, kinds = closing(b, i, depth, kinds, &outer, lf); depth == 0 {
+		if i, depth, kinds = closeBrackets(b, i, depth, kinds, &outer, lf); depth == 0 {
 			return i
 		}
 		if kinds&1 == 1 {
@@ -63,10 +63,10 @@ func nested(b []byte, i int, lf bool) int {
 	}
 }
 
-// closing reads closing brackets, and the comma behind them, and returns the
+// closeBrackets reads closing brackets, and the comma behind them, and returns the
 // index behind that and what is still open. Where it declines the index and
 // the depth are 0; where the outermost is closed the depth is.
-func closing(b []byte, i, depth int, kinds uint64, outer *[MaxDepth / 64]uint64, lf bool) (int, int, uint64) {
+func closeBrackets(b []byte, i, depth int, kinds uint64, outer *[MaxDepth / 64]uint64, lf bool) (int, int, uint64) {
 	for i < len(b) {
 		switch c := b[i]; {
 		case c == ',':

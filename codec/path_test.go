@@ -45,7 +45,7 @@ func TestNestedField(t *testing.T) {
 		r.judgeSlowly(&slow, data)
 		for _, router := range routers {
 			var fast Record
-			router.tryAhead()
+			router.tryLookahead()
 			router.Judge(&fast, data)
 			for _, got := range []Record{fast, slow} {
 				if got.Reason != want.Reason || got.Shard != want.Shard {

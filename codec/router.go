@@ -30,16 +30,16 @@ type Options struct {
 // A Router gives the verdict on records. It owns scratch memory: one for each
 // event loop or goroutine, never shared.
 type Router struct {
-	names  [2]string // routing field, the first of its names; key field ("" for none)
-	path   []string  // the further names of the routing field
-	field  name
-	key    name
-	shards uint64
-	max    int
-	found  found
-	ahead  *lookahead // nil where the machine has no vectors
-	arena  []byte     // unescaped keys; full ones are left to those who read them
-	short  [8]byte    // a record so short that sonic would read behind it
+	names     [2]string // routing field, the first of its names; key field ("" for none)
+	path      []string  // the further names of the routing field
+	field     fieldName
+	key       fieldName
+	shards    uint64
+	max       int
+	found     scanFound
+	lookahead *lookahead // nil where the machine has no vectors
+	arena     []byte     // unescaped keys; full ones are left to those who read them
+	short     [8]byte    // a record so short that sonic would read behind it
 }
 
 // NewRouter checks the options and returns a Router.
@@ -68,7 +68,7 @@ func NewRouter(o Options) (*Router, error) {
 		shards: uint64(o.Shards),
 		max:    o.MaxRecordBytes,
 	}
-	r.ahead = newLookahead(r.names, vectors)
+	r.lookahead = newLookahead(r.names, vectors)
 	return r, nil
 }
 
@@ -111,7 +111,7 @@ func (r *Router) judgeUnusual(rec *Record, data []byte) {
 	r.judgeSlowly(rec, data)
 }
 
-// judgeScanned is the verdict on a record that scan has just taken, or flat:
+// judgeScanned is the verdict on a record that scan has just taken, or simd:
 // the first n bytes of what it saw. All that is left is its number.
 func (r *Router) judgeScanned(rec *Record, b []byte, n int) {
 	data := b[:n:n]

@@ -47,29 +47,29 @@ func load(b []byte, i int) uint64 {
 	return binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(p, i))[:])
 }
 
-// found is what scan leaves behind: where a value begins; 0 is nowhere.
-type found struct {
+// scanFound is what scan leaves behind: where a value begins; 0 is nowhere.
+type scanFound struct {
 	value int // of the routing field
 	key   int // of the key field
 }
 
-// name is a field's name in the form in which scan compares it: its first
+// fieldName is a field's name in the form in which scan compares it: its first
 // bytes and, where there is room, the closing quote, as one word under a mask.
 // Where the word says all, rest is empty, else it is the whole name.
-type name struct {
+type fieldName struct {
 	word, mask uint64
 	rest       string
 }
 
 // newName returns a name that equals nothing where s is empty, and where no key
 // can spell it without an escape.
-func newName(s string) name {
+func newName(s string) fieldName {
 	escaped := strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == '"' || c == '\\' })
 	if s == "" || escaped {
-		return name{word: 1} // under an empty mask
+		return fieldName{word: 1} // under an empty mask
 	}
 	quoted := s + `"`
-	var n name
+	var n fieldName
 	for i := 0; i < min(8, len(quoted)); i++ {
 		n.word |= uint64(quoted[i]) << (8 * i)
 		n.mask |= 0xff << (8 * i)
@@ -81,7 +81,7 @@ func newName(s string) name {
 }
 
 // is tells whether the key that begins with w and lies at b[at:end] is n.
-func (n *name) is(w uint64, b []byte, at, end int) bool {
+func (n *fieldName) is(w uint64, b []byte, at, end int) bool {
 	return w&n.mask == n.word && (n.rest == "" || string(b[at:end]) == n.rest)
 }
 
@@ -101,7 +101,7 @@ const (
 // stands between tokens is compared several bytes at once; where that fails, a
 // function looks closer.
 func (r *Router) scan(b []byte, lf bool) int {
-	r.found = found{}
+	r.found = scanFound{}
 	if len(b) < 8 || b[0] != '{' {
 		return 0
 	}
@@ -324,12 +324,12 @@ func other(b []byte, i int, lf bool) int {
 	if i < len(b) && (b[i] == '{' || b[i] == '[') {
 		return nested(b, i, lf)
 	}
-	return literal(b, i)
+	return literalEnd(b, i)
 }
 
-// literal returns the index behind the true, false or null at i, 0 for
+// literalEnd returns the index behind the true, false or null at i, 0 for
 // anything else.
-func literal(b []byte, i int) int {
+func literalEnd(b []byte, i int) int {
 	w := load(b, i)
 	switch {
 	case uint32(w) == 't'|'r'<<8|'u'<<16|'e'<<24, uint32(w) == 'n'|'u'<<8|'l'<<16|'l'<<24:

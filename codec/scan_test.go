@@ -16,10 +16,10 @@ func TestMarks(t *testing.T) {
 		wanted func(c byte) bool
 	}{
 		{"special", special, func(c byte) bool { return c < ' ' || c == '"' || c == '\\' || c >= 0x80 }},
-		{"structural", func(w uint64) uint64 { return structural(w, also(false)) }, func(c byte) bool {
+		{"structural", func(w uint64) uint64 { return structural(w, stopMask(false)) }, func(c byte) bool {
 			return c == '"' || c == '{' || c == '}' || c == '[' || c == ']'
 		}},
-		{"structural and LF", func(w uint64) uint64 { return structural(w, also(true)) }, func(c byte) bool {
+		{"structural and LF", func(w uint64) uint64 { return structural(w, stopMask(true)) }, func(c byte) bool {
 			return c == '"' || c == '{' || c == '}' || c == '[' || c == ']' || c == '\n'
 		}},
 		{"nonDigit", nonDigit, func(c byte) bool { return c < '0' || c > '9' }},

@@ -2,7 +2,7 @@ package codec
 
 import "golang.org/x/sys/cpu"
 
-// vectors says which flat the machine has. AVX-512 only where the processor is
+// vectors says which simd the machine has. AVX-512 only where the processor is
 // of a generation that hardly lowers its clock for it.
 var vectors = func() vectorSet {
 	x := &cpu.X86
@@ -15,18 +15,18 @@ var vectors = func() vectorSet {
 	return avx2
 }()
 
-// flat reads ordinary objects from b on, which begins with one, up to last and 128
+// simd reads ordinary objects from b on, which begins with one, up to last and 128
 // bytes beyond. See simd_amd64.h.
-func flat(v vectorSet, b, last *byte, k *kernel) {
+func simd(v vectorSet, b, last *byte, k *kernel) {
 	if v == avx512 {
-		flatAVX512(b, last, k)
+		simdAVX512(b, last, k)
 	} else {
-		flatAVX2(b, last, k)
+		simdAVX2(b, last, k)
 	}
 }
 
 //go:noescape
-func flatAVX2(b, last *byte, k *kernel)
+func simdAVX2(b, last *byte, k *kernel)
 
 //go:noescape
-func flatAVX512(b, last *byte, k *kernel)
+func simdAVX512(b, last *byte, k *kernel)

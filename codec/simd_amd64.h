@@ -1,4 +1,4 @@
-// The body of flat. A file that includes this has defined FLAT, its name, and
+// The body of simd. A file that includes this has defined SIMD, its name, and
 // the macros that read the block at SI: each makes a mask of one bit a byte.
 // Their temporaries are R14 and vector registers.
 //
@@ -48,8 +48,8 @@
 #define CLOSING     s-128(SP) // the same at the other end
 #define ARRAY       s-136(SP) // bytes in arrays, from behind the opening bracket on
 
-#define SPARE       s-144(SP)
-#define SPARE2      s-152(SP)
+#define SCRATCH       s-144(SP)
+#define SCRATCH2      s-152(SP)
 
 // The offsets of a kernel's fields, which TestKernelLayout compares.
 #define K_SPACES 0
@@ -75,51 +75,51 @@
 	DATA name<>+56(SB)/8, $word; \
 	GLOBL name<>(SB), RODATA|NOPTR, $64
 
-SAME(flatLF, 0x0a0a0a0a0a0a0a0a)
-SAME(flatSpace, 0x2020202020202020)
-SAME(flatQuote, 0x2222222222222222)
-SAME(flatComma, 0x2c2c2c2c2c2c2c2c)
-SAME(flatMinus, 0x2d2d2d2d2d2d2d2d)
-SAME(flatPoint, 0x2e2e2e2e2e2e2e2e)
-SAME(flatZero, 0x3030303030303030)
-SAME(flatColon, 0x3a3a3a3a3a3a3a3a)
-SAME(flatOpening, 0x5b5b5b5b5b5b5b5b)
-SAME(flatSlash, 0x5c5c5c5c5c5c5c5c)
-SAME(flatClosing, 0x5d5d5d5d5d5d5d5d)
-SAME(flatOpen, 0x7b7b7b7b7b7b7b7b)
-SAME(flatClose, 0x7d7d7d7d7d7d7d7d)
-SAME(flatBefore, 0x1a1a1a1a1a1a1a1a) // makes a colon of a space
-SAME(flatOnes, 0xffffffffffffffff)
+SAME(simdLF, 0x0a0a0a0a0a0a0a0a)
+SAME(simdSpace, 0x2020202020202020)
+SAME(simdQuote, 0x2222222222222222)
+SAME(simdComma, 0x2c2c2c2c2c2c2c2c)
+SAME(simdMinus, 0x2d2d2d2d2d2d2d2d)
+SAME(simdPoint, 0x2e2e2e2e2e2e2e2e)
+SAME(simdZero, 0x3030303030303030)
+SAME(simdColon, 0x3a3a3a3a3a3a3a3a)
+SAME(simdOpening, 0x5b5b5b5b5b5b5b5b)
+SAME(simdSlash, 0x5c5c5c5c5c5c5c5c)
+SAME(simdClosing, 0x5d5d5d5d5d5d5d5d)
+SAME(simdOpen, 0x7b7b7b7b7b7b7b7b)
+SAME(simdClose, 0x7d7d7d7d7d7d7d7d)
+SAME(simdBefore, 0x1a1a1a1a1a1a1a1a) // makes a colon of a space
+SAME(simdOnes, 0xffffffffffffffff)
 
 // Ranges end at 0x7f once these are added: digits then begin at 0x76, and the
 // bytes of scalars, '-' to 'z', at 0x32.
-SAME(flatDigitUp, 0x4646464646464646)
-SAME(flatDigit, 0x7575757575757575)
-SAME(flatScalarUp, 0x0505050505050505)
-SAME(flatScalar, 0x3131313131313131)
+SAME(simdDigitUp, 0x4646464646464646)
+SAME(simdDigit, 0x7575757575757575)
+SAME(simdScalarUp, 0x0505050505050505)
+SAME(simdScalar, 0x3131313131313131)
 
 // Literals by bits 3 and 4 of their first letter: the word, its mask, its
 // length, a one for each letter but the first.
-DATA flatLiteral<>+0(SB)/8, $0x00000065736c6166
-DATA flatLiteral<>+8(SB)/8, $0x000000ffffffffff
-DATA flatLiteral<>+16(SB)/8, $5
-DATA flatLiteral<>+24(SB)/8, $0xf
-DATA flatLiteral<>+32(SB)/8, $0x000000006c6c756e
-DATA flatLiteral<>+40(SB)/8, $0x00000000ffffffff
-DATA flatLiteral<>+48(SB)/8, $4
-DATA flatLiteral<>+56(SB)/8, $0x7
-DATA flatLiteral<>+64(SB)/8, $0x0000000065757274
-DATA flatLiteral<>+72(SB)/8, $0x00000000ffffffff
-DATA flatLiteral<>+80(SB)/8, $4
-DATA flatLiteral<>+88(SB)/8, $0x7
-DATA flatLiteral<>+96(SB)/8, $0x0000000000000001 // no byte under an empty mask
-DATA flatLiteral<>+104(SB)/8, $0x0000000000000000
-DATA flatLiteral<>+112(SB)/8, $0
-DATA flatLiteral<>+120(SB)/8, $0
-GLOBL flatLiteral<>(SB), RODATA|NOPTR, $128
+DATA simdLiteral<>+0(SB)/8, $0x00000065736c6166
+DATA simdLiteral<>+8(SB)/8, $0x000000ffffffffff
+DATA simdLiteral<>+16(SB)/8, $5
+DATA simdLiteral<>+24(SB)/8, $0xf
+DATA simdLiteral<>+32(SB)/8, $0x000000006c6c756e
+DATA simdLiteral<>+40(SB)/8, $0x00000000ffffffff
+DATA simdLiteral<>+48(SB)/8, $4
+DATA simdLiteral<>+56(SB)/8, $0x7
+DATA simdLiteral<>+64(SB)/8, $0x0000000065757274
+DATA simdLiteral<>+72(SB)/8, $0x00000000ffffffff
+DATA simdLiteral<>+80(SB)/8, $4
+DATA simdLiteral<>+88(SB)/8, $0x7
+DATA simdLiteral<>+96(SB)/8, $0x0000000000000001 // no byte under an empty mask
+DATA simdLiteral<>+104(SB)/8, $0x0000000000000000
+DATA simdLiteral<>+112(SB)/8, $0
+DATA simdLiteral<>+120(SB)/8, $0
+GLOBL simdLiteral<>(SB), RODATA|NOPTR, $128
 
-// func FLAT(b, last *byte, k *kernel)
-TEXT FLAT(SB), NOSPLIT, $152-24
+// func SIMD(b, last *byte, k *kernel)
+TEXT SIMD(SB), NOSPLIT, $152-24
 	MOVQ b+0(FP), SI
 	INCQ SI
 	MOVQ k+16(FP), DI
@@ -155,7 +155,7 @@ block:
 
 quotes:
 	VMOVQ      AX, X2
-	VPCLMULQDQ $0, flatOnes<>(SB), X2, X2
+	VPCLMULQDQ $0, simdOnes<>(SB), X2, X2
 	VMOVQ      X2, BX
 	XORQ       R15, BX
 	MOVQ       BX, R15
@@ -359,7 +359,7 @@ literal:
 	MOVQ    (SI)(R13*1), BX
 	MOVQ    BX, DX
 	ANDQ    $0x18, DX // tells t, f and n apart
-	LEAQ    flatLiteral<>(SB), R14
+	LEAQ    simdLiteral<>(SB), R14
 	LEAQ    (R14)(DX*4), R14
 	ANDQ    8(R14), BX
 	XORL    AX, AX
@@ -430,10 +430,10 @@ unusual:
 	JMP   usual
 
 secondName:
-	MOVQ R13, SPARE
+	MOVQ R13, SCRATCH
 	NAMED(1, R13)
 	ORQ  R13, DX
-	MOVQ SPARE, R13
+	MOVQ SCRATCH, R13
 	JMP  named
 
 	// R12: what opens. The brace of a record is where R13 says, or KEYDUE.
@@ -492,8 +492,8 @@ below:
 
 	// One after the other.
 deeper:
-	MOVQ BX, SPARE
-	MOVQ R13, SPARE2
+	MOVQ BX, SCRATCH
+	MOVQ R13, SCRATCH2
 
 	// R9: braces. DX: all that opens or closes. R10: what is open.
 	ORQ  R11, R9
@@ -548,8 +548,8 @@ nextBracket:
 counted:
 	MOVQ  R10, KINDS
 	MOVQ  R13, R14
-	MOVQ  SPARE2, R13
-	MOVQ  SPARE, BX
+	MOVQ  SCRATCH2, R13
+	MOVQ  SCRATCH, BX
 	JMP   below
 
 	// It is of the kind that is open. The record's own brace stays in R11.

@@ -1,21 +1,21 @@
 #include "textflag.h"
 
-// flat with AVX2: a block is Y0 and Y1, temporaries are Y2, Y3 and Y15.
+// simd with AVX2: a block is Y0 and Y1, temporaries are Y2, Y3 and Y15.
 
-#define FLAT ·flatAVX2
+#define SIMD ·simdAVX2
 
 #define CONSTANTS \
-	VMOVDQU        flatQuote<>(SB), Y4; \
-	VMOVDQU        flatColon<>(SB), Y5; \
-	VMOVDQU        flatComma<>(SB), Y6; \
-	VMOVDQU        flatClose<>(SB), Y7; \
+	VMOVDQU        simdQuote<>(SB), Y4; \
+	VMOVDQU        simdColon<>(SB), Y5; \
+	VMOVDQU        simdComma<>(SB), Y6; \
+	VMOVDQU        simdClose<>(SB), Y7; \
 	VBROADCASTI128 K_SPACES(DI), Y8; \
-	VMOVDQU        flatDigitUp<>(SB), Y9; \
-	VMOVDQU        flatScalarUp<>(SB), Y10; \
-	VMOVDQU        flatLF<>(SB), Y11; \
-	VMOVDQU        flatOpen<>(SB), Y12; \
-	VMOVDQU        flatSpace<>(SB), Y13; \
-	VMOVDQU        flatSlash<>(SB), Y14
+	VMOVDQU        simdDigitUp<>(SB), Y9; \
+	VMOVDQU        simdScalarUp<>(SB), Y10; \
+	VMOVDQU        simdLF<>(SB), Y11; \
+	VMOVDQU        simdOpen<>(SB), Y12; \
+	VMOVDQU        simdSpace<>(SB), Y13; \
+	VMOVDQU        simdSlash<>(SB), Y14
 
 #define LOAD \
 	VMOVDQU (SI), Y0; \
@@ -48,10 +48,10 @@
 	VPCMPEQB Y12, Y3, Y3; \
 	BITS(R)
 
-#define CLOSINGS(R) EQUAL(flatClosing<>(SB), R)
-#define MINUSES(R) EQUAL(flatMinus<>(SB), R)
-#define POINTS(R) EQUAL(flatPoint<>(SB), R)
-#define ZEROS(R) EQUAL(flatZero<>(SB), R)
+#define CLOSINGS(R) EQUAL(simdClosing<>(SB), R)
+#define MINUSES(R) EQUAL(simdMinus<>(SB), R)
+#define POINTS(R) EQUAL(simdPoint<>(SB), R)
+#define ZEROS(R) EQUAL(simdZero<>(SB), R)
 
 #define RANGE(UP, LOW, R) \
 	VPADDB   UP, Y0, Y2; \
@@ -60,13 +60,13 @@
 	VPCMPGTB LOW, Y3, Y3; \
 	BITS(R)
 
-#define DIGITS(R) RANGE(Y9, flatDigit<>(SB), R)
-#define SCALARS(R) RANGE(Y10, flatScalar<>(SB), R)
+#define DIGITS(R) RANGE(Y9, simdDigit<>(SB), R)
+#define SCALARS(R) RANGE(Y10, simdScalar<>(SB), R)
 
 // Not zero where there is an opening bracket, or an opening brace behind a colon
 // or space; some other bytes look like these.
 #define NESTING \
-	VMOVDQU  flatBefore<>(SB), Y15; \
+	VMOVDQU  simdBefore<>(SB), Y15; \
 	VPOR     -1(SI), Y15, Y2; \
 	VPCMPEQB Y5, Y2, Y2; \
 	VPCMPEQB Y12, Y0, Y3; \
@@ -76,9 +76,9 @@
 	VPCMPEQB Y12, Y1, Y15; \
 	VPAND    Y15, Y2, Y2; \
 	VPOR     Y2, Y3, Y3; \
-	VPCMPEQB flatOpening<>(SB), Y0, Y2; \
+	VPCMPEQB simdOpening<>(SB), Y0, Y2; \
 	VPOR     Y2, Y3, Y3; \
-	VPCMPEQB flatOpening<>(SB), Y1, Y2; \
+	VPCMPEQB simdOpening<>(SB), Y1, Y2; \
 	VPOR     Y2, Y3, Y3; \
 	VPTEST   Y3, Y3
 

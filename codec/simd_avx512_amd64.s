@@ -1,22 +1,22 @@
 #include "textflag.h"
 
-// flat with AVX-512: a block is Z0, temporaries are Z2 and K1 to K3.
+// simd with AVX-512: a block is Z0, temporaries are Z2 and K1 to K3.
 
-#define FLAT ·flatAVX512
+#define SIMD ·simdAVX512
 
 #define CONSTANTS \
-	VMOVDQU64       flatQuote<>(SB), Z4; \
-	VMOVDQU64       flatColon<>(SB), Z5; \
-	VMOVDQU64       flatComma<>(SB), Z6; \
-	VMOVDQU64       flatClose<>(SB), Z7; \
+	VMOVDQU64       simdQuote<>(SB), Z4; \
+	VMOVDQU64       simdColon<>(SB), Z5; \
+	VMOVDQU64       simdComma<>(SB), Z6; \
+	VMOVDQU64       simdClose<>(SB), Z7; \
 	VBROADCASTI32X4 K_SPACES(DI), Z8; \
-	VMOVDQU64       flatDigitUp<>(SB), Z9; \
-	VMOVDQU64       flatScalarUp<>(SB), Z10; \
-	VMOVDQU64       flatLF<>(SB), Z11; \
-	VMOVDQU64       flatOpen<>(SB), Z12; \
-	VMOVDQU64       flatSpace<>(SB), Z13; \
-	VMOVDQU64       flatSlash<>(SB), Z14; \
-	VMOVDQU64       flatBefore<>(SB), Z16
+	VMOVDQU64       simdDigitUp<>(SB), Z9; \
+	VMOVDQU64       simdScalarUp<>(SB), Z10; \
+	VMOVDQU64       simdLF<>(SB), Z11; \
+	VMOVDQU64       simdOpen<>(SB), Z12; \
+	VMOVDQU64       simdSpace<>(SB), Z13; \
+	VMOVDQU64       simdSlash<>(SB), Z14; \
+	VMOVDQU64       simdBefore<>(SB), Z16
 
 #define LOAD VMOVDQU64 (SI), Z0
 
@@ -35,23 +35,23 @@
 	VPCMPEQB Z12, Z2, K1; \
 	KMOVQ    K1, R
 
-#define CLOSINGS(R) EQUAL(flatClosing<>(SB), R)
-#define MINUSES(R) EQUAL(flatMinus<>(SB), R)
-#define POINTS(R) EQUAL(flatPoint<>(SB), R)
-#define ZEROS(R) EQUAL(flatZero<>(SB), R)
+#define CLOSINGS(R) EQUAL(simdClosing<>(SB), R)
+#define MINUSES(R) EQUAL(simdMinus<>(SB), R)
+#define POINTS(R) EQUAL(simdPoint<>(SB), R)
+#define ZEROS(R) EQUAL(simdZero<>(SB), R)
 
 #define RANGE(UP, LOW, R) \
 	VPADDB   UP, Z0, Z2; \
 	VPCMPGTB LOW, Z2, K1; \
 	KMOVQ    K1, R
 
-#define DIGITS(R) RANGE(Z9, flatDigit<>(SB), R)
-#define SCALARS(R) RANGE(Z10, flatScalar<>(SB), R)
+#define DIGITS(R) RANGE(Z9, simdDigit<>(SB), R)
+#define SCALARS(R) RANGE(Z10, simdScalar<>(SB), R)
 
 // Not zero where there is an opening bracket, or an opening brace behind a colon
 // or space; some other bytes look like these.
 #define NESTING \
-	VPCMPEQB flatOpening<>(SB), Z0, K1; \
+	VPCMPEQB simdOpening<>(SB), Z0, K1; \
 	VPCMPEQB Z12, Z0, K2; \
 	VPORQ    -1(SI), Z16, Z2; \
 	VPCMPEQB Z5, Z2, K2, K2; \

@@ -4,4 +4,4 @@ package codec
 
 var vectors = noVectors
 
-func flat(vectorSet, *byte, *byte, *kernel) {}
+func simd(vectorSet, *byte, *byte, *kernel) {}

@@ -17,20 +17,20 @@ import (
 	"github.com/ringtail/ringtail/internal/invariant"
 )
 
-// available lists what this machine can run flat with.
+// available lists what this machine can run simd with.
 func available() []vectorSet {
 	return []vectorSet{avx2, avx512}[:vectors]
 }
 
-// checkFlat runs flat over b, which begins with a brace, and holds every record
+// checkSIMD runs simd over b, which begins with a brace, and holds every record
 // it finds against scan. It returns how many bytes and records that were.
-func checkFlat(t *testing.T, r *Router, b []byte, lf bool) (n, records int) {
+func checkSIMD(t *testing.T, r *Router, b []byte, lf bool) (n, records int) {
 	t.Helper()
-	r.tryAhead()
-	if !r.ahead.read(b, lf) {
+	r.tryLookahead()
+	if !r.lookahead.read(b, lf) {
 		return 0, 0
 	}
-	k := &r.ahead.kernel
+	k := &r.lookahead.kernel
 	for i, end := range k.ends[:k.numEnds] {
 		if i > 0 {
 			if b[n] != '\n' || b[n+1] != '{' {
@@ -38,18 +38,18 @@ func checkFlat(t *testing.T, r *Router, b []byte, lf bool) (n, records int) {
 			}
 			n++
 		}
-		r.ahead.at = n
-		r.ahead.end = i
+		r.lookahead.at = n
+		r.lookahead.end = i
 		length := r.next(b[n:])
 		got := r.found
 		if length == 0 { // not UTF-8
 			if k.high == 0 && len(b[n:]) >= 8 {
-				t.Fatalf("flat finds %q, next does not", b[n:end+1])
+				t.Fatalf("simd finds %q, next does not", b[n:end+1])
 			}
 			return n, records
 		}
 		if want := r.scan(b[n:], lf); length != want || got != r.found {
-			t.Fatalf("flat takes %d bytes of %q and finds %v, scan takes %d and finds %v", length, b[n:], got, want, r.found)
+			t.Fatalf("simd takes %d bytes of %q and finds %v, scan takes %d and finds %v", length, b[n:], got, want, r.found)
 		}
 		n += length
 		records++
@@ -57,8 +57,8 @@ func checkFlat(t *testing.T, r *Router, b []byte, lf bool) (n, records int) {
 	return n, records
 }
 
-// flatRecords are all flat can read, in small pieces.
-var flatRecords = []string{
+// simdRecords are all simd can read, in small pieces.
+var simdRecords = []string{
 	`{"number":17,"a":-0.5,"bc":"","d":true,"k":"x"}`,
 	`{"a":"x}\u007f{,:","b":null,"number":"-04","n":0,"d":1.25}`,
 	`{ "number" : -1 , "a":false ,"k": 10.0 }`,
@@ -72,11 +72,11 @@ var flatRecords = []string{
 	`{"l":true,"s":"` + strings.Repeat("s", 114) + `","n":55}`, // the last digit is two blocks behind the literal's second letter
 }
 
-// flatBytes tell tokens apart, and what is just beside them.
-const flatBytes = "\x00\t\n\r\x1f !\"#+,-./0159:;@AEZ[\\]_`aeflnrstuz{|}~\x7f\x80\xff"
+// simdBytes tell tokens apart, and what is just beside them.
+const simdBytes = "\x00\t\n\r\x1f !\"#+,-./0159:;@AEZ[\\]_`aeflnrstuz{|}~\x7f\x80\xff"
 
-// isFlat tells whether flat knows all of a record, given that scan takes it.
-func isFlat(record string) bool {
+// isSIMD tells whether simd knows all of a record, given that scan takes it.
+func isSIMD(record string) bool {
 	if strings.Contains(record, `\`) {
 		return false
 	}
@@ -88,16 +88,16 @@ func isFlat(record string) bool {
 	return true
 }
 
-// unknown is what flat does not know outside strings: exponents, and some white
+// unknown is what simd does not know outside strings: exponents, and some white
 // space before a brace, which may go unnoticed.
 var unknown = regexp.MustCompile(`[0-9][eE]|[\t\n\r]\{`)
 
-// TestFlatAgainstScan puts every byte in every place of the records above, at
+// TestSIMDAgainstScan puts every byte in every place of the records above, at
 // every distance from the borders of blocks, and takes bytes away and adds them.
-func TestFlatAgainstScan(t *testing.T) {
+func TestSIMDAgainstScan(t *testing.T) {
 	for _, v := range available() {
 		r := testRouter(t, Options{KeyField: "k"})
-		r.ahead = eager(r.names, v)
+		r.lookahead = eager(r.names, v)
 		taken := 0
 		step := 1
 		if invariant.Enabled { // with the race detector it would take minutes
@@ -105,23 +105,23 @@ func TestFlatAgainstScan(t *testing.T) {
 		}
 		for phase := 0; phase < 64; phase += step {
 			prefix := fmt.Sprintf("{\"%s\":1}\n", strings.Repeat("p", 64+phase))
-			if n, records := checkFlat(t, r, []byte(prefix), false); n != len(prefix)-1 || records != 1 {
-				t.Fatalf("flat takes %d bytes of %q", n, prefix)
+			if n, records := checkSIMD(t, r, []byte(prefix), false); n != len(prefix)-1 || records != 1 {
+				t.Fatalf("simd takes %d bytes of %q", n, prefix)
 			}
-			for _, record := range flatRecords {
+			for _, record := range simdRecords {
 				record = strings.ReplaceAll(record, `\u007f`, "\x7f")
 				for i := range len(record) {
-					for j := range len(flatBytes) {
+					for j := range len(simdBytes) {
 						for end := i; end < i+3 && end <= len(record); end++ {
 							if phase%8 != 0 && end != i+1 { // a longer record is another phase
 								continue
 							}
-							changed := record[:i] + flatBytes[j:j+1] + record[end:]
+							changed := record[:i] + simdBytes[j:j+1] + record[end:]
 							stream := prefix + changed + "\n" + before
-							_, records := checkFlat(t, r, []byte(stream), j%2 == 0)
+							_, records := checkSIMD(t, r, []byte(stream), j%2 == 0)
 							taken += records
-							if records < 3 && isFlat(changed) && r.scan([]byte(stream[len(prefix):]), j%2 == 0) == len(changed) {
-								t.Fatalf("flat stops in %q", stream)
+							if records < 3 && isSIMD(changed) && r.scan([]byte(stream[len(prefix):]), j%2 == 0) == len(changed) {
+								t.Fatalf("simd stops in %q", stream)
 							}
 						}
 					}
@@ -129,15 +129,15 @@ func TestFlatAgainstScan(t *testing.T) {
 			}
 		}
 		if taken < 1_000_000/step {
-			t.Errorf("flat has taken %d records", taken)
+			t.Errorf("simd has taken %d records", taken)
 		}
 	}
 }
 
-// TestFlatAgainstScanByTokens writes every short sequence of tokens into the place
+// TestSIMDAgainstScanByTokens writes every short sequence of tokens into the place
 // of a value, and into arrays and objects, with a border of blocks before and
 // behind each of its bytes.
-func TestFlatAgainstScanByTokens(t *testing.T) {
+func TestSIMDAgainstScanByTokens(t *testing.T) {
 	tokens := []string{"[", "]", ",", "1", `"x"`, " ", ":", "{", "}"}
 	most := 5
 	if invariant.Enabled {
@@ -145,17 +145,17 @@ func TestFlatAgainstScanByTokens(t *testing.T) {
 	}
 	for _, v := range available() {
 		r := testRouter(t, Options{KeyField: "k"})
-		r.ahead = eager(r.names, v)
+		r.lookahead = eager(r.names, v)
 		taken := 0
 		try := func(begin, value, end string) {
 			begin = fmt.Sprintf(`{"pad":"%s","k":%s`, strings.Repeat("p", 64), begin)
 			for at := range len(value) + 1 { // bytes of the value before the border
 				pad := (2*64 + 1 - at - len(begin)) & 63
 				record := begin[:8] + strings.Repeat("p", pad) + begin[8:] + value + end
-				_, records := checkFlat(t, r, []byte(record+"\n"+before), false)
+				_, records := checkSIMD(t, r, []byte(record+"\n"+before), false)
 				taken += records
-				if records < 2 && isFlat(record) && r.scan([]byte(record), false) == len(record) {
-					t.Fatalf("flat stops in %q", record)
+				if records < 2 && isSIMD(record) && r.scan([]byte(record), false) == len(record) {
+					t.Fatalf("simd stops in %q", record)
 				}
 			}
 		}
@@ -172,7 +172,7 @@ func TestFlatAgainstScanByTokens(t *testing.T) {
 			}
 		}
 		if taken < 2_000 {
-			t.Errorf("flat has taken %d records", taken)
+			t.Errorf("simd has taken %d records", taken)
 		}
 	}
 }
@@ -185,13 +185,13 @@ func pow(base, n int) int {
 	return p
 }
 
-// TestFlatAgainstScanAtRandom does it with streams of random records.
-func TestFlatAgainstScanAtRandom(t *testing.T) {
+// TestSIMDAgainstScanAtRandom does it with streams of random records.
+func TestSIMDAgainstScanAtRandom(t *testing.T) {
 	rng, inputs := seeded(t, 20_000)
 	entries := corpus(t)
 	for _, v := range available() {
 		r := testRouter(t, Options{KeyField: "key"})
-		r.ahead = eager(r.names, v)
+		r.lookahead = eager(r.names, v)
 		taken := 0
 		for range inputs {
 			var s strings.Builder
@@ -207,7 +207,7 @@ func TestFlatAgainstScanAtRandom(t *testing.T) {
 				n := 0
 				if b[0] == '{' {
 					var records int
-					n, records = checkFlat(t, r, b, rng.IntN(2) == 0)
+					n, records = checkSIMD(t, r, b, rng.IntN(2) == 0)
 					taken += records
 				}
 				b = b[n+bytes.IndexByte(b[n:], '\n')+1:]
@@ -215,13 +215,13 @@ func TestFlatAgainstScanAtRandom(t *testing.T) {
 		}
 		t.Logf("%d records taken", taken)
 		if taken < 2*inputs {
-			t.Errorf("flat has taken %d records of %d streams", taken, inputs)
+			t.Errorf("simd has taken %d records of %d streams", taken, inputs)
 		}
 	}
 }
 
-// TestFlatTakesTheOrdinary fails where what clients send is left to scan.
-func TestFlatTakesTheOrdinary(t *testing.T) {
+// TestSIMDTakesTheOrdinary fails where what clients send is left to scan.
+func TestSIMDTakesTheOrdinary(t *testing.T) {
 	for _, v := range available() {
 		for _, s := range shapes {
 			switch s.name {
@@ -229,25 +229,25 @@ func TestFlatTakesTheOrdinary(t *testing.T) {
 				continue
 			}
 			r := testRouter(t, Options{})
-			r.ahead = eager(r.names, v)
+			r.lookahead = eager(r.names, v)
 			records, _ := benchData(s)
 			for _, chunk := range stream(Newline, records[:70]) {
-				n, taken := checkFlat(t, r, chunk, false)
+				n, taken := checkSIMD(t, r, chunk, false)
 				if taken < mostFound-8 {
-					t.Errorf("%s: flat has taken %d records, %d bytes of %d", s.name, taken, n, len(chunk))
+					t.Errorf("%s: simd has taken %d records, %d bytes of %d", s.name, taken, n, len(chunk))
 				}
 			}
 		}
 	}
 }
 
-// TestFlatAtDepth nests arrays and objects as deep as flat knows, and deeper.
-func TestFlatAtDepth(t *testing.T) {
+// TestSIMDAtDepth nests arrays and objects as deep as simd knows, and deeper.
+func TestSIMDAtDepth(t *testing.T) {
 	const most = 63
 	open, shut := []string{"[", `{"number":`}, []string{"]", "}"}
 	for _, v := range available() {
 		r := testRouter(t, Options{KeyField: "k"})
-		r.ahead = eager(r.names, v)
+		r.lookahead = eager(r.names, v)
 		for depth := range most + 5 {
 			for kinds := range 8 { // of three levels, and so on
 				var begin, end string
@@ -258,9 +258,9 @@ func TestFlatAtDepth(t *testing.T) {
 				}
 				for phase := range 64 {
 					record := fmt.Sprintf(`{"%s":%s1%s,"number":5}`, strings.Repeat("p", phase), begin, end)
-					_, records := checkFlat(t, r, []byte(record+"\n"+before+strings.Repeat(" ", margin)), false)
+					_, records := checkSIMD(t, r, []byte(record+"\n"+before+strings.Repeat(" ", margin)), false)
 					if depth <= most && records != 2 || depth > most && records != 0 {
-						t.Fatalf("flat takes %d records of %q", records, record)
+						t.Fatalf("simd takes %d records of %q", records, record)
 					}
 				}
 			}
@@ -268,13 +268,13 @@ func TestFlatAtDepth(t *testing.T) {
 	}
 }
 
-// TestFlatStops where its arrays are full, of records with and without a name in them.
-func TestFlatStops(t *testing.T) {
+// TestSIMDStops where its arrays are full, of records with and without a name in them.
+func TestSIMDStops(t *testing.T) {
 	for _, record := range []string{`{"":1}`, before, `{"number":1,"number":1,"number":1,"number":1,"number":1}`} {
 		r := testRouter(t, Options{})
 		for _, r := range paths(r)[1:] {
-			_, records := checkFlat(t, r, []byte(strings.Repeat(record+"\n", 1000)), false)
-			k := &r.ahead.kernel
+			_, records := checkSIMD(t, r, []byte(strings.Repeat(record+"\n", 1000)), false)
+			k := &r.lookahead.kernel
 			if max(k.numEnds, k.numKeys) < mostFound || k.numEnds > mostFound+10 || k.numKeys > mostFound+16 || records == 0 {
 				t.Errorf("%s: %d records, %d names", record, k.numEnds, k.numKeys)
 			}
@@ -282,7 +282,7 @@ func TestFlatStops(t *testing.T) {
 	}
 }
 
-// mostFound is from how many records on flat stops.
+// mostFound is from how many records on simd stops.
 const mostFound = 64
 
 // TestKernelLayout holds the offsets the assembly has against Go's.

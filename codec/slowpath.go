@@ -126,7 +126,7 @@ type findings struct {
 // counted as the text framer counts it.
 func strict(data []byte) (f findings) {
 	braces, brackets := 0, 0
-	also := also(false)
+	also := stopMask(false)
 	for i := 0; i < len(data); {
 		switch data[i] {
 		case '"':
@@ -336,7 +336,7 @@ func valueEnd(data []byte, i int) int {
 			depth--
 			i++
 		case depth > 0:
-			i = skipPlain(data, i+1, also(false))
+			i = skipPlain(data, i+1, stopMask(false))
 		default:
 			for i < len(data) && data[i] > ' ' && data[i] != ',' && data[i] != '}' && data[i] != ']' {
 				i++

@@ -27,19 +27,19 @@ func (d *Decoder) Owns(rec *Record) bool {
 // Drop forgets the unfinished record, and all that Next has looked at since Feed, or Mark: as if
 // nothing of it had been fed. The Decoder stands between two records.
 func (d *Decoder) Drop() {
-	d.carry.free()
-	d.carry, d.chunk = nil, nil
+	d.partial.free()
+	d.partial, d.chunk = nil, nil
 	d.at = d.marked
 	d.reset()
 }
 
-// Unfeed is Drop for a caller who does not have the bytes any more: it appends them
+// Unread is Drop for a caller who does not have the bytes any more: it appends them
 // to dst, in a form that means the same when it is fed again. It answers false, and
 // does nothing, where the Decoder has not kept them all: in a record over the limit.
-func (d *Decoder) Unfeed(dst []byte) ([]byte, bool) {
+func (d *Decoder) Unread(dst []byte) ([]byte, bool) {
 	var held []byte
-	if d.carry != nil {
-		held = d.carry.b
+	if d.partial != nil {
+		held = d.partial.b
 	}
 	if d.failure != 0 || len(held) < d.seen {
 		return dst, false

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// unfeedStream is records good and bad, whose sizes reach over the reads below.
-func unfeedStream(f Framing, rng *rand.Rand) string {
+// unreadStream is records good and bad, whose sizes reach over the reads below.
+func unreadStream(f Framing, rng *rand.Rand) string {
 	var b strings.Builder
 	for k := range 60 {
 		rec := fmt.Sprintf(`{"number":%d,"pad":"%s"}`, k, strings.Repeat("}", rng.IntN(300)))
@@ -50,12 +50,12 @@ func describe(rec *Record) string {
 
 // A stream that is peeked at, in steps that end anywhere, yields the same records as
 // one that is simply fed, whether the rest is dropped or taken back out of the carry.
-func TestDropAndUnfeedYieldTheSameRecords(t *testing.T) {
+func TestDropAndUnreadYieldTheSameRecords(t *testing.T) {
 	for _, f := range []Framing{Newline, Length, JSON, Auto, Octet} {
 		t.Run(f.String(), func(t *testing.T) {
 			for seed := range uint64(200) {
 				rng := rand.New(rand.NewPCG(seed, 1))
-				stream := unfeedStream(f, rng)
+				stream := unreadStream(f, rng)
 				want, separators := simplyFed(t, f, stream)
 				got, skipped := peeked(t, f, stream, rng)
 				if skipped != separators {
@@ -74,7 +74,7 @@ func TestDropAndUnfeedYieldTheSameRecords(t *testing.T) {
 	}
 }
 
-func unfeedRouter(t *testing.T) *Router {
+func unreadRouter(t *testing.T) *Router {
 	t.Helper()
 	r, err := NewRouter(Options{Field: "number", Shards: 10, MaxRecordBytes: 1 << 20})
 	if err != nil {
@@ -88,19 +88,19 @@ func simplyFed(t *testing.T, f Framing, stream string) (list []string, separator
 	var rec Record
 	d.Init(f)
 	d.Feed([]byte(stream))
-	for r := unfeedRouter(t); d.Next(r, &rec); {
+	for r := unreadRouter(t); d.Next(r, &rec); {
 		list = append(list, describe(&rec))
 	}
 	return list, d.Separators()
 }
 
 // peeked consumes what simplyFed does, by one of two ways at each step, chosen at
-// random: feed and keep a carry; or take the carry back, look, take whole records.
+// random: feed and keep a partial; or take the carry back, look, take whole records.
 func peeked(t *testing.T, f Framing, stream string, rng *rand.Rand) (list []string, separators uint64) {
 	var d Decoder
 	var rec Record
 	d.Init(f)
-	r := unfeedRouter(t)
+	r := unreadRouter(t)
 	for off, look := 0, 0; off < len(stream); {
 		look += 1 + rng.IntN(400)
 		end := min(len(stream), off+look)
@@ -112,7 +112,7 @@ func peeked(t *testing.T, f Framing, stream string, rng *rand.Rand) (list []stri
 			off, look = end, 0
 			continue
 		}
-		own, ok := d.Unfeed(nil)
+		own, ok := d.Unread(nil)
 		if !ok || d.Unfinished() {
 			t.Fatalf("the carry cannot be taken back: %v %v", ok, d.Unfinished())
 		}
@@ -124,7 +124,7 @@ func peeked(t *testing.T, f Framing, stream string, rng *rand.Rand) (list []stri
 			taken = len(chunk) - d.Rest()
 			d.Mark()
 		}
-		if d.Drop(); d.Unfinished() || d.Held() != 0 && d.carry != nil {
+		if d.Drop(); d.Unfinished() || d.Buffered() != 0 && d.partial != nil {
 			t.Fatal("dropped, and still there")
 		}
 		if taken > 0 {
@@ -139,7 +139,7 @@ func peeked(t *testing.T, f Framing, stream string, rng *rand.Rand) (list []stri
 	return list, d.Separators()
 }
 
-func TestUnfeedCannotTakeBackWhatWasSkipped(t *testing.T) {
+func TestUnreadCannotTakeBackWhatWasSkipped(t *testing.T) {
 	r, err := NewRouter(Options{Field: "number", Shards: 10, MaxRecordBytes: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestUnfeedCannotTakeBackWhatWasSkipped(t *testing.T) {
 	if d.Next(r, &rec) {
 		t.Fatal("a record")
 	}
-	if _, ok := d.Unfeed(nil); ok || !d.Unfinished() {
+	if _, ok := d.Unread(nil); ok || !d.Unfinished() {
 		t.Fatalf("taken back: %v; unfinished: %v", ok, d.Unfinished())
 	}
 	d.Feed([]byte("y\n"))
@@ -167,7 +167,7 @@ func TestHalfAMarkIsFedAgain(t *testing.T) {
 		for cut := 1; cut < len(bom); cut++ {
 			var d Decoder
 			d.Init(f)
-			r := unfeedRouter(t)
+			r := unreadRouter(t)
 			var rec Record
 			next := func(chunk string) bool {
 				d.Feed([]byte(chunk))
@@ -176,7 +176,7 @@ func TestHalfAMarkIsFedAgain(t *testing.T) {
 			next(bom[:cut])
 			d.Drop() // as if it had never come
 			next(bom[:cut])
-			own, ok := d.Unfeed(nil)
+			own, ok := d.Unread(nil)
 			if next(string(own) + bom[cut:] + before + "\n\x00"); !ok || string(own) != bom[:cut] || rec.Reason != OK || rec.Shard != 1 {
 				t.Errorf("%v, %d bytes: %q was given back, %v; then %s %q", f, cut, own, ok, rec.Reason, rec.Data)
 			}

@@ -100,7 +100,7 @@ func (e *engine) handOverDeadLetters(s *stream) (int, found) {
 		if f != foundRecord {
 			return n, f
 		}
-		m := shard.ParseLetterMeta(rec.Meta)
+		m := shard.ParseDeadLetterMeta(rec.Meta)
 		value := rec.Value
 		if len(value) > e.recordMax { // the topic's limit fell after it was written
 			if m.Truncated == 0 {
@@ -237,7 +237,7 @@ func (e *engine) publishDeadLetter(dead *shard.Ring, b *inflightBatch, rec shard
 	if most := min(e.cfg.DeadLetterMax(), dead.MaxBatchBytes()-1024); len(value) > most {
 		value, truncated = value[:max(most, 0)], len(value)
 	}
-	meta := shard.AppendLetterMeta(nil, reasonRefused, remote, truncated)
+	meta := shard.AppendDeadLetterMeta(nil, reasonRefused, remote, truncated)
 	claim, err := dead.Claim(1, len(value)+len(meta))
 	if err != nil {
 		return 0, false

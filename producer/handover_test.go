@@ -128,7 +128,7 @@ func TestDeadLetterThatFindsNoRoom(t *testing.T) {
 	h.topic.Limit = 1000 + recordSlack
 	h.renewed()
 	h.c.most, h.c.code = 0, backend.ErrQueueFull
-	put(t, h.rings[0], 1, 5000, shard.AppendLetterMeta(nil, "too_large", "remote", 70_000))
+	put(t, h.rings[0], 1, 5000, shard.AppendDeadLetterMeta(nil, "too_large", "remote", 70_000))
 	if steps(h.e, 3); len(h.c.values) != 0 || h.e.state != stateRunning {
 		t.Fatalf("%d handed over, %v", len(h.c.values), h.e.state)
 	}
@@ -180,7 +180,7 @@ func TestDeadLetterOfARefusedRecord(t *testing.T) {
 			continue
 		}
 		batch.Records(func(_ int, r shard.Record) bool {
-			m := shard.ParseLetterMeta(r.Meta)
+			m := shard.ParseDeadLetterMeta(r.Meta)
 			truncated := 110_000
 			if c.cut == 0 {
 				truncated = 0

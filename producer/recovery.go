@@ -82,7 +82,7 @@ func (s *stream) markStop() (records, refused, givenUp int) {
 		}
 		rest -= index + refused
 	}
-	records = s.ring.Keep(at, index, !s.maybeInKafka && refused == 0)
+	records = s.ring.MarkStop(at, index, !s.maybeInKafka && refused == 0)
 	if records > 0 {
 		return records, refused, 0
 	}

@@ -165,7 +165,7 @@ func TestDeadLetterIsCutNotRefused(t *testing.T) {
 	topic := topicState{Refresh: 1, Limit: 2000}
 	c := &silent{}
 	e, ring := still(t, -1, c, &topic)
-	put(t, ring, 1, 5000, shard.AppendLetterMeta(nil, "bad_json", "127.0.0.1:1", 0))
+	put(t, ring, 1, 5000, shard.AppendDeadLetterMeta(nil, "bad_json", "127.0.0.1:1", 0))
 	steps(e, 3)
 	if len(c.deadLetters) != 1 || c.deadLetters[0].Truncated != 5000 || len(c.values[0]) != 2000-recordSlack {
 		t.Errorf("dead letters %+v", c.deadLetters)

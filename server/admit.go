@@ -126,7 +126,7 @@ func (in *intake) deadLetter(c *conn) bool {
 	meta := in.meta[rec.Reason]
 	if meta == nil || truncated > 0 {
 		at := len(in.metas)
-		in.metas = shard.AppendLetterMeta(in.metas, rec.Reason.String(), in.remote, truncated)
+		in.metas = shard.AppendDeadLetterMeta(in.metas, rec.Reason.String(), in.remote, truncated)
 		meta = in.metas[at:len(in.metas):len(in.metas)]
 		if truncated == 0 {
 			in.meta[rec.Reason] = meta

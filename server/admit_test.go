@@ -122,7 +122,7 @@ func TestLettersOfAChunk(t *testing.T) {
 		t.Fatalf("%d letters of %d records", b.Count, len(sizes))
 	}
 	b.Records(func(i int, r shard.Record) bool {
-		m, cut := shard.ParseLetterMeta(r.Meta), 0
+		m, cut := shard.ParseDeadLetterMeta(r.Meta), 0
 		if sizes[i] > 50 {
 			cut = sizes[i]
 		}

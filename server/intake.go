@@ -187,7 +187,7 @@ func (in *intake) outcome(c *conn, b blocked) outcome {
 // account tells the budget what a connection holds now.
 func (in *intake) account(c *conn) {
 	in.counts.separators.add(c.dec.Separators())
-	c.carry = int64(c.dec.Held())
+	c.carry = int64(c.dec.Buffered())
 	held := c.carry
 	if c.overflow != nil {
 		held += powerOfTwo(int64(len(c.overflow.buf))) // its rest may become an unfinished record

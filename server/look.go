@@ -8,7 +8,7 @@ const lookMax = wholeRead
 
 const (
 	wholeRead   = 64 << 10
-	frameHeader = 4 // of a length-prefixed frame, as Unfeed gives it back
+	frameHeader = 4 // of a length-prefixed frame, as Unread gives it back
 )
 
 // read takes what can be taken of a socket. It looks at it (MSG_PEEK), takes the whole records that find
@@ -19,7 +19,7 @@ func (q *pauser) read(p *paused) {
 	s, c := q.srv, p.c
 	own, looks := q.buf[:0], false
 	if c.carry <= lookMax {
-		own, looks = c.dec.Unfeed(own)
+		own, looks = c.dec.Unread(own)
 	}
 	if !looks && !s.memory.mayRead(c) {
 		q.waitFor(p, blocked{waitMemory, &q.memory})

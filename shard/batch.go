@@ -63,7 +63,7 @@ type Record struct {
 // Bytes is the length of all records with their headers.
 func (b *Batch) Bytes() int { return len(b.data) - batchHeader }
 
-// Records calls f for each record in order until f answers false.
+// Records calls f for each record in order until f returns false.
 func (b *Batch) Records(f func(i int, r Record) bool) {
 	var c Cursor
 	for i := range b.Count {
@@ -79,7 +79,7 @@ type Cursor struct {
 	off   int // bytes of the records before it
 }
 
-// Next answers the record under the cursor and moves on. It must not be called
+// Next returns the record under the cursor and moves on. It must not be called
 // with the cursor at Count.
 func (b *Batch) Next(c *Cursor) Record {
 	at := batchHeader + c.Index*recordHeader

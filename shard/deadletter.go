@@ -2,35 +2,35 @@ package shard
 
 import "encoding/binary"
 
-// Letter is what a dead letter tells beside the record's bytes; the writer makes
+// DeadLetter is what a dead letter tells beside the record's bytes; the writer makes
 // Kafka headers of it.
-type Letter struct {
+type DeadLetter struct {
 	Reason    string
 	Remote    string
 	Truncated int // whole size of the record in bytes where it was cut, else 0
 }
 
-// AppendLetterMeta appends a letter's meta to dst:
+// AppendDeadLetterMeta appends a dead letter's meta to dst:
 //
 //	uvarint truncated | byte len(reason) | reason | remote
-func AppendLetterMeta(dst []byte, reason, remote string, truncated int) []byte {
+func AppendDeadLetterMeta(dst []byte, reason, remote string, truncated int) []byte {
 	dst = binary.AppendUvarint(dst, uint64(truncated))
 	dst = append(dst, byte(len(reason)))
 	dst = append(dst, reason...)
 	return append(dst, remote...)
 }
 
-// ParseLetterMeta is the reverse of AppendLetterMeta; bytes that it did not make
-// give a letter without reason.
-func ParseLetterMeta(meta []byte) Letter {
+// ParseDeadLetterMeta is the reverse of AppendDeadLetterMeta; bytes that it did not make
+// give a dead letter without reason.
+func ParseDeadLetterMeta(meta []byte) DeadLetter {
 	t, n := binary.Uvarint(meta)
 	if n <= 0 || n >= len(meta) {
-		return Letter{}
+		return DeadLetter{}
 	}
 	k := int(meta[n])
 	rest := meta[n+1:]
 	if k > len(rest) {
-		return Letter{}
+		return DeadLetter{}
 	}
-	return Letter{Reason: string(rest[:k]), Remote: string(rest[k:]), Truncated: int(t)}
+	return DeadLetter{Reason: string(rest[:k]), Remote: string(rest[k:]), Truncated: int(t)}
 }

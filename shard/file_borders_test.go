@@ -73,56 +73,56 @@ func TestChecksumTies(t *testing.T) {
 	}
 }
 
-// TestMarks: which positions can be.
-func TestMarks(t *testing.T) {
+// TestPositions: which positions can be.
+func TestPositions(t *testing.T) {
 	h := &fileHeader{capacity: 1 << 16, salt: 7}
-	good := marks{claimed: 3 * granule, sent: 2 * granule, done: granule, freed: granule}
-	kept := func(m marks, at, index uint64) marks {
-		m.keepAt, m.keepIndex, m.keepSum = at, index, keepSum(h.salt, m.freed, at, index)
+	good := filePositions{claimed: 3 * granule, sent: 2 * granule, done: granule, freed: granule}
+	stopped := func(m filePositions, at, index uint64) filePositions {
+		m.stopAt, m.stopIndex, m.stopSum = at, index, stopMarkSum(h.salt, m.freed, at, index)
 		return m
 	}
-	of := func(change func(*marks)) marks {
+	of := func(change func(*filePositions)) filePositions {
 		m := good
 		change(&m)
 		return m
 	}
 	for _, c := range []struct {
 		name string
-		m    marks
+		m    filePositions
 		ok   bool
 	}{
 		{"good", good, true},
-		{"new", marks{}, true},
-		{"full", marks{claimed: 1 << 16}, true},
-		{"over full", marks{claimed: 1<<16 + granule}, false},
-		{"died between done and freed", of(func(m *marks) { m.freed = 0 }), true},
-		{"freed above done", of(func(m *marks) { m.done = 0 }), false},
-		{"done above sent", of(func(m *marks) { m.done = 3 * granule }), false},
-		{"sent above claimed", of(func(m *marks) { m.sent = 4 * granule }), false},
-		{"claimed is part of a granule", of(func(m *marks) { m.claimed++ }), false},
-		{"sent is part of a granule", of(func(m *marks) { m.sent++ }), false},
-		{"done is part of a granule", of(func(m *marks) { m.done++ }), false},
-		{"freed is part of a granule", of(func(m *marks) { m.freed-- }), false},
-		{"kept", kept(good, 2*granule, 5), true},
-		{"kept, and nothing left", kept(good, 3*granule, 0), true},
-		{"kept below freed", kept(good, 0, 0), false},
-		{"kept above claimed", kept(good, 4*granule, 0), false},
-		{"kept in a granule", kept(good, 2*granule+1, 0), false},
-		{"kept in a batch that is none", kept(good, 3*granule, 1), false},
-		{"kept in a batch of too many", kept(good, 2*granule, 1<<16/recordHeader+1), false},
-		{"not kept, so what it says is nothing", of(func(m *marks) { m.keepAt, m.keepIndex = 1, 1<<40 }), true},
+		{"new", filePositions{}, true},
+		{"full", filePositions{claimed: 1 << 16}, true},
+		{"over full", filePositions{claimed: 1<<16 + granule}, false},
+		{"died between done and freed", of(func(m *filePositions) { m.freed = 0 }), true},
+		{"freed above done", of(func(m *filePositions) { m.done = 0 }), false},
+		{"done above sent", of(func(m *filePositions) { m.done = 3 * granule }), false},
+		{"sent above claimed", of(func(m *filePositions) { m.sent = 4 * granule }), false},
+		{"claimed is part of a granule", of(func(m *filePositions) { m.claimed++ }), false},
+		{"sent is part of a granule", of(func(m *filePositions) { m.sent++ }), false},
+		{"done is part of a granule", of(func(m *filePositions) { m.done++ }), false},
+		{"freed is part of a granule", of(func(m *filePositions) { m.freed-- }), false},
+		{"stopped", stopped(good, 2*granule, 5), true},
+		{"stopped, and nothing left", stopped(good, 3*granule, 0), true},
+		{"stopped below freed", stopped(good, 0, 0), false},
+		{"stopped above claimed", stopped(good, 4*granule, 0), false},
+		{"stopped in a granule", stopped(good, 2*granule+1, 0), false},
+		{"stopped in a batch that is none", stopped(good, 3*granule, 1), false},
+		{"stopped in a batch of too many", stopped(good, 2*granule, 1<<16/recordHeader+1), false},
+		{"not stopped cleanly, so what it says is nothing", of(func(m *filePositions) { m.stopAt, m.stopIndex = 1, 1<<40 }), true},
 	} {
 		if err := c.m.check(h); (err == nil) != c.ok || err != nil && !isDamage(err) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if m := (marks{}); m.kept(0) {
+	if m := (filePositions{}); m.hasStopMark(0) {
 		t.Error("zeros are taken for what a stop noted")
 	}
-	if m := kept(good, 2*granule, 5); m.kept(h.salt + 1) {
+	if m := stopped(good, 2*granule, 5); m.hasStopMark(h.salt + 1) {
 		t.Error("another file's note is taken")
 	}
-	m := kept(good, 2*granule, 5)
+	m := stopped(good, 2*granule, 5)
 	if at, index := m.begin(h.salt); at != 2*granule || index != 5 {
 		t.Errorf("goes on at record %d of %d", index, at)
 	}
@@ -257,7 +257,7 @@ func TestNoteAtAHole(t *testing.T) {
 		d := openDir(t, dirOptions(ringDir(t)))
 		r := d.set.Rings[0]
 		c := put(t, r, 0, 3, 100)
-		r.Keep(c.start, index, true)
+		r.MarkStop(c.start, index, true)
 		r.words[c.start/granule].Store(0)
 		r.data[c.start+batchHeader+3*recordHeader] ^= 1
 		if d = reopen(t, d); (len(d.Damaged()) == 1) != (index > 0) {
@@ -311,14 +311,14 @@ func TestBatchThatCannotBe(t *testing.T) {
 		{"more than there is", batch(1, 2*granule+1, 2*granule+1-empty, 0), false, false},
 		{"a granule less", batch(1, empty+10, 10, 0), false, false},
 	} {
-		if fits := misfit(c.b[:granule], uint64(len(c.b))) == ""; fits != c.fits {
+		if fits := checkHead(c.b[:granule], uint64(len(c.b))) == ""; fits != c.fits {
 			t.Errorf("%s: fits %v", c.name, fits)
-		} else if ok := fits && wrong(salt, pos, c.b) == ""; ok != c.ok {
+		} else if ok := fits && checkBody(salt, pos, c.b) == ""; ok != c.ok {
 			t.Errorf("%s: right %v", c.name, ok)
 		}
 	}
 	b := batch(1, empty+30, 30, 0)
-	if b[empty+3]++; wrong(salt, pos, b) == "" {
+	if b[empty+3]++; checkBody(salt, pos, b) == "" {
 		t.Error("a record was changed, and the batch is right")
 	}
 }

@@ -203,7 +203,7 @@ func (d *Dir) check(name string) error {
 	}
 	switch {
 	case h.shard == deadShard && topic == "":
-		s, err := surveyFile(f, h, nil)
+		s, err := scanFile(f, h, nil)
 		if err != nil || s.recovered.Records == 0 {
 			return nil
 		}

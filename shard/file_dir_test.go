@@ -356,7 +356,7 @@ func surveyBytes(b []byte) (numbers []int, r Recovered, err error) {
 	if err != nil {
 		return nil, r, err
 	}
-	s, err := surveyFile(bytes.NewReader(b), h, func(b Batch) {
+	s, err := scanFile(bytes.NewReader(b), h, func(b Batch) {
 		b.Records(func(_ int, rec Record) bool {
 			var n int
 			_, _ = fmt.Sscanf(string(rec.Value), `{"number":%d,`, &n)

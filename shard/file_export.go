@@ -40,7 +40,7 @@ func ExportFiles(path string) (files, left []string, unlock func(), err error) {
 	for _, p := range paths {
 		if strings.HasSuffix(p, ringExt) && filepath.Base(p) != ringFileName(-1) {
 			files = append(files, p)
-		} else if i, err := inspectFile(p, false); err == nil && (i.Held.Records > 0 || i.Damage != nil) {
+		} else if i, err := inspectFile(p, false); err == nil && (i.Contents.Records > 0 || i.Damage != nil) {
 			left = append(left, p)
 		}
 	}
@@ -48,8 +48,8 @@ func ExportFiles(path string) (files, left []string, unlock func(), err error) {
 }
 
 // ExportFile calls f for each record that a ring file holds, in order, until f returns
-// an error, which it answers; a record's bytes are valid during the call. Of a damaged
-// file it takes what is intact, and answers what is wrong.
+// an error, which it returns; a record's bytes are valid during the call. Of a damaged
+// file it takes what is intact, and returns what is wrong.
 func ExportFile(path string, f func(Record) error) (wrong []string, err error) {
 	file, h, err := openHeader(path, os.O_RDONLY)
 	if file == nil {
@@ -66,8 +66,8 @@ func ExportFile(path string, f func(Record) error) (wrong []string, err error) {
 		})
 	}
 	if err == nil {
-		if _, err = surveyFile(file, h, nil); err == nil {
-			_, err = surveyFile(file, h, pass)
+		if _, err = scanFile(file, h, nil); err == nil {
+			_, err = scanFile(file, h, pass)
 			return nil, errors.Join(err, failed)
 		}
 	}
@@ -78,14 +78,14 @@ func ExportFile(path string, f func(Record) error) (wrong []string, err error) {
 	if h.capacity == 0 {
 		return append(wrong, "nothing can be read of it"), nil
 	}
-	return append(wrong, salvage(file, h, pass)...), failed
+	return append(wrong, exportDamaged(file, h, pass)...), failed
 }
 
-// salvage calls f for each intact batch of a damaged file that was not freed, as far as
-// can be told, in order, and answers what is not intact.
-func salvage(file io.ReaderAt, h fileHeader, f func(Batch)) (wrong []string) {
+// exportDamaged calls f for each intact batch of a damaged file that was not freed, as far as
+// can be told, in order, and returns what is not intact.
+func exportDamaged(file io.ReaderAt, h fileHeader, f func(Batch)) (wrong []string) {
 	start, index, most := uint64(0), 0, 10
-	m, err := readMarks(file)
+	m, err := readPositions(file)
 	if err == nil {
 		err = m.check(&h)
 	}
@@ -114,7 +114,7 @@ func salvage(file io.ReaderAt, h fileHeader, f func(Batch)) (wrong []string) {
 		}
 		return 1
 	})
-	w := &window{file: file, header: &h}
+	w := &fileReader{file: file, header: &h}
 	bad := 0
 	for _, s := range spans {
 		w.end = s.start + s.bytes

@@ -78,7 +78,7 @@ func numbered(n, size int) []byte {
 	return []byte(s + strings.Repeat("x", size-len(s)-2) + `"}`)
 }
 
-// take reads all batches and answers the records' numbers, those done left out.
+// take reads all batches and returns the records' numbers, those done left out.
 func take(tb testing.TB, r *Ring) (numbers []int) {
 	tb.Helper()
 	for {
@@ -164,8 +164,8 @@ func TestFileLayout(t *testing.T) {
 	var p positions
 	for name, at := range map[string][2]uintptr{
 		"claimed": {unsafe.Offsetof(p.claimed), 0}, "freed": {unsafe.Offsetof(p.freed), 64}, "done": {unsafe.Offsetof(p.done), 128},
-		"sent": {unsafe.Offsetof(p.sent), 136}, "keepAt": {unsafe.Offsetof(p.keepAt), 144},
-		"keepIndex": {unsafe.Offsetof(p.keepIndex), 152}, "keepSum": {unsafe.Offsetof(p.keepSum), 160},
+		"sent": {unsafe.Offsetof(p.sent), 136}, "stopAt": {unsafe.Offsetof(p.stopAt), 144},
+		"stopIndex": {unsafe.Offsetof(p.stopIndex), 152}, "stopSum": {unsafe.Offsetof(p.stopSum), 160},
 	} {
 		if at[0] != at[1] {
 			t.Errorf("%s is at %d of the positions, survey.go reads it at %d", name, at[0], at[1])
@@ -300,9 +300,9 @@ func TestPossibleDuplicates(t *testing.T) {
 	leave(d)
 }
 
-// TestKeep: a clean stop knows to the record what is done, and says so for the next
+// TestMarkStop: a clean stop knows to the record what is done, and says so for the next
 // opening only.
-func TestKeep(t *testing.T) {
+func TestMarkStop(t *testing.T) {
 	for _, test := range []struct {
 		batch, index int
 		sure         bool
@@ -328,10 +328,10 @@ func TestKeep(t *testing.T) {
 				r.Free(b.End)
 			}
 		}
-		if n := r.Held(); n != 21 {
+		if n := r.Unfreed(); n != 21 {
 			t.Errorf("%d held, want 21", n)
 		}
-		if n := r.Keep(starts[test.batch], test.index, test.sure); n != test.want.Records {
+		if n := r.MarkStop(starts[test.batch], test.index, test.sure); n != test.want.Records {
 			t.Errorf("%+v: %d kept", test, n)
 		}
 		for range 2 { // nothing happens in the second life

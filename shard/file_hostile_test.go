@@ -24,8 +24,8 @@ type place struct {
 
 const (
 	inHeader = iota
-	inMarks
-	inKeep // its sum is made right
+	inPositions
+	inStopMark // its sum is made right
 	inTable
 	inBatch
 	inWord // of the first held batch
@@ -37,9 +37,9 @@ var places = []place{
 	{"salt", atSalt, 4, inHeader}, {"behind salt", 36, 4, inHeader},
 	{"topic's length", atTopic, 1, inHeader}, {"topic", atTopic + 1, 8, inHeader}, {"behind topic", atCluster - 8, 8, inHeader},
 	{"cluster's length", atCluster, 1, inHeader}, {"cluster", atCluster + 1, 8, inHeader}, {"behind cluster", atHeaderCRC - 8, 8, inHeader},
-	{"claimed", atPositions, 8, inMarks}, {"freed", atPositions + 64, 8, inMarks}, {"done", atPositions + 128, 8, inMarks},
-	{"sent", atPositions + 136, 8, inMarks}, {"keepSum", atPositions + 160, 8, inMarks},
-	{"keepAt", atPositions + 144, 8, inKeep}, {"keepIndex", atPositions + 152, 8, inKeep},
+	{"claimed", atPositions, 8, inPositions}, {"freed", atPositions + 64, 8, inPositions}, {"done", atPositions + 128, 8, inPositions},
+	{"sent", atPositions + 136, 8, inPositions}, {"stopSum", atPositions + 160, 8, inPositions},
+	{"stopAt", atPositions + 144, 8, inStopMark}, {"stopIndex", atPositions + 152, 8, inStopMark},
 	{"first word", atWords, 8, inTable}, {"word of the middle", atWords + 8*500, 8, inTable}, {"last word", atWords + 8*1023, 8, inTable},
 	{"its word", 0, 8, inWord},
 	{"count", atCount, 4, inBatch}, {"used", atUsed, 4, inBatch}, {"connection", atConn, 8, inBatch}, {"first ordinal", atFirst, 8, inBatch},
@@ -77,8 +77,8 @@ func hostile(good []byte, edits ...edit) []byte {
 		switch e.part {
 		case inHeader:
 			sealHeader(b)
-		case inKeep:
-			le.PutUint64(b[atPositions+160:], keepSum(le.Uint32(b[atSalt:]), mark(64), mark(144), mark(152)))
+		case inStopMark:
+			le.PutUint64(b[atPositions+160:], stopMarkSum(le.Uint32(b[atSalt:]), mark(64), mark(144), mark(152)))
 		case inBatch:
 			if used := le.Uint32(batch[atUsed:]); used >= batchHeader && int64(used) <= int64(len(batch)) {
 				le.PutUint32(batch[atCRC:], checksum(le.Uint32(b[atSalt:]), start, batch[:used]))
@@ -138,7 +138,7 @@ func suffer(t *testing.T, o DirOptions, b []byte, edits ...edit) {
 			return true
 		})
 	}
-	if (infos[0].Damage != nil) != (len(d.Damaged()) == 1) || infos[0].Damage == nil && infos[0].Held != r.Recovered() || n != r.Recovered().Records {
+	if (infos[0].Damage != nil) != (len(d.Damaged()) == 1) || infos[0].Damage == nil && infos[0].Contents != r.Recovered() || n != r.Recovered().Records {
 		t.Fatalf("%v: inspected %+v; set aside %v, recovered %+v, read %d", edits, infos[0], d.Damaged(), r.Recovered(), n)
 	}
 	if r.read != r.Claimed() {
@@ -194,7 +194,7 @@ func TestHostileFile(t *testing.T) {
 		}
 	}
 	rng := rand.New(rand.NewPCG(15, 16))
-	marks := slices.DeleteFunc(slices.Clone(places), func(p place) bool { return p.part != inMarks && p.part != inKeep })
+	marks := slices.DeleteFunc(slices.Clone(places), func(p place) bool { return p.part != inPositions && p.part != inStopMark })
 	for i := range 500 {
 		from := places
 		if i%2 == 0 {
@@ -221,8 +221,8 @@ func TestHostileWordIsDamage(t *testing.T) {
 	for _, w := range []words{
 		{"behind version": 1}, {"behind salt": 1}, {"behind topic": 1}, {"behind cluster": 1}, {"shard": 1},
 		{"claimed": claimed | 4}, {"freed": claimed + granule}, {"done": 1}, {"sent": claimed + granule},
-		{"keepAt": claimed - 1}, {"keepAt": freed - granule}, {"keepAt": claimed + granule},
-		{"keepAt": claimed, "keepIndex": 1}, {"keepAt": freed, "keepIndex": 1 << 63}, {"keepAt": freed, "keepIndex": 4},
+		{"stopAt": claimed - 1}, {"stopAt": freed - granule}, {"stopAt": claimed + granule},
+		{"stopAt": claimed, "stopIndex": 1}, {"stopAt": freed, "stopIndex": 1 << 63}, {"stopAt": freed, "stopIndex": 4},
 		{"its word": word(lap, n+granule)}, {"its word": word(lap, n-granule)},
 		{"its word": word(lap, granule), "count": 0, "used": n, "first ordinal": granule},
 		{"its word": word(lap, over), "count": 1, "used": over, "length of a value": over - batchHeader - recordHeader,
@@ -242,7 +242,7 @@ func TestHostileWordIsDamage(t *testing.T) {
 		}
 		leave(d)
 	}
-	m := marks{claimed: 1<<63 + granule, freed: 1<<63 + granule, done: 1<<63 + granule, sent: 1<<63 + granule}
+	m := filePositions{claimed: 1<<63 + granule, freed: 1<<63 + granule, done: 1<<63 + granule, sent: 1<<63 + granule}
 	if err := m.check(&fileHeader{capacity: MaxBytes}); !isDamage(err) {
 		t.Errorf("positions whose sum with the largest capacity overflows: %v", err)
 	}
@@ -262,7 +262,7 @@ func TestHostilePositions(t *testing.T) {
 		good := read(t, path)
 		var edits []edit
 		for _, p := range places {
-			if p.part == inMarks && p.name != "keepSum" {
+			if p.part == inPositions && p.name != "stopSum" {
 				edits = append(edits, edit{p, c.at})
 			}
 		}
@@ -296,11 +296,11 @@ func TestManyFalseBatches(t *testing.T) {
 		le.PutUint32(batch[atUsed:], uint32(n))
 	}
 	suffer(t, o, b)
-	_, err := surveyFile(strings.NewReader(string(b)), h, nil)
+	_, err := scanFile(strings.NewReader(string(b)), h, nil)
 	if want := "far more looks like a batch than fits"; !isDamage(err) || !strings.Contains(err.Error(), want) {
 		t.Errorf("surveyed: %v, want %s", err, want)
 	}
-	for g := uint64(0); g < capacity/granule; g++ { // as salvage finds them
+	for g := uint64(0); g < capacity/granule; g++ { // as exportDamaged finds them
 		n := min(capacity/2, capacity-g*granule)
 		le.PutUint64(b[atWords+8*g:], word(capacity/granule-g, n))
 	}

@@ -19,8 +19,8 @@ type FileInfo struct {
 	Cluster  string // "": no Kafka has been reached with it
 	Dead     bool   // dead letters
 	Capacity int    // bytes
-	Held     Recovered
-	InUse    bool  // a process has it open: Held was true a moment ago
+	Contents Recovered
+	InUse    bool  // a process has it open: Contents was true a moment ago
 	Damage   error // what is wrong with it; nil: nothing
 }
 
@@ -31,7 +31,7 @@ func (f *FileInfo) State() string {
 		return "damaged: " + f.Damage.Error()
 	case f.InUse:
 		return "in use"
-	case f.Held.Records > 0:
+	case f.Contents.Records > 0:
 		return "holds records"
 	}
 	return "clean"
@@ -92,11 +92,11 @@ func inspectFile(path string, inUse bool) (FileInfo, error) {
 	defer func() { _ = f.Close() }()
 	info.Topic, info.Cluster, info.Capacity, info.Dead = printable(h.topic), printable(h.cluster), int(h.capacity), h.shard == deadShard
 	if err == nil && inUse {
-		info.Held, err = glance(f, h)
+		info.Contents, err = scanLive(f, h)
 	} else if err == nil {
-		var s *survey
-		if s, err = surveyFile(f, h, nil); err == nil {
-			info.Held = s.recovered
+		var s *fileScan
+		if s, err = scanFile(f, h, nil); err == nil {
+			info.Contents = s.recovered
 		}
 	}
 	info.Damage = err
@@ -111,10 +111,10 @@ func printable(s string) string {
 	return s
 }
 
-// glance counts what a file holds that a process is working with: batches come and go
+// scanLive counts what a file holds that a process is working with: batches come and go
 // meanwhile, and what is not whole is being written, or has been freed.
-func glance(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
-	m, err := steadyMarks(file, &h)
+func scanLive(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
+	m, err := readLivePositions(file, &h)
 	if err != nil {
 		return r, err
 	}
@@ -122,9 +122,9 @@ func glance(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
 	if err != nil {
 		return r, err
 	}
-	s := &survey{fileHeader: h, claimed: m.claimed, sent: m.sent, words: make([]uint64, len(words))}
+	s := &fileScan{fileHeader: h, claimed: m.claimed, sent: m.sent, words: make([]uint64, len(words))}
 	s.start, s.index = m.begin(h.salt)
-	w := &window{file: file, header: &h, ahead: windowBytes, end: m.claimed}
+	w := &fileReader{file: file, header: &h, atOnce: readBytes, end: m.claimed}
 	for pos := s.start; pos < m.claimed; {
 		if n, ok := published(words, h.capacity, pos); ok {
 			if b, err := w.batch(pos, n); err == nil {
@@ -132,7 +132,7 @@ func glance(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
 				pos += n
 				continue
 			}
-			if now, err := steadyMarks(file, &h); err == nil && now.freed > pos {
+			if now, err := readLivePositions(file, &h); err == nil && now.freed > pos {
 				pos = now.freed
 				continue
 			}
@@ -142,11 +142,11 @@ func glance(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
 	return s.recovered, nil
 }
 
-// steadyMarks reads the positions of a file in use: they move between the reads, so
+// readLivePositions reads the positions of a file in use: they move between the reads, so
 // that one reading may seem impossible, but not many.
-func steadyMarks(file io.ReaderAt, h *fileHeader) (m marks, err error) {
+func readLivePositions(file io.ReaderAt, h *fileHeader) (m filePositions, err error) {
 	for range 100 {
-		if m, err = readMarks(file); err != nil {
+		if m, err = readPositions(file); err != nil {
 			return m, err
 		}
 		if err = m.check(h); err == nil {

@@ -38,7 +38,7 @@ func TestInspectWhileInUse(t *testing.T) {
 			t.Fatalf("%v, %v", infos, err)
 		}
 		for _, i := range infos {
-			if i.Damage != nil || !i.InUse || i.Held.Records > 45 {
+			if i.Damage != nil || !i.InUse || i.Contents.Records > 45 {
 				t.Errorf("%+v: %s", i, i.State())
 			}
 		}
@@ -48,9 +48,9 @@ func TestInspectWhileInUse(t *testing.T) {
 	leave(d)
 }
 
-// TestSalvage: of a file whose end of Kafka's records is known, a damaged batch is
+// TestExportDamaged: of a file whose end of Kafka's records is known, a damaged batch is
 // left out and the others are there; of one where it is not, older ones come as well.
-func TestSalvage(t *testing.T) {
+func TestExportDamaged(t *testing.T) {
 	_, path := filled(t)
 	good := read(t, path)
 	h, _ := decodeHeader(good)
@@ -77,7 +77,7 @@ func TestSalvage(t *testing.T) {
 	defer func() { _ = f.Close() }()
 	var third Batch
 	n := 0
-	if _, err := surveyFile(f, h, func(b Batch) {
+	if _, err := scanFile(f, h, func(b Batch) {
 		if n++; n == 3 {
 			third = b
 		}

@@ -120,7 +120,7 @@ func killOnce(t *testing.T, dir string, told *announced, rng *rand.Rand) bool {
 }
 
 // verify reads the file that a killed process left. nil: there is none yet.
-func verify(t *testing.T, dir string, told *announced) *survey {
+func verify(t *testing.T, dir string, told *announced) *fileScan {
 	t.Helper()
 	f, h, err := openHeader(filepath.Join(dir, "rings", ringFileName(0)), os.O_RDONLY)
 	if os.IsNotExist(err) && told.writers[0].published.Load() == 0 {
@@ -131,7 +131,7 @@ func verify(t *testing.T, dir string, told *announced) *survey {
 	}
 	defer func() { _ = f.Close() }()
 	var first, next [killWriters]uint64
-	s, err := surveyFile(f, h, func(b Batch) {
+	s, err := scanFile(f, h, func(b Batch) {
 		w, seq := killCheck(t, &b)
 		if next[w] == 0 {
 			first[w], next[w] = seq, seq
@@ -158,7 +158,7 @@ func verify(t *testing.T, dir string, told *announced) *survey {
 	return s
 }
 
-// killCheck checks a batch's bytes and answers whose it is and its number.
+// killCheck checks a batch's bytes and returns whose it is and its number.
 func killCheck(t *testing.T, b *Batch) (writer int, seq uint64) {
 	t.Helper()
 	b.Records(func(i int, r Record) bool {

@@ -6,11 +6,11 @@ import (
 	"io"
 )
 
-// window reads a file's data by position.
-type window struct {
+// fileReader reads a file's data by position.
+type fileReader struct {
 	file   io.ReaderAt
 	header *fileHeader
-	ahead  uint64 // read so many bytes at a time, or more where a batch has more
+	atOnce uint64 // read so many bytes at a time, or more where a batch has more
 	end    uint64 // nothing is read from here on
 	at     uint64 // buf begins here
 	buf    []byte
@@ -19,7 +19,7 @@ type window struct {
 }
 
 const (
-	windowBytes = 256 << 10
+	readBytes = 256 << 10
 
 	// checkedMax limits checked, in sizes of the ring. What a server left takes one or two. Bytes
 	// made so that a long batch seems to begin at every granule would take for ever.
@@ -27,11 +27,11 @@ const (
 )
 
 // bytes returns [pos, pos+n); they are valid until the next call.
-func (w *window) bytes(pos, n uint64) ([]byte, error) {
+func (w *fileReader) bytes(pos, n uint64) ([]byte, error) {
 	if pos >= w.at && pos+n <= w.at+uint64(len(w.buf)) {
 		return w.buf[pos-w.at : pos-w.at+n : pos-w.at+n], nil
 	}
-	size := min(max(n, w.ahead), w.end-pos)
+	size := min(max(n, w.atOnce), w.end-pos)
 	if uint64(cap(w.buf)) < size {
 		w.buf = make([]byte, size)
 	}
@@ -49,7 +49,7 @@ func (w *window) bytes(pos, n uint64) ([]byte, error) {
 }
 
 // batch reads and checks the batch of n bytes at pos, which has a word.
-func (w *window) batch(pos, n uint64) (Batch, error) {
+func (w *fileReader) batch(pos, n uint64) (Batch, error) {
 	if n == 0 || n > min(w.end-pos, w.header.capacity/2) {
 		return Batch{}, damagef("batch at %d has %d bytes, %d were claimed", pos, n, w.end-pos)
 	}
@@ -66,7 +66,7 @@ func (w *window) batch(pos, n uint64) (Batch, error) {
 
 // unpublished tells whether a whole batch lies at pos and below limit, although there
 // is no word.
-func (w *window) unpublished(pos, limit uint64) (Batch, bool, error) {
+func (w *fileReader) unpublished(pos, limit uint64) (Batch, bool, error) {
 	head, err := w.bytes(pos, granule)
 	if err != nil {
 		return Batch{}, false, err
@@ -81,8 +81,8 @@ func (w *window) unpublished(pos, limit uint64) (Batch, bool, error) {
 
 // check reads the batch of n bytes at pos, which begins with head, and tells what is wrong with it;
 // "" if nothing. An error says that it could not be read, or that too much was.
-func (w *window) check(head []byte, pos, n uint64) (b Batch, why string, err error) {
-	if why := misfit(head, n); why != "" {
+func (w *fileReader) check(head []byte, pos, n uint64) (b Batch, why string, err error) {
+	if why := checkHead(head, n); why != "" {
 		return Batch{}, why, nil
 	}
 	if w.checked += n; w.checked > checkedMax*w.header.capacity {
@@ -92,14 +92,14 @@ func (w *window) check(head []byte, pos, n uint64) (b Batch, why string, err err
 	if err != nil {
 		return Batch{}, "", err
 	}
-	if why := wrong(w.header.salt, pos, bytes); why != "" {
+	if why := checkBody(w.header.salt, pos, bytes); why != "" {
 		return Batch{}, why, nil
 	}
 	return batchOf(pos, bytes), "", nil
 }
 
-// misfit tells what of a batch's header does not fit the batch's length, n bytes; "" if all does.
-func misfit(head []byte, n uint64) string {
+// checkHead tells what of a batch's header does not fit the batch's length, n bytes; "" if all does.
+func checkHead(head []byte, n uint64) string {
 	count, used := uint64(binary.LittleEndian.Uint32(head[atCount:])), uint64(binary.LittleEndian.Uint32(head[atUsed:]))
 	if used < batchHeader+count*recordHeader || used > n {
 		return fmt.Sprintf("%d records in %d of %d bytes", count, used, n)
@@ -114,8 +114,8 @@ func misfit(head []byte, n uint64) string {
 	return ""
 }
 
-// wrong tells what is wrong with the bytes of a batch whose header fits; "" if nothing.
-func wrong(salt uint32, pos uint64, b []byte) string {
+// checkBody tells what is wrong with the bytes of a batch whose header fits; "" if nothing.
+func checkBody(salt uint32, pos uint64, b []byte) string {
 	count, used := uint64(binary.LittleEndian.Uint32(b[atCount:])), uint64(binary.LittleEndian.Uint32(b[atUsed:]))
 	if binary.LittleEndian.Uint32(b[atCRC:]) != checksum(salt, pos, b[:used]) {
 		return "its checksum is wrong"

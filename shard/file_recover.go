@@ -13,7 +13,7 @@ import (
 // Nothing here may be half done when the process is killed: each step leaves a file
 // that the next opening reads as this one did.
 func openFile(name, path string, f *os.File, h fileHeader) (*Ring, error) {
-	s, err := surveyFile(f, h, nil)
+	s, err := scanFile(f, h, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -33,8 +33,8 @@ func openFile(name, path string, f *os.File, h fileHeader) (*Ring, error) {
 	return r, nil
 }
 
-// recover puts the file into the state that the survey found.
-func (r *Ring) recover(s *survey) {
+// recover puts the file into the state that the scan found.
+func (r *Ring) recover(s *fileScan) {
 	for _, h := range s.holes {
 		off := h.start % r.capacity
 		emptyBatch(r.data[off:off+h.bytes], s.salt, h.start)
@@ -48,25 +48,25 @@ func (r *Ring) recover(s *survey) {
 	r.Sending(s.start)
 	p.done.Store(s.start)
 	p.freed.Store(s.start)
-	r.noteKept(s.start, s.index)
+	r.setStopMark(s.start, s.index)
 	p.claimed.Store(s.claimed) // the state bits are this process's own
 	r.read = s.start
 }
 
-func (r *Ring) noteKept(at uint64, index int) {
+func (r *Ring) setStopMark(at uint64, index int) {
 	p := r.pos
-	p.keepAt.Store(at)
-	p.keepIndex.Store(uint64(index))
-	p.keepSum.Store(keepSum(r.file.header.salt, p.freed.Load(), at, uint64(index)))
+	p.stopAt.Store(at)
+	p.stopIndex.Store(uint64(index))
+	p.stopSum.Store(stopMarkSum(r.file.header.salt, p.freed.Load(), at, uint64(index)))
 }
 
-// Keep is a clean stop's last word about a ring file: everything below record index of
+// MarkStop is a clean stop's last word about a ring file: everything below record index of
 // the batch at position at is done, so that the next process goes on exactly there
 // although whole batches are freed. sure tells that of the rest this process has
-// brought nothing into Kafka; else what was handed over stays a possible duplicate. It answers how many
+// brought nothing into Kafka; else what was handed over stays a possible duplicate. It returns how many
 // records are kept. To be called once nobody uses the ring any more; a ring in memory
 // keeps nothing.
-func (r *Ring) Keep(at uint64, index int, sure bool) (records int) {
+func (r *Ring) MarkStop(at uint64, index int, sure bool) (records int) {
 	if r.file == nil {
 		return 0
 	}
@@ -88,13 +88,13 @@ func (r *Ring) Keep(at uint64, index int, sure bool) (records int) {
 	if sure {
 		r.pos.sent.Store(max(sent, r.pos.done.Load()))
 	}
-	r.noteKept(at, index)
+	r.setStopMark(at, index)
 	return records - index
 }
 
-// Held is how many published records a ring file has that were not freed; 0 in memory.
+// Unfreed is how many published records a ring file has that were not freed; 0 in memory.
 // It may be asked while the ring is in use.
-func (r *Ring) Held() (records int) {
+func (r *Ring) Unfreed() (records int) {
 	if r.file == nil {
 		return 0
 	}

@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// A survey finds out what a ring file holds by reading it, never by mapping it: a
+// A fileScan finds out what a ring file holds by reading it, never by mapping it: a
 // file that is cut short, or a disk that fails, is an error then and no SIGBUS.
 //
 // From where the last process was done up to claimed, every granule is one of:
@@ -24,7 +24,7 @@ import (
 // Everything else is damage: a word whose batch does not pass, or a word of this
 // lap above claimed, which says that claimed is wrong. What is found damaged is left
 // alone: nothing of the file is sent, all of it is kept for people to look at.
-type survey struct {
+type fileScan struct {
 	fileHeader
 	start     uint64 // the first batch that is not done
 	index     int    // and the first of its records that is not
@@ -47,9 +47,9 @@ func (d *damage) Error() string { return d.why }
 
 func damagef(format string, args ...any) error { return &damage{fmt.Sprintf(format, args...)} }
 
-// marks are a file's positions as they were read.
-type marks struct {
-	claimed, freed, done, sent, keepAt, keepIndex, keepSum uint64
+// filePositions are a file's positions as they were read.
+type filePositions struct {
+	claimed, freed, done, sent, stopAt, stopIndex, stopSum uint64
 }
 
 // readHeader reads and checks a ring file's header, and that the file is as long as
@@ -92,15 +92,15 @@ func openHeader(path string, flag int) (*os.File, fileHeader, error) {
 	return f, h, err
 }
 
-func readMarks(f io.ReaderAt) (marks, error) {
+func readPositions(f io.ReaderAt) (filePositions, error) {
 	var b [positionsBytes]byte
 	if _, err := f.ReadAt(b[:], atPositions); err != nil {
-		return marks{}, damagef("positions cannot be read: %v", err)
+		return filePositions{}, damagef("positions cannot be read: %v", err)
 	}
 	at := func(off int) uint64 { return binary.LittleEndian.Uint64(b[off:]) }
-	return marks{
+	return filePositions{
 		claimed: at(0) &^ closedBit, freed: at(64),
-		done: at(128), sent: at(136), keepAt: at(144), keepIndex: at(152), keepSum: at(160),
+		done: at(128), sent: at(136), stopAt: at(144), stopIndex: at(152), stopSum: at(160),
 	}, nil
 }
 
@@ -109,39 +109,39 @@ func readMarks(f io.ReaderAt) (marks, error) {
 const lapsMax = 1 << (64 - wordLapShift - 1)
 
 // check tells what is impossible about the positions of a file with header h.
-func (m *marks) check(h *fileHeader) error {
+func (m *filePositions) check(h *fileHeader) error {
 	switch {
 	case (m.claimed|m.freed|m.done|m.sent)%granule != 0,
 		m.freed > m.done || m.done > m.sent || m.sent > m.claimed,
 		m.claimed-m.freed > h.capacity,
 		m.claimed/h.capacity >= lapsMax || m.claimed > 1<<63:
 		return damagef("its positions are impossible: freed %d, done %d, sent %d, claimed %d", m.freed, m.done, m.sent, m.claimed)
-	case !m.kept(h.salt):
+	case !m.hasStopMark(h.salt):
 		return nil
-	case m.keepAt%granule != 0 || m.keepAt < m.freed || m.keepAt > m.claimed,
-		m.keepIndex > h.capacity/recordHeader || m.keepIndex > 0 && m.keepAt == m.claimed:
+	case m.stopAt%granule != 0 || m.stopAt < m.freed || m.stopAt > m.claimed,
+		m.stopIndex > h.capacity/recordHeader || m.stopIndex > 0 && m.stopAt == m.claimed:
 		return damagef("what its last stop noted is impossible: record %d of the batch at %d; freed %d, claimed %d",
-			m.keepIndex, m.keepAt, m.freed, m.claimed)
+			m.stopIndex, m.stopAt, m.freed, m.claimed)
 	}
 	return nil
 }
 
-// kept tells whether a clean stop's note is valid: whether it was the last thing that happened.
-func (m *marks) kept(salt uint32) bool {
-	return m.keepSum == keepSum(salt, m.freed, m.keepAt, m.keepIndex)
+// hasStopMark tells whether a clean stop's note is valid: whether it was the last thing that happened.
+func (m *filePositions) hasStopMark(salt uint32) bool {
+	return m.stopSum == stopMarkSum(salt, m.freed, m.stopAt, m.stopIndex)
 }
 
 // begin returns the first batch that is not done, and the first of its records that is not. The
-// marks have been checked.
-func (m *marks) begin(salt uint32) (at uint64, index int) {
-	if m.kept(salt) {
-		return m.keepAt, int(m.keepIndex)
+// positions have been checked.
+func (m *filePositions) begin(salt uint32) (at uint64, index int) {
+	if m.hasStopMark(salt) {
+		return m.stopAt, int(m.stopIndex)
 	}
 	return m.freed, 0
 }
 
-// keepSum ties keepAt and keepIndex to freed: once freed has moved they count no more.
-func keepSum(salt uint32, freed, at, index uint64) uint64 {
+// stopMarkSum ties stopAt and stopIndex to freed: once freed has moved they count no more.
+func stopMarkSum(salt uint32, freed, at, index uint64) uint64 {
 	var b [24]byte
 	binary.LittleEndian.PutUint64(b[:], freed)
 	binary.LittleEndian.PutUint64(b[8:], at)
@@ -149,27 +149,27 @@ func keepSum(salt uint32, freed, at, index uint64) uint64 {
 	return 1<<32 | uint64(crc32.Update(salt, castagnoli, b[:]))
 }
 
-// surveyFile surveys a file that nobody writes to. f is called for each batch, in
+// scanFile scans a file that nobody writes to. f is called for each batch, in
 // order; its bytes are valid during the call. Errors that wrap *damage are about the
 // contents.
-func surveyFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*survey, error) {
-	m, err := readMarks(file)
+func scanFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*fileScan, error) {
+	m, err := readPositions(file)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.check(&h); err != nil {
 		return nil, err
 	}
-	s := &survey{fileHeader: h, claimed: m.claimed, sent: m.sent}
+	s := &fileScan{fileHeader: h, claimed: m.claimed, sent: m.sent}
 	s.start, s.index = m.begin(h.salt)
 	old, err := readWords(file, &h)
 	if err != nil {
 		return nil, err
 	}
 	s.words = make([]uint64, len(old))
-	w := &window{file: file, header: &h, ahead: windowBytes, end: s.claimed}
+	w := &fileReader{file: file, header: &h, atOnce: readBytes, end: s.claimed}
 	for pos := s.start; pos < s.claimed; {
-		n, err := s.at(w, old, pos, f)
+		n, err := s.scanAt(w, old, pos, f)
 		if err != nil {
 			return nil, err
 		}
@@ -178,11 +178,11 @@ func surveyFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*survey, error) 
 	if len(s.holes) > 0 {
 		s.fill()
 	}
-	return s, s.future(old, m.freed)
+	return s, s.checkBeyondClaimed(old, m.freed)
 }
 
-// at takes what begins at pos and answers its length in bytes.
-func (s *survey) at(w *window, old []uint64, pos uint64, f func(Batch)) (uint64, error) {
+// scanAt takes what begins at pos and returns its length in bytes.
+func (s *fileScan) scanAt(w *fileReader, old []uint64, pos uint64, f func(Batch)) (uint64, error) {
 	if n, ok := published(old, s.capacity, pos); ok {
 		b, err := w.batch(pos, n)
 		if err != nil {
@@ -214,7 +214,7 @@ func (s *survey) at(w *window, old []uint64, pos uint64, f func(Batch)) (uint64,
 }
 
 // take counts a batch and puts its word into the table.
-func (s *survey) take(b Batch, f func(Batch)) error {
+func (s *fileScan) take(b Batch, f func(Batch)) error {
 	if b.Start == s.start {
 		if s.index > b.Count {
 			return damagef("batch at %d has %d records, %d of them done", b.Start, b.Count, s.index)
@@ -241,14 +241,14 @@ func (s *survey) take(b Batch, f func(Batch)) error {
 }
 
 // fill puts the holes into the table, as empty batches.
-func (s *survey) fill() {
+func (s *fileScan) fill() {
 	for _, h := range s.holes {
 		s.words[h.start%s.capacity/granule] = word(h.start/s.capacity, h.bytes)
 	}
 }
 
-// future looks for batches above claimed: a live process never leaves any.
-func (s *survey) future(old []uint64, freed uint64) error {
+// checkBeyondClaimed looks for batches above claimed: a live process never leaves any.
+func (s *fileScan) checkBeyondClaimed(old []uint64, freed uint64) error {
 	for pos := s.claimed; pos < freed+s.capacity; pos += granule {
 		if _, ok := published(old, s.capacity, pos); ok {
 			return damagef("a batch lies at %d, beyond all that was claimed (%d)", pos, s.claimed)

@@ -17,12 +17,12 @@ import (
 // only the beginning, which is all that ordinary batches reach: touching it all
 // would show every page twice in the process's resident size.
 func mapTwice(fd int, at int64, capacity int) (data []byte, release func() error, err error) {
-	span := uintptr(2 * capacity)
-	base, err := unix.MmapPtr(-1, 0, nil, span, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	twice := uintptr(2 * capacity)
+	base, err := unix.MmapPtr(-1, 0, nil, twice, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reserve address space: %w", err)
 	}
-	release = func() error { return unix.MunmapPtr(base, span) }
+	release = func() error { return unix.MunmapPtr(base, twice) }
 	for half, flags := range map[int]int{0: unix.MAP_POPULATE, capacity: 0} {
 		_, err := unix.MmapPtr(fd, at, unsafe.Add(base, half), uintptr(capacity), unix.PROT_READ|unix.PROT_WRITE,
 			unix.MAP_SHARED|unix.MAP_FIXED|flags)

@@ -11,7 +11,7 @@ import (
 // first claim.
 func (r *Ring) Attach(p *Parker) { r.parker = p }
 
-// Next answers the batch under the read cursor and moves on, or false if it is
+// Next returns the batch under the read cursor and moves on, or false if it is
 // not published yet.
 func (r *Ring) Next() (Batch, bool) {
 	w := r.words[r.read%r.capacity/granule].Load()
@@ -46,10 +46,10 @@ func batchOf(start uint64, data []byte) Batch {
 	}
 }
 
-// Position is the consumer's cursor: where the batch that Next answers begins.
+// Position is the consumer's cursor: where the batch that Next returns begins.
 func (r *Ring) Position() uint64 { return r.read }
 
-// Pending tells whether Next would answer a batch.
+// Pending tells whether Next would return a batch.
 func (r *Ring) Pending() bool {
 	return r.words[r.read%r.capacity/granule].Load()>>wordLapShift == r.read/r.capacity+1
 }

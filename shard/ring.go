@@ -37,16 +37,16 @@ const (
 //     where to go on, since room above freed has not been claimed again. freed above
 //     done cannot be.
 //   - sent: batches that end at or below it may have been handed over.
-//   - keepAt, keepIndex, keepSum: what a clean stop left, if keepSum matches
-//     (Ring.Keep): the batch at keepAt is the first that is not done, and
-//     the first keepIndex of its records are.
+//   - stopAt, stopIndex, stopSum: what a clean stop left, if stopSum matches
+//     (Ring.MarkStop): the batch at stopAt is the first that is not done, and
+//     the first stopIndex of its records are.
 type positions struct {
 	claimed atomic.Uint64 // position | state bits; swapped by every claim
 	_       [56]byte
 	freed   atomic.Uint64 // stored by the consumer once a batch is in Kafka
 	_       [56]byte
 
-	done, sent, keepAt, keepIndex, keepSum atomic.Uint64 // stored by the consumer
+	done, sent, stopAt, stopIndex, stopSum atomic.Uint64 // stored by the consumer
 	_                                      [24]byte
 }
 

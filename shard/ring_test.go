@@ -335,15 +335,15 @@ func checkBatch(t *testing.T, b *Batch, next *[4]uint64) {
 	})
 }
 
-func TestLetterMeta(t *testing.T) {
-	for _, want := range []Letter{{"bad_json", "127.0.0.1:5", 0}, {"too_large", "", 1 << 40}, {"", "", 0}} {
-		got := ParseLetterMeta(AppendLetterMeta(nil, want.Reason, want.Remote, want.Truncated))
+func TestDeadLetterMeta(t *testing.T) {
+	for _, want := range []DeadLetter{{"bad_json", "127.0.0.1:5", 0}, {"too_large", "", 1 << 40}, {"", "", 0}} {
+		got := ParseDeadLetterMeta(AppendDeadLetterMeta(nil, want.Reason, want.Remote, want.Truncated))
 		if got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}
 	for _, bad := range [][]byte{nil, {0x80}, {1, 200}, bytes.Repeat([]byte{0xff}, 12)} {
-		if got := ParseLetterMeta(bad); got != (Letter{}) {
+		if got := ParseDeadLetterMeta(bad); got != (DeadLetter{}) {
 			t.Errorf("%x: %+v", bad, got)
 		}
 	}

@@ -42,12 +42,12 @@ const echo = 300 * time.Millisecond
 // withoutEchoes passes signals on, but for those that come at once behind another:
 // timeout(1) signals the process and then its group, and whoever drains must not take
 // that for a second signal, which ends it.
-func withoutEchoes(in <-chan os.Signal, echo time.Duration) <-chan os.Signal {
+func withoutEchoes(in <-chan os.Signal, apart time.Duration) <-chan os.Signal {
 	out := make(chan os.Signal, 2)
 	go func() {
 		var last time.Time
 		for s := range in {
-			if now := time.Now(); now.Sub(last) >= echo {
+			if now := time.Now(); now.Sub(last) >= apart {
 				last = now
 				out <- s
 			}

@@ -48,7 +48,7 @@ func (c *ringInspectCmd) Run(p *process) error {
 	_, _ = fmt.Fprintln(t, "FILE\tTOPIC\tCLUSTER\tCAPACITY\tRECORDS\tBYTES\tDUPLICATES\tSTATE")
 	for _, i := range infos {
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", filepath.Base(i.Path), dash(i.Topic), dash(i.Cluster),
-			config.Size(i.Capacity), i.Held.Records, i.Held.Bytes, i.Held.PossibleDuplicates, i.State())
+			config.Size(i.Capacity), i.Contents.Records, i.Contents.Bytes, i.Contents.PossibleDuplicates, i.State())
 	}
 	return t.Flush()
 }

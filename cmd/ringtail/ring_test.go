@@ -226,7 +226,7 @@ func TestServeRingDir(t *testing.T) {
 
 func putLetter(t *testing.T, r *shard.Ring, value string) {
 	t.Helper()
-	meta := shard.AppendLetterMeta(nil, "bad_json", "127.0.0.1:1", 0)
+	meta := shard.AppendDeadLetterMeta(nil, "bad_json", "127.0.0.1:1", 0)
 	c, err := r.Claim(1, len(value)+len(meta))
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 )
 
 // checkLimit is how long `check --connect` waits for the brokers.
-const checkLimit = lookLimit
+const checkLimit = tryLimit
 
 // Check is Run without running: it validates the options and, with connect, asks
 // the brokers about the topics.

@@ -43,12 +43,12 @@ type counts struct {
 	keptAside int64 // of kept, those that had been set aside and are among the rejects: they are judged anew
 	givenUp   int64 // left in memory: by the writer
 
-	letters lettersCounts
+	deadLetters deadLetterCounts
 }
 
-// lettersCounts are counts of dead letters; all 0 where there are none.
-type lettersCounts struct {
-	wanted    bool // rejected records have letters
+// deadLetterCounts are counts of dead letters; all 0 where there are none.
+type deadLetterCounts struct {
+	wanted    bool // rejected records have dead letters
 	recovered int64
 	delivered int64
 	kept      int64
@@ -60,16 +60,16 @@ type lettersCounts struct {
 // and by how much the counts are off. What is missing is lost; where there is too much, nobody
 // knows of what, so the line shows the counts as they are, and does not add up.
 //
-// A record is rejected for good in the life that rejects it, once its letter is in Kafka or kept
-// in the dead letters' file; a reject whose letter is neither is lost. So kept and recovered count
-// records, never letters: a letter that was recovered counts in dead_lettered alone.
+// A record is rejected for good in the life that rejects it, once its dead letter is in Kafka or kept
+// in the dead letters' file; a reject whose dead letter is neither is lost. So kept and recovered count
+// records, never dead letters: one that was recovered counts in dead_lettered alone.
 func (c counts) drained() (l ledger, off int64) {
 	l = c.line(c.rejects - c.keptAside)
 	l.lost = c.noRoom + c.givenUp
-	if c.letters.wanted {
-		// The letter of every reject has left, but for those given up; keptAside's have, too.
-		l.rejected = max(c.lettersOut()-c.keptAside, 0)
-		l.lost += c.letters.noRoom + c.letters.givenUp
+	if c.deadLetters.wanted {
+		// The dead letter of every reject has left, but for those given up; keptAside's have, too.
+		l.rejected = max(c.deadLettersOut()-c.keptAside, 0)
+		l.lost += c.deadLetters.noRoom + c.deadLetters.givenUp
 	}
 	off = l.off()
 	l.lost += max(off, 0)
@@ -80,8 +80,8 @@ func (c counts) drained() (l ledger, off int64) {
 // in their hands is in no count, so lost is what the others leave over, and always adds up.
 func (c counts) cutShort() ledger {
 	rejected := c.rejects
-	if c.letters.wanted {
-		rejected = min(rejected, c.lettersOut())
+	if c.deadLetters.wanted {
+		rejected = min(rejected, c.deadLettersOut())
 	}
 	l := c.line(max(rejected-c.keptAside, 0))
 	l.kept = min(l.kept, max(l.received+l.recovered-l.delivered-l.rejected, 0))
@@ -92,12 +92,12 @@ func (c counts) cutShort() ledger {
 func (c counts) line(rejected int64) ledger {
 	return ledger{
 		received: c.received, recovered: c.recovered, delivered: c.delivered, rejected: rejected,
-		deadLettered: c.letters.delivered, kept: c.kept,
+		deadLettered: c.deadLetters.delivered, kept: c.kept,
 	}
 }
 
-// lettersOut is how many letters of this life's rejects are in Kafka or kept. They leave in the
+// deadLettersOut is how many dead letters of this life's rejects are in Kafka or kept. They leave in the
 // order in which they came, the recovered ones first.
-func (c counts) lettersOut() int64 {
-	return max(c.letters.delivered+c.letters.kept-c.letters.recovered, 0)
+func (c counts) deadLettersOut() int64 {
+	return max(c.deadLetters.delivered+c.deadLetters.kept-c.deadLetters.recovered, 0)
 }

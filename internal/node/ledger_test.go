@@ -30,13 +30,13 @@ func TestLedgerLine(t *testing.T) {
 // life is a node's life at random: the counts that every record's fate makes, and the line that
 // they have to come to.
 func life(rng *rand.Rand, letters, files bool) (c counts, want ledger) {
-	c.letters.wanted = letters
+	c.deadLetters.wanted = letters
 	if files {
 		c.recovered = rng.Int64N(50)
 		if letters {
-			c.letters.recovered = rng.Int64N(50)
-			c.letters.kept = rng.Int64N(c.letters.recovered + 1)
-			c.letters.delivered = c.letters.recovered - c.letters.kept
+			c.deadLetters.recovered = rng.Int64N(50)
+			c.deadLetters.kept = rng.Int64N(c.deadLetters.recovered + 1)
+			c.deadLetters.delivered = c.deadLetters.recovered - c.deadLetters.kept
 		}
 	}
 	c.received = rng.Int64N(200)
@@ -60,7 +60,7 @@ func life(rng *rand.Rand, letters, files bool) (c counts, want ledger) {
 		case fate == 2:
 			c.rejects++
 			if rng.IntN(3) == 0 && letters {
-				c.letters.noRoom++
+				c.deadLetters.noRoom++
 				want.lost++
 			} else if c.reject(rng, files) {
 				want.rejected++
@@ -72,20 +72,20 @@ func life(rng *rand.Rand, letters, files bool) (c counts, want ledger) {
 			want.delivered++
 		}
 	}
-	want.deadLettered = c.letters.delivered
+	want.deadLettered = c.deadLetters.delivered
 	return c, want
 }
 
 // reject makes a reject's letter, if it has one, and tells whether that is safe.
 func (c *counts) reject(rng *rand.Rand, files bool) bool {
 	switch {
-	case !c.letters.wanted:
+	case !c.deadLetters.wanted:
 	case rng.IntN(2) == 0:
-		c.letters.delivered++
+		c.deadLetters.delivered++
 	case files:
-		c.letters.kept++
+		c.deadLetters.kept++
 	default:
-		c.letters.givenUp++
+		c.deadLetters.givenUp++
 		return false
 	}
 	return true
@@ -102,7 +102,7 @@ func TestBooksAddUp(t *testing.T) {
 		}
 		wrong := map[*int64]int64{&c.received: 1, &c.recovered: 1, &c.delivered: -1, &c.noRoom: -1, &c.givenUp: -1, &c.kept: -1}
 		if letters {
-			l := &c.letters
+			l := &c.deadLetters
 			for count, sign := range map[*int64]int64{&l.delivered: -1, &l.kept: -1, &l.noRoom: -1, &l.givenUp: -1, &l.recovered: 1} {
 				wrong[count] = sign
 			}
@@ -111,7 +111,7 @@ func TestBooksAddUp(t *testing.T) {
 		}
 		for count, sign := range wrong {
 			for _, by := range []int64{1, -1} {
-				if letters && c.lettersOut()-c.keptAside < 1 {
+				if letters && c.deadLettersOut()-c.keptAside < 1 {
 					continue // nothing rejected for good: less of it is not possible
 				}
 				*count += by
@@ -144,7 +144,7 @@ func TestCountsAreTheirOwners(t *testing.T) {
 	}
 	defer func() { _ = dead.Release() }()
 	n.rings.Dead = dead
-	want.letters = lettersCounts{wanted: true, delivered: 8, kept: 2, noRoom: 50, givenUp: 5}
+	want.deadLetters = deadLetterCounts{wanted: true, delivered: 8, kept: 2, noRoom: 50, givenUp: 5}
 	if got := n.counts(k, out, in); got != want {
 		t.Errorf("with letters: got  %+v\nwant %+v", got, want)
 	}
@@ -157,7 +157,7 @@ func TestBooksCutShort(t *testing.T) {
 		c := counts{received: rng.Int64N(40), recovered: rng.Int64N(20), kept: rng.Int64N(60), rejects: rng.Int64N(20), keptAside: 0}
 		c.delivered = rng.Int64N(c.received + c.recovered + 1)
 		c.rejects = min(c.rejects, c.received+c.recovered-c.delivered)
-		c.letters = lettersCounts{wanted: rng.IntN(2) == 0, recovered: rng.Int64N(5), delivered: rng.Int64N(30), kept: rng.Int64N(5)}
+		c.deadLetters = deadLetterCounts{wanted: rng.IntN(2) == 0, recovered: rng.Int64N(5), delivered: rng.Int64N(30), kept: rng.Int64N(5)}
 		if l := c.cutShort(); l.off() != 0 || min(l.delivered, l.rejected, l.kept, l.lost) < 0 {
 			t.Fatalf("%+v: %v", c, l)
 		}
@@ -165,9 +165,9 @@ func TestBooksCutShort(t *testing.T) {
 	for want, c := range map[ledger]counts{
 		{received: 10, delivered: 4, lost: 6}:                                                     {received: 10, delivered: 4, noRoom: 1},
 		{received: 10, delivered: 4, kept: 6}:                                                     {received: 10, delivered: 4, kept: 8},
-		{received: 10, delivered: 4, rejected: 1, deadLettered: 1, lost: 5}:                       {received: 10, delivered: 4, rejects: 3, letters: lettersCounts{wanted: true, delivered: 1}},
+		{received: 10, delivered: 4, rejected: 1, deadLettered: 1, lost: 5}:                       {received: 10, delivered: 4, rejects: 3, deadLetters: deadLetterCounts{wanted: true, delivered: 1}},
 		{received: 10, delivered: 4, rejected: 3, deadLettered: 0, lost: 3}:                       {received: 10, delivered: 4, rejects: 3},
-		{received: 9, recovered: 1, delivered: 4, rejected: 3, deadLettered: 4, kept: 2, lost: 1}: {received: 9, recovered: 1, delivered: 4, kept: 2, rejects: 3, letters: lettersCounts{wanted: true, recovered: 2, delivered: 4, kept: 1}},
+		{received: 9, recovered: 1, delivered: 4, rejected: 3, deadLettered: 4, kept: 2, lost: 1}: {received: 9, recovered: 1, delivered: 4, kept: 2, rejects: 3, deadLetters: deadLetterCounts{wanted: true, recovered: 2, delivered: 4, kept: 1}},
 	} {
 		if got := c.cutShort(); got != want {
 			t.Errorf("%+v: %v, want %v", c, got, want)

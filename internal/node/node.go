@@ -118,14 +118,14 @@ func (n *node) embed() error {
 	return nil
 }
 
-// Looks that must agree before a topic is called unfit: right after it was made, a broker may
-// not know it yet; and one that has just started, beside a ZooKeeper, knows no topics for seconds.
+// So many tries must agree before a topic is called unfit: right after it was made, a broker may not
+// know it yet, and a broker that has just started beside a ZooKeeper knows no topics for seconds.
 const (
-	unfitLooks  = 10
-	leaderLooks = 6 // brokers that start together are not there together
-	lookAgain   = 500 * time.Millisecond
-	lookLimit   = 30 * time.Second // one look: librdkafka's at the topics, and each writer's way to the leaders
-	warmLimit   = 3 * time.Second  // for the sink's first connections
+	unfitTries    = 10
+	leaderTries   = 6 // brokers that start together are not there together
+	tryAgainAfter = 500 * time.Millisecond
+	tryLimit      = 30 * time.Second // for one try: librdkafka's request for the topics, and each writer's way to the leaders
+	warmLimit     = 3 * time.Second  // for the sink's first connections
 )
 
 // reach waits until Kafka answers and the topics fit. It returns false when a
@@ -140,7 +140,7 @@ func (n *node) reach() (bool, error) {
 	said, unfit, leaderless := "", 0, 0
 	var last error
 	for {
-		stopped, err := n.look(ctx)
+		stopped, err := n.tryKafka(ctx)
 		var usage *config.UsageError
 		switch {
 		case stopped:
@@ -148,17 +148,17 @@ func (n *node) reach() (bool, error) {
 		case err == nil || errors.As(err, &usage):
 			return err == nil, err
 		case errors.Is(err, producer.ErrTopic):
-			if unfit++; unfit >= unfitLooks {
+			if unfit++; unfit >= unfitTries {
 				return false, n.unfit(err)
 			}
 		case errors.Is(err, producer.ErrLeader):
 			// The other partitions' records need not wait; readiness says what is missing.
-			if leaderless++; leaderless >= leaderLooks {
+			if leaderless++; leaderless >= leaderTries {
 				n.env.Log.Warn("starting all the same; records for the others are taken", "cause", err)
 				return true, nil
 			}
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil && last != nil:
-			err = last // of a look that was broken off the one before says more
+			err = last // this try was broken off; the one before says more
 		default:
 			unfit, err = 0, explain(err)
 		}
@@ -176,15 +176,15 @@ func (n *node) reach() (bool, error) {
 				return false, n.unfit(last)
 			}
 			return false, fmt.Errorf("--brokers %s: not ready within --start-timeout %s: %w", n.brokers, config.Duration(n.opt.StartTimeout), last)
-		case <-time.After(lookAgain):
+		case <-time.After(tryAgainAfter):
 		}
 	}
 }
 
-// look asks Kafka once. A signal breaks it off: stopped. It has ended then, all the same, since it
+// tryKafka asks Kafka once. A signal breaks it off: stopped. It has ended then, all the same, since it
 // may write to ring files, which are another process's as soon as this node lets go of them.
-func (n *node) look(ctx context.Context) (stopped bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+func (n *node) tryKafka(ctx context.Context) (stopped bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, tryLimit)
 	defer cancel()
 	result := make(chan error, 1)
 	go func() {
@@ -206,8 +206,8 @@ func (n *node) look(ctx context.Context) (stopped bool, err error) {
 	}
 }
 
-// explain says in the user's words that a look was broken off. Causes, which may be that some
-// connection timed out, have theirs.
+// explain says in the user's words that a try was broken off. An error with a cause of its own, even
+// a timeout of some connection, stays as it is.
 func explain(err error) error {
 	if err == context.DeadlineExceeded {
 		return errors.New("no broker answered")

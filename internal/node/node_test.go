@@ -67,7 +67,7 @@ func TestUnfitNamesTheCommand(t *testing.T) {
 
 func TestToldErrors(t *testing.T) {
 	cause := errors.New("cause")
-	if !Told(quiet(cause)) || !Told(fmt.Errorf("wrapped: %w", ErrLost)) || Told(cause) || Told(nil) || quiet(nil) != nil {
+	if !Told(markTold(cause)) || !Told(fmt.Errorf("wrapped: %w", ErrLost)) || Told(cause) || Told(nil) || markTold(nil) != nil {
 		t.Error("what was told is told again, or never")
 	}
 }
@@ -86,7 +86,7 @@ func TestNothingComesBehindTheLastLine(t *testing.T) {
 	}
 }
 
-// slowSink is a sink whose look at Kafka takes a while to end when it is broken off.
+// slowSink is a sink whose question to Kafka takes a while to end when it is broken off.
 type slowSink struct {
 	sink
 	begun chan struct{}
@@ -96,7 +96,7 @@ type slowSink struct {
 func (s slowSink) check(ctx context.Context) error {
 	close(s.begun)
 	<-ctx.Done()
-	time.Sleep(10 * time.Millisecond) // so that a look that is not waited for is seen
+	time.Sleep(10 * time.Millisecond) // so that one that is not waited for is seen
 	s.ended.Store(true)
 	return ctx.Err()
 }
@@ -115,18 +115,18 @@ func TestSignalEndsTheLook(t *testing.T) {
 		t.Errorf("after a signal: %v, %v", reached, err)
 	}
 	if !ended.Load() {
-		t.Error("the look goes on")
+		t.Error("the question goes on")
 	}
 }
 
-// looks is a sink with an error for each look, the last for all that follow.
-type looks struct {
+// failingSink is a sink with an error for each try, the last for all that follow.
+type failingSink struct {
 	sink
 	errs []error
 	n    int
 }
 
-func (s *looks) check(context.Context) error {
+func (s *failingSink) check(context.Context) error {
 	s.n++
 	return s.errs[min(s.n, len(s.errs))-1]
 }
@@ -138,18 +138,18 @@ func TestStartsWithoutALeader(t *testing.T) {
 	leaderless, away := fmt.Errorf("%w: partition 3", producer.ErrLeader), errors.New("kafka cannot be reached")
 	for name, c := range map[string]struct {
 		errs  []error
-		looks int
+		tries int
 	}{
 		"at once":          {[]error{nil}, 1},
-		"after all":        {[]error{leaderless}, leaderLooks},
+		"after all":        {[]error{leaderless}, leaderTries},
 		"while they start": {[]error{away, leaderless, leaderless, nil}, 4},
 	} {
 		var log bytes.Buffer
-		s := &looks{errs: c.errs}
+		s := &failingSink{errs: c.errs}
 		n := &node{env: Env{Signals: make(chan os.Signal), Log: slog.New(slog.NewTextHandler(&log, nil))}, sink: s}
 		reached, err := n.reach()
-		if !reached || err != nil || s.n != c.looks {
-			t.Errorf("%s: %v, %v, after %d looks", name, reached, err, s.n)
+		if !reached || err != nil || s.n != c.tries {
+			t.Errorf("%s: %v, %v, after %d tries", name, reached, err, s.n)
 		}
 		if said := strings.Contains(log.String(), "starting all the same"); said != (name == "after all") {
 			t.Errorf("%s: %s", name, log.String())
@@ -161,14 +161,14 @@ func TestStartsWithoutALeader(t *testing.T) {
 // exit code of a wrong configuration, would be for good.
 func TestStartedBroker(t *testing.T) {
 	missing := fmt.Errorf("topic x is missing: %w", producer.ErrTopic)
-	s := &looks{errs: []error{missing, missing, missing, missing, missing, missing, nil}} // over 2 seconds: 1.5 were seen of a Kafka 2.8 on a busy machine
+	s := &failingSink{errs: []error{missing, missing, missing, missing, missing, missing, nil}} // over 2 seconds: 1.5 were seen of a Kafka 2.8 on a busy machine
 	n := &node{env: Env{Log: slog.New(slog.DiscardHandler)}, sink: s}
 	if reached, err := n.reach(); !reached || err != nil {
 		t.Errorf("%v, %v", reached, err)
 	}
 }
 
-// TestExplain: of a look that was broken off there is no cause; a cause stays, also one that is a timeout.
+// TestExplain: of a try that was broken off there is no cause; a cause stays, also one that is a timeout.
 func TestExplain(t *testing.T) {
 	if got := explain(context.DeadlineExceeded); got.Error() != "no broker answered" {
 		t.Error(got)

@@ -9,8 +9,8 @@ import (
 	"github.com/ringtail/ringtail/internal/cgroup"
 )
 
-// processorsLook is how often the control group's share of the processors is looked at.
-const processorsLook = 30 * time.Second
+// processorsInterval is how often the control group's share of the processors is looked at.
+const processorsInterval = 30 * time.Second
 
 // giveProcessors gives Go one more (GOMAXPROCS) for each engine that is Go's, until stop is called. A
 // loop keeps its own while it waits in the kernel, until sysmon takes it away, up to twenty
@@ -19,7 +19,7 @@ func (n *node) giveProcessors() (stop func()) {
 	if !n.native || os.Getenv("GOMAXPROCS") != "" {
 		return func() {}
 	}
-	ticker, stopped, ended := time.NewTicker(processorsLook), make(chan struct{}), make(chan struct{})
+	ticker, stopped, ended := time.NewTicker(processorsInterval), make(chan struct{}), make(chan struct{})
 	setProcessors(n.opt.Producers)
 	go func() {
 		defer close(ended)

@@ -25,13 +25,13 @@ func (n *node) openRings() error {
 	n.rings = n.dir.Set()
 	debug.FreeOSMemory() // what was read of the files
 	found := n.recovered()
-	letters := 0
+	deadLetters := 0
 	if d := n.rings.Dead; d != nil {
-		letters = d.Recovered().Records
+		deadLetters = d.Recovered().Records
 	}
-	if found.Records > 0 || letters > 0 {
+	if found.Records > 0 || deadLetters > 0 {
 		n.env.Log.Info("records are recovered from ring files, and sent first", "dir", n.opt.RingDir,
-			"records", found.Records, "bytes", found.Bytes, "dead_letters", letters, "possible_duplicates", found.PossibleDuplicates)
+			"records", found.Records, "bytes", found.Bytes, "dead_letters", deadLetters, "possible_duplicates", found.PossibleDuplicates)
 	}
 	return nil
 }

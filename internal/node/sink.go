@@ -16,11 +16,11 @@ type sink interface {
 	native() bool              // engines are Go's; known after check
 	start(ctx context.Context) // returns when records can be written, or ctx has ended
 	drain(ctx context.Context)
-	keep() producer.Kept // after drain
+	kept() producer.Kept // after drain
 	close()
 	stats() producer.Stats
 	ready() (bool, string)
-	limits() (record, letter int) // most bytes; letter 0: no dead letters
+	limits() (record, deadLetter int) // most bytes; deadLetter 0: no dead letters
 }
 
 func (n *node) newSink(reg prometheus.Registerer) (sink, error) {
@@ -50,7 +50,7 @@ func (n *node) newSink(reg prometheus.Registerer) (sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafkaSink{w: w, letters: n.opt.DeadLetterTopic != ""}, nil
+	return &kafkaSink{w: w, deadLetters: n.opt.DeadLetterTopic != ""}, nil
 }
 
 func (n *node) acksMoved() {
@@ -65,14 +65,14 @@ func (n *node) refused(conn, ordinal uint64) {
 	}
 }
 
-func (n *node) setLimits(record, letter int) {
+func (n *node) setLimits(record, deadLetter int) {
 	s := n.server.Load()
 	if s == nil {
 		return
 	}
 	s.SetMaxRecordBytes(record)
-	if letter > 0 {
-		s.SetMaxLetterBytes(letter)
+	if deadLetter > 0 {
+		s.SetMaxLetterBytes(deadLetter)
 	}
 }
 
@@ -88,26 +88,26 @@ func (n *node) remoteOf(conn uint64) string {
 }
 
 type kafkaSink struct {
-	w       *producer.Writer
-	letters bool
+	w           *producer.Writer
+	deadLetters bool
 }
 
 func (k *kafkaSink) check(ctx context.Context) error { return k.w.Check(ctx) }
 func (k *kafkaSink) native() bool                    { return k.w.Native() }
 func (k *kafkaSink) start(ctx context.Context)       { k.w.Start(); k.w.Await(ctx) }
 func (k *kafkaSink) drain(ctx context.Context)       { k.w.Drain(ctx) }
-func (k *kafkaSink) keep() producer.Kept             { return k.w.MarkStop() }
+func (k *kafkaSink) kept() producer.Kept             { return k.w.MarkStop() }
 func (k *kafkaSink) close()                          { k.w.Close() }
 func (k *kafkaSink) stats() producer.Stats           { return k.w.Stats() }
 func (k *kafkaSink) ready() (bool, string)           { return k.w.Ready() }
 
 func (k *kafkaSink) cluster(ctx context.Context) (string, error) { return k.w.ClusterID(ctx) }
 
-func (k *kafkaSink) limits() (record, letter int) {
-	if k.letters {
-		letter = k.w.DeadLetterLimit()
+func (k *kafkaSink) limits() (record, deadLetter int) {
+	if k.deadLetters {
+		deadLetter = k.w.DeadLetterLimit()
 	}
-	return k.w.RecordLimit(), letter
+	return k.w.RecordLimit(), deadLetter
 }
 
 // discardSink never waits for anybody, so there is nothing to check and a drain
@@ -117,15 +117,15 @@ type discardSink struct {
 	max int
 }
 
-func (d *discardSink) check(context.Context) error  { return nil }
-func (d *discardSink) native() bool                 { return false }
-func (d *discardSink) start(context.Context)        { d.d.Start() }
-func (d *discardSink) drain(context.Context)        { d.d.Drain() }
-func (d *discardSink) keep() producer.Kept          { return producer.Kept{} }
-func (d *discardSink) close()                       {}
-func (d *discardSink) stats() producer.Stats        { return d.d.Stats() }
-func (d *discardSink) ready() (bool, string)        { return true, "" }
-func (d *discardSink) limits() (record, letter int) { return d.max, 0 }
+func (d *discardSink) check(context.Context) error      { return nil }
+func (d *discardSink) native() bool                     { return false }
+func (d *discardSink) start(context.Context)            { d.d.Start() }
+func (d *discardSink) drain(context.Context)            { d.d.Drain() }
+func (d *discardSink) kept() producer.Kept              { return producer.Kept{} }
+func (d *discardSink) close()                           {}
+func (d *discardSink) stats() producer.Stats            { return d.d.Stats() }
+func (d *discardSink) ready() (bool, string)            { return true, "" }
+func (d *discardSink) limits() (record, deadLetter int) { return d.max, 0 }
 
 // discardCluster takes the place of a Kafka cluster's id, none of which has brackets:
 // records for Kafka are not thrown away by mistake.

@@ -27,15 +27,15 @@ func (n *node) stop(cause error) error {
 		n.drain()
 	}
 	l, off := n.ledger()
-	n.letGo()
+	n.closeSink()
 	n.env.Err.Last(l)
 	switch {
 	case off != 0:
-		return quiet(errBooks)
+		return markTold(errBooks)
 	case l.lost > 0:
 		return ErrLost
 	}
-	return quiet(cause)
+	return markTold(cause)
 }
 
 // drain returns when everything is in Kafka, or the time is up, or a second signal
@@ -63,10 +63,10 @@ func (n *node) drain() {
 	}
 }
 
-// letGo closes the sink. With Kafka away librdkafka takes seconds to notice; the process ends
+// closeSink closes the sink. With Kafka away librdkafka takes seconds to notice; the process ends
 // without waiting for that, which is safe: os.Exit is the kernel's exit_group, and no C library
 // cleans up under threads that still run. The rings stay: the admin port may be looking at them.
-func (n *node) letGo() {
+func (n *node) closeSink() {
 	if !n.drained {
 		return
 	}
@@ -88,7 +88,7 @@ func (n *node) ledger() (l ledger, off int64) {
 		found := int64(n.recovered().Records)
 		return ledger{recovered: found, kept: found}, 0
 	}
-	k := n.left()
+	k := n.remaining()
 	out := n.sink.stats() // before the server's: whatever is delivered has been received
 	c := n.counts(k, out, s.Stats())
 	if k.DeadLetters > 0 {
@@ -115,7 +115,7 @@ func (n *node) counts(k producer.Kept, out producer.Stats, in server.Stats) coun
 		c.rejects += int64(count)
 	}
 	if d := n.rings.Dead; d != nil {
-		c.letters = lettersCounts{
+		c.deadLetters = deadLetterCounts{
 			wanted: true, recovered: int64(d.Recovered().Records), delivered: int64(out.DeadLetters),
 			kept: int64(k.DeadLetters), noRoom: int64(in.LettersLost), givenUp: int64(k.DeadLettersGivenUp),
 		}
@@ -123,23 +123,23 @@ func (n *node) counts(k producer.Kept, out producer.Stats, in server.Stats) coun
 	return c
 }
 
-// left is what the rings hold at the end. Where others may still be at work on them it is true
+// remaining is what the rings hold at the end. Where others may still be at work on them it is true
 // only about now, and only of files.
-func (n *node) left() (k producer.Kept) {
+func (n *node) remaining() (k producer.Kept) {
 	if n.drained {
-		return n.sink.keep()
+		return n.sink.kept()
 	}
 	for _, r := range n.rings.Rings {
-		k.Records += uint64(r.Held())
+		k.Records += uint64(r.Unfreed())
 	}
 	if n.rings.Dead != nil {
-		k.DeadLetters = uint64(n.rings.Dead.Held())
+		k.DeadLetters = uint64(n.rings.Dead.Unfreed())
 	}
 	return k
 }
 
-// quiet marks an error as told already.
-func quiet(err error) error {
+// markTold marks an error as told already.
+func markTold(err error) error {
 	if err == nil {
 		return nil
 	}

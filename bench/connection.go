@@ -13,21 +13,21 @@ import (
 	"github.com/ringtail/ringtail/wire"
 )
 
-// client is one connection of a load, and its successors where it breaks and
+// connection is one of a load, and its successors where it breaks and
 // Resend is on.
 //
 // Two goroutines: run sends, answers reads. They share the counts and marks.
 // Numbers: a record's sequence number counts from 1 over all of a client's
 // connections; its ordinal, which the server answers with, from 1 within one
 // connection. base is the difference.
-type client struct {
-	load   *Load
-	conn   int
-	dialer dialer
-	socket net.Conn
-	stream stream
-	share  uint64 // records to send
-	base   uint64 // sequence numbers up to here lie before this connection
+type connection struct {
+	load     *Load
+	conn     int
+	endpoint endpoint
+	socket   net.Conn
+	stream   stream
+	share    uint64 // records to send
+	base     uint64 // sequence numbers up to here lie before this connection
 
 	begun atomic.Uint64 // highest sequence number of which any byte may have left
 	sent  atomic.Uint64 // highest one handed to the kernel whole
@@ -56,23 +56,23 @@ const (
 	buffersBytes = 64 << 20
 )
 
-type dialer struct{ network, address string }
+type endpoint struct{ network, address string }
 
 // lastAnswers is how long a connection that cannot be written to is still read: its acks
 // may be on the way. One that is reset ends at once.
 const lastAnswers = 10 * time.Second
 
-func newClient(l *Load, conn int, d dialer) *client {
-	c := &client{load: l, conn: conn, dialer: d, share: l.share(conn)}
+func newConnection(l *Load, conn int, to endpoint) *connection {
+	c := &connection{load: l, conn: conn, endpoint: to, share: l.share(conn)}
 	c.writeBytes = max(writeLeast, min(writeBytes, buffersBytes/l.options.Connections))
 	c.out.Conn = conn
 	c.stream = stream{pool: l.pool, conn: conn, framing: l.options.Framing, odd: l.options.Odd, seq: 1}
 	return c
 }
 
-func (c *client) connect(ctx context.Context) error {
+func (c *connection) connect(ctx context.Context) error {
 	var d net.Dialer
-	socket, err := d.DialContext(ctx, c.dialer.network, c.dialer.address)
+	socket, err := d.DialContext(ctx, c.endpoint.network, c.endpoint.address)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (c *client) connect(ctx context.Context) error {
 
 // run sends the client's share and sees it through. With Resend it goes on
 // over new connections until all is acked.
-func (c *client) run(ctx context.Context) {
+func (c *connection) run(ctx context.Context) {
 	pause := 20 * time.Millisecond
 	for {
 		err := c.session(ctx)
@@ -118,7 +118,7 @@ func (c *client) run(ctx context.Context) {
 
 // session uses one connection up: nil if everything was sent and, with Ack,
 // answered.
-func (c *client) session(ctx context.Context) error {
+func (c *connection) session(ctx context.Context) error {
 	defer c.socket.Close()
 	defer context.AfterFunc(ctx, func() { c.socket.Close() })()
 	answers := make(chan error, 1)
@@ -129,12 +129,6 @@ func (c *client) session(ctx context.Context) error {
 		c.socket.SetReadDeadline(time.Now().Add(lastAnswers))
 		<-answers
 		return fmt.Errorf("sending record %d: %w", c.stream.seq, err)
-	}
-	if hold := c.load.options.Hold; hold != nil {
-		select {
-		case <-hold:
-		case <-ctx.Done():
-		}
 	}
 	if half, ok := c.socket.(interface{ CloseWrite() error }); ok {
 		if err := half.CloseWrite(); err != nil {
@@ -153,7 +147,7 @@ func (c *client) session(ctx context.Context) error {
 }
 
 // send writes until the client's share is sent or the load is to finish.
-func (c *client) send(ctx context.Context) error {
+func (c *connection) send(ctx context.Context) error {
 	clock := c.load.clock(c.conn)
 	for c.stream.seq <= c.share {
 		until := c.share
@@ -185,7 +179,7 @@ func (c *client) send(ctx context.Context) error {
 }
 
 // sleep ends early when the sending does.
-func (c *client) sleep(ctx context.Context, d time.Duration) {
+func (c *connection) sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -196,7 +190,7 @@ func (c *client) sleep(ctx context.Context, d time.Duration) {
 }
 
 // write sends the next records up to seq `until`, one buffer of them at most.
-func (c *client) write(until uint64) error {
+func (c *connection) write(until uint64) error {
 	c.buffer, c.ends = c.buffer[:0], c.ends[:0]
 	first := c.stream.seq
 	for c.stream.seq <= until && len(c.buffer) < c.writeBytes {
@@ -223,7 +217,7 @@ func (c *client) write(until uint64) error {
 }
 
 // answers reads to the end of the connection: acks, or nothing at all.
-func (c *client) answers() error {
+func (c *connection) answers() error {
 	if !c.load.options.Ack {
 		n, err := io.Copy(io.Discard, c.socket)
 		c.mu.Lock()
@@ -250,7 +244,7 @@ func (c *client) answers() error {
 	}
 }
 
-func (c *client) rejected(answer wire.Answer) {
+func (c *connection) rejected(answer wire.Answer) {
 	seq := c.base + answer.Rejected
 	if seq <= c.acked.Load() {
 		c.violation("record %d rejected after an ack that covers it", seq)
@@ -265,7 +259,7 @@ func (c *client) rejected(answer wire.Answer) {
 
 // ack takes note that the first n records of the connection are done, and how
 // long each took.
-func (c *client) ack(n uint64, clock clock) {
+func (c *connection) ack(n uint64, clock sendClock) {
 	now, before, seq := time.Now(), c.acked.Load(), c.base+n
 	switch {
 	case seq > c.begun.Load():
@@ -307,13 +301,13 @@ func (d *delays) record(delay time.Duration, n int64) {
 	_ = d.histogram.RecordValues(usec, n) // in range, so it cannot fail
 }
 
-func (c *client) violation(format string, args ...any) {
+func (c *connection) violation(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out.violation(fmt.Sprintf("connection %d: ", c.conn) + fmt.Sprintf(format, args...))
 }
 
-func (c *client) outcome() Outcome {
+func (c *connection) outcome() Outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := c.out
