@@ -119,7 +119,7 @@ func ExampleHooks() {
 	// Output: 500 0 500
 }
 
-// TLS is a Dial of your own.
+// TLS is a Dial of your own. Nothing is sent in this example, so nothing is dialled.
 func ExampleOptions_dial() {
 	dialer := &tls.Dialer{Config: &tls.Config{ServerName: "ringtail.example.org"}}
 	c, err := client.New(client.Options{
@@ -131,5 +131,6 @@ func ExampleOptions_dial() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer c.Close(context.Background())
+	fmt.Println(c.Close(context.Background()))
+	// Output: <nil>
 }
