@@ -19,6 +19,10 @@ const (
 	Length16Little = wire.Length16Little
 )
 
+// A new framing needs four places: its word in wire/framing.go; what this file says of it; its own file,
+// framing_NAME.go; and how the server frames its answers, in server/ackline.go. Its model is in
+// testdata/oracle.py, and TestStreamsAgainstModel asks for it.
+
 // mode is which function of a Decoder finds the next record.
 type mode uint8
 
@@ -41,4 +45,40 @@ func modeOf(f Framing) mode {
 		return modeJSON
 	}
 	return modeLength
+}
+
+// Bounded tells whether no record may be over MaxLength because its length could not be written. Auto
+// may find text, which has no bound; and in the two bytes of Length16 it is plain to see.
+func Bounded(f Framing) bool {
+	return modeOf(f) == modeLength && f != Length16 && f != Length16Little
+}
+
+// delimiter returns the byte that ends a record in modeLine.
+func (d *Decoder) delimiter() byte {
+	if d.framing == NUL {
+		return 0
+	}
+	return '\n'
+}
+
+// headerByte takes the next byte of a header in modeLength. It returns false where c is part of none.
+func (d *Decoder) headerByte(c byte) bool {
+	if d.framing == Octet {
+		return d.octetByte(c)
+	}
+	d.lengthByte(c)
+	return true
+}
+
+// appendHeader appends the header of the frame under way, as much of it as has come, for the bytes
+// that are held of the frame and those to come: white space before the record is not counted any more.
+func (d *Decoder) appendHeader(dst []byte) []byte {
+	n := d.header
+	if d.headerLen == inFrame {
+		n = uint32(d.seen) + d.need
+	}
+	if d.framing == Octet {
+		return d.appendOctets(dst, n)
+	}
+	return d.appendLength(dst, n)
 }

@@ -78,11 +78,8 @@ func (d *Decoder) frameHeader() bool {
 	return true
 }
 
-// headerByte takes the next byte of a header. It returns false where that is part of none.
-func (d *Decoder) headerByte(c byte) bool {
-	if d.framing == Octet {
-		return d.octetByte(c)
-	}
+// lengthByte takes the next byte of a length.
+func (d *Decoder) lengthByte(c byte) {
 	if d.littleEndian() {
 		d.header |= uint32(c) << (8 * d.headerLen)
 	} else {
@@ -91,7 +88,6 @@ func (d *Decoder) headerByte(c byte) bool {
 	if d.headerLen++; d.headerLen == d.lengthBytes() {
 		d.headerLen = inFrame
 	}
-	return true
 }
 
 func (d *Decoder) littleEndian() bool {
@@ -114,18 +110,10 @@ func (d *Decoder) misread(f Failure) {
 	d.fail(f)
 }
 
-// appendHeader appends the header of the frame under way, as much of it as has come, for the bytes
-// that are held of the frame and those to come: white space before the record is not counted any more.
-func (d *Decoder) appendHeader(dst []byte) []byte {
-	n := d.header
-	if d.headerLen == inFrame {
-		n = uint32(d.seen) + d.need
-	}
+// appendLength appends what has come of the length, which is n.
+func (d *Decoder) appendLength(dst []byte, n uint32) []byte {
 	have := min(d.headerLen, d.lengthBytes())
-	switch {
-	case d.framing == Octet:
-		return d.appendOctets(dst, n)
-	case d.littleEndian():
+	if d.littleEndian() {
 		return append(dst, binary.LittleEndian.AppendUint32(nil, n)[:have]...)
 	}
 	return append(dst, binary.BigEndian.AppendUint32(nil, n<<(8*(4-have)))[:have]...)

@@ -4,10 +4,7 @@ import "bytes"
 
 // nextLine is Next where a byte ends a record: LF, or NUL.
 func (d *Decoder) nextLine(r *Router, rec *Record) bool {
-	delim := byte('\n')
-	if d.framing == NUL {
-		delim = 0
-	}
+	delim := d.delimiter()
 	for len(d.chunk) > 0 {
 		if d.seen == 0 {
 			if d.chunk = trimLeft(d.chunk); len(d.chunk) == 0 {

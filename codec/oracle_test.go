@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ringtail/ringtail/wire"
 )
 
 // oracle is a python3 that runs oracle.py beside the test.
@@ -234,8 +236,14 @@ func TestStreamsAgainstModel(t *testing.T) {
 	o := startOracle(t)
 	entries := corpus(t)
 	rng, inputs := seeded(t, 8_000)
-	for f, letter := range "anlj0o2i3" {
-		f := [...]Framing{Auto, Newline, Length, JSON, NUL, Octet, Length16, LengthLittle, Length16Little}[f]
+	letters := map[Framing]byte{
+		Auto: 'a', Newline: 'n', Length: 'l', JSON: 'j', NUL: '0', Octet: 'o', Length16: '2', LengthLittle: 'i', Length16Little: '3',
+	}
+	for _, f := range wire.All() {
+		letter := letters[f]
+		if letter == 0 {
+			t.Fatalf("framing %v has no model: give it one in testdata/oracle.py, and its letter here", f)
+		}
 		limit := 40 + rng.IntN(300)
 		r := testRouter(t, Options{MaxRecordBytes: limit})
 		data := make([]string, inputs/4)
@@ -243,7 +251,7 @@ func TestStreamsAgainstModel(t *testing.T) {
 			data[i] = randomStream(rng, f, entries)
 		}
 		answers := make([]pieces, len(data))
-		o.ask(byte(letter), limit, data, func(i int) any { return &answers[i] })
+		o.ask(letter, limit, data, func(i int) any { return &answers[i] })
 		for i, a := range answers {
 			want := a.lines(data[i])
 			for range 3 {

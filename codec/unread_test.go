@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/ringtail/ringtail/wire"
 )
 
 // unreadStream is records good and bad, whose sizes reach over the reads below.
@@ -25,7 +27,9 @@ func unreadStream(f Framing, rng *rand.Rand) string {
 			b.WriteString(rec + "\r\n\n"[rng.IntN(2):])
 		case Octet:
 			fmt.Fprintf(&b, "%0*d %s", rng.IntN(9), len(rec), rec)
-		default:
+		case NUL:
+			b.WriteString(rec + "\x00\x00"[rng.IntN(2):])
+		case JSON, Auto:
 			behind := []string{"", ",", "\x00\n\x1e"}[rng.IntN(3)]
 			if k == 0 {
 				begin := []string{"", bom, "\x1e", "[ \n", "[["}[rng.IntN(5)]
@@ -36,6 +40,8 @@ func unreadStream(f Framing, rng *rand.Rand) string {
 				rec += "\n stray {\"" + strings.Repeat("}", rng.IntN(200)) // up to the line's end
 			}
 			b.WriteString(rec + " \n" + behind)
+		default:
+			b.WriteString(framed(f, rec, len(rec)))
 		}
 	}
 	return b.String()
@@ -51,7 +57,7 @@ func describe(rec *Record) string {
 // A stream that is peeked at, in steps that end anywhere, yields the same records as
 // one that is simply fed, whether the rest is dropped or taken back out of the carry.
 func TestDropAndUnreadYieldTheSameRecords(t *testing.T) {
-	for _, f := range []Framing{Newline, Length, JSON, Auto, Octet} {
+	for _, f := range wire.All() {
 		t.Run(f.String(), func(t *testing.T) {
 			for seed := range uint64(200) {
 				rng := rand.New(rand.NewPCG(seed, 1))

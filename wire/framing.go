@@ -89,7 +89,8 @@ func ParseFraming(s string, among ...Framing) (Framing, error) {
 	}
 	words := Words(among...)
 	if len(among) == 0 {
-		words = Words(All()[:Length+1]...) + ",length?" + lengthSettings
+		plain := slices.DeleteFunc(All(), func(f Framing) bool { return strings.Contains(f.String(), "?") })
+		words = Words(plain...) + ",length?" + lengthSettings
 	}
 	return Auto, fmt.Errorf("--framing %q is unknown; one of %s", s, strings.ReplaceAll(words, ",", ", "))
 }

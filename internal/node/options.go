@@ -109,12 +109,10 @@ func (o *Options) Validate() error {
 }
 
 // validateFramings refuses a limit that a framing cannot reach: a client that trusted it would be
-// cut off. Auto can, as text, although where it finds lengths they have the same bound; and who sends
-// lengths of two bytes knows.
+// cut off.
 func (o *Options) validateFramings() error {
 	for _, l := range o.Listeners {
-		bounded := l.Framing == codec.Length || l.Framing == codec.LengthLittle || l.Framing == codec.Octet
-		if bounded && o.Codec.MaxRecordBytes > codec.MaxLength {
+		if codec.Bounded(l.Framing) && o.Codec.MaxRecordBytes > codec.MaxLength {
 			return config.Usagef("--max-record-bytes is %s; --framing %v, which --listen %s://%s has, takes records of %s at most",
 				config.Size(o.Codec.MaxRecordBytes), l.Framing, l.Network, l.Address, config.Size(codec.MaxLength))
 		}
