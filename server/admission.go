@@ -24,22 +24,22 @@ type admission struct {
 	byIP map[netip.Addr]int32 // only with a limit per address
 }
 
-// Descriptors are kept back from clients for everything else.
+// Descriptors that clients may not have are for everything else.
 const (
-	reserveMax      = 512 // Kafka's sockets, files, and what a hand-over to a loop needs for a moment
+	reserveMax      = 512 // Kafka's sockets, files, and what a hand-over to a loop needs while it lasts
 	reserveFraction = 4   // of the limit, where that is less
 	reserveAdmin    = 65  // the admin port's connections (internal/httpd)
 
 	handoversMax = 96 // sockets on their way to a loop at a time: a busy one takes them once a round
 	handoverUses = 3  // descriptors, of which none may be missing
-	handoverPart = 2  // of the reserve, the admin port's apart: half is for hand-overs
+	handoverPart = 2  // of the reserve, without the admin port's: half is for hand-overs
 )
 
-// descriptorReserve is how many descriptors are kept back, the admin port's apart.
+// descriptorReserve is how many descriptors clients may not have, without the admin port's.
 func descriptorReserve(limit uint64) int { return int(min(reserveMax, limit/reserveFraction)) }
 
-// descriptorCap is how many connections the process's descriptor limit allows for,
-// given what is open already.
+// descriptorCap is how many connections the process's descriptor limit allows, given what is open
+// already.
 func descriptorCap(limit uint64, inUse int) int64 {
 	return max(1, int64(limit)-int64(descriptorReserve(limit)+reserveAdmin)-int64(inUse))
 }
@@ -60,11 +60,12 @@ func descriptorsInUse() int {
 	return len(entries)
 }
 
-func newAdmission(maxConnections, perIP int, log *slog.Logger) *admission {
+// init sets the limits, given what is open already.
+func (a *admission) init(maxConnections, perIP int, log *slog.Logger) {
 	limit := descriptorLimit()
 	most := descriptorCap(limit, descriptorsInUse())
 	handovers := descriptorReserve(limit) / handoverPart / handoverUses
-	a := &admission{max: most, perIP: int32(perIP), handovers: min(max(1, handovers), handoversMax)}
+	a.max, a.perIP, a.handovers = most, int32(perIP), min(max(1, handovers), handoversMax)
 	if maxConnections > 0 {
 		a.max = min(a.max, int64(maxConnections))
 	}
@@ -77,7 +78,6 @@ func newAdmission(maxConnections, perIP int, log *slog.Logger) *admission {
 	if perIP > 0 {
 		a.byIP = make(map[netip.Addr]int32)
 	}
-	return a
 }
 
 // admit takes a place for a connection from ip, or says why there is none.
@@ -98,9 +98,9 @@ func (a *admission) admit(ip netip.Addr) (refusal, bool) {
 	return 0, true
 }
 
-// crowded tells whether over half of the places are taken: from there on those that never sent a
-// record do not keep theirs for ever. Before, they keep nobody out, and to close them might
-// cost a client that does not look a record.
+// crowded returns whether over half of the places are taken. Only then do connections that never sent
+// a record lose theirs. With fewer connections they keep nobody out, and to close one might cost a
+// record of a client that does not check.
 func (a *admission) crowded() bool { return 2*a.open.Load() > a.max }
 
 // leave gives the place back.

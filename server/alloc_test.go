@@ -37,7 +37,7 @@ func bareServer(t testing.TB, f codec.Framing, ack bool) (*Server, *conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.closeListeners)
-	c := s.newConn(s.listeners[0], netip.AddrPort{})
+	c := s.registry.newConn(s.opt.Listeners[0], netip.AddrPort{})
 	if ack {
 		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 		if err != nil {
@@ -51,7 +51,8 @@ func bareServer(t testing.TB, f codec.Framing, ack bool) (*Server, *conn) {
 
 // empty frees everything in the rings, and says the acks.
 func empty(s *Server) (records int) {
-	for _, r := range s.rings {
+	for i := range s.env.rooms {
+		r := s.ring(i)
 		for {
 			b, ok := r.Next()
 			if !ok {
@@ -61,7 +62,7 @@ func empty(s *Server) (records int) {
 			r.Free(b.End)
 		}
 	}
-	for _, d := range s.domains {
+	for _, d := range s.registry.domains {
 		d.Pass()
 	}
 	return records

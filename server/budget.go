@@ -8,70 +8,75 @@ import (
 	"github.com/ringtail/ringtail/server/ack"
 )
 
-// budget is --client-memory: what connections hold of unfinished records, overflows, and
-// lines that their clients have not read, all together.
+// budget is --client-memory: the memory that connections take for unfinished records, for overflows,
+// and for lines that their clients have not read, all together.
 //
 //	0             large     15/16   usable     lines             limit
 //	├───────────────┼─────────┼───────┼──────────┼──────────┬───────┤
-//	 large records,    small ones     │ rejected │ one read │ the
-//	 read or waiting     └── spent ───┤ lines    │ of each  │ eldest's
-//	                                  │ only     │ loop     │ record
+//	 large records,    small records  │ rejected │ one read │ the
+//	 read or waiting     └─ used up ──┤ lines    │ of each  │ reserve
+//	                                  │ only     │ loop     │
 //
-// What a read brings is known only when it has been read, and bytes cannot be put
-// back into a socket. To let those wait who have read too much is no limit: each of
-// thousands of connections may bring one read more. To close them is one, but they
-// have done nothing wrong. So the limit acts before the read:
+// What a read brings is known only when it has been read, and bytes cannot be put back into a
+// socket. A server that pauses connections after they have read too much has no limit: each of
+// thousands of connections may bring one more read. A server that closes them has one, but they have
+// done nothing wrong. So the limit acts before the read:
 //
-//  1. used and what the eldest holds are no more than limit, always.
-//  2. One read of a connection whose unfinished record is of carryFree or less adds at
-//     most readGrowth. After each read a loop looks whether more than usable is used
-//     (spent). If so, it gives up all its connections before it reads again
-//     (loop.go:giveUpAll), and takes no more (OnOpen). So each loop passes usable by one read
-//     at most.
-//  3. A larger unfinished record has been charged ahead for what the next read can add
-//     (ahead). One that cannot be is not read, and waits (mayRead).
-//  4. Room for the largest record there may be is set apart for one connection at a time,
-//     the first that waits (eldest), until its record has ended and is in its ring: whatever
-//     the others hold, it is read. Or else all might stand half-way, each waiting for the others.
-//  5. The pauser reads nothing that has not been charged; where nothing can be charged it
-//     looks (pauser.go), which takes no memory.
-//  6. A connection with rejected lines to be written is charged ack.UnsentMax from before the first
-//     is queued until all are said (chargeLines); one that cannot be waits, its record untaken.
+//  1. used plus reserveUsed is never more than limit.
+//  2. If the unfinished record of a connection takes partialFree or less, one read adds readGrowth at
+//     most. After each read, a loop looks whether usable was passed (usedUp). If so, it pauses all its
+//     connections before it reads again (loop.go:pauseAll), and pauses new ones at once (OnOpen). So
+//     each loop passes usable by one read at most.
+//  3. If the unfinished record takes more, the connection has been charged in advance for what the
+//     next read can add (chargeAhead). A connection that cannot be charged is not read. It waits
+//     (chargeRead).
+//  4. The reserve is memory for the largest record that is allowed. One connection at a time has it:
+//     the first that waits (reserveHolder), until its record has ended and is in its ring. So its
+//     record can always be read, whatever the others take. Otherwise all connections could stand
+//     half-way through their records, each waiting for the others.
+//  5. The pauser reads nothing that has not been charged. If nothing can be charged it peeks at the
+//     socket (peek.go), which takes no memory.
+//  6. A connection is charged ack.UnsentMax before the first of its rejected lines is queued, until
+//     all of them are said (chargeLines). If it cannot be charged, it waits, and the rejected record
+//     is not taken yet.
 //
-// Nobody is closed because the limit is reached. An unfinished record ages while it
-// waits, and is ended by --frame-timeout.
+// The limit closes nobody. An unfinished record ages while it waits, and --frame-timeout ends it.
 type budget struct {
 	limit     int64 // bytes
 	lines     int64
 	usable    int64
 	large     int64
 	maxRecord int
-	used      atomic.Int64
-	short     atomic.Bool   // usable was passed, and a sixteenth is not free again
-	eldest    atomic.Uint64 // id of the connection whose record has memory of its own; 0: none
-	apart     atomic.Int64  // what the eldest is charged; used leaves it out
+
+	used          atomic.Int64
+	short         atomic.Bool   // usable was passed, and a sixteenth is not free again
+	reserveHolder atomic.Uint64 // id of the connection that has the reserve; 0: none
+	reserveUsed   atomic.Int64  // what the holder is charged; used leaves it out
 }
 
-// carryFree is an unfinished record that is not charged ahead: an ordinary one, cut
-// by the end of a read.
-const carryFree = 4 << 10
+// partialFree is the size up to which an unfinished record is not charged in advance: an ordinary
+// record, cut by the end of a read.
+const partialFree = 4 << 10
 
-// readGrowth is what a read behind carryFree bytes can add: buffers are powers of two, so what it
-// brought counts twice at most, as an unfinished record or as overflow.
-const readGrowth = 2 * (wholeRead + carryFree)
+// wholeRead is the most that one read brings.
+const wholeRead = 64 << 10
 
-// init sets the limits. One that the loops' share, or a record, would use up is raised.
+// readGrowth is the most memory that a read adds to partialFree bytes: buffers are powers of two, so
+// what it brought counts twice at most, as an unfinished record or as an overflow.
+const readGrowth = 2 * (wholeRead + partialFree)
+
+// init sets the limits. It raises a limit that the loops' share and a record would use up.
 func (b *budget) init(limit int64, loops, maxRecord int) {
 	loopsShare := int64(loops) * readGrowth
-	eldestShare := powerOfTwo(int64(maxRecord)) + readGrowth
-	b.limit = max(limit, 2*(loopsShare+eldestShare+8*ack.UnsentMax))
-	b.lines = b.limit - loopsShare - eldestShare
+	reserveShare := powerOfTwo(int64(maxRecord)) + readGrowth
+	b.limit = max(limit, 2*(loopsShare+reserveShare+8*ack.UnsentMax))
+	b.lines = b.limit - loopsShare - reserveShare
 	b.usable = b.lines - max(b.limit/16, 8*ack.UnsentMax)
 	b.large = b.usable / 4 * 3
 	b.maxRecord = maxRecord
 }
 
-// powerOfTwo is the size of the buffer that n bytes are held in.
+// powerOfTwo is the size of the buffer that has n bytes.
 func powerOfTwo(n int64) int64 {
 	if n <= 0 {
 		return 0
@@ -93,15 +98,15 @@ func (b *budget) add(n int64) {
 	}
 }
 
-// relax ends the shortage when a sixteenth is free. Two changes may overtake each
-// other between their sum and their mark; so it is also called now and then.
+// relax ends the shortage when a sixteenth is free. Two goroutines that change used may set short in
+// the wrong order, so the pauser also calls relax now and then.
 func (b *budget) relax() {
 	if b.short.Load() && b.used.Load() <= b.usable-b.usable/16 {
 		b.short.Store(false)
 	}
 }
 
-// tryAdd is add that fails where more than ceiling would then be used.
+// tryAdd is add, unless more than ceiling would then be used. It returns whether it added.
 func (b *budget) tryAdd(n, ceiling int64) bool {
 	for {
 		used := b.used.Load()
@@ -114,34 +119,34 @@ func (b *budget) tryAdd(n, ceiling int64) bool {
 	}
 }
 
-// spent: nobody may be read who might have to hold something.
-func (b *budget) spent() bool { return b.short.Load() || b.used.Load() > b.usable }
+// usedUp returns whether nothing may be read that could take memory.
+func (b *budget) usedUp() bool { return b.short.Load() || b.used.Load() > b.usable }
 
-// held is what is used, the eldest's included.
-func (b *budget) held() int64 { return b.used.Load() + b.apart.Load() }
+// inUse is the memory in use, the reserve's included.
+func (b *budget) inUse() int64 { return b.used.Load() + b.reserveUsed.Load() }
 
-// charge sets what a connection is charged. Only who has the connection may call it,
-// and what follows.
+// charge sets what a connection is charged. Only the goroutine that has the connection may call it,
+// and the methods below.
 func (b *budget) charge(c *conn, n int64) {
 	if n == c.charged {
 		return
 	}
-	if b.isEldest(c) {
-		b.apart.Add(n - c.charged)
+	if b.hasReserve(c) {
+		b.reserveUsed.Add(n - c.charged)
 	} else {
 		b.add(n - c.charged)
 	}
 	c.charged = n
 }
 
-// extend raises what a connection is charged to n, if no more than ceiling is then
-// used, or if it is the eldest.
+// extend raises what a connection is charged to n, if no more than ceiling is used then, or if it has
+// the reserve. It returns whether the connection is charged n now.
 func (b *budget) extend(c *conn, n, ceiling int64) bool {
 	if n <= c.charged {
 		return true
 	}
-	if b.isEldest(c) {
-		b.apart.Add(n - c.charged)
+	if b.hasReserve(c) {
+		b.reserveUsed.Add(n - c.charged)
 	} else if !b.tryAdd(n-c.charged, ceiling) {
 		return false
 	}
@@ -149,56 +154,57 @@ func (b *budget) extend(c *conn, n, ceiling int64) bool {
 	return true
 }
 
-// chargeAhead charges what an event loop may make of c's unfinished record, if it is a
-// large one. It returns false if there is not that much.
+// chargeAhead charges in advance what the next read of an event loop may add to c's unfinished record,
+// if that is a large one. It returns false if there is not that much memory.
 func (b *budget) chargeAhead(c *conn) bool {
-	return c.carry <= carryFree || b.extend(c, ahead(c.carry, b.maxRecord), b.large)
+	return c.partial <= partialFree || b.extend(c, ahead(c.partial, b.maxRecord), b.large)
 }
 
-// mayRead charges what one read by the pauser may make of c, and returns false if there is not
-// that much, and somebody else is the eldest.
-func (b *budget) mayRead(c *conn) bool {
-	n := ahead(max(c.carry, carryFree), b.maxRecord) + readGrowth
-	return !b.spent() && b.extend(c, n, b.large) || b.becomeEldest(c) && b.extend(c, n, b.large)
+// chargeRead charges in advance what one read by the pauser may add to c. It returns false if there is
+// not that much memory and another connection has the reserve.
+func (b *budget) chargeRead(c *conn) bool {
+	n := ahead(max(c.partial, partialFree), b.maxRecord) + readGrowth
+	return !b.usedUp() && b.extend(c, n, b.large) || b.takeReserve(c) && b.extend(c, n, b.large)
 }
 
-// chargeLines charges the rejected lines of a connection; linesSaid gives that back.
+// chargeLines charges a connection for rejected lines; linesSaid gives that back.
 func (b *budget) chargeLines() bool { return b.tryAdd(ack.UnsentMax, b.lines) }
 func (b *budget) linesSaid()        { b.add(-ack.UnsentMax) }
 func (b *budget) hasLines() bool    { return b.used.Load()+ack.UnsentMax <= b.lines }
 
-func (b *budget) isEldest(c *conn) bool {
-	id := b.eldest.Load()
+func (b *budget) hasReserve(c *conn) bool {
+	id := b.reserveHolder.Load()
 	return id != 0 && id == c.id
 }
 
-// becomeEldest gives c's record the memory that is set apart, if nobody else has it.
-func (b *budget) becomeEldest(c *conn) bool {
-	if b.isEldest(c) {
+// takeReserve gives the reserve to c's record, if no other connection has it.
+func (b *budget) takeReserve(c *conn) bool {
+	if b.hasReserve(c) {
 		return true
 	}
-	if !b.eldest.CompareAndSwap(0, c.id) {
+	if !b.reserveHolder.CompareAndSwap(0, c.id) {
 		return false
 	}
-	b.apart.Store(c.charged)
+	b.reserveUsed.Store(c.charged)
 	b.add(-c.charged)
 	return true
 }
 
-// recordEnded follows when c holds no large record any more, and will not have one now.
+// recordEnded gives the reserve back, if c has it: it has no large record any more.
 func (b *budget) recordEnded(c *conn) {
-	if b.isEldest(c) {
+	if b.hasReserve(c) {
 		b.add(c.charged)
-		b.apart.Add(-c.charged)
-		b.eldest.Store(0)
+		b.reserveUsed.Add(-c.charged)
+		b.reserveHolder.Store(0)
 	}
 }
 
-// ahead is the memory of a carry of so many bytes after one more read. A carry
-// grows in powers of two, at least to its double, until it takes the largest record.
-func ahead(carry int64, maxRecord int) int64 {
-	if carry >= int64(maxRecord) {
-		return carry
+// ahead is the memory that an unfinished record, which takes partial bytes now, may take after one
+// more read. Its buffer grows in powers of two, at least to its double, until it takes the largest
+// record.
+func ahead(partial int64, maxRecord int) int64 {
+	if partial >= int64(maxRecord) {
+		return partial
 	}
-	return powerOfTwo(max(2*carry, min(carry+wholeRead, int64(maxRecord))))
+	return powerOfTwo(max(2*partial, min(partial+wholeRead, int64(maxRecord))))
 }

@@ -80,8 +80,8 @@ type discarding struct{ *Server }
 
 func startDiscarding(b *testing.B) discarding {
 	s, c := bareServer(b, codec.Newline, false)
-	s.forget(c)
-	s.reading.Add(-1)
+	s.registry.forget(c)
+	s.registry.reading.Add(-1)
 	if err := s.Start(); err != nil {
 		b.Fatal(err)
 	}

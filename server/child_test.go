@@ -86,9 +86,9 @@ func childMain(mode string) int {
 		st := s.Stats()
 		l := s.listeners[0]
 		l.mu.Lock()
-		spare := l.spare != nil
+		reserve := l.reserve != nil
 		l.mu.Unlock()
-		fmt.Printf("records=%d connections=%d refused=%d spare=%v closed=%v\n", w.count(), st.Connections, st.Refused["descriptors"], spare, st.Closed)
+		fmt.Printf("records=%d connections=%d refused=%d reserve=%v closed=%v\n", w.count(), st.Connections, st.Refused["descriptors"], reserve, st.Closed)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -232,7 +232,7 @@ func TestDescriptorsUsedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.until("", "records=2 ")
-	c.until("", "spare=true ")
+	c.until("", "reserve=true ")
 	c.until("take", "records=2 ")
 	for range 3 { // not even accept has one now; the one that is kept for this goes round
 		closedByServer(t, c.dial())

@@ -10,11 +10,11 @@ import (
 	"github.com/ringtail/ringtail/server/ack"
 )
 
-// conn is one connection. It is in one pair of hands at a time:
+// conn is one connection. One goroutine has it at a time:
 //
 //	        accept
 //	          │
-//	          ▼         something to wait for
+//	          ▼         it has to wait
 //	┌── an event loop ──────────────────────► the pauser ──┐
 //	│         ▲          (Dup, Close, OnClose)             │
 //	│         └─────────── EnrollContext ──────────────────┤
@@ -26,113 +26,124 @@ import (
 //
 // Invariants of the hand-over:
 //
-//  1. Fields without a note belong to the hands. They change hands at accept; in
-//     OnClose, which is a loop's last touch; and in EnrollContext, whose OnOpen is its
-//     first.
-//  2. A connection with an overflow is not read, by anybody, and its end waits as well:
-//     what was read goes into rings in the order in which it came.
-//  3. The pauser's descriptor is a duplicate made before gnet closes its own; it is
-//     closed after EnrollContext made another. The socket is never without one, unless
-//     there was none to be had: then the connection is not read any more.
-//  4. ended is called once, when there is no overflow and will be none: from then on
-//     the connection pushes nothing. gone is called once, when its place is free.
+//  1. Fields without a note belong to the goroutine that has the connection. It changes at accept;
+//     in OnClose, which is a loop's last touch; and in EnrollContext, whose OnOpen is a loop's first.
+//  2. Nobody reads a connection with an overflow, and its end waits too: what was read goes into
+//     rings in the order in which it came.
+//  3. The pauser's descriptor is a duplicate, made before gnet closes its own. It is closed after
+//     EnrollContext has made another. So the socket always has a descriptor, unless none could be
+//     had: then nobody reads the connection any more.
+//  4. A connection ends once, when there is no overflow and will be none. From then on it pushes
+//     nothing. It is gone once, when its place is free.
 type conn struct {
-	// the machine
+	// from bytes to records
 	id       uint64 // never 0
 	dec      codec.Decoder
 	framed   uint64           // records framed so far: the ordinal of the last one
 	acks     *ack.Conn[*conn] // nil without --ack kafka
-	carry    int64            // bytes of memory that its unfinished record has
-	overflow *overflow        // nil: nothing
-	charged  int64            // by the budget
+	partial  int64            // bytes of memory that its unfinished record takes
+	overflow *overflow        // what was read and waits for room; nil: nothing
+	charged  int64            // to --client-memory, by the budget
 
 	// the socket
-	gc     gnet.Conn      // the loop's handle; nil while no loop has it
-	loop   *loop          // the one that has it, or had it last
-	paused *paused        // from detach on, until the pauser has it no more
-	remote netip.AddrPort // zero for unix
-	opens  atomic.Uint32  // times an event loop has got it
-	killed atomic.Uint32  // closeReason asked for by the ack domain
-	why    closeReason    // why it ends; closedNot: it does not
-	gone   bool           // its place has been given up already
+	gc        gnet.Conn      // the loop's handle; nil while no loop has it
+	loopIndex int            // the event loop that has it, or had it last
+	paused    *paused        // from detach on, until the pauser does not have it any more
+	remote    netip.AddrPort // zero for unix
+	opens     atomic.Uint32  // times an event loop has got it
+	killed    atomic.Uint32  // closeReason that the acks ask for
+	why       closeReason    // why it ends; closedNot: it does not
+	gone      bool           // its place has been given up already
 
 	// deadlines, in served time
-	openedAt   int64
-	lastRead   int64
-	unfinished int64 // since when; 0: no unfinished record
-	graceAt    int64 // when a deadline was found passed with bytes waiting to be read
-	farewellAt int64 // when we ended our side; 0: we have not
-	links      [lists]link
+	openedAt     int64
+	lastRead     int64
+	unfinished   int64 // since when; 0: no unfinished record
+	graceAt      int64 // when a deadline was found passed while the socket held bytes
+	halfClosedAt int64 // when we closed our side; 0: we have not
+	links        [lists]link
 }
 
-// link and connList make intrusive lists: an idle connection costs no element, and
-// leaving a list costs no search.
+// link is the place of a connection in one of the lists of its event loop (connlist.go).
 type link struct {
 	prev, next *conn
 }
 
 const (
-	listAll        = iota // by last activity, the longest silent first
-	listUnfinished        // by the age of the unfinished record, the oldest first
-	listSilent            // those that have not sent a record yet, the oldest first
+	listAll = iota
+	listUnfinished
+	listSilent // or half-closed
 	lists
 )
 
-type connList struct {
-	which      int
-	head, tail *conn
-	n          int
-}
-
-func (l *connList) add(c *conn) { l.addAfter(l.tail, c) }
-
-func (l *connList) addAfter(at, c *conn) {
-	if l.has(c) {
-		return
-	}
-	next := l.head
-	if at != nil {
-		next = at.links[l.which].next
-		at.links[l.which].next = c
-	} else {
-		l.head = c
-	}
-	if next != nil {
-		next.links[l.which].prev = c
-	} else {
-		l.tail = c
-	}
-	c.links[l.which] = link{prev: at, next: next}
-	l.n++
-}
-
-func (l *connList) remove(c *conn) {
-	if !l.has(c) {
-		return
-	}
-	k := &c.links[l.which]
-	if k.prev != nil {
-		k.prev.links[l.which].next = k.next
-	} else {
-		l.head = k.next
-	}
-	if k.next != nil {
-		k.next.links[l.which].prev = k.prev
-	} else {
-		l.tail = k.prev
-	}
-	*k = link{}
-	l.n--
-}
-
-func (l *connList) has(c *conn) bool { return c.links[l.which].prev != nil || l.head == c }
-
 func (c *conn) next(which int) *conn { return c.links[which].next }
 
-// remoteString is the address as logs and dead letters show it.
-func (c *conn) remoteString() string {
-	if !c.remote.IsValid() {
+// paused is a connection while the pauser has it.
+type paused struct {
+	blocked  // waitNothing: it is ready, or being advanced
+	c        *conn
+	fd       int         // −1: none could be had, or it was given up
+	known    bool        // the pauser has seen it
+	came     uint64      // waitRoom: the end of the ring's last batch when it began to wait
+	widened  bool        // its socket takes more than one peek reads
+	left     int         // bytes that the last peek left in the socket
+	final    closeReason // why nothing comes behind what the socket holds; closedNot: more may come
+	ending   closeReason // why it ends as soon as its overflow is in; closedNot: it does not
+	finished bool        // its end has run
+}
+
+// wait is what a connection waits for before its next record is taken.
+type wait uint8
+
+const (
+	waitNothing wait = iota
+	waitRoom         // in a ring
+	waitMemory       // of --client-memory, for the unfinished record
+	waitLines        // of --client-memory, for a rejected line
+	waitAcks         // until the client takes its lines
+	waitInput        // bytes
+	waits
+)
+
+// blocked says why a chunk was not used up. Its zero value: all of it was.
+type blocked struct {
+	on   wait
+	ring int // of waitRoom
+}
+
+// age updates since when c's record is unfinished. framed is c.framed before the latest bytes.
+func (c *conn) age(unfinished bool, framed uint64, now int64) {
+	switch {
+	case !unfinished:
+		c.unfinished, c.graceAt = 0, 0
+	case c.unfinished == 0 || c.framed != framed: // another record than before
+		c.unfinished, c.graceAt = now, 0
+	}
+}
+
+// ending returns what there is to say to the client when the connection ends.
+func (c *conn) ending() ack.Ending {
+	switch {
+	case c.why == closedReset:
+		return ack.EndingReset
+	case c.endedPolitely():
+		return ack.EndingFarewell
+	}
+	return ack.EndingOwed
+}
+
+// endedPolitely returns whether the server ends the connection while the client may still send. To
+// close at once would then reset it, and could lose acks that the client has not read yet.
+func (c *conn) endedPolitely() bool {
+	return c.why == closedCutOff || c.why == closedDrain || c.why == closedAge || c.why == closedStream
+}
+
+func (c *conn) remoteString() string { return remoteString(c.remote) }
+
+// remoteString is an address as logs and dead letters show it.
+func remoteString(remote netip.AddrPort) string {
+	if !remote.IsValid() {
 		return "unix"
 	}
-	return c.remote.String()
+	return remote.String()
 }

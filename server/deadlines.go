@@ -1,136 +1,100 @@
 package server
 
 import (
-	"context"
-	"sync/atomic"
 	"time"
 
-	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
 )
 
-// Deadlines run on served time: the ticker adds to it what has passed since its last
-// tick, but no more than two ticks' worth. So a process that was frozen for a minute
-// and a half, or starved, wakes up two ticks later, and nobody's deadline
-// has passed while we were not there to read. Deadlines may run late, never early: what
-// begins to age is stamped with the time that the next tick may bring. Ticks are rarer where
-// nothing is read.
+// deadlines decide when the time of a connection is up. They run on served time (clock.go).
 //
-// And a deadline that has passed takes effect only if nothing waits to be read, or
-// if we have read since we first saw it passed: what the client sent in time, and
-// we were too busy to read, counts.
-type servedClock struct {
-	ns    atomic.Int64
-	every atomic.Int64 // until the next tick, ns
-	last  time.Time    // ticker only
-}
+// A deadline that has passed takes effect only if the socket holds nothing to be read, or if the
+// server has read since it first saw the deadline passed. So what the client sent in time, and the
+// server was too busy to read, counts.
+type deadlines struct {
+	idle        time.Duration // --idle-timeout; 0: none
+	frame       time.Duration // --frame-timeout; 0: none
+	firstRecord time.Duration // --first-record-timeout, once half of the places are taken; 0: none
+	age         time.Duration // --max-connection-age; 0: none
 
-func (k *servedClock) now() int64 { return k.ns.Load() }
-
-// stamp is the time for what begins to age now: the latest that the next tick may make it,
-// since the last one may be long ago, and ages must not begin too early.
-func (k *servedClock) stamp() int64 { return k.ns.Load() + ticksWorth*k.every.Load() }
-
-func (k *servedClock) tick(now time.Time, interval time.Duration) {
-	k.ns.Add(int64(min(max(now.Sub(k.last), 0), ticksWorth*interval)))
-	k.last = now
+	clock     *servedClock
+	stages    *drainStages
+	admission *admission
 }
 
 const (
-	ticksWorth        = 2 // the most that a tick adds, in intervals
-	tickInterval      = 100 * time.Millisecond
-	tickIntervalDrain = 10 * time.Millisecond
-	tickIntervalQuiet = 500 * time.Millisecond
-	silence           = int64(200 * time.Millisecond) // of a client, when stopping
-	farewellTime      = time.Second                   // of a client's silence, when we have ended our side
-	ageGrace          = int64(5 * time.Second)        // to come to a record's end, and to hear our farewell
+	silence      = int64(200 * time.Millisecond) // a client is silent, when the server drains
+	farewellTime = time.Second                   // a client is silent, when we have closed our side
+	ageGrace     = int64(5 * time.Second)        // to come to a record's end, and to see our FIN
 )
 
-// tick is the ticker's goroutine.
-func (s *Server) tick(stop <-chan struct{}) {
-	interval := tickInterval
-	timer := time.NewTimer(interval)
-	defer timer.Stop()
-	draining := s.draining
-	s.clock.last = time.Now()
-	seen := uint64(0)
-	for {
-		s.clock.every.Store(int64(interval))
-		select {
-		case <-stop:
-			return
-		case <-draining:
-			interval, draining = tickIntervalDrain, nil
-		case <-timer.C:
+// expired returns why c's time is up, closedNot if it is not. fd is the descriptor of c's socket.
+// pending returns whether the socket holds bytes that the server has had no chance to read.
+func (d *deadlines) expired(c *conn, fd int, now int64, pending func() bool) closeReason {
+	age := int64(d.age)
+	past := func(limit time.Duration, since int64) bool { return limit > 0 && now-since > int64(limit) }
+	switch {
+	case c.unfinished != 0 && past(d.frame, c.unfinished):
+		if !pending() || c.graceAt != 0 && c.lastRead > c.graceAt {
+			return closedFrame
 		}
-		s.clock.tick(time.Now(), interval)
-		for _, l := range s.loops {
-			s.askToCheck(l)
+		if c.graceAt == 0 {
+			c.graceAt = d.clock.stamp()
 		}
-		s.pauser.ticked.Store(true)
-		if draining != nil {
-			interval = tickInterval
-			if n := s.bytesRead(); n != seen {
-				seen = n
-			} else if s.nobodyWaits() {
-				interval = tickIntervalQuiet // the ticks are most of what an idle server costs
-			}
+	case d.stages.isCutOff():
+		return closedCutOff
+	case d.stages.isDraining():
+		if now-max(c.lastRead, d.stages.start.Load()) > silence && !pending() {
+			return closedDrain
 		}
-		timer.Reset(interval)
+	case c.halfClosedAt != 0:
+		if past(farewellTime, max(c.lastRead, c.halfClosedAt)) && !pending() || now-c.halfClosedAt > ageGrace {
+			return c.why
+		}
+	case past(d.idle, c.lastRead):
+		if c.acks != nil && c.acks.Owes() {
+			c.lastRead = now // it waits for acks, so it is not idle
+		} else if !pending() {
+			return d.farewell(c, fd, closedIdle)
+		}
+	case c.framed == 0 && past(d.firstRecord, c.openedAt) && d.admission.crowded():
+		return d.farewell(c, fd, closedSilent)
+	case age > 0 && now-c.openedAt > age: // between two records, if it comes to that soon
+		if !c.dec.Unfinished() && !pending() || now-c.openedAt > age+ageGrace {
+			return d.farewell(c, fd, closedAge)
+		}
 	}
+	return closedNot
 }
 
-func (s *Server) bytesRead() (sum uint64) {
-	for _, in := range s.intakes {
-		sum += in.counts.bytes.load()
+// farewell begins to end a connection that has done nothing wrong. With acks it ends at once: its
+// acks are said before it is closed, and the client sends again what they do not cover. Without
+// acks, the server closes its own side and reads on, so that what is under way still arrives. It
+// reads until the client has closed its side too, has been silent for a second, or has gone on
+// sending for ageGrace.
+func (d *deadlines) farewell(c *conn, fd int, why closeReason) closeReason {
+	if c.acks != nil {
+		return why
 	}
-	return sum
+	c.why, c.halfClosedAt = why, d.clock.stamp()
+	_ = unix.Shutdown(fd, unix.SHUT_WR)
+	return closedNot
 }
 
-// nobodyWaits tells whether every connection is with a loop, and between two records.
-func (s *Server) nobodyWaits() bool {
-	attached := int64(0)
-	for _, l := range s.loops {
-		if l.unfinished.Load() > 0 {
-			return false
-		}
-		attached += int64(l.attached.Load())
-	}
-	return attached == s.admission.open.Load()
-}
-
-// askToCheck makes a loop look at its deadlines, if it has any. A loop that has not
-// come to the last question is not asked again.
-func (s *Server) askToCheck(l *loop) {
-	el := l.events.Load()
-	if el == nil || l.attached.Load() == 0 {
-		return
-	}
+// due returns whether an event loop with these connections has to check its deadlines.
+func (d *deadlines) due(l *connLists) bool {
 	silent := l.silentFrom.Load()
-	needed := s.opt.IdleTimeout > 0 || l.leavers.Load() > 0 || s.opt.MaxConnectionAge > 0 || s.isDraining() ||
-		(s.opt.FrameTimeout > 0 && l.unfinished.Load() > 0) ||
-		(silent != 0 && s.admission.crowded() && s.clock.now()-silent > int64(s.opt.FirstRecordTimeout))
-	if !needed || !l.checking.CompareAndSwap(false, true) {
-		return
-	}
-	err := (*el).Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error {
-		l.check()
-		l.checking.Store(false)
-		return nil
-	}))
-	if err != nil {
-		l.checking.Store(false)
-	}
+	return d.idle > 0 || l.halfClosedCount.Load() > 0 || d.age > 0 || d.stages.isDraining() ||
+		(d.frame > 0 && l.unfinishedCount.Load() > 0) ||
+		(silent != 0 && d.admission.crowded() && d.clock.now()-silent > int64(d.firstRecord))
 }
 
-// check runs on the loop. Lists tell whose time may be up; due decides.
-func (l *loop) check() {
-	s := l.srv
-	now := s.clock.now()
-	each := func(list *connList, may func(*conn) bool) {
+// each calls f with every connection whose time may be up. f may take the connection off its lists.
+func (d *deadlines) each(l *connLists, now int64, f func(*conn)) {
+	walk := func(list *connList, may func(*conn) bool) {
 		for c := list.head; c != nil && may(c); {
 			next := c.next(list.which)
-			l.endIfDue(c, now)
+			f(c)
 			c = next
 		}
 	}
@@ -138,124 +102,14 @@ func (l *loop) check() {
 		return func(c *conn) bool { return limit > 0 && now-since(c) > int64(limit) }
 	}
 	anybody := func(*conn) bool { return true }
-	each(&l.frames, older(s.opt.FrameTimeout, func(c *conn) int64 { return c.unfinished }))
-	each(&l.leaving, anybody)
-	if s.admission.crowded() {
-		each(&l.silent, older(s.opt.FirstRecordTimeout, func(c *conn) int64 { return c.openedAt }))
+	walk(&l.unfinished, older(d.frame, func(c *conn) int64 { return c.unfinished }))
+	walk(&l.halfClosed, anybody)
+	if d.admission.crowded() {
+		walk(&l.silent, older(d.firstRecord, func(c *conn) int64 { return c.openedAt }))
 	}
-	if s.opt.MaxConnectionAge > 0 || s.isDraining() {
-		each(&l.all, anybody)
+	if d.age > 0 || d.stages.isDraining() {
+		walk(&l.all, anybody)
 	} else {
-		each(&l.all, older(s.opt.IdleTimeout, func(c *conn) int64 { return c.lastRead }))
+		walk(&l.all, older(d.idle, func(c *conn) int64 { return c.lastRead }))
 	}
-}
-
-func (l *loop) endIfDue(c *conn, now int64) {
-	lastRead, leaving := c.lastRead, c.farewellAt != 0
-	why := l.srv.due(c, c.gc.Fd(), now, func() bool { return pendingBytes(c.gc.Fd()) })
-	if !leaving && c.farewellAt != 0 {
-		l.silent.remove(c)
-		l.listSilent(c)
-	}
-	switch {
-	case why != closedNot:
-		c.why = why
-		_ = (*l.events.Load()).Close(c.gc) // at once: OnClose is called
-	case c.lastRead != lastRead:
-		l.all.remove(c)
-		l.all.add(c)
-	}
-}
-
-// due tells why c's time is up, closedNot if it is not. fd is its socket's; pending tells whether
-// that holds bytes that we have had no chance to read.
-func (s *Server) due(c *conn, fd int, now int64, pending func() bool) closeReason {
-	age := int64(s.opt.MaxConnectionAge)
-	past := func(limit time.Duration, since int64) bool { return limit > 0 && now-since > int64(limit) }
-	switch {
-	case c.unfinished != 0 && past(s.opt.FrameTimeout, c.unfinished):
-		if !pending() || c.graceAt != 0 && c.lastRead > c.graceAt {
-			return closedFrame
-		}
-		if c.graceAt == 0 {
-			c.graceAt = s.clock.stamp()
-		}
-	case s.isCutOff():
-		return closedCutOff
-	case s.isDraining():
-		if now-max(c.lastRead, s.drainStart.Load()) > silence && !pending() {
-			return closedDrain
-		}
-	case c.farewellAt != 0:
-		if past(farewellTime, max(c.lastRead, c.farewellAt)) && !pending() || now-c.farewellAt > ageGrace {
-			return c.why
-		}
-	case past(s.opt.IdleTimeout, c.lastRead):
-		if c.acks != nil && c.acks.Owes() {
-			c.lastRead = now // it waits for acks, and is not idle: we owe it something
-		} else if !pending() {
-			return s.farewell(c, fd, closedIdle)
-		}
-	case c.framed == 0 && past(s.opt.FirstRecordTimeout, c.openedAt) && s.admission.crowded():
-		return s.farewell(c, fd, closedSilent)
-	case age > 0 && now-c.openedAt > age: // between two records, if it comes to that soon
-		if !c.dec.Unfinished() && !pending() || now-c.openedAt > age+ageGrace {
-			return s.farewell(c, fd, closedAge)
-		}
-	}
-	return closedNot
-}
-
-// farewell begins to end a connection that has done nothing wrong. With acks that is at once: they are
-// said yet, and the client sends again what they do not cover. Without, we end our side and read
-// on, so that what is under way to us arrives: until the client has ended its side, or
-// sends nothing for a second, or goes on all the same.
-func (s *Server) farewell(c *conn, fd int, why closeReason) closeReason {
-	if c.acks != nil {
-		return why
-	}
-	c.why, c.farewellAt = why, s.clock.stamp()
-	_ = unix.Shutdown(fd, unix.SHUT_WR)
-	return closedNot
-}
-
-// age keeps since when c's record is unfinished. framed is what it was before the bytes that came now.
-func (c *conn) age(unfinished bool, framed uint64, now int64) {
-	switch {
-	case !unfinished:
-		c.unfinished, c.graceAt = 0, 0
-	case c.unfinished == 0 || c.framed != framed: // another record than before
-		c.unfinished, c.graceAt = now, 0
-	}
-}
-
-// check is what the pauser does for its connections at every tick.
-func (q *pauser) check() {
-	s, now := q.srv, q.srv.clock.now()
-	s.memory.relax()
-	for _, p := range q.all {
-		c, needy := p.c, p.on == waitMemory
-		switch {
-		case c.overflow != nil && !isClosed(s.giveUp): // it waits for us
-		case s.isCutOff() || c.killed.Load() != 0:
-			q.rouse(p, p.on)
-		case needy || p.on == waitInput:
-			fresh := q.fresh(p, 1)
-			switch why := s.due(c, p.fd, now, func() bool { return needy || fresh }); {
-			case why == closedFrame, needy && c.graceAt != 0: // grace is for those who could be read meanwhile
-				p.ending = closedFrame
-				q.rouse(p, p.on)
-			case why != closedNot:
-				q.ends(p, why) // what the socket holds is taken yet
-			case fresh || !s.memory.spent():
-				q.rouse(p, waitInput)
-			}
-		}
-	}
-}
-
-// fresh tells whether the socket holds so many bytes more than the last look has left.
-func (q *pauser) fresh(p *paused, bytes int) bool {
-	n, err := unix.IoctlGetInt(p.fd, unix.SIOCINQ)
-	return err != nil || n >= p.left+bytes
 }

@@ -1,10 +1,10 @@
-// Package server takes records from very many connections into the rings of package
-// shard, and tells clients that want to know what has become of them.
+// Package server takes records from very many connections into the rings of package shard, and tells
+// clients what has become of their records, if they ask for acks.
 //
 //	clients          event loops (gnet)                            rings (shard)
 //
-//	 TCP  ──► accept ──► loop 0 ─ intake: frames, verdicts, lanes ──► 0 ─┐
-//	 unix ──► accept ──► loop 1 ─ intake …          one claim a lane ─► 1 ─┤
+//	 TCP  ──► accept ──► loop 0 ─ intake: frames, checks, lanes ───► 0 ─┐
+//	 unix ──► accept ──► loop 1 ─ intake …         one claim a lane ─► 1 ─┤
 //	             │          │ ▲                                      …    ├─► writer
 //	          refused       │ │ EnrollContext                        9 ─┤
 //	                        ▼ │                                   dead ─┘
@@ -13,34 +13,53 @@
 //	                                        AcksMoved ──► ackers, one a loop
 //	 {"acked":N} ◄──────────────────────────────────────────┘
 //
+// The way of a chunk: loop.go:OnTraffic → intake.go:take → lanes.go:put, for each record, and
+// publish → ack/domain.go:Framed.
+//
 // Who runs what:
 //
-//	a loop        OnOpen, OnTraffic, OnClose, check: everything of the connections it has
+//	a loop        OnOpen, OnTraffic, OnClose, check: everything of the connections that it has
 //	accept        one goroutine a listener; one for each socket on its way to a loop
 //	pauser        one goroutine: every connection that no loop may read for now
-//	acker         one a loop, with --ack kafka: settles checkpoints, writes to sockets
+//	acker         one a loop, with --ack kafka: learns what is done, writes to sockets
 //	ticker        served time, deadlines
 //
-// The way of a chunk: loop.go:OnTraffic → intake.go:take (admit, push) → ack/domain.go:Framed.
+// The files, from the top. A file uses those below it, and none above:
 //
-//	accept.go       listeners, welcome
-//	admission.go    limits on connections
-//	handover.go     a socket's way to a loop, and its end; a descriptor for when there is no other
-//	loop.go         gnet's callbacks
-//	pace.go         when a loop rests, so that reads bring more
-//	intake.go       the state machine: bytes in, records out, positions to wait for;
-//	                admit.go whether a record has room
-//	overflow.go     what was read and has to wait
-//	pauser.go       connections that are not read, and the states they wait in
-//	advance.go      what is done for one of them; look.go reading with and without memory
-//	rooms.go        who waits for a ring or for memory, and whose turn it is;
-//	                backpressure_seconds_total
-//	budget.go       --client-memory
-//	ack/            what clients are told of their records
-//	deadlines.go    served time; frame, idle, first-record and age limits
-//	drain.go        stopping
-//	counters.go     Stats; metrics.go Prometheus; warnings.go the log
+//	drain.go         Drain and Finish: how a server stops, step by step
+//	server.go        Server: New, Start, and what its user calls
+//	metrics.go       Prometheus
+//	ticker.go        moves served time on, asks for checks of deadlines
 //
-// The server never imports the writer, nor the writer the server: they meet in the
-// rings, and cmd ties AcksMoved and Refused to the writer's callbacks.
+//	accept.go        new connections: admitted and handed over, or refused
+//	listener.go      one --listen
+//	handover.go      a socket's way to its event loop, and back to it
+//
+//	loop.go          gnet's callbacks: connections that are read as they send
+//	coalesce.go      when a loop rests, so that one read brings more
+//	reserve.go       a descriptor for when no other can be had
+//
+//	pauser.go        the goroutine that has the connections which are not read
+//	turns.go         whose turn it is to have room
+//	advance.go       the next thing to do for one connection
+//	peek.go          reading without memory
+//	pause.go         the states in which a connection waits, and how it enters and leaves them
+//
+//	connenv.go       what a goroutine needs that has connections; how a connection ends
+//	registry.go      all connections, and which loop each has
+//	intake.go        bytes in, records out: accepted, rejected, or waiting
+//	lanes.go         the records of a chunk on their way into rings
+//	overflow.go      what was read and has to wait
+//	deadlines.go     whose time is up
+//	backpressure.go  who waits for what; backpressure_seconds_total
+//	budget.go        --client-memory
+//	admission.go     limits on connections
+//
+//	conn.go          one connection; connlist.go orders them by age
+//	clock.go         served time; stages.go the stages of a drain
+//	counters.go      Stats; log.go what is logged; closereason.go why connections end
+//	ack/             what clients are told of their records
+//
+// The server never imports the writer, nor the writer the server: they meet in the rings, and cmd
+// ties AcksMoved and Refused to the writer's callbacks.
 package server

@@ -98,13 +98,13 @@ func TestNoDescriptorWhilePausing(t *testing.T) {
 						fmt.Fprintf(&b, `{"number":1,"k":%d}`+"\n", k)
 					}
 					r.send(nc, b.String()+`{"number":1,"k":1000}`)
-					r.eventually("it to be paused", func() bool { return r.pauses.Load() > 0 })
+					r.eventually("it to be paused", func() bool { return r.pauser.pauses.Load() > 0 })
 				})
 				r.w.stuck[1].Store(false)
 				if reserve {
 					halfClose(nc)
 				}
-				r.eventually("the end", func() bool { return r.Stats().Connections == 0 && r.reading.Load() == 0 })
+				r.eventually("the end", func() bool { return r.Stats().Connections == 0 && r.registry.reading.Load() == 0 })
 				r.eventually("all records", func() bool { return len(r.own(1)) >= 1001 })
 				for k, v := range r.own(1) {
 					if v != fmt.Sprintf(`{"number":1,"k":%d}`, k) {
@@ -162,8 +162,8 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 		t.Fatalf("%d bytes are counted", st.ClientMemory)
 	}
 	n := 0
-	r.connsMu.RLock()
-	for _, c := range r.conns {
+	r.registry.mu.RLock()
+	for _, c := range r.registry.conns {
 		a := c.acks.Snapshot()
 		if a.Ended {
 			t.Errorf("connection %d has ended", c.id)
@@ -173,7 +173,7 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 		}
 		n += a.UnsentBytes
 	}
-	r.connsMu.RUnlock()
+	r.registry.mu.RUnlock()
 	if n == 0 {
 		t.Error("nobody has unread lines")
 	}
@@ -215,7 +215,7 @@ func TestResetConnectionsKeepNoPlaces(t *testing.T) {
 			}
 			r.w.stuck[1].Store(false)
 			r.eventually("the records of all", func() bool { return len(r.own(1)) == 3*places })
-			r.eventually("nobody to be read", func() bool { return r.reading.Load() == 0 })
+			r.eventually("nobody to be read", func() bool { return r.registry.reading.Load() == 0 })
 			if st := r.Stats(); st.Closed["reset"] != 3*places || st.ClientMemory != 0 || st.Lost != 0 {
 				t.Fatalf("%+v", st)
 			}

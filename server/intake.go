@@ -2,101 +2,58 @@ package server
 
 import (
 	"github.com/ringtail/ringtail/codec"
-	"github.com/ringtail/ringtail/internal/invariant"
 	"github.com/ringtail/ringtail/server/ack"
 	"github.com/ringtail/ringtail/shard"
 )
 
-// intake is the connection's state machine: bytes in, records out into rings, and
-// the positions to wait for. It knows neither gnet nor sockets. An event loop has
-// one, whose scratch serves all its connections; the pauser has another.
+// intake takes what was read of a connection: bytes in, records out into rings, and what to wait for.
+// It knows neither gnet nor sockets. An event loop has one, whose scratch memory serves all its
+// connections; the pauser has another.
 //
-// A chunk is taken record by record. Each is admitted, which means that room in its
-// ring has been promised, and put into its ring's lane, still aliasing the chunk. At
-// the end push claims once a lane, copies, and publishes; then the ack domain is told, if
-// the client wants to know. The first record that cannot be admitted ends the taking:
-// it and the bytes behind it become the connection's overflow, in the order in which they
-// came, and nothing else of the connection is looked at before they are in. So
-// nothing can overtake them, whatever happens to the connection meanwhile.
+// A chunk is taken record by record. Each is admitted, which means that its ring promises room for
+// it, and put into its ring's lane. At the end of the chunk, push claims that room once for each
+// lane, copies the records, and publishes them. Then it tells the ack domain, if the client wants to
+// know.
 //
-// Nothing is allocated for a record: lanes and scratch grow to the largest chunk seen.
+// The first record that cannot be admitted ends the taking. It and the bytes behind it become the
+// connection's overflow, in the order in which they came, and nothing else of the connection is
+// looked at before they are in. So nothing can overtake them, whatever happens to the connection.
+//
+// Nothing is allocated for a record: the scratch memory grows to the largest chunk seen.
 type intake struct {
-	srv     *Server
+	lanes
 	router  *codec.Router
-	limit   int64 // the record limit the router has
-	lanes   []lane
-	used    []int // lanes with records
+	limit   int64 // the record limit that the router has
 	rec     codec.Record
-	base    uint64                   // ordinals in lanes are relative to this
 	metas   []byte                   // metas of this chunk's dead letters
-	meta    [codec.NumReasons][]byte // that of an uncut one, by reason
+	meta    [codec.NumReasons][]byte // the meta of a dead letter that is not cut, by reason
 	remote  string                   // of this chunk's connection, made for its first dead letter
-	batches []ack.Batch              // published
 	rejects []ack.Reject
-	charged bool // the rejects have been, to --client-memory
+	charged bool // the rejects have been charged to --client-memory
 	stalled bool // the client must take its lines first
-	counts  *counters
 
-	lost int // batches of this chunk that are in no ring
-
-	byUs    bool // it is we who end the connection: what is unfinished is not the client's fault
-	first   bool // it is the turn of the connection to have room
-	peeking bool // the chunk was only looked at: leave what needs memory
+	byUs    bool // the server ends the connection: an unfinished record is not the client's fault
+	peeking bool // the chunk was only peeked at: nothing of it may take memory
 	rest    int  // peeking: the bytes behind the last record taken
-}
-
-// lane is one ring's share of a chunk: one batch.
-type lane struct {
-	recs     []laneRec
-	bytes    int // of values and metas
-	promised int
-}
-
-type laneRec struct {
-	data, meta []byte
-	ordinal    uint32 // minus intake.base
-}
-
-// promiseBytes are promised at a time, so that it is not done for each record.
-const promiseBytes = 16 << 10
-
-// wait is what a connection waits for before its next record is taken.
-type wait uint8
-
-const (
-	waitNothing wait = iota
-	waitRoom         // in a ring
-	waitMemory       // --client-memory, for the record under way
-	waitLines        // --client-memory, for a rejected line
-	waitAcks         // the client must take its lines
-	waitInput        // bytes
-	waits
-)
-
-// blocked says why a chunk was not used up.
-type blocked struct {
-	on wait
-	at *room // of waitRoom, waitMemory and waitLines: who has none
 }
 
 // outcome of a chunk.
 type outcome struct {
-	blocked blocked     // else all of it is in
+	blocked blocked     // waitNothing: all of it is in
 	stalled bool        // the client must take its lines first
-	failure closeReason // the stream cannot be followed any more
+	failure closeReason // why the stream cannot be followed any more; closedNot: it can
 }
 
-func newIntake(s *Server) (*intake, error) {
-	router, err := codec.NewRouter(s.opt.Codec)
+func newIntake(env *intakeEnv, opt codec.Options) (*intake, error) {
+	router, err := codec.NewRouter(opt)
 	if err != nil {
 		return nil, err
 	}
+	n := len(env.rooms)
 	return &intake{
-		srv:    s,
+		lanes:  lanes{env: env, counts: newCounters(n), all: make([]lane, n)},
 		router: router,
-		limit:  int64(s.opt.Codec.MaxRecordBytes),
-		lanes:  make([]lane, len(s.rings)),
-		counts: newCounters(len(s.rings)),
+		limit:  int64(opt.MaxRecordBytes),
 	}, nil
 }
 
@@ -108,7 +65,7 @@ func (in *intake) take(c *conn, chunk []byte) outcome {
 	return in.finish(c, chunk, in.run(c))
 }
 
-// resume takes what it can of c's overflow, which there must be.
+// resume takes what it can of c's overflow. There must be one.
 func (in *intake) resume(c *conn) outcome {
 	over := c.overflow
 	in.byUs = over.byUs
@@ -118,7 +75,7 @@ func (in *intake) resume(c *conn) outcome {
 		in.router.Judge(&in.rec, over.rec.Data)
 	}
 	b := in.admit(c)
-	in.push(c) // before Feed, which ends the life of a record from a carry
+	in.push(c) // before Feed, which ends the life of a record that came in several reads
 	if b.on != waitNothing {
 		return in.outcome(c, b)
 	}
@@ -126,11 +83,10 @@ func (in *intake) resume(c *conn) outcome {
 	return in.finish(c, over.rest, in.run(c))
 }
 
-// end runs what the connection's end makes of an unfinished record. byUs: it is we who
-// ended it; if what there is of the record is no record, that is not the client's
-// fault. It is counted as truncated, but the client is not told it was rejected, and no
-// ack covers it: it will send it again. There must be no overflow before; there may be
-// some behind.
+// end takes what the connection's end makes of its unfinished record. byUs says that the server ended
+// it. If what there is of the record is not a record then, that is not the client's fault: it is
+// counted as truncated, the client is not told that it was rejected, and no ack covers it, so the
+// client will send it again. There must be no overflow before end; there may be one after it.
 func (in *intake) end(c *conn, byUs bool) outcome {
 	in.byUs = byUs
 	defer func() { in.byUs = false }()
@@ -140,10 +96,10 @@ func (in *intake) end(c *conn, byUs bool) outcome {
 	return in.finish(c, nil, in.run(c))
 }
 
-// look is take for a chunk that is still in the socket: it takes whole records, up to the
-// first that would have to wait, and leaves nothing of the rest in the connection. It returns
-// how many bytes of the chunk those are. The decoder must stand between two records.
-func (in *intake) look(c *conn, chunk []byte) (o outcome, taken int) {
+// peek is take for a chunk that is still in the socket. It takes whole records, up to the first that
+// would have to wait, and leaves nothing of the rest in the connection. It returns how many bytes of
+// the chunk those records are. The decoder must stand between two records.
+func (in *intake) peek(c *conn, chunk []byte) (o outcome, taken int) {
 	in.peeking, in.rest = true, len(chunk)
 	c.dec.Feed(chunk)
 	o = in.outcome(c, in.run(c))
@@ -158,7 +114,7 @@ func (in *intake) look(c *conn, chunk []byte) (o outcome, taken int) {
 	return o, taken
 }
 
-// finish keeps what a chunk has left over, and tells the budget what the connection holds.
+// finish makes an overflow of what a chunk has left over, and updates what the connection is charged.
 func (in *intake) finish(c *conn, chunk []byte, b blocked) outcome {
 	o := in.outcome(c, b)
 	if b.on != waitNothing {
@@ -166,7 +122,7 @@ func (in *intake) finish(c *conn, chunk []byte, b blocked) outcome {
 		c.overflow.byUs = in.byUs
 	} else {
 		c.overflow = nil
-		c.dec.Feed(nil) // gives back a carry whose record has been copied
+		c.dec.Feed(nil) // frees the memory of a record that came in several reads: it has been copied
 	}
 	in.account(c)
 	return o
@@ -176,7 +132,7 @@ func (in *intake) outcome(c *conn, b blocked) outcome {
 	o := outcome{blocked: b, stalled: in.stalled}
 	in.stalled = false
 	if b.on == waitNothing && c.dec.Failure() != 0 {
-		in.srv.samples.stream(c)
+		in.env.samples.stream(c)
 		if o.failure = closedStream; c.dec.Failure() == codec.Foreign {
 			o.failure = closedForeign
 		}
@@ -184,22 +140,29 @@ func (in *intake) outcome(c *conn, b blocked) outcome {
 	return o
 }
 
-// account tells the budget what a connection holds now.
+// account charges to c the memory that it takes now.
 func (in *intake) account(c *conn) {
 	in.counts.separators.add(c.dec.Separators())
-	c.carry = int64(c.dec.Buffered())
-	held := c.carry
+	c.partial = int64(c.dec.Buffered())
+	bytes := c.partial
 	if c.overflow != nil {
-		held += powerOfTwo(int64(len(c.overflow.buf))) // its rest may become an unfinished record
+		bytes += powerOfTwo(int64(len(c.overflow.buf))) // its rest may become an unfinished record
 	}
-	in.srv.memory.charge(c, held)
-	if held <= carryFree {
-		in.srv.memory.recordEnded(c)
+	in.env.memory.charge(c, bytes)
+	if bytes <= partialFree {
+		in.env.memory.recordEnded(c)
 	}
 }
 
-// run takes records until the chunk is used up, or one of them has to wait: that is
-// in.rec then, not counted yet.
+// release frees the memory of a connection of which everything is in.
+func (in *intake) release(c *conn) {
+	c.dec.Release()
+	in.account(c)
+	in.env.memory.recordEnded(c)
+}
+
+// run takes records until the chunk is used up, or a record has to wait. That record is in.rec then,
+// and is not counted yet.
 func (in *intake) run(c *conn) (b blocked) {
 	in.begin(c)
 	for c.dec.Next(in.router, &in.rec) {
@@ -216,73 +179,126 @@ func (in *intake) run(c *conn) (b blocked) {
 }
 
 func (in *intake) begin(c *conn) {
-	if l := in.srv.recordLimit.Load(); l != in.limit {
+	if l := in.env.maxRecord.Load(); l != in.limit {
 		in.limit = l
 		in.router.SetMaxRecordBytes(int(l))
 	}
 	in.base = c.framed + 1
 }
 
+// admit puts the record in in.rec into its lane, or counts it as rejected.
+func (in *intake) admit(c *conn) blocked {
+	b := in.tryAdmit(c)
+	if b.on == waitRoom && len(in.used) > 0 { // its batch may be full, or this chunk's lanes may have all the room
+		in.push(c)
+		b = in.tryAdmit(c)
+	}
+	return b
+}
+
+func (in *intake) tryAdmit(c *conn) blocked {
+	rec := &in.rec
+	if rec.Reason == codec.OK {
+		if len(rec.Data)+len(rec.Key) <= int(in.limit) {
+			if !in.put(rec.Shard, laneRec{rec.Data, rec.Key, uint32(c.framed + 1 - in.base)}) && !in.lose(rec.Shard) {
+				return blocked{waitRoom, rec.Shard}
+			}
+			c.framed++
+			return blocked{}
+		}
+		rec.Reason = codec.TooLarge // the limit is the Kafka message's: the key counts
+	}
+	return in.reject(c)
+}
+
+// reject counts and logs the record in in.rec as rejected, and writes its dead letter.
+func (in *intake) reject(c *conn) blocked {
+	rec := &in.rec
+	told := c.acks != nil && !in.byUs
+	if told && len(in.rejects) >= ack.RejectsAtOnce {
+		if in.push(c); in.stalled && !isClosed(in.env.giveUp) {
+			return blocked{on: waitAcks}
+		}
+	}
+	if told && !in.charged {
+		if in.charged = in.env.memory.chargeLines(); !in.charged && !isClosed(in.env.giveUp) {
+			return blocked{on: waitLines}
+		} else if !in.charged { // the client is not told, so nothing from here on is acked
+			told, in.lost = false, in.lost+1
+		}
+	}
+	if in.byUs {
+		rec.Reason = codec.Truncated
+	}
+	if dead := in.env.dead; dead >= 0 && rec.Reason != codec.Unauthorized && !in.deadLetter(c) && !in.lose(dead) {
+		return blocked{waitRoom, dead}
+	}
+	in.counts.rejected[rec.Reason].add(1)
+	if rec.Reason != codec.Unauthorized { // neither logged nor a dead letter: it may hold a secret
+		in.env.samples.record(c, rec)
+	}
+	if !in.byUs {
+		c.framed++
+	}
+	if told {
+		in.rejects = append(in.rejects, ack.Reject{Ordinal: c.framed, Reason: rec.Reason})
+	}
+	return blocked{}
+}
+
+// deadLetter puts the record in in.rec into the dead letters' lane. It returns false if that ring has
+// no room.
+func (in *intake) deadLetter(c *conn) bool {
+	rec := &in.rec
+	if in.remote == "" {
+		in.remote = c.remoteString()
+	}
+	data := rec.Data
+	if most := int(in.env.maxDeadLetter.Load()); len(data) > most {
+		data = data[:most]
+	}
+	truncated := 0
+	if len(data) < rec.Size {
+		truncated = rec.Size
+	}
+	meta := in.meta[rec.Reason]
+	if meta == nil || truncated > 0 {
+		at := len(in.metas)
+		in.metas = shard.AppendDeadLetterMeta(in.metas, rec.Reason.String(), in.remote, truncated)
+		meta = in.metas[at:len(in.metas):len(in.metas)]
+		if truncated == 0 {
+			in.meta[rec.Reason] = meta
+		}
+	}
+	return in.put(in.env.dead, laneRec{data, meta, uint32(c.framed + 1 - in.base)})
+}
+
 // push publishes every lane and tells the ack domain.
 func (in *intake) push(c *conn) {
-	now := shard.Now()
-	for _, ring := range in.used {
-		l := &in.lanes[ring]
-		in.counts.lane(ring).add(uint64(len(l.recs)))
-		claim, err := in.srv.rings[ring].ClaimPromised(len(l.recs), l.bytes, l.promised)
-		if err == nil {
-			in.batches = append(in.batches, ack.Batch{Ring: ring, End: fill(&claim, c.id, in.base, now, l.recs)})
-			continue
-		}
-		invariant.Check(err == shard.ErrClosed, "claim in ring %d: %v", ring, err)
-		in.srv.lose(ring, len(l.recs)) // reading went on after the cut-off
-		in.lost++
-	}
+	in.publish(c.id)
 	if c.acks != nil && c.framed >= in.base {
 		in.stalled = c.acks.Framed(ack.Chunk{
 			Last: c.framed, Batches: in.batches, Lost: in.lost, Rejects: in.rejects, Charged: in.charged,
 			Framing: c.dec.Framing(),
 		})
 	} else if in.charged {
-		in.srv.memory.linesSaid()
+		in.env.memory.linesSaid()
 	}
 	in.reset()
 	in.base = c.framed + 1
 }
 
-// fill copies records into a claim and publishes it. It returns the batch's end.
-// Nothing in here may block, fail or panic.
-func fill(claim *shard.Claim, id, first uint64, now int64, recs []laneRec) uint64 {
-	claim.SetOrigin(id, first)
-	claim.SetTaken(now)
-	for i := range recs {
-		claim.Append(recs[i].data, recs[i].meta, recs[i].ordinal)
-	}
-	end := claim.End()
-	claim.Publish()
-	return end
-}
-
 func (in *intake) reset() {
-	for _, ring := range in.used {
-		l := &in.lanes[ring]
-		clear(l.recs) // they alias buffers that others own by now
-		*l = lane{recs: l.recs[:0]}
-	}
-	in.used, in.batches, in.rejects = in.used[:0], in.batches[:0], in.rejects[:0]
+	in.clear()
+	in.rejects = in.rejects[:0]
 	if in.remote != "" {
 		clear(in.meta[:])
 	}
-	in.metas, in.remote, in.lost, in.charged = in.metas[:0], "", 0, false
-	if cap(in.metas) > 1<<20 {
+	in.metas, in.remote, in.charged = in.metas[:0], "", false
+	if cap(in.metas) > metasRetainMax {
 		in.metas = nil
 	}
 }
 
-func (s *Server) lose(ring, records int) {
-	if ring == s.deadLane {
-		s.deadLettersLost.Add(uint64(records))
-	} else {
-		s.lost.Add(uint64(records))
-	}
-}
+// metasRetainMax is the capacity that metas retain.
+const metasRetainMax = 1 << 20

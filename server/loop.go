@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync/atomic"
@@ -8,38 +9,32 @@ import (
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/ringtail/ringtail/server/ack"
 	"github.com/ringtail/ringtail/shard"
 )
 
-// loop is an event loop: a gnet client of one loop, so that connections are placed
-// by us and come with their loop. Everything without an atomic belongs to the loop's
-// goroutine.
+// loop is an event loop: a gnet client of one loop, so that this package places connections, and
+// each keeps its loop. Fields that are not atomic belong to the loop's goroutine.
 //
-// gnet reads into one buffer a loop; take everything, leave nothing: what OnTraffic
-// leaves gnet copies into a buffer that grows without limit.
+// gnet reads into one buffer for the whole loop. OnTraffic takes everything and leaves nothing: what
+// it left, gnet would copy into a buffer that grows without limit.
 type loop struct {
 	gnet.BuiltinEventEngine
-	srv    *Server
-	client *gnet.Client
-	in     *intake
-	domain *ack.Domain[*conn]
-	pace   pace
+	connEnv
+	client   *gnet.Client
+	in       *intake
+	pauser   *pauser
+	coalesce readCoalescer
+	lists    connLists
+	reserve  reserveDescriptor
 
-	all     connList // every connection, by last activity
-	frames  connList // those with an unfinished record, by its age
-	silent  connList // those that have not sent a record yet, by their age
-	leaving connList // instead: those that we have ended our side of
+	events   atomic.Pointer[gnet.EventLoop] // known from the first connection on
+	checking atomic.Bool                    // a check of deadlines has been asked for
+}
 
-	reserve reserveDescriptor
-
-	placed     atomic.Int32 // connections whose loop this is, paused ones too; for leastLoaded
-	attached   atomic.Int32 // connections that it has
-	unfinished atomic.Int32 // those of frames, for the ticker
-	silentFrom atomic.Int64 // since when the oldest of silent is there; 0: there is none
-	leavers    atomic.Int32 // those of leaving, for the ticker
-	events     atomic.Pointer[gnet.EventLoop]
-	checking   atomic.Bool
+func newLoop(env connEnv, in *intake, q *pauser) *loop {
+	l := &loop{connEnv: env, in: in, pauser: q, reserve: reserveDescriptor{fd: -1}}
+	l.lists.init()
+	return l
 }
 
 func (l *loop) stop() {
@@ -54,28 +49,23 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 		l.events.Store(&el)
 	}
 	c := gc.Context().(*conn)
-	now := l.srv.clock.stamp()
+	now := l.clock.stamp()
 	c.lastRead, c.graceAt = now, 0
 	if c.openedAt == 0 {
 		c.openedAt = now
 	}
-	l.all.add(c)
-	l.attached.Add(1)
-	if c.unfinished != 0 {
-		l.enlist(c)
-	}
-	l.listSilent(c)
+	l.lists.add(c)
 	c.gc = gc
 	if c.acks != nil {
 		c.acks.Attach(gc.Fd(), gc)
 	}
 	if c.opens.Add(1) == 1 {
-		l.srv.admission.opened.Add(1)
+		l.registry.admission.opened.Add(1)
 	}
 	if c.killed.Load() != 0 { // before it had a handle to be closed by
 		return nil, gnet.Close
 	}
-	if l.srv.memory.spent() {
+	if l.memory.usedUp() {
 		l.detach(c, &paused{})
 		return nil, gnet.Close
 	}
@@ -88,48 +78,47 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	if len(data) == 0 {
 		return gnet.None
 	}
-	l.pace.begin(shard.Now())
+	l.coalesce.begin(shard.Now())
 	c := gc.Context().(*conn)
 	framed := c.framed
 	o := l.in.take(c, data)
 	l.seen(c, framed)
 	action := gnet.None
-	if c.overflow != nil || o.stalled || o.failure != closedNot || c.carry > carryFree || l.srv.memory.spent() {
+	if c.overflow != nil || o.stalled || o.failure != closedNot || c.partial > partialFree || l.memory.usedUp() {
 		action = l.unusual(c, o)
 	}
-	littleCame := l.pace.end(len(data), shard.Now())
+	rest := l.coalesce.end(len(data), shard.Now())
 	switch {
 	case action != gnet.None:
-	case !l.srv.isDraining() && l.srv.restSaturated(l.pace.rest):
-	case littleCame:
-		l.pace.rest()
+	case !l.stages.isDraining() && restSaturated(l.in.env.shards(), l.coalesce.rest):
+	case rest:
+		l.coalesce.rest()
 	}
 	return action
 }
 
-// unusual decides what a chunk that cannot simply be followed by the next means.
+// unusual decides what to do after a chunk that the next one cannot simply follow.
 func (l *loop) unusual(c *conn, o outcome) gnet.Action {
-	s := l.srv
-	if s.memory.spent() {
-		l.giveUpAll(c)
+	if l.memory.usedUp() {
+		l.pauseAll(c)
 	}
 	switch {
 	case o.failure != closedNot:
 		c.why = o.failure
 		return gnet.Close
-	case c.overflow != nil || o.stalled || s.memory.spent() || !s.memory.chargeAhead(c):
+	case c.overflow != nil || o.stalled || l.memory.usedUp() || !l.memory.chargeAhead(c):
 		l.detach(c, &paused{})
 		return gnet.Close
 	}
 	return gnet.None
 }
 
-// giveUpAll pauses every connection of the loop but the one that it has just read: the
-// next read of any of them might bring more than there is memory for.
-func (l *loop) giveUpAll(but *conn) {
-	l.srv.warnings.warn("server: --client-memory is used up; what does not fit into a read waits",
-		"bytes", l.srv.memory.held(), "limit", l.srv.memory.limit)
-	for c := l.all.head; c != nil; {
+// pauseAll pauses every connection of the loop but the one that it has just read: the next read of
+// any of them might bring more than there is memory for.
+func (l *loop) pauseAll(but *conn) {
+	l.warnings.warn("server: --client-memory is used up; what does not fit into a read waits",
+		"bytes", l.memory.inUse(), "limit", l.memory.limit)
+	for c := l.lists.all.head; c != nil; {
 		next := c.next(listAll)
 		if c != but {
 			l.detach(c, &paused{})
@@ -139,20 +128,20 @@ func (l *loop) giveUpAll(but *conn) {
 	}
 }
 
-// detach makes the duplicate by which a connection lives on when gnet closes its
-// own; the caller has it closed. An event loop never waits: without a descriptor, the
-// reserve included, the connection ends when its overflow is in.
+// detach duplicates c's descriptor, so that the connection goes on when gnet closes its own, which
+// the caller sees to. An event loop never waits: if no descriptor can be had, not even the reserve,
+// the connection ends when its overflow is in.
 func (l *loop) detach(c *conn, p *paused) {
 	if p.fd, c.paused = l.dup(c), p; p.fd < 0 {
 		p.final = closedError
 	}
 }
 
-// dup duplicates c's descriptor. It returns −1 where there is no other.
+// dup duplicates c's descriptor. It returns −1 if no other can be had.
 func (l *loop) dup(c *conn) int {
 	fd, err := l.reserve.dup(c.gc.Fd())
 	if err != nil {
-		l.srv.warnings.warn("server: a connection ends, there is no descriptor to pause it, or to say its last acks", "error", err)
+		l.warnings.warn("server: a connection ends, there is no descriptor to pause it, or to say its last acks", "error", err)
 	}
 	return fd
 }
@@ -160,10 +149,7 @@ func (l *loop) dup(c *conn) int {
 // OnClose is the loop's last touch of a connection.
 func (l *loop) OnClose(gc gnet.Conn, err error) gnet.Action {
 	c := gc.Context().(*conn)
-	l.all.remove(c)
-	l.delist(c)
-	l.delistSilent(c)
-	l.attached.Add(-1)
+	l.lists.remove(c)
 	p := c.paused
 	if p == nil {
 		p = l.end(c, err)
@@ -173,12 +159,12 @@ func (l *loop) OnClose(gc gnet.Conn, err error) gnet.Action {
 		if c.acks != nil {
 			c.acks.Attach(p.fd, nil)
 		}
-		l.srv.pause(c, p)
+		l.pauser.pause(c, p)
 	}
 	return gnet.None
 }
 
-// end ends a connection. Where its last record finds no room, it returns how it is to be paused.
+// end ends a connection. If its last record finds no room, end returns how to pause the connection.
 func (l *loop) end(c *conn, err error) *paused {
 	if c.why == closedNot {
 		c.why = whyClosed(c, err)
@@ -195,7 +181,7 @@ func (l *loop) end(c *conn, err error) *paused {
 	if c.acks != nil && (c.endedPolitely() || c.acks.Owes()) {
 		fd = l.dup(c)
 	}
-	l.srv.conclude(l.in, c, fd)
+	l.conclude(l.in, c, fd)
 	return nil
 }
 
@@ -212,74 +198,65 @@ func whyClosed(c *conn, err error) closeReason {
 	}
 }
 
-// seen keeps the lists that deadlines go by. framed is what it was before the chunk.
+// seen updates the lists that deadlines need. framed is c.framed before the chunk.
 func (l *loop) seen(c *conn, framed uint64) {
-	c.lastRead = l.srv.clock.stamp()
-	if l.srv.opt.IdleTimeout > 0 {
-		l.all.remove(c)
-		l.all.add(c)
+	c.lastRead = l.clock.stamp()
+	if l.deadlines.idle > 0 {
+		l.lists.touch(c)
 	}
-	if framed == 0 && c.framed > 0 && c.farewellAt == 0 {
-		l.delistSilent(c)
+	if framed == 0 && c.framed > 0 && c.halfClosedAt == 0 {
+		l.lists.removeSilent(c)
 	}
 	was := c.unfinished
 	if c.age(c.dec.Unfinished(), framed, c.lastRead); c.unfinished == was {
 		return
 	}
-	l.delist(c)
+	l.lists.removeUnfinished(c)
 	if c.unfinished != 0 {
-		l.enlist(c)
+		l.lists.addUnfinished(c)
 	}
 }
 
-// listSilent and delistSilent keep those that deadlines look for by themselves.
-func (l *loop) listSilent(c *conn) {
+// askToCheck has the loop check its deadlines, if any may have passed. The ticker calls it. A loop
+// that has not come to the last question is not asked again.
+func (l *loop) askToCheck() {
+	el := l.events.Load()
+	if el == nil || l.lists.attached.Load() == 0 || !l.deadlines.due(&l.lists) || !l.checking.CompareAndSwap(false, true) {
+		return
+	}
+	err := (*el).Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error {
+		l.check()
+		l.checking.Store(false)
+		return nil
+	}))
+	if err != nil {
+		l.checking.Store(false)
+	}
+}
+
+// check ends the connections whose time is up.
+func (l *loop) check() {
+	now := l.clock.now()
+	l.deadlines.each(&l.lists, now, func(c *conn) { l.endIfExpired(c, now) })
+}
+
+func (l *loop) endIfExpired(c *conn, now int64) {
+	lastRead, halfClosed := c.lastRead, c.halfClosedAt != 0
+	why := l.deadlines.expired(c, c.gc.Fd(), now, func() bool { return pendingBytes(c.gc.Fd()) })
+	if !halfClosed && c.halfClosedAt != 0 {
+		l.lists.nowHalfClosed(c)
+	}
 	switch {
-	case c.farewellAt != 0:
-		l.leaving.add(c)
-	case c.framed == 0:
-		l.silent.add(c)
+	case why != closedNot:
+		c.why = why
+		_ = (*l.events.Load()).Close(c.gc) // at once: OnClose is called
+	case c.lastRead != lastRead:
+		l.lists.touch(c)
 	}
-	l.noteSilent()
 }
 
-func (l *loop) delistSilent(c *conn) {
-	if c.farewellAt != 0 {
-		l.leaving.remove(c)
-	} else {
-		l.silent.remove(c)
-	}
-	l.noteSilent()
-}
-
-func (l *loop) noteSilent() {
-	since := int64(0)
-	if c := l.silent.head; c != nil {
-		since = c.openedAt
-	}
-	l.silentFrom.Store(since)
-	l.leavers.Store(int32(l.leaving.n))
-}
-
-func (l *loop) delist(c *conn) {
-	l.frames.remove(c)
-	l.unfinished.Store(int32(l.frames.n))
-}
-
-// enlist puts c where its record's age belongs: at the end, but for one that waited
-// for memory.
-func (l *loop) enlist(c *conn) {
-	at := l.frames.tail
-	for at != nil && at.unfinished > c.unfinished {
-		at = at.links[listUnfinished].prev
-	}
-	l.frames.addAfter(at, c)
-	l.unfinished.Store(int32(l.frames.n))
-}
-
-// pendingBytes tells whether the socket holds something that was not read yet, the
-// client's FIN or reset included. (To peek would take the reset: the next read would see an
-// ordinary end.)
+// pendingBytes returns whether the socket holds something that was not read yet, the client's FIN or
+// reset included. (To peek would take the reset: the next read would see an ordinary end.)
 func pendingBytes(fd int) bool {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
 	for {

@@ -40,7 +40,7 @@ func (r *rig) shortNowAndThen(stop <-chan struct{}) {
 func (r *rig) watchMemory(stop <-chan struct{}) (most int64) {
 	for {
 		for range 100 {
-			most = max(most, r.memory.held())
+			most = max(most, r.memory.inUse())
 		}
 		if isClosed(stop) {
 			return most
@@ -142,7 +142,7 @@ func TestHogsAreEndedByFrameTimeout(t *testing.T) {
 		go func() { _, _ = io.WriteString(hogs[i], strings.Repeat("h", 200_000)) }()
 	}
 	r.eventually("all to be closed", func() bool { return r.Stats().Closed["frame_timeout"] == uint64(len(hogs)) })
-	if r.pauses.Load() == 0 {
+	if r.pauser.pauses.Load() == 0 {
 		t.Fatal("nobody had to wait")
 	}
 	r.send(r.dial(), record(1)+"\n")
@@ -205,7 +205,7 @@ func largeRecordsRig(t *testing.T) *rig {
 	})
 }
 
-func (r *rig) holdsNothing() bool { return r.memory.eldest.Load() == 0 && r.memory.held() == 0 }
+func (r *rig) holdsNothing() bool { return r.memory.reserveHolder.Load() == 0 && r.memory.inUse() == 0 }
 
 // sendLarge sends large records of one digit, from a connection each. It answers when
 // they are dialled; Wait returns when all is written.
@@ -296,16 +296,16 @@ func TestChargedAheadIsEnough(t *testing.T) {
 	const limit = 1_000_000
 	s, c := bareServer(t, codec.Newline, false)
 	in := s.loops[0].in
-	in.srv.opt.Codec.MaxRecordBytes = limit
+	s.opt.Codec.MaxRecordBytes = limit
 	s.SetMaxRecordBytes(limit)
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 200 {
 		for total := 0; total < limit+200_000; {
 			n := 1 + rng.IntN([]int{100, 5000, wholeRead}[rng.IntN(3)])
-			most := ahead(c.carry, limit)
+			most := ahead(c.partial, limit)
 			in.take(c, []byte(strings.Repeat("x", n)))
-			if c.carry > most {
-				t.Fatalf("%d bytes after %d more, %d charged", c.carry, n, most)
+			if c.partial > most {
+				t.Fatalf("%d bytes after %d more, %d charged", c.partial, n, most)
 			}
 			total += n
 		}
@@ -345,7 +345,7 @@ func TestAChunkTakesNoMoreThanReadGrowth(t *testing.T) {
 
 // fillRings leaves no room in any ring.
 func fillRings(s *Server) {
-	for _, ring := range s.rings {
+	for _, ring := range s.rings() {
 		for _, size := range []int{30_000, 1} {
 			for {
 				c, err := ring.Claim(1, size)

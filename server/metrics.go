@@ -8,21 +8,23 @@ import (
 	"github.com/ringtail/ringtail/codec"
 )
 
-// collector makes the server's metrics of its counters when they are asked for: the
-// loops never touch Prometheus.
+// collector makes the server's metrics of its counters when Prometheus asks: event loops never touch
+// Prometheus.
 type collector struct {
-	s                                                *Server
+	stats                                            func() Stats
+	shards                                           []room
 	received, rejected, bytes, open, opened, refused *prometheus.Desc
 	closed, backpressure, memory, waiting, lost      *prometheus.Desc
 	waitingForMemory, separators                     *prometheus.Desc
 }
 
-func newCollector(s *Server) *collector {
+func newCollector(stats func() Stats, shards []room) *collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("ringtail_"+name, help, labels, nil)
 	}
 	return &collector{
-		s:                s,
+		stats:            stats,
+		shards:           shards,
 		received:         desc("records_received_total", "Records taken, by shard.", "shard"),
 		rejected:         desc("records_rejected_total", "Records rejected, by reason.", "reason"),
 		bytes:            desc("bytes_received_total", "Bytes read from clients."),
@@ -47,7 +49,7 @@ func (k *collector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (k *collector) Collect(ch chan<- prometheus.Metric) {
-	st := k.s.Stats()
+	st := k.stats()
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
@@ -57,7 +59,7 @@ func (k *collector) Collect(ch chan<- prometheus.Metric) {
 	for i, n := range st.Routed {
 		shard := strconv.Itoa(i)
 		counter(k.received, float64(n), shard)
-		counter(k.backpressure, k.s.pauser.rooms[i].wait(0).Seconds(), shard)
+		counter(k.backpressure, k.shards[i].wait(0).Seconds(), shard)
 	}
 	for r := codec.OK + 1; int(r) < codec.NumReasons; r++ {
 		counter(k.rejected, float64(st.Rejected[r.String()]), r.String())

@@ -103,7 +103,7 @@ var modelBreaches = map[string]func(*model) bool{
 	},
 	"it is read beside an overflow": func(m *model) bool {
 		c := overflowing(m)
-		if c == nil || m.s.memory.isEldest(c) {
+		if c == nil || m.s.memory.hasReserve(c) {
 			return false
 		}
 		over := c.overflow
@@ -115,7 +115,7 @@ var modelBreaches = map[string]func(*model) bool{
 	},
 	"memory is not given back": func(m *model) bool { m.s.memory.add(1); return true },
 	"a record is acked that is not done": func(m *model) bool {
-		for ring, r := range m.s.rings[:shards] { // the consumer frees a batch before it has it
+		for ring, r := range m.s.rings()[:shards] { // the consumer frees a batch before it has it
 			b, ok := r.Next()
 			if !ok {
 				continue
@@ -134,10 +134,10 @@ var modelBreaches = map[string]func(*model) bool{
 		return false
 	},
 	"a loss is not counted": func(m *model) bool {
-		if m.s.lost.Load() == 0 {
+		if m.s.env.lost.Load() == 0 {
 			return false
 		}
-		m.s.lost.Store(0)
+		m.s.env.lost.Store(0)
 		return true
 	},
 }
@@ -294,11 +294,11 @@ func (m *model) join() error {
 		return err
 	}
 	k := &modelClient{fd: fds[0], in: map[uint64]bool{}, framing: []codec.Framing{codec.Newline, codec.Length, codec.JSON, codec.Auto}[m.rng.IntN(4)]}
-	lis := &listener{opt: m.s.listeners[m.rng.IntN(2)].opt}
-	lis.opt.Framing = k.framing
+	lis := m.s.opt.Listeners[m.rng.IntN(2)]
+	lis.Framing = k.framing
 	m.compose(k)
-	m.s.admission.open.Add(1)
-	k.conn = m.s.newConn(lis, loopbackPort)
+	m.s.registry.admission.open.Add(1)
+	k.conn = m.s.registry.newConn(lis, loopbackPort)
 	m.clients = append(m.clients, k)
 	m.byID[k.conn.id] = k
 	m.attach(k, fds[1])
@@ -307,8 +307,9 @@ func (m *model) join() error {
 
 // attach is EnrollContext: the loop has fd.
 func (m *model) attach(k *modelClient, fd int) {
-	k.gc = &modelSocket{m: m, l: k.conn.loop, c: k, fd: fd, open: true}
-	if _, action := k.conn.loop.OnOpen(k.gc); action == gnet.Close {
+	l := m.s.loops[k.conn.loopIndex]
+	k.gc = &modelSocket{m: m, l: l, c: k, fd: fd, open: true}
+	if _, action := l.OnOpen(k.gc); action == gnet.Close {
 		k.gc.close(nil)
 	}
 }
@@ -379,7 +380,7 @@ func (m *model) run() error {
 		breachAt = m.rng.IntN(n)
 	}
 	for i := range n {
-		if len(m.clients) < 4 || m.rng.IntN(60) == 0 && len(m.clients) < 16 && !m.s.isDraining() {
+		if len(m.clients) < 4 || m.rng.IntN(60) == 0 && len(m.clients) < 16 && !m.s.stages.isDraining() {
 			if err := m.join(); err != nil {
 				return err
 			}

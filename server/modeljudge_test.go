@@ -29,7 +29,7 @@ func (m *model) judge(k *modelClient) error {
 	if whole && framed < len(k.events) {
 		return fmt.Errorf("%d of %d records were taken; %d bytes not sent, reset %v", framed, len(k.events), len(k.stream), k.isReset)
 	}
-	lost := int(m.s.lost.Load())
+	lost := int(m.s.env.lost.Load())
 	for i := range min(framed, len(k.events)) {
 		cut := !whole && i == framed-1 // the connection may have ended in it
 		if want := k.events[i] != ""; want != at[uint64(i+1)] && lost == 0 && !cut {
@@ -64,7 +64,7 @@ func (m *model) judgeAcks(k *modelClient, framed int, whole bool) error {
 			return fmt.Errorf("record %d is acked, but in no ring", o)
 		}
 	}
-	if k.conn.acks != nil && whole && !m.noFD && m.s.lost.Load() == 0 && int(acked) != framed {
+	if k.conn.acks != nil && whole && !m.noFD && m.s.env.lost.Load() == 0 && int(acked) != framed {
 		return fmt.Errorf("acked %d of %d", acked, framed)
 	}
 	return nil
@@ -111,7 +111,7 @@ func (m *model) books() error {
 	if m.noFD {
 		allowed["error"] = true
 	}
-	if m.s.isDraining() {
+	if m.s.stages.isDraining() {
 		allowed["drain"], allowed["cut_off"] = true, true
 	}
 	if m.timed {
@@ -133,14 +133,14 @@ func (m *model) books() error {
 	switch {
 	case st.Received != inRings+rejected+st.Lost:
 		return fmt.Errorf("received %d, in rings %d, rejected %d, lost %d", st.Received, inRings, rejected, st.Lost)
-	case st.Lost > 0 && !isClosed(m.s.giveUp):
+	case st.Lost > 0 && !isClosed(m.s.stages.giveUp):
 		return fmt.Errorf("%d records lost", st.Lost)
 	case ends != uint64(len(m.clients)):
 		return fmt.Errorf("%d connections, ended: %v", len(m.clients), st.Closed)
-	case m.s.memory.held() != 0 || m.s.memory.eldest.Load() != 0:
-		return fmt.Errorf("%d bytes of client memory are held, the eldest is %d", m.s.memory.held(), m.s.memory.eldest.Load())
-	case st.Waiting != 0 || m.s.paused.Load() != 0 || len(m.s.pauser.all) != 0 || len(m.s.pauser.ready) != 0:
-		return fmt.Errorf("%d wait, %d paused, %d known", st.Waiting, m.s.paused.Load(), len(m.s.pauser.all))
+	case m.s.memory.inUse() != 0 || m.s.memory.reserveHolder.Load() != 0:
+		return fmt.Errorf("%d bytes of client memory are held, the eldest is %d", m.s.memory.inUse(), m.s.memory.reserveHolder.Load())
+	case st.Waiting != 0 || m.s.pauser.paused.Load() != 0 || len(m.s.pauser.all) != 0 || len(m.s.pauser.ready) != 0:
+		return fmt.Errorf("%d wait, %d paused, %d known", st.Waiting, m.s.pauser.paused.Load(), len(m.s.pauser.all))
 	}
 	m.closeClients()
 	if n := openDescriptorsNow(); n != m.bare {

@@ -63,7 +63,7 @@ func (m *model) step() {
 	case 7, 8, 9:
 		m.pauserRound()
 	case 10:
-		m.consume(m.rng.IntN(len(m.s.rings)), m.rng.IntN(20))
+		m.consume(m.rng.IntN(len(m.s.rings())), m.rng.IntN(20))
 	case 11:
 		m.pass()
 	case 12:
@@ -109,7 +109,7 @@ func (m *model) trouble(k *modelClient) {
 	case 8:
 		k.reads = !k.reads
 	case 9:
-		if m.s.isDraining() && m.rng.IntN(3) == 0 {
+		if m.s.stages.isDraining() && m.rng.IntN(3) == 0 {
 			m.goOnDraining()
 		}
 	}
@@ -124,15 +124,15 @@ func (m *model) returnMemory() {
 
 func (m *model) beginDrain() {
 	m.faults["drain"]++
-	m.s.drainStart.Store(m.s.clock.now())
-	close(m.s.draining)
+	m.s.stages.start.Store(m.s.clock.now())
+	close(m.s.stages.draining)
 }
 
 func (m *model) goOnDraining() {
-	if !m.s.isCutOff() {
-		close(m.s.cutOff)
-	} else if !isClosed(m.s.giveUp) {
-		close(m.s.giveUp)
+	if !m.s.stages.isCutOff() {
+		close(m.s.stages.cutOff)
+	} else if !isClosed(m.s.stages.giveUp) {
+		close(m.s.stages.giveUp)
 		m.faults["given up"]++
 	}
 }
@@ -229,8 +229,8 @@ func (m *model) tick(d time.Duration) {
 
 // consume takes up to so many batches out of a ring.
 func (m *model) consume(ring, most int) {
-	r := m.s.rings[ring]
-	if m.stuck && !isClosed(m.s.giveUp) {
+	r := m.s.ring(ring)
+	if m.stuck && !isClosed(m.s.stages.giveUp) {
 		return
 	}
 	for range most {
@@ -239,7 +239,7 @@ func (m *model) consume(ring, most int) {
 			break
 		}
 		k := m.byID[b.Conn]
-		if ring != m.s.deadLane {
+		if ring != m.s.env.dead {
 			m.have(k, ring, copyRecords(&b))
 		}
 		r.Free(b.End)
@@ -273,7 +273,7 @@ func (m *model) have(k *modelClient, ring int, recs []modelRecord) {
 }
 
 func (m *model) pass() {
-	for _, d := range m.s.domains {
+	for _, d := range m.s.registry.domains {
 		d.Pass()
 	}
 }
@@ -306,16 +306,16 @@ func (m *model) note() {
 			m.faults["end behind an overflow"]++
 		}
 	}
-	if m.s.lost.Load() > 0 {
+	if m.s.env.lost.Load() > 0 {
 		m.faults["lost"]++
 	}
 }
 
 // always is what holds after every step.
 func (m *model) always() error {
-	b := &m.s.memory
-	if b.held() > b.limit || b.used.Load() < 0 || b.apart.Load() < 0 {
-		return fmt.Errorf("%d bytes of client memory used and %d apart, of %d", b.used.Load(), b.apart.Load(), b.limit)
+	b := m.s.memory
+	if b.inUse() > b.limit || b.used.Load() < 0 || b.reserveUsed.Load() < 0 {
+		return fmt.Errorf("%d bytes of client memory used and %d apart, of %d", b.used.Load(), b.reserveUsed.Load(), b.limit)
 	}
 	for _, k := range m.clients {
 		if k.conn.acks == nil {
@@ -343,11 +343,11 @@ func (m *model) always() error {
 // atRest ends all trouble, waits until everybody has gone, and looks at what has come of it.
 func (m *model) atRest() error {
 	m.returnMemory()
-	for i := 0; m.s.admission.open.Load() > 0 || m.s.reading.Load() > 0; i++ {
+	for i := 0; m.s.registry.admission.open.Load() > 0 || m.s.registry.reading.Load() > 0; i++ {
 		if i > 5000 {
 			return fmt.Errorf("never at rest: %+v", m.s.Stats())
 		}
-		if m.s.isDraining() && i > 200 {
+		if m.s.stages.isDraining() && i > 200 {
 			m.goOnDraining()
 		}
 		for _, l := range m.s.loops {
@@ -361,11 +361,11 @@ func (m *model) atRest() error {
 			m.loopReads(k)
 		}
 		m.pauserRound()
-		for ring := range m.s.rings {
+		for ring := range m.s.rings() {
 			m.consume(ring, 1<<20)
 		}
 		m.pass()
-		if isClosed(m.s.giveUp) && m.s.reading.Load() == 0 { // acks of what is lost are never said
+		if isClosed(m.s.stages.giveUp) && m.s.registry.reading.Load() == 0 { // acks of what is lost are never said
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()
 			m.s.finishAcks(ctx)
@@ -378,7 +378,7 @@ func (m *model) atRest() error {
 		have()
 	}
 	m.stuck = false
-	for ring, r := range m.s.rings {
+	for ring, r := range m.s.rings() {
 		r.Close()
 		m.consume(ring, 1<<20)
 	}
@@ -428,7 +428,7 @@ func (m *model) cleanUp() {
 		}
 	}
 	m.closeClients()
-	for _, r := range m.s.rings {
+	for _, r := range m.s.rings() {
 		_ = r.Release()
 	}
 }

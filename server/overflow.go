@@ -2,18 +2,17 @@ package server
 
 import "github.com/ringtail/ringtail/codec"
 
-// overflow is what was read of a connection and cannot go into rings yet: a record, and
-// the bytes behind it as they came. While there is one, the connection is not read. It is
-// bounded by one read; what a record from several reads has gathered stays where it is.
+// overflow is what was read of a connection and cannot go into rings yet: a record, and the bytes
+// behind it as they came. While a connection has one, nobody reads it. An overflow has one read at
+// most. What the decoder has gathered of a record from several reads stays in the decoder.
 type overflow struct {
-	rec  codec.Record // its Data is buf's, or the decoder's own
-	byUs bool         // it is what our ending of the connection made of an unfinished one
-	rest []byte
-	buf  []byte // what it takes of the heap
+	rec  codec.Record // its Data lies in buf, or in the decoder
+	byUs bool         // rec was unfinished when the server ended the connection
+	rest []byte       // the bytes behind rec, in buf
+	buf  []byte       // the memory that the overflow takes
 }
 
-// newOverflow keeps rec, and with it what the decoder has not looked at of the chunk, which
-// is borrowed.
+// newOverflow copies rec, and the bytes of the chunk that the decoder has not looked at.
 func newOverflow(dec *codec.Decoder, rec *codec.Record, chunk []byte) *overflow {
 	o := &overflow{rec: *rec}
 	o.rec.Key = nil // may be scratch; Judge finds it again

@@ -129,7 +129,7 @@ func TestHandOverIsByteExact(t *testing.T) {
 			if r.Stats().Lost != 0 {
 				t.Fatalf("%+v", r.Stats())
 			}
-			if n := r.pauses.Load(); n < 200 {
+			if n := r.pauser.pauses.Load(); n < 200 {
 				t.Fatalf("only %d hand-overs", n)
 			} else {
 				t.Logf("%d hand-overs", n)
@@ -285,7 +285,7 @@ func TestLoopsRestWhereAllIsFull(t *testing.T) {
 	for digit := range shards {
 		r.eventually("waiting to be counted", func() bool { return r.waited(digit) > 0 })
 	}
-	if n := r.pauses.Load(); n != 0 {
+	if n := r.pauser.pauses.Load(); n != 0 {
 		t.Errorf("%d times a connection was parked", n)
 	}
 }

@@ -52,7 +52,7 @@ func BenchmarkPausedConnections(b *testing.B) {
 	clients.Wait()
 	r.eventually("all records", func() bool { return r.w.count() == chunks*160 })
 	b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op")
-	b.ReportMetric(float64(r.pauses.Load())/float64(chunks), "pauses/chunk")
+	b.ReportMetric(float64(r.pauser.pauses.Load())/float64(chunks), "pauses/chunk")
 }
 
 func cpuTime() time.Duration {

@@ -143,7 +143,7 @@ func TestPauserReadsOneAfterTheOther(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	r.eventually("nothing to be held", func() bool { return r.memory.held() == r.memory.usable+1000 })
+	r.eventually("nothing to be held", func() bool { return r.memory.inUse() == r.memory.usable+1000 })
 }
 
 // The limits hold there as well, and only for those whose time is up.
@@ -181,7 +181,7 @@ func TestWhoWaitsForMemoryAges(t *testing.T) {
 	})
 	defer r.useUpAll()()
 	nc := r.dial()
-	r.send(nc, `{"number":1,"pad":"`+strings.Repeat("l", 2*lookMax))
+	r.send(nc, `{"number":1,"pad":"`+strings.Repeat("l", 2*peekMax))
 	r.eventually("it to wait", func() bool { return r.Stats().WaitingForMemory == 1 })
 	r.eventually("its end", func() bool { return r.Stats().Closed["frame_timeout"] == 1 })
 }
@@ -193,7 +193,7 @@ func TestResumedAfterItHasLeft(t *testing.T) {
 	p := &paused{c: c, fd: -1, known: true}
 	q.post(p)
 	q.round(nil)
-	if len(q.all) != 0 || len(q.ready) != 0 || s.admission.open.Load() != 0 {
+	if len(q.all) != 0 || len(q.ready) != 0 || s.registry.admission.open.Load() != 0 {
 		t.Fatalf("it is back: %d paused, %d ready", len(q.all), len(q.ready))
 	}
 }
@@ -208,7 +208,7 @@ func TestPauserGivesConnectionsBack(t *testing.T) {
 	for range 300 {
 		list = append(list, r.dial())
 	}
-	r.eventually("all to be with the pauser", func() bool { return r.paused.Load() == 300 })
+	r.eventually("all to be with the pauser", func() bool { return r.pauser.paused.Load() == 300 })
 	for i, nc := range list[:100] {
 		r.send(nc, record(i)+"\n"+`{"num`)
 	}
@@ -220,7 +220,7 @@ func TestPauserGivesConnectionsBack(t *testing.T) {
 		t.Fatalf("%d bytes are held", n-r.memory.usable-1)
 	}
 	giveBack()
-	r.eventually("all to be back", func() bool { return r.paused.Load() == 0 })
+	r.eventually("all to be back", func() bool { return r.pauser.paused.Load() == 0 })
 	for i, nc := range list[:100] {
 		r.send(nc, fmt.Sprintf(`ber":%d}`+"\n", i))
 	}
@@ -232,7 +232,7 @@ func TestPauserGivesConnectionsBack(t *testing.T) {
 // up to what a look sees.
 func TestWholeRecordsGoOnWithoutMemory(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
-		for _, size := range []int{200, 3_000, 20_000, 33 << 10, 48 << 10, 63 << 10, lookMax} {
+		for _, size := range []int{200, 3_000, 20_000, 33 << 10, 48 << 10, 63 << 10, peekMax} {
 			t.Run(fmt.Sprint(network, "/", size), func(t *testing.T) { wholeRecordsGoOn(t, network, size) })
 		}
 	}
@@ -285,7 +285,7 @@ func TestSeparatorsAreCountedOnce(t *testing.T) {
 		{`,{"number":1,`, 0, 0},
 		{`,` + record(1) + `,`, 2 + len(record(1)), 2}, // no record is begun
 	} {
-		if _, taken := in.look(c, []byte(step.chunk)); taken != step.taken {
+		if _, taken := in.peek(c, []byte(step.chunk)); taken != step.taken {
 			t.Fatalf("%q: %d bytes taken, want %d", step.chunk, taken, step.taken)
 		}
 		if n := c.dec.Separators(); n != step.separators {
@@ -300,9 +300,9 @@ func TestSeparatorsAreCountedOnce(t *testing.T) {
 func (r *rig) useUpAll() (giveBack func()) {
 	n := r.memory.lines - r.memory.used.Load()
 	r.memory.add(n)
-	r.memory.eldest.Store(1)
+	r.memory.reserveHolder.Store(1)
 	return func() {
-		r.memory.eldest.Store(0)
+		r.memory.reserveHolder.Store(0)
 		r.memory.add(-n)
 	}
 }

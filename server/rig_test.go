@@ -210,13 +210,13 @@ func (r *rig) stop() {
 	r.w.done.Wait()
 	st := r.Stats()
 	r.w.checkBooks(r.t, st)
-	if st.Connections != 0 || st.Waiting != 0 || st.ClientMemory != 0 || r.reading.Load() != 0 || len(r.conns) != 0 {
+	if st.Connections != 0 || st.Waiting != 0 || st.ClientMemory != 0 || r.registry.reading.Load() != 0 || len(r.registry.conns) != 0 {
 		r.t.Errorf("after Finish: %d connections, %d waiting, %d bytes held, %d reading, %d known",
-			st.Connections, st.Waiting, st.ClientMemory, r.reading.Load(), len(r.conns))
+			st.Connections, st.Waiting, st.ClientMemory, r.registry.reading.Load(), len(r.registry.conns))
 	}
 	for i, l := range r.loops {
-		if l.placed.Load() != 0 || l.attached.Load() != 0 {
-			r.t.Errorf("after Finish: %d connections placed with loop %d, %d attached", l.placed.Load(), i, l.attached.Load())
+		if r.registry.placed[i].Load() != 0 || l.lists.attached.Load() != 0 {
+			r.t.Errorf("after Finish: %d connections placed with loop %d, %d attached", r.registry.placed[i].Load(), i, l.lists.attached.Load())
 		}
 	}
 }
@@ -239,8 +239,8 @@ func (w *writer) checkBooks(t testing.TB, st Stats) {
 	if st.Received != inRings+rejected+st.Lost {
 		t.Errorf("the books do not add up: received %d, in rings %d, rejected %d, lost %d", st.Received, inRings, rejected, st.Lost)
 	}
-	if n := uint64(w.counts[shards]); w.set.Dead != nil && st.Letters != n+st.LettersLost {
-		t.Errorf("the books do not add up: %d dead letters, in their ring %d, lost %d", st.Letters, n, st.LettersLost)
+	if n := uint64(w.counts[shards]); w.set.Dead != nil && st.DeadLetters != n+st.DeadLettersLost {
+		t.Errorf("the books do not add up: %d dead letters, in their ring %d, lost %d", st.DeadLetters, n, st.DeadLettersLost)
 	}
 }
 
@@ -324,3 +324,13 @@ func lastAcked(t *testing.T, lines []string) int64 {
 	t.Errorf("no acked line in %d", len(lines))
 	return 0
 }
+
+// rings are all of a server's, the dead letters' last; ring is one of them.
+func (s *Server) rings() (list []*shard.Ring) {
+	for i := range s.env.rooms {
+		list = append(list, s.ring(i))
+	}
+	return list
+}
+
+func (s *Server) ring(i int) *shard.Ring { return s.env.rooms[i].ring }

@@ -3,10 +3,8 @@ package server
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
@@ -16,99 +14,41 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// Server takes records from connections into rings. See the package comment.
+// Server takes records from connections into rings. The package comment draws its parts.
 type Server struct {
-	opt      Options
-	rings    []*shard.Ring // shards, then the dead-letter ring if there is one
-	deadLane int           // its index, or −1
+	opt Options
+	connEnv
+	env intakeEnv
 
 	listeners []*listener
+	acceptor  acceptor
+	handover  *handovers
 	loops     []*loop
-	domains   []*ack.Domain[*conn] // a loop each, if any listener acks
-	intakes   []*intake            // everybody's, for counting
-
 	pauser    *pauser
-	admission *admission
-	memory    budget
-	clock     servedClock
-	warnings  throttle
-	samples   samples
+	intakes   []*intake // of the loops, then the pauser's; for counting
 
-	recordLimit     atomic.Int64
-	letterLimit     atomic.Int64
-	lost            atomic.Uint64
-	deadLettersLost atomic.Uint64
-	refusedByKafka  atomic.Uint64
-	closed          [closeReasons]atomic.Uint64
-	paused          atomic.Int64  // connections that the pauser has, or will have at once
-	pauses          atomic.Uint64 // times a connection was paused
-	reading         atomic.Int64  // connections that may still push
+	refusedByKafka atomic.Uint64
 
-	nextID  atomic.Uint64
-	placing sync.Mutex // leastLoaded
-
-	connsMu sync.RWMutex
-	conns   map[uint64]*conn // open; acks linger, too
-	recent  []recentRemote   // of the last connections, closed ones included; guarded by connsMu
-
-	started    bool
-	handovers  chan struct{}
-	goroutines sync.WaitGroup // hand-overs to loops
-	accepting  sync.WaitGroup
-	ackers     sync.WaitGroup
-	stopAckers chan struct{}
-	keepers    sync.WaitGroup // ticker, pauser
-	stopKeep   chan struct{}
-	drainStart atomic.Int64
-	draining   chan struct{}
-	cutOff     chan struct{} // reading has ended
-	giveUp     chan struct{} // waiting for room has ended
-	finishOnce sync.Once
+	started        bool
+	accepting      sync.WaitGroup
+	ackers         sync.WaitGroup
+	stopAckers     chan struct{}
+	background     sync.WaitGroup // ticker, pauser
+	stopBackground chan struct{}
+	finishOnce     sync.Once
 }
 
-// recentRemote remembers an address for dead letters of records refused after their
-// connection has gone.
-type recentRemote struct {
-	id     uint64
-	remote netip.AddrPort
-}
-
-const recentRemotes = 1 << 14
-
-// New checks the options and opens the listeners; nothing is taken before Start.
+// New checks the options and opens the listeners. It accepts nothing: Start does.
 func New(o Options) (*Server, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{
-		opt:        o,
-		rings:      append([]*shard.Ring(nil), o.Rings.Rings...),
-		deadLane:   -1,
-		conns:      make(map[uint64]*conn),
-		stopKeep:   make(chan struct{}),
-		stopAckers: make(chan struct{}),
-		draining:   make(chan struct{}),
-		cutOff:     make(chan struct{}),
-		giveUp:     make(chan struct{}),
-	}
-	if o.Rings.Dead != nil {
-		s.deadLane = len(s.rings)
-		s.rings = append(s.rings, o.Rings.Dead)
-		s.recent = make([]recentRemote, recentRemotes)
-	}
-	s.memory.init(o.ClientMemory, o.Loops, o.Codec.MaxRecordBytes)
+	s := &Server{opt: o, stopAckers: make(chan struct{}), stopBackground: make(chan struct{})}
+	s.makeEnv()
 	if s.memory.limit > o.ClientMemory {
 		o.Logger.Warn("server: --client-memory is less than the event loops and a record need; raised",
 			"asked", o.ClientMemory, "bytes", s.memory.limit)
 	}
-	s.clock.ns.Store(1) // 0 is "never"
-	s.warnings = throttle{log: o.Logger, clock: &s.clock}
-	s.samples = samples{throttle{log: o.Logger, clock: &s.clock}, throttle{log: o.Logger, clock: &s.clock}}
-	s.recordLimit.Store(int64(o.Codec.MaxRecordBytes))
-	s.letterLimit.Store(int64(o.Codec.MaxRecordBytes))
-	// Ids differ from those of a process before this one, whose records may still lie
-	// in ring files: their refusals must not reach our clients.
-	s.nextID.Store(uint64(time.Now().UnixNano()))
 	if err := s.makeLoops(); err != nil {
 		return nil, err
 	}
@@ -120,10 +60,11 @@ func New(o Options) (*Server, error) {
 		}
 		s.listeners = append(s.listeners, lis)
 	}
-	s.admission = newAdmission(o.MaxConnections, o.MaxConnectionsPerIP, o.Logger)
-	s.handovers = make(chan struct{}, s.admission.handovers)
+	a := s.registry.admission
+	a.init(o.MaxConnections, o.MaxConnectionsPerIP, o.Logger)
+	s.handover.slots = make(chan struct{}, a.handovers)
 	if o.Registerer != nil {
-		if err := o.Registerer.Register(newCollector(s)); err != nil {
+		if err := o.Registerer.Register(newCollector(s.Stats, s.env.shards())); err != nil {
 			s.closeListeners()
 			return nil, fmt.Errorf("server: metrics: %w", err)
 		}
@@ -131,26 +72,46 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
+// makeEnv makes what loops, the pauser and intakes share.
+func (s *Server) makeEnv() {
+	o, clock, stages, a := &s.opt, &servedClock{}, newDrainStages(), &admission{}
+	clock.ns.Store(1) // 0 is "never"
+	s.connEnv = connEnv{
+		clock:    clock,
+		stages:   stages,
+		memory:   &budget{},
+		registry: newRegistry(a, o.Loops, o.Rings.Dead != nil),
+		deadlines: &deadlines{
+			idle: o.IdleTimeout, frame: o.FrameTimeout, firstRecord: o.FirstRecordTimeout, age: o.MaxConnectionAge,
+			clock: clock, stages: stages, admission: a,
+		},
+		warnings: &throttle{log: o.Logger, clock: clock},
+	}
+	s.memory.init(o.ClientMemory, o.Loops, o.Codec.MaxRecordBytes)
+	s.env.init(o.Rings, o.Codec.MaxRecordBytes)
+	s.env.memory, s.env.giveUp = s.memory, stages.giveUp
+	s.env.samples = &samples{throttle{log: o.Logger, clock: clock}, throttle{log: o.Logger, clock: clock}}
+}
+
+// makeLoops makes the event loops and the pauser, and ties them together.
 func (s *Server) makeLoops() error {
-	for range s.opt.Loops {
-		in, err := newIntake(s)
+	for range s.opt.Loops + 1 {
+		in, err := newIntake(&s.env, s.opt.Codec)
 		if err != nil {
 			return err
 		}
-		l := &loop{srv: s, in: in, all: connList{which: listAll}, frames: connList{which: listUnfinished},
-			silent: connList{which: listSilent}, leaving: connList{which: listSilent}, reserve: reserveDescriptor{fd: -1}}
-		if s.acks() {
-			l.domain = s.makeDomain()
-			s.domains = append(s.domains, l.domain)
-		}
-		s.loops = append(s.loops, l)
 		s.intakes = append(s.intakes, in)
 	}
-	var err error
-	if s.pauser, err = newPauser(s); err != nil {
-		return err
+	s.pauser = newPauser(s.connEnv, s.intakes[s.opt.Loops])
+	for _, in := range s.intakes[:s.opt.Loops] {
+		s.loops = append(s.loops, newLoop(s.connEnv, in, s.pauser))
+		if s.acks() {
+			s.registry.domains = append(s.registry.domains, s.makeDomain())
+		}
 	}
-	s.intakes = append(s.intakes, s.pauser.in)
+	s.handover = &handovers{loops: s.loops, pauser: s.pauser, warnings: s.warnings}
+	s.pauser.handBack = s.handover.back
+	s.acceptor = acceptor{registry: s.registry, handover: s.handover, warnings: s.warnings, draining: s.stages.draining}
 	return nil
 }
 
@@ -164,9 +125,9 @@ func (s *Server) acks() bool {
 }
 
 func (s *Server) makeDomain() *ack.Domain[*conn] {
-	rings := make([]ack.Position, len(s.rings))
-	for i, r := range s.rings {
-		rings[i] = r
+	rings := make([]ack.Position, len(s.env.rooms))
+	for i := range rings {
+		rings[i] = s.env.rooms[i].ring
 	}
 	linger := s.opt.IdleTimeout
 	if linger == 0 {
@@ -184,7 +145,7 @@ func (s *Server) makeDomain() *ack.Domain[*conn] {
 			if timedOut {
 				why = closedIdle
 			}
-			s.gone(c, why)
+			s.registry.gone(c, why)
 		},
 		Write:     unix.Write,
 		LinesSaid: s.memory.linesSaid,
@@ -200,9 +161,7 @@ func (s *Server) Start() error {
 			err = client.Start()
 		}
 		if err != nil {
-			for _, l := range s.loops[:i] {
-				l.stop()
-			}
+			s.stopLoops(i)
 			s.closeListeners()
 			return fmt.Errorf("server: event loop %d: %w", i, err)
 		}
@@ -211,28 +170,31 @@ func (s *Server) Start() error {
 	}
 	var err error
 	if s.pauser.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		for _, l := range s.loops {
-			l.stop()
-		}
+		s.stopLoops(len(s.loops))
 		s.closeListeners()
 		return fmt.Errorf("server: pauser: %w", err)
 	}
 	s.started = true
-	s.keepers.Go(func() { s.tick(s.stopKeep) })
-	s.keepers.Go(func() { s.pauser.run(s.stopKeep) })
-	for _, d := range s.domains {
+	t := &ticker{connEnv: s.connEnv, loops: s.loops, pauser: s.pauser, intakes: s.intakes}
+	s.background.Go(func() { t.run(s.stopBackground) })
+	s.background.Go(func() { s.pauser.run(s.stopBackground) })
+	for _, d := range s.registry.domains {
 		s.ackers.Go(func() { d.Run(s.stopAckers) })
 	}
 	for _, l := range s.listeners {
-		s.accepting.Go(func() { s.accept(l) })
+		s.accepting.Go(func() { s.acceptor.run(l) })
 	}
 	return nil
 }
 
-// spawn runs f beside the loops; Finish waits for it.
-func (s *Server) spawn(f func()) { s.goroutines.Go(f) }
+// stopLoops stops the first n event loops.
+func (s *Server) stopLoops(n int) {
+	for _, l := range s.loops[:n] {
+		l.stop()
+	}
+}
 
-// Addrs are the addresses listened on, in the order of the options.
+// Addrs returns the addresses listened on, in the order of the options.
 func (s *Server) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(s.listeners))
 	for i, l := range s.listeners {
@@ -247,82 +209,61 @@ func (s *Server) closeListeners() {
 	}
 }
 
-// AcksMoved is to be called after the acked position of any ring has moved. It is
-// cheap, never blocks, and may be called by any goroutine.
+// AcksMoved is to be called after the acked position of any ring has moved. It is cheap, never
+// blocks, and any goroutine may call it.
 func (s *Server) AcksMoved() {
-	for _, d := range s.domains {
+	for _, d := range s.registry.domains {
 		d.Wake()
 	}
 }
 
-// Refused says that a record which was in a ring already has been set aside: its
-// client is told, if it asked to be. To be called before the AcksMoved of it.
+// Refused says that a record which was in a ring already has been set aside: its client is told, if
+// it asked for acks. To be called before the AcksMoved that covers the record.
 func (s *Server) Refused(connection, ordinal uint64, reason codec.Reason) {
 	s.refusedByKafka.Add(1)
-	s.connsMu.RLock()
-	c := s.conns[connection]
-	s.connsMu.RUnlock()
-	if c != nil && c.acks != nil {
+	if c := s.registry.conn(connection); c != nil && c.acks != nil {
 		c.acks.Refused(ordinal, reason)
 	}
 }
 
-// RemoteOf is the address a connection came from, "" if it is not known any more.
-func (s *Server) RemoteOf(connection uint64) string {
-	s.connsMu.RLock()
-	defer s.connsMu.RUnlock()
-	if c := s.conns[connection]; c != nil {
-		return c.remoteString()
-	}
-	if len(s.recent) > 0 {
-		if r := s.recent[connection%recentRemotes]; r.id == connection {
-			return (&conn{remote: r.remote}).remoteString()
-		}
-	}
-	return ""
-}
+// RemoteOf returns the address that a connection came from, "" if it is not known any more.
+func (s *Server) RemoteOf(connection uint64) string { return s.registry.address(connection) }
 
-// SetMaxRecordBytes changes the limit from the next read on: the topic's own, if
-// that is lower than --max-record-bytes.
-func (s *Server) SetMaxRecordBytes(n int) { s.recordLimit.Store(int64(n)) }
+// SetMaxRecordBytes changes the limit from the next read on: to the topic's own, if that is lower
+// than --max-record-bytes.
+func (s *Server) SetMaxRecordBytes(n int) { s.env.maxRecord.Store(int64(n)) }
 
-// SetMaxLetterBytes limits the bytes of a dead letter; what is longer is cut.
-func (s *Server) SetMaxLetterBytes(n int) { s.letterLimit.Store(int64(n)) }
+// SetMaxDeadLetterBytes limits the bytes of a dead letter; what is longer is cut.
+func (s *Server) SetMaxDeadLetterBytes(n int) { s.env.maxDeadLetter.Store(int64(n)) }
 
-func (s *Server) newConn(l *listener, remote netip.AddrPort) *conn {
-	c := &conn{id: s.nextID.Add(1), remote: remote, loop: s.leastLoaded()}
-	c.dec.Init(l.opt.Framing)
-	if l.opt.Ack {
-		c.acks = c.loop.domain.NewConn(c)
+// Stats may be called at any time, by any goroutine.
+func (s *Server) Stats() Stats {
+	r := s.registry
+	st := Stats{
+		Routed:          make([]uint64, s.opt.Codec.Shards),
+		Rejected:        make(map[string]uint64, codec.NumReasons),
+		Refused:         make(map[string]uint64, refusals),
+		Closed:          make(map[string]uint64, closeReasons),
+		Connections:     int(r.admission.open.Load()),
+		Opened:          r.admission.opened.Load(),
+		ClientMemory:    s.memory.inUse(),
+		Lost:            s.env.lost.Load(),
+		DeadLettersLost: s.env.deadLettersLost.Load(),
+
+		WaitingForMemory: int(s.pauser.counts[waitMemory].Load()),
 	}
-	s.connsMu.Lock()
-	s.conns[c.id] = c
-	if len(s.recent) > 0 {
-		s.recent[c.id%recentRemotes] = recentRemote{c.id, remote}
+	for on := waitRoom; on < waitInput; on++ {
+		st.Waiting += int(s.pauser.counts[on].Load())
 	}
-	s.connsMu.Unlock()
-	s.reading.Add(1)
-	return c
-}
-
-func (s *Server) forget(c *conn) {
-	s.connsMu.Lock()
-	delete(s.conns, c.id)
-	s.connsMu.Unlock()
-	c.loop.placed.Add(-1)
-}
-
-// leastLoaded is the event loop with the fewest connections. The next one is counted at
-// once, and is that loop's for life.
-func (s *Server) leastLoaded() *loop {
-	s.placing.Lock()
-	defer s.placing.Unlock()
-	best := s.loops[0]
-	for _, l := range s.loops[1:] {
-		if l.placed.Load() < best.placed.Load() {
-			best = l
-		}
+	for _, in := range s.intakes {
+		st.add(in.counts, s.env.dead)
 	}
-	best.placed.Add(1)
-	return best
+	st.Rejected[codec.RefusedByKafka.String()] += s.refusedByKafka.Load()
+	for why := range refusals {
+		st.Refused[why.String()] = r.admission.refused[why].Load()
+	}
+	for why := closedNot + 1; why < closeReasons; why++ {
+		st.Closed[why.String()] = r.closed[why].Load()
+	}
+	return st
 }

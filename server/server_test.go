@@ -158,7 +158,7 @@ func TestCutAtEveryOffset(t *testing.T) {
 
 func TestRejectedRecordsBecomeLetters(t *testing.T) {
 	r := newRig(t, func(o *rigOptions) { o.dead = true; o.ack = true; o.framing = codec.Newline })
-	r.SetMaxLetterBytes(20)
+	r.SetMaxDeadLetterBytes(20)
 	nc := r.dial()
 	r.send(nc, record(1)+"\nnot json\n{\"number\":[],\"pad\":\"0123456789\"}\n"+record(2)+"\n")
 	halfClose(nc)
@@ -178,7 +178,7 @@ func TestRejectedRecordsBecomeLetters(t *testing.T) {
 		t.Fatalf("%+v", l)
 	}
 	st := r.Stats()
-	if st.Letters != 2 || st.Received != 4 || st.Rejected["bad_json"] != 1 {
+	if st.DeadLetters != 2 || st.Received != 4 || st.Rejected["bad_json"] != 1 {
 		t.Fatalf("%+v", st)
 	}
 }
@@ -343,10 +343,10 @@ func TestThousandsOfConnections(t *testing.T) {
 func TestConnectionsAreSpread(t *testing.T) {
 	r := newRig(t, func(o *rigOptions) { o.Loops = 3 })
 	for range 4 * len(r.loops) {
-		r.leastLoaded()
+		r.registry.leastLoaded()
 	}
-	for i, l := range r.loops {
-		if n := l.placed.Swap(0); n != 4 {
+	for i := range r.loops {
+		if n := r.registry.placed[i].Swap(0); n != 4 {
 			t.Errorf("loop %d is to take %d of 12, want 4", i, n)
 		}
 	}
@@ -357,10 +357,10 @@ func TestConnectionNotTakenIsNotCounted(t *testing.T) {
 	r := newRig(t, nil)
 	client, notASocket := net.Pipe()
 	defer client.Close()
-	r.welcome(r.listeners[0], notASocket)
+	r.acceptor.welcome(r.listeners[0], notASocket)
 	r.eventually("the pipe to be refused", func() bool { return r.Stats().Refused["error"] == 1 })
-	for i, l := range r.loops {
-		if n := l.placed.Load(); n != 0 {
+	for i := range r.loops {
+		if n := r.registry.placed[i].Load(); n != 0 {
 			t.Errorf("%d connections placed with loop %d", n, i)
 		}
 	}

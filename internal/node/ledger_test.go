@@ -132,7 +132,7 @@ func TestBooksAddUp(t *testing.T) {
 func TestCountsAreTheirOwners(t *testing.T) {
 	k := producer.Kept{Records: 1, DeadLetters: 2, Refused: 3, GivenUp: 4, DeadLettersGivenUp: 5}
 	out := producer.Stats{Delivered: 6, Refused: 7, DeadLetters: 8}
-	in := server.Stats{Received: 9, Rejected: map[string]uint64{"bad_json": 10, "refused_by_kafka": 20}, Letters: 30, Lost: 40, LettersLost: 50}
+	in := server.Stats{Received: 9, Rejected: map[string]uint64{"bad_json": 10, "refused_by_kafka": 20}, DeadLetters: 30, Lost: 40, DeadLettersLost: 50}
 	want := counts{received: 9, rejects: 30, noRoom: 40, delivered: 6, kept: 1, keptAside: 3, givenUp: 4}
 	n := &node{}
 	if got := n.counts(k, out, in); got != want {

@@ -72,7 +72,7 @@ func (n *node) setLimits(record, deadLetter int) {
 	}
 	s.SetMaxRecordBytes(record)
 	if deadLetter > 0 {
-		s.SetMaxLetterBytes(deadLetter)
+		s.SetMaxDeadLetterBytes(deadLetter)
 	}
 }
 

@@ -117,7 +117,7 @@ func (n *node) counts(k producer.Kept, out producer.Stats, in server.Stats) coun
 	if d := n.rings.Dead; d != nil {
 		c.deadLetters = deadLetterCounts{
 			wanted: true, recovered: int64(d.Recovered().Records), delivered: int64(out.DeadLetters),
-			kept: int64(k.DeadLetters), noRoom: int64(in.LettersLost), givenUp: int64(k.DeadLettersGivenUp),
+			kept: int64(k.DeadLetters), noRoom: int64(in.DeadLettersLost), givenUp: int64(k.DeadLettersGivenUp),
 		}
 	}
 	return c

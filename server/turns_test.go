@@ -26,7 +26,7 @@ const roomBatch = 50_000 // a twentieth of the ring
 
 func newRoomRig(t *testing.T, batches int) *roomRig {
 	s, _ := bareServer(t, codec.Newline, false)
-	r := &roomRig{t: t, s: s, q: s.pauser, ring: s.rings[1]}
+	r := &roomRig{t: t, s: s, q: s.pauser, ring: s.ring(1)}
 	r.q.handBack = func(c *conn, _ int) { r.back = append(r.back, c) }
 	for range batches {
 		r.put()
@@ -54,12 +54,12 @@ func (r *roomRig) free() {
 
 // wait lets a new connection wait for room.
 func (r *roomRig) wait(over *overflow) *paused {
-	c := r.s.newConn(r.s.listeners[0], netip.AddrPort{})
+	c := r.s.registry.newConn(r.s.opt.Listeners[0], netip.AddrPort{})
 	c.overflow = over
 	p := &paused{c: c, fd: -1}
 	r.q.all[c.id] = p
-	r.s.paused.Add(1)
-	r.q.waitFor(p, blocked{waitRoom, &r.q.rooms[1]})
+	r.s.pauser.paused.Add(1)
+	r.q.waitFor(p, blocked{waitRoom, 1})
 	return p
 }
 
@@ -77,7 +77,7 @@ func TestTurnThoughTheRingStaysFull(t *testing.T) {
 		r.put()
 	}
 	r.q.giveTurns(&r.q.rooms[1])
-	if p.on != waitNothing || r.q.rooms[1].roomy() {
+	if p.on != waitNothing || r.q.rooms[1].halfFree() {
 		t.Fatalf("it still waits (%d), or the ring has room", p.on)
 	}
 }
@@ -94,7 +94,7 @@ func TestTurnsInOrder(t *testing.T) {
 			list[i].c.overflow = &overflow{rec: codec.Record{Data: []byte(rec), Reason: codec.OK}}
 		}
 	}
-	r.q.rouse(list[2], waitRoom)
+	r.q.makeReady(list[2], waitRoom)
 	waiting := func() (still []int) {
 		for i, p := range list {
 			if p.on == waitRoom {
@@ -169,7 +169,7 @@ func TestWhoFindsNoRoomIsFirst(t *testing.T) {
 
 // finds tells whether a small record that an event loop has read finds room.
 func (r *roomRig) finds() bool {
-	o := r.s.loops[0].in.take(r.s.newConn(r.s.listeners[0], netip.AddrPort{}), []byte("{\"number\":1}\n"))
+	o := r.s.loops[0].in.take(r.s.registry.newConn(r.s.opt.Listeners[0], netip.AddrPort{}), []byte("{\"number\":1}\n"))
 	return o.blocked.on == waitNothing
 }
 
@@ -200,8 +200,8 @@ func TestWhatWaitsAtTheEndIsCounted(t *testing.T) {
 		rec := `{"number":1,"pad":"` + strings.Repeat("l", 60_000) + `"}`
 		p := r.wait(&overflow{rec: codec.Record{Data: []byte(rec), Reason: codec.OK}, rest: []byte("{\"number\":1}\nx\n")})
 		p.finished = finished
-		close(r.s.cutOff)
-		close(r.s.giveUp)
+		close(r.s.stages.cutOff)
+		close(r.s.stages.giveUp)
 		r.q.check()
 		for len(r.q.ready) > 0 {
 			ready := r.q.ready

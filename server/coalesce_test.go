@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestPace feeds reads and looks when a loop would rest.
-func TestPace(t *testing.T) {
+// TestReadCoalescer feeds reads and looks when a loop would rest.
+func TestReadCoalescer(t *testing.T) {
 	const us = int64(time.Microsecond)
 	for name, test := range map[string]struct {
 		burst int   // reads one after the other
@@ -27,7 +27,7 @@ func TestPace(t *testing.T) {
 		"load, and a short sleep":     {100, 64 << 10, 50 * us, 20 * us, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var p pace
+			var p readCoalescer
 			now, rests := int64(time.Hour), 0
 			p.rested(now)
 			for range 100 {
@@ -37,7 +37,7 @@ func TestPace(t *testing.T) {
 					now += test.takes
 					if p.end(test.bytes, now) {
 						rests++
-						now += int64(paceRest)
+						now += int64(coalesceRest)
 						p.rested(now)
 					}
 				}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"log/slog"
 	"strconv"
 	"sync/atomic"
@@ -9,8 +10,8 @@ import (
 	"github.com/ringtail/ringtail/codec"
 )
 
-// throttle lets one log line a second through, and counts the others: what clients
-// do must not fill the log, and must cost little when it does not.
+// throttle lets one log line a second through, and counts the others. What clients do must not fill
+// the log, and lines that are not written must cost little.
 type throttle struct {
 	log        *slog.Logger
 	clock      *servedClock
@@ -29,8 +30,7 @@ func (t *throttle) warn(msg string, args ...any) {
 	}
 }
 
-// pass answers whether a line may be written now, and how many were not since the
-// last.
+// pass returns whether a line may be written now, and how many were suppressed since the last.
 func (t *throttle) pass() (suppressed int64, ok bool) {
 	now, next := t.clock.now(), t.next.Load()
 	if now < next || !t.next.CompareAndSwap(next, now+throttleInterval) {
@@ -40,11 +40,11 @@ func (t *throttle) pass() (suppressed int64, ok bool) {
 	return t.suppressed.Swap(0), true
 }
 
-// samples writes one of the rejected records now and then, so that whoever runs
-// this sees what is wrong with them. A client's bytes are quoted, and cut.
+// samples logs one of the rejected records now and then, so that the operator sees what is wrong with
+// them. A client's bytes are quoted, and cut.
 type samples struct {
 	throttle          // of records
-	streams  throttle // an ended connection is not hidden by another's bad record
+	streams  throttle // of broken streams: another client's bad record does not hide them
 }
 
 const sampleBytes = 64
@@ -53,7 +53,7 @@ func (s *samples) record(c *conn, rec *codec.Record) {
 	if n, ok := s.pass(); ok {
 		args := []any{"reason", rec.Reason.String(), "remote", c.remoteString(),
 			"bytes", rec.Size, "sample", quoteCut(rec.Data), "suppressed", n}
-		if !c.dec.Accepted() && rec.Reason < codec.NotObject { // no JSON, and nothing before was any
+		if !c.dec.Accepted() && rec.Reason < codec.NotObject { // not JSON, and nothing before it was
 			args = append(args, "looks_like", codec.LooksLike(rec.Data))
 		}
 		s.log.Warn("server: record rejected", args...)
@@ -71,3 +71,17 @@ func (s *samples) stream(c *conn) {
 func quoteCut(b []byte) string {
 	return strconv.QuoteToASCII(string(b[:min(len(b), sampleBytes)]))
 }
+
+// gnetLogger passes on at debug level what gnet logs. No warning of gnet's concerns an operator, and
+// its errors are returned to us as well.
+type gnetLogger struct{ log *slog.Logger }
+
+func (g gnetLogger) debug(format string, args []any) {
+	g.log.Debug("gnet: " + fmt.Sprintf(format, args...))
+}
+
+func (g gnetLogger) Debugf(format string, args ...any) {}
+func (g gnetLogger) Infof(format string, args ...any)  {}
+func (g gnetLogger) Warnf(format string, args ...any)  { g.debug(format, args) }
+func (g gnetLogger) Errorf(format string, args ...any) { g.debug(format, args) }
+func (g gnetLogger) Fatalf(format string, args ...any) { g.debug(format, args) }

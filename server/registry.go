@@ -1,0 +1,122 @@
+package server
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ringtail/ringtail/server/ack"
+)
+
+// registry knows every connection from its admission until its place is free.
+type registry struct {
+	admission *admission
+	domains   []*ack.Domain[*conn] // by event loop; none where no listener acks
+
+	reading atomic.Int64                // connections that may still push records into rings
+	closed  [closeReasons]atomic.Uint64 // connections ended
+	nextID  atomic.Uint64
+
+	placing sync.Mutex     // leastLoaded
+	placed  []atomic.Int32 // by event loop: the connections whose loop it is, paused ones too
+
+	mu     sync.RWMutex
+	conns  map[uint64]*conn // open, or lingering until their acks are said
+	recent []recentRemote   // of the last connections, closed ones too; nil: dead letters are not written
+}
+
+// recentRemote is the address of a connection, for dead letters of records that Kafka refuses after
+// the connection has gone.
+type recentRemote struct {
+	id     uint64
+	remote netip.AddrPort
+}
+
+const recentRemotes = 1 << 14
+
+func newRegistry(a *admission, loops int, deadLetters bool) *registry {
+	r := &registry{admission: a, placed: make([]atomic.Int32, loops), conns: make(map[uint64]*conn)}
+	if deadLetters {
+		r.recent = make([]recentRemote, recentRemotes)
+	}
+	// Ids differ from those of an earlier process, whose records may still lie in ring files: their
+	// refusals must not reach our clients.
+	r.nextID.Store(uint64(time.Now().UnixNano()))
+	return r
+}
+
+// newConn makes a connection that has been admitted, and gives it to an event loop for life.
+func (r *registry) newConn(l Listener, remote netip.AddrPort) *conn {
+	c := &conn{id: r.nextID.Add(1), remote: remote, loopIndex: r.leastLoaded()}
+	c.dec.Init(l.Framing)
+	if l.Ack {
+		c.acks = r.domains[c.loopIndex].NewConn(c)
+	}
+	r.mu.Lock()
+	r.conns[c.id] = c
+	if len(r.recent) > 0 {
+		r.recent[c.id%recentRemotes] = recentRemote{c.id, remote}
+	}
+	r.mu.Unlock()
+	r.reading.Add(1)
+	return c
+}
+
+// leastLoaded returns the event loop with the fewest connections, and counts one more for it.
+func (r *registry) leastLoaded() int {
+	r.placing.Lock()
+	defer r.placing.Unlock()
+	best := 0
+	for i := range r.placed {
+		if r.placed[i].Load() < r.placed[best].Load() {
+			best = i
+		}
+	}
+	r.placed[best].Add(1)
+	return best
+}
+
+// conn returns an open connection, nil if there is none of that id.
+func (r *registry) conn(id uint64) *conn {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.conns[id]
+}
+
+// address returns where a connection came from, "" if it is not known any more.
+func (r *registry) address(id uint64) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if c := r.conns[id]; c != nil {
+		return c.remoteString()
+	}
+	if len(r.recent) > 0 {
+		if r := r.recent[id%recentRemotes]; r.id == id {
+			return remoteString(r.remote)
+		}
+	}
+	return ""
+}
+
+// gone frees the place of a connection whose last descriptor is closed, or about to be.
+func (r *registry) gone(c *conn, why closeReason) {
+	r.forget(c)
+	r.closed[why].Add(1)
+	r.admission.leave(c.remote.Addr())
+}
+
+// refused undoes what was done for a connection that no event loop has taken.
+func (r *registry) refused(c *conn, why refusal) {
+	r.forget(c)
+	r.reading.Add(-1)
+	r.admission.leave(c.remote.Addr())
+	r.admission.refused[why].Add(1)
+}
+
+func (r *registry) forget(c *conn) {
+	r.mu.Lock()
+	delete(r.conns, c.id)
+	r.mu.Unlock()
+	r.placed[c.loopIndex].Add(-1)
+}
