@@ -19,11 +19,11 @@ type acceptor struct {
 
 // run accepts from l until l is closed, or told to stop.
 func (a *acceptor) run(l *listener) {
-	wait := time.Duration(0)
+	delay := time.Duration(0)
 	for {
 		nc, err := l.accept()
 		if err == nil {
-			wait = 0
+			delay = 0
 			a.welcome(l, nc)
 			continue
 		}
@@ -35,9 +35,9 @@ func (a *acceptor) run(l *listener) {
 		}
 		// Whatever the error is, the listener stays open: the next connection may be fine.
 		a.warnings.warn("server: accept", "listen", l.ln.Addr().String(), "error", err)
-		wait = min(max(2*wait, 5*time.Millisecond), 100*time.Millisecond)
+		delay = min(max(2*delay, 5*time.Millisecond), 100*time.Millisecond)
 		select {
-		case <-time.After(wait):
+		case <-time.After(delay):
 		case <-a.draining:
 			return
 		}

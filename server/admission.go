@@ -64,8 +64,8 @@ func descriptorsInUse() int {
 func (a *admission) init(maxConnections, perIP int, log *slog.Logger) {
 	limit := descriptorLimit()
 	most := descriptorCap(limit, descriptorsInUse())
-	handovers := descriptorReserve(limit) / handoverPart / handoverUses
-	a.max, a.perIP, a.handovers = most, int32(perIP), min(max(1, handovers), handoversMax)
+	slots := descriptorReserve(limit) / handoverPart / handoverUses
+	a.max, a.perIP, a.handovers = most, int32(perIP), min(max(1, slots), handoversMax)
 	if maxConnections > 0 {
 		a.max = min(a.max, int64(maxConnections))
 	}

@@ -106,8 +106,8 @@ func TestNothingIsAllocatedForARecord(t *testing.T) {
 				half = len(chunk)/2 + 3
 			}
 			take := func() {
-				for _, part := range [][]byte{chunk[:half], chunk[half:]} {
-					if o := in.take(c, part); o.blocked.on != waitNothing || o.failure != 0 {
+				for _, piece := range [][]byte{chunk[:half], chunk[half:]} {
+					if o := in.take(c, piece); o.blocked.on != waitNothing || o.failure != 0 {
 						t.Fatalf("%+v", o)
 					}
 				}

@@ -29,13 +29,13 @@ func BenchmarkBursts(b *testing.B) {
 			b.Run(fmt.Sprintf("records=%d/connections=%d", burst, conns), func(b *testing.B) {
 				s := startDiscarding(b)
 				c := startClients(b, s.Addrs()[0].String(), conns, burst, rate)
-				s.settle(b, func() bool { return s.Stats().Connections == conns })
+				s.until(b, func() bool { return s.Stats().Connections == conns })
 				for b.Loop() {
 					total := uint64(rate)
 					received := s.Stats().Received
 					reads, cpu := readCalls(b), processCPU(b)
 					fmt.Fprintln(c.in, total)
-					s.settle(b, func() bool { return s.Stats().Received >= received+total })
+					s.until(b, func() bool { return s.Stats().Received >= received+total })
 					b.ReportMetric(float64(processCPU(b)-cpu)/float64(total), "cpu-ns/record")
 					b.ReportMetric(float64(readCalls(b)-reads)/float64(total), "reads/record")
 				}
@@ -50,9 +50,9 @@ func BenchmarkAccept(b *testing.B) {
 	s := startDiscarding(b)
 	addr := s.Addrs()[0].String()
 	c := startClients(b, addr, 16, 15, 150_000)
-	s.settle(b, func() bool { return s.Stats().Connections == 16 })
+	s.until(b, func() bool { return s.Stats().Connections == 16 })
 	fmt.Fprintln(c.in, 1<<40) // for as long as it takes
-	s.settle(b, func() bool { return s.Stats().Received > 0 })
+	s.until(b, func() bool { return s.Stats().Received > 0 })
 	for b.Loop() {
 		opened, received, start := s.Stats().Opened, s.Stats().Received, time.Now()
 		var all sync.WaitGroup
@@ -69,7 +69,7 @@ func BenchmarkAccept(b *testing.B) {
 			})
 		}
 		all.Wait()
-		s.settle(b, func() bool { return s.Stats().Opened >= opened+each })
+		s.until(b, func() bool { return s.Stats().Opened >= opened+each })
 		b.ReportMetric(each/time.Since(start).Seconds(), "connections/s")
 		b.ReportMetric(float64(s.Stats().Received-received)/time.Since(start).Seconds(), "records/s")
 	}
@@ -102,7 +102,7 @@ func startDiscarding(b *testing.B) discarding {
 	return discarding{s}
 }
 
-func (s discarding) settle(b *testing.B, ok func() bool) {
+func (s discarding) until(b *testing.B, ok func() bool) {
 	b.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); pause() {
 		if time.Now().After(deadline) {

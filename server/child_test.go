@@ -234,7 +234,7 @@ func TestDescriptorsUsedUp(t *testing.T) {
 	c.until("", "records=2 ")
 	c.until("", "reserve=true ")
 	c.until("take", "records=2 ")
-	for range 3 { // not even accept has one now; the one that is kept for this goes round
+	for range 3 { // not even accept has one now; the one that is reserved for this goes round
 		closedByServer(t, c.dial())
 	}
 	for _, nc := range list {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestReadCoalescer feeds reads and looks when a loop would rest.
+// TestReadCoalescer feeds reads, and says when a loop would rest.
 func TestReadCoalescer(t *testing.T) {
 	const us = int64(time.Microsecond)
 	for name, test := range map[string]struct {

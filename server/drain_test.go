@@ -174,7 +174,7 @@ func TestDrainWithoutAWriter(t *testing.T) {
 			_ = nc.Close()
 		})
 	}
-	r.eventually("all to be parked", func() bool { return r.Stats().Waiting == conns })
+	r.eventually("all to be paused", func() bool { return r.Stats().Waiting == conns })
 	if err := r.drain(6 * time.Second); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}

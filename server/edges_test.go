@@ -43,7 +43,7 @@ func (r *rig) own(ring int) (values []string) {
 }
 
 // A stream that fails behind a record which finds no room, and its client gone: the record arrives, is
-// acked, and nothing is held any more. With memory, and without.
+// acked, and no memory is in use any more. With memory, and without.
 func TestFailureBehindARecordThatWaits(t *testing.T) {
 	const limit = 250_000
 	for _, memory := range []bool{true, false} {
@@ -185,7 +185,7 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 	}
 	close(stop)
 	if n := <-most; n > r.memory.limit {
-		t.Fatalf("held %d bytes of %d", n, r.memory.limit)
+		t.Fatalf("%d bytes in use of %d", n, r.memory.limit)
 	}
 }
 
@@ -244,7 +244,7 @@ func TestFarewellReadsWhatIsUnderWay(t *testing.T) {
 				r.eventually("the end", func() bool { return r.Stats().Closed[reason] == 1 })
 				silent := r.dial()
 				closedByServer(t, silent)
-				r.eventually("one that does not answer", func() bool { return r.Stats().Closed[reason] == 2 })
+				r.eventually("one that does not end its side", func() bool { return r.Stats().Closed[reason] == 2 })
 				if n := r.Stats().Rejected["truncated"]; n != 0 {
 					t.Fatalf("%d truncated", n)
 				}

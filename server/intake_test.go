@@ -210,10 +210,10 @@ func TestLastRoom(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNotKept: a record without a valid token may hold one. It is counted, and neither
-// logged nor kept; any other reject is both.
-func TestSecretsAreNotKept(t *testing.T) {
-	for reason, kept := range map[codec.Reason]bool{codec.Unauthorized: false, codec.BadJSON: true} {
+// TestSecretsAreNotDeadLetters: a record without a valid token may hold one. It is counted, and neither
+// logged nor a dead letter; any other reject is both.
+func TestSecretsAreNotDeadLetters(t *testing.T) {
+	for reason, visible := range map[codec.Reason]bool{codec.Unauthorized: false, codec.BadJSON: true} {
 		r := newIntakeRig(t, false)
 		in, c := r.intake, r.c
 		in.begin(c)
@@ -222,8 +222,8 @@ func TestSecretsAreNotKept(t *testing.T) {
 			t.Fatalf("%v: %+v", reason, b)
 		}
 		in.push(c)
-		if _, letter := in.env.rooms[in.env.dead].ring.Next(); letter != kept || strings.Contains(r.log.String(), "s3cret") != kept {
-			t.Errorf("%v: a letter: %v; logged: %s", reason, letter, r.log.String())
+		if _, dead := in.env.rooms[in.env.dead].ring.Next(); dead != visible || strings.Contains(r.log.String(), "s3cret") != visible {
+			t.Errorf("%v: a dead letter: %v; logged: %s", reason, dead, r.log.String())
 		}
 		if c.framed != 1 || in.counts.rejected[reason].load() != 1 {
 			t.Errorf("%v: %d records, %d rejected", reason, c.framed, in.counts.rejected[reason].load())
@@ -231,9 +231,9 @@ func TestSecretsAreNotKept(t *testing.T) {
 	}
 }
 
-// TestLettersOfAChunk: each says how long its own record was, whichever came before it for the same
+// TestDeadLettersOfAChunk: each says how long its own record was, whichever came before it for the same
 // reason, and none is longer than its topic takes.
-func TestLettersOfAChunk(t *testing.T) {
+func TestDeadLettersOfAChunk(t *testing.T) {
 	r := newIntakeRig(t, false)
 	in, c := r.intake, r.c
 	in.env.maxDeadLetter.Store(50)
@@ -247,7 +247,7 @@ func TestLettersOfAChunk(t *testing.T) {
 	}
 	b, _ := in.env.rooms[in.env.dead].ring.Next()
 	if b.Count != len(sizes) {
-		t.Fatalf("%d letters of %d records", b.Count, len(sizes))
+		t.Fatalf("%d dead letters of %d records", b.Count, len(sizes))
 	}
 	b.Records(func(i int, r shard.Record) bool {
 		m, cut := shard.ParseDeadLetterMeta(r.Meta), 0
@@ -255,7 +255,7 @@ func TestLettersOfAChunk(t *testing.T) {
 			cut = sizes[i]
 		}
 		if len(r.Value) != min(sizes[i], 50) || m.Truncated != cut || m.Reason != codec.BadJSON.String() || r.Ordinal != uint64(i+1) {
-			t.Errorf("letter %d of %d bytes: record %d, %d bytes, %+v", i, sizes[i], r.Ordinal, len(r.Value), m)
+			t.Errorf("dead letter %d of %d bytes: record %d, %d bytes, %+v", i, sizes[i], r.Ordinal, len(r.Value), m)
 		}
 		return true
 	})

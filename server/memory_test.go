@@ -15,7 +15,7 @@ import (
 )
 
 // useUp takes all of the client memory that there is, as connections would that hold
-// it for ever, until the answer is called.
+// it for ever, until giveBack is called.
 func (r *rig) useUp() (giveBack func()) {
 	n := r.memory.usable + 1 - r.memory.used.Load()
 	r.memory.add(n)
@@ -83,7 +83,7 @@ func TestClientMemoryIsALimit(t *testing.T) {
 	}
 	close(stop)
 	if n := <-most; n > memory || n < memory/4 {
-		t.Fatalf("held %d bytes of %d", n, memory)
+		t.Fatalf("%d bytes in use of %d", n, memory)
 	}
 	r.w.stuck[3].Store(false)
 	close(finish)
@@ -205,9 +205,9 @@ func largeRecordsRig(t *testing.T) *rig {
 	})
 }
 
-func (r *rig) holdsNothing() bool { return r.memory.reserveHolder.Load() == 0 && r.memory.inUse() == 0 }
+func (r *rig) usesNothing() bool { return r.memory.reserveHolder.Load() == 0 && r.memory.inUse() == 0 }
 
-// sendLarge sends large records of one digit, from a connection each. It answers when
+// sendLarge sends large records of one digit, from a connection each. It returns when
 // they are dialled; Wait returns when all is written.
 func (r *rig) sendLarge(conns int) *sync.WaitGroup {
 	var all sync.WaitGroup
@@ -230,12 +230,12 @@ func TestLargeRecordsDoNotWaitForEachOther(t *testing.T) {
 	all.Wait()
 	close(stop)
 	if n := <-most; n > r.memory.limit {
-		t.Fatalf("held %d bytes of %d", n, r.memory.limit)
+		t.Fatalf("%d bytes in use of %d", n, r.memory.limit)
 	}
-	r.eventually("nothing to be held", r.holdsNothing)
+	r.eventually("nothing to be in use", r.usesNothing)
 }
 
-// The same with the ring of those records stuck: what is whole and finds no room is held,
+// The same with the ring of those records stuck: what is whole and finds no room waits,
 // and counts, whoever's memory it came by.
 func TestLargeRecordsForAStuckRing(t *testing.T) {
 	const conns = 12
@@ -260,13 +260,13 @@ func TestLargeRecordsForAStuckRing(t *testing.T) {
 	all.Wait()
 	close(stop)
 	if n := <-most; n > r.memory.limit {
-		t.Fatalf("held %d bytes of %d", n, r.memory.limit)
+		t.Fatalf("%d bytes in use of %d", n, r.memory.limit)
 	}
-	r.eventually("nothing to be held", r.holdsNothing)
+	r.eventually("nothing to be in use", r.usesNothing)
 }
 
 // Clients leave records without their ends behind while memory is used up, and the ring
-// of those is stuck: what cannot be held stays in the sockets.
+// of those is stuck: what finds no memory stays in the sockets.
 func TestLastRecordsWithoutMemory(t *testing.T) {
 	const conns = 60
 	r := newRig(t, func(o *rigOptions) {
@@ -283,7 +283,7 @@ func TestLastRecordsWithoutMemory(t *testing.T) {
 	}
 	r.eventually("some to wait for memory", func() bool { return r.Stats().WaitingForMemory > conns/2 })
 	if n := r.memory.used.Load(); n > r.memory.usable+1+readGrowth {
-		t.Fatalf("%d bytes are held, %d of them by the test", n, r.memory.usable+1)
+		t.Fatalf("%d bytes are in use, %d of them by the test", n, r.memory.usable+1)
 	}
 	r.w.stuck[3].Store(false)
 	r.eventually("all records", func() bool { return r.w.count() == conns })

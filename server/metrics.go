@@ -50,7 +50,7 @@ func (k *collector) Describe(ch chan<- *prometheus.Desc) {
 
 func (k *collector) Collect(ch chan<- prometheus.Metric) {
 	st := k.stats()
-	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+	count := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
 	gauge := func(d *prometheus.Desc, v float64) {
@@ -58,22 +58,22 @@ func (k *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for i, n := range st.Routed {
 		shard := strconv.Itoa(i)
-		counter(k.received, float64(n), shard)
-		counter(k.backpressure, k.shards[i].wait(0).Seconds(), shard)
+		count(k.received, float64(n), shard)
+		count(k.backpressure, k.shards[i].wait(0).Seconds(), shard)
 	}
 	for r := codec.OK + 1; int(r) < codec.NumReasons; r++ {
-		counter(k.rejected, float64(st.Rejected[r.String()]), r.String())
+		count(k.rejected, float64(st.Rejected[r.String()]), r.String())
 	}
 	for reason, n := range st.Refused {
-		counter(k.refused, float64(n), reason)
+		count(k.refused, float64(n), reason)
 	}
 	for reason, n := range st.Closed {
-		counter(k.closed, float64(n), reason)
+		count(k.closed, float64(n), reason)
 	}
-	counter(k.bytes, float64(st.Bytes))
-	counter(k.separators, float64(st.Separators))
-	counter(k.opened, float64(st.Opened))
-	counter(k.lost, float64(st.Lost))
+	count(k.bytes, float64(st.Bytes))
+	count(k.separators, float64(st.Separators))
+	count(k.opened, float64(st.Opened))
+	count(k.lost, float64(st.Lost))
 	gauge(k.open, float64(st.Connections))
 	gauge(k.memory, float64(st.ClientMemory))
 	gauge(k.waiting, float64(st.Waiting))

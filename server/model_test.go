@@ -108,7 +108,7 @@ var modelBreaches = map[string]func(*model) bool{
 		}
 		over := c.overflow
 		c.overflow = nil
-		m.s.memory.add(-c.charged) // as if it held nothing
+		m.s.memory.add(-c.charged) // as if it took nothing
 		c.charged = 0
 		m.s.pauser.in.take(c, over.rest)
 		return true

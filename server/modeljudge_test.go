@@ -138,7 +138,7 @@ func (m *model) books() error {
 	case ends != uint64(len(m.clients)):
 		return fmt.Errorf("%d connections, ended: %v", len(m.clients), st.Closed)
 	case m.s.memory.inUse() != 0 || m.s.memory.reserveHolder.Load() != 0:
-		return fmt.Errorf("%d bytes of client memory are held, the eldest is %d", m.s.memory.inUse(), m.s.memory.reserveHolder.Load())
+		return fmt.Errorf("%d bytes of client memory are in use, %d has the reserve", m.s.memory.inUse(), m.s.memory.reserveHolder.Load())
 	case st.Waiting != 0 || m.s.pauser.paused.Load() != 0 || len(m.s.pauser.all) != 0 || len(m.s.pauser.ready) != 0:
 		return fmt.Errorf("%d wait, %d paused, %d known", st.Waiting, m.s.pauser.paused.Load(), len(m.s.pauser.all))
 	}

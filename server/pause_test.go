@@ -56,7 +56,7 @@ func TestStuckRingStopsOnlyThoseThatNeedIt(t *testing.T) {
 		return m
 	}
 	r.eventually("all records without the stuck digit", func() bool { return r.w.count() >= 4*n && free() == 4*n })
-	r.eventually("those with it to be parked", func() bool { return r.Stats().Waiting > 0 })
+	r.eventually("those with it to be paused", func() bool { return r.Stats().Waiting > 0 })
 	r.eventually("backpressure to be metered", func() bool { return r.waited(3) > 0 })
 	r.w.stuck[3].Store(false)
 	wg.Wait()
@@ -257,7 +257,7 @@ func TestLargestRecordsThroughTheSmallestRing(t *testing.T) {
 }
 
 // TestLoopsRestWhereAllIsFull: while one shard has room nobody rests; where none has much,
-// loops do, nobody is parked for it, and it counts as waiting in every shard.
+// loops do, nobody is paused for it, and it counts as waiting in every shard.
 func TestLoopsRestWhereAllIsFull(t *testing.T) {
 	r := newRig(t, func(o *rigOptions) {
 		o.Loops = 1
@@ -286,6 +286,6 @@ func TestLoopsRestWhereAllIsFull(t *testing.T) {
 		r.eventually("waiting to be counted", func() bool { return r.waited(digit) > 0 })
 	}
 	if n := r.pauser.pauses.Load(); n != 0 {
-		t.Errorf("%d times a connection was parked", n)
+		t.Errorf("%d times a connection was paused", n)
 	}
 }

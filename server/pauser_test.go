@@ -62,11 +62,11 @@ func TestPauserIsByteExact(t *testing.T) {
 			close(stop)
 			nagger.Wait()
 			checkOrder(t, r.w, conns, n)
-			r.eventually("all gone, and nothing held but what the test does", func() bool {
+			r.eventually("all gone, and nothing in use but what the test does", func() bool {
 				return r.Stats().Connections == 0 && r.memory.used.Load() == r.memory.usable+1
 			})
 			if st := r.Stats(); st.Lost != 0 || st.Received != conns*n {
-				t.Fatalf("%d bytes held, %+v", r.memory.used.Load(), st)
+				t.Fatalf("%d bytes in use, %+v", r.memory.used.Load(), st)
 			}
 		})
 	}
@@ -143,7 +143,7 @@ func TestPauserReadsOneAfterTheOther(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	r.eventually("nothing to be held", func() bool { return r.memory.inUse() == r.memory.usable+1000 })
+	r.eventually("nothing to be in use", func() bool { return r.memory.inUse() == r.memory.usable+1000 })
 }
 
 // The limits hold there as well, and only for those whose time is up.
@@ -217,7 +217,7 @@ func TestPauserGivesConnectionsBack(t *testing.T) {
 		t.Fatalf("those who are read do not wait: %+v", st)
 	}
 	if n := r.memory.used.Load(); n != r.memory.usable+1 {
-		t.Fatalf("%d bytes are held", n-r.memory.usable-1)
+		t.Fatalf("%d bytes are in use", n-r.memory.usable-1)
 	}
 	giveBack()
 	r.eventually("all to be back", func() bool { return r.pauser.paused.Load() == 0 })
@@ -229,7 +229,7 @@ func TestPauserGivesConnectionsBack(t *testing.T) {
 
 // Clients that send whole records as fast as they can go on though there is no memory, not even for a
 // few bytes, whatever the kernel makes of packets of which a part has been read: in every size
-// up to what a look sees.
+// up to what a peek reads.
 func TestWholeRecordsGoOnWithoutMemory(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		for _, size := range []int{200, 3_000, 20_000, 33 << 10, 48 << 10, 63 << 10, peekMax} {
@@ -266,11 +266,11 @@ func wholeRecordsGoOn(t *testing.T, network string, size int) {
 	clients.Wait()
 	r.eventually("all gone", func() bool { return r.Stats().Connections == 0 })
 	if n := r.memory.used.Load(); n != r.memory.lines {
-		t.Fatalf("%d bytes are held, %d of them by the test", n, r.memory.lines)
+		t.Fatalf("%d bytes are in use, %d of them by the test", n, r.memory.lines)
 	}
 }
 
-// TestSeparatorsAreCountedOnce: what a look leaves in the socket is counted by the next.
+// TestSeparatorsAreCountedOnce: what a peek leaves in the socket is counted by the next.
 func TestSeparatorsAreCountedOnce(t *testing.T) {
 	r := newRig(t, nil)
 	in := r.pauser.in // nobody is paused: it is ours
@@ -295,7 +295,7 @@ func TestSeparatorsAreCountedOnce(t *testing.T) {
 	r.eventually("both records", func() bool { return r.w.count() == 2 })
 }
 
-// useUpAll leaves no client memory at all, nor what is set apart for one record, until the answer is
+// useUpAll leaves no client memory at all, nor what is set apart for one record, until giveBack is
 // called.
 func (r *rig) useUpAll() (giveBack func()) {
 	n := r.memory.lines - r.memory.used.Load()

@@ -39,7 +39,7 @@ type writer struct {
 	stop   chan struct{}
 	done   sync.WaitGroup
 	stuck  [shards + 1]atomic.Bool
-	forget atomic.Bool // count, keep nothing
+	forget atomic.Bool // count, remember nothing
 	refuse func(*Server, uint64, shard.Record)
 
 	mu      sync.Mutex
@@ -78,7 +78,7 @@ func (w *writer) run(i int) {
 func (w *writer) empty(i int) (moved bool) {
 	r := w.ring(i)
 	for b, ok := r.Next(); ok; b, ok = r.Next() {
-		w.keep(i, &b)
+		w.note(i, &b)
 		if w.refuse != nil {
 			b.Records(func(_ int, rec shard.Record) bool { w.refuse(w.srv, b.Conn, rec); return true })
 		}
@@ -93,7 +93,7 @@ func (w *writer) empty(i int) (moved bool) {
 	return moved
 }
 
-func (w *writer) keep(i int, b *shard.Batch) {
+func (w *writer) note(i int, b *shard.Batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if b.Conn != 0 {
@@ -211,7 +211,7 @@ func (r *rig) stop() {
 	st := r.Stats()
 	r.w.checkBooks(r.t, st)
 	if st.Connections != 0 || st.Waiting != 0 || st.ClientMemory != 0 || r.registry.reading.Load() != 0 || len(r.registry.conns) != 0 {
-		r.t.Errorf("after Finish: %d connections, %d waiting, %d bytes held, %d reading, %d known",
+		r.t.Errorf("after Finish: %d connections, %d waiting, %d bytes in use, %d reading, %d known",
 			st.Connections, st.Waiting, st.ClientMemory, r.registry.reading.Load(), len(r.registry.conns))
 	}
 	for i, l := range r.loops {

@@ -166,15 +166,15 @@ func TestRejectedRecordsBecomeLetters(t *testing.T) {
 	if err != nil || len(lines) == 0 || lines[len(lines)-1] != `{"acked":4}` {
 		t.Fatalf("%q %v", lines, err)
 	}
-	letters := r.w.shard(shards)
-	if len(letters) != 2 {
-		t.Fatalf("%d letters", len(letters))
+	dead := r.w.shard(shards)
+	if len(dead) != 2 {
+		t.Fatalf("%d dead letters", len(dead))
 	}
 	remote := nc.LocalAddr().String()
-	if l := letters[0]; l.value != "not json" || l.ordinal != 2 || !strings.HasSuffix(l.meta, "bad_json"+remote) {
+	if l := dead[0]; l.value != "not json" || l.ordinal != 2 || !strings.HasSuffix(l.meta, "bad_json"+remote) {
 		t.Fatalf("%+v", l)
 	}
-	if l := letters[1]; l.value != `{"number":[],"pad":"`[:20] || l.ordinal != 3 || !strings.HasSuffix(l.meta, "bad_number"+remote) {
+	if l := dead[1]; l.value != `{"number":[],"pad":"`[:20] || l.ordinal != 3 || !strings.HasSuffix(l.meta, "bad_number"+remote) {
 		t.Fatalf("%+v", l)
 	}
 	st := r.Stats()

@@ -27,7 +27,7 @@ type clientLog struct {
 }
 
 // The soak: clients of every manner over rings that are stuck now and then, with
-// small limits. Afterwards every client's knowledge is held against what arrived:
+// small limits. Afterwards every client's knowledge is compared with what arrived:
 // acked but missing, twice, out of order, changed, told to be rejected but good.
 // RINGTAIL_SEED repeats one.
 func TestSoak(t *testing.T) { soak(t, false) }
@@ -180,20 +180,20 @@ func soakClient(r *rig, l *clientLog, rng *rand.Rand) {
 // soakReplies understands either framing: replies are objects, whatever is between.
 func soakReplies(l *clientLog, nc net.Conn) {
 	lines, _ := replies(nc)
-	for _, part := range strings.Split(strings.Join(lines, "\n"), "{") {
-		part, _, whole := strings.Cut(part, "}")
+	for _, piece := range strings.Split(strings.Join(lines, "\n"), "{") {
+		piece, _, whole := strings.Cut(piece, "}")
 		var n int64
 		var reason string
 		switch {
 		case !whole:
-		case strings.HasPrefix(part, `"acked":`):
-			n, _ = strconv.ParseInt(part[len(`"acked":`):], 10, 64)
+		case strings.HasPrefix(piece, `"acked":`):
+			n, _ = strconv.ParseInt(piece[len(`"acked":`):], 10, 64)
 			if n <= l.acked {
 				l.rejected[-1] = fmt.Sprintf("acked %d after %d", n, l.acked)
 			}
 			l.acked = n
 		default:
-			if _, err := fmt.Sscanf(part, `"rejected":%d,"reason":%q`, &n, &reason); err == nil {
+			if _, err := fmt.Sscanf(piece, `"rejected":%d,"reason":%q`, &n, &reason); err == nil {
 				if n <= l.acked {
 					l.rejected[-1] = fmt.Sprintf("rejected %d told after acked %d", n, l.acked)
 				}

@@ -5,7 +5,7 @@ package server
 // In a ring, the first connection gets its turn while half of the ring is free. With less, its next
 // read would pause it again, and a hand-over costs more than a small read. But no connection waits
 // longer than until Kafka has everything that was in the ring when it came: clients that never have
-// to wait may keep the ring more than half full for ever.
+// to wait may keep the ring more than half full.
 //
 // A connection that finds no room at all at its turn stays the first, and the room is shut to all
 // others until it has found some. That is a large record among small ones, or the last of many

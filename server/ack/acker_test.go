@@ -21,7 +21,7 @@ func (r *pokes) Acked() uint64 {
 	return r.acked
 }
 
-// TestPokeWhileItLooks: a ring that moves behind the look at it is looked at again.
+// TestPokeWhileItLooks: a ring that moves after the acker has looked is looked at again.
 func TestPokeWhileItLooks(t *testing.T) {
 	r := newRig(1)
 	a := r.conn(3)
@@ -75,7 +75,7 @@ func TestNoDescriptor(t *testing.T) {
 	}
 }
 
-// TestGivenUpIsForgotten: nothing is said or kept for who is gone, its memory is given back, and what
+// TestGivenUpIsForgotten: nothing is said to, or queued for, a client that is gone, its memory is given back, and what
 // it had is as new for those who get it.
 func TestGivenUpIsForgotten(t *testing.T) {
 	r := newRig(1)
@@ -310,7 +310,7 @@ func TestQueueOfItems(t *testing.T) {
 		}
 	}
 	if len(q.items) > itemsRetainMax {
-		t.Errorf("an empty queue keeps room for %d", len(q.items))
+		t.Errorf("an empty queue retains room for %d", len(q.items))
 	}
 	if q.push(item[int]{end: 7}); q.pop().end != 7 {
 		t.Error("it does not begin anew")

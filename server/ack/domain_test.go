@@ -114,7 +114,7 @@ func TestAckCoversOnlyWhatIsDoneInEveryRing(t *testing.T) {
 		}
 	}
 	if a.open != nil {
-		t.Fatal("a connection that is owed nothing holds checkpoints")
+		t.Fatal("a connection that is owed nothing has checkpoints")
 	}
 }
 
@@ -149,7 +149,7 @@ func TestRejectedIsToldBeforeTheAckThatCoversIt(t *testing.T) {
 	}
 }
 
-// TestAckFramings: answers come as the client's own records do.
+// TestAckFramings: lines come framed as the client's own records do.
 func TestAckFramings(t *testing.T) {
 	for f, want := range map[codec.Framing]string{
 		codec.Newline:        "{\"acked\":17}\n",
@@ -324,7 +324,7 @@ func TestGiveUpAfterAFailedWrite(t *testing.T) {
 	a.Framed(Chunk{Last: 2, Rejects: []Reject{{2, codec.BadJSON}}})
 	r.d.Pass()
 	if !a.broken || a.open != nil {
-		t.Fatal("a client that is gone still holds checkpoints")
+		t.Fatal("a client that is gone still has checkpoints")
 	}
 	r.rings[0].acked = 64
 	r.d.Pass() // the item in the queue finds nothing

@@ -95,7 +95,7 @@ func TestWhoLingersAndTakesNothing(t *testing.T) {
 	}
 }
 
-// TestWhoLingersAndIsGone: is buried when a write fails, and not again at the end.
+// TestWhoLingersAndIsGone: is closed when a write fails, and not again at the end.
 func TestWhoLingersAndIsGone(t *testing.T) {
 	r := newRig(1)
 	ours, _ := pair(t)
@@ -112,8 +112,8 @@ func TestWhoLingersAndIsGone(t *testing.T) {
 	}
 }
 
-// TestParting: who got our FIN has a second to send its own, however much it still sends.
-func TestParting(t *testing.T) {
+// TestHalfClosed: who got our FIN has a second to send its own, however much it still sends.
+func TestHalfClosed(t *testing.T) {
 	r := newRig(1)
 	ours, client := pair(t)
 	a := r.conn(ours)
@@ -133,8 +133,8 @@ func TestParting(t *testing.T) {
 	}
 }
 
-// TestPartingAtOnce: whoever has sent its FIN is waited for no longer.
-func TestPartingAtOnce(t *testing.T) {
+// TestHalfClosedAtOnce: whoever has sent its FIN is waited for no longer.
+func TestHalfClosedAtOnce(t *testing.T) {
 	r := newRig(1)
 	ours, client := pair(t)
 	_, _ = unix.Write(client, make([]byte, 1000))

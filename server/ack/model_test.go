@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// model is what a connection's acks must be, kept the plain way: every chunk with
+// model is what a connection's acks must be, noted the plain way: every chunk with
 // every batch it became.
 type model struct {
 	rig    *rig
