@@ -13,13 +13,11 @@ import (
 	"github.com/ringtail/ringtail/wire"
 )
 
-// connection is one of a load, and its successors where it breaks and
-// Resend is on.
+// connection is one of a load. If it breaks and Resend is on, its successors are the same connection.
 //
-// Two goroutines: run sends, answers reads. They share the counts and marks.
-// Numbers: a record's sequence number counts from 1 over all of a client's
-// connections; its ordinal, which the server answers with, from 1 within one
-// connection. base is the difference.
+// Two goroutines share its counts and marks: run sends, answers reads. A record has two numbers. Its
+// sequence number counts from 1 over all successors. Its ordinal, with which the server answers, counts
+// from 1 within one of them. base is the difference.
 type connection struct {
 	load     *Load
 	conn     int

@@ -16,6 +16,15 @@
 // follows too, so it knows the partition each one belongs in and the order
 // that a connection sent each digit in.
 //
+// Files:
+//
+//	options.go     what to send, and how
+//	load.go        a run of many connections; connection.go  one of them; clock.go  when records are due
+//	record.go      the records; stream.go  their bytes on a connection
+//	check.go       what came of them; readback.go  reads the topic
+//	result.go      what a run says; compare.go  two of them
+//	job.go         load and check together, for ringtail bench
+//
 // The package is a library: cmd/ringtail binds Options to flags, and the
 // end-to-end and fault tests drive it directly.
 package bench

@@ -19,7 +19,7 @@ type Options struct {
 	Duration    time.Duration // --duration
 	Rate        float64       // --rate: records a second over all connections; 0: as fast as possible
 	Size        int           // --size: mean bytes of a record
-	Framing     wire.Framing  // --framing: one of wire.Sent; Auto sends what the server's auto has most to do with, objects back to back and one a line, mixed
+	Framing     wire.Framing  // --framing: one of wire.Sent; Auto mixes objects back to back and one a line
 	Ack         bool          // --ack: the server answers; read its acks and measure latency
 	Resend      bool          // --resend: connect again when a connection breaks and send what was not acked
 

@@ -19,7 +19,7 @@ type Client struct {
 	done    chan struct{}
 
 	wake chan struct{} // capacity 1: there is something for the writer to do
-	turn chan struct{} // capacity 1: held by the one Send that waits for room; others queue for it
+	turn chan struct{} // capacity 1: filled by the one Send that waits for room; others queue for it
 	room chan struct{} // capacity 1: frames have been freed
 
 	mu      sync.Mutex // protects what follows
@@ -57,12 +57,13 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Send copies a record into the window, waiting for room first come, first served.
-// It returns the record's number, from 1, which OnReject will know it by; white
-// space around it is not sent. After an error the record was not taken: ErrEmpty,
-// ErrTooLarge, ErrNewline or ErrNotObject say what is wrong with it, ErrClosed that
-// Close has been called; otherwise ctx has ended, and the error also says why there
-// was no room.
+// Send copies a record into the window. If there is no room it waits; calls that wait are served in order.
+// It returns the record's number, from 1, which OnReject is called with. White space around the record is
+// not sent.
+//
+// After an error the record was not taken. ErrEmpty, ErrTooLarge, ErrNewline and ErrNotObject say what is
+// wrong with it, and ErrClosed says that Close has been called. Any other error means that ctx has ended,
+// and says why there was no room.
 //
 // A nil error does not mean that the record is in Kafka: see Flush.
 func (c *Client) Send(ctx context.Context, record []byte) (uint64, error) {
@@ -94,7 +95,7 @@ func (c *Client) Send(ctx context.Context, record []byte) (uint64, error) {
 
 var errNoRoom = errors.New("client: no room")
 
-// sendLater is Send for who has to wait; it has been counted in waiting.
+// sendLater is Send where it has to wait. The call has been counted in waiting.
 func (c *Client) sendLater(ctx context.Context, record []byte) (seq uint64, err error) {
 	select {
 	case c.turn <- struct{}{}:
@@ -149,8 +150,8 @@ func poke(ch chan struct{}) {
 	}
 }
 
-// Flush waits until every record that Send had taken before the call is acked: in
-// Kafka, or rejected and told to OnReject.
+// Flush waits until every record that Send took before the call is acked: it is in Kafka, or was rejected,
+// and OnReject has returned.
 func (c *Client) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	f := flush{seq: c.window.queued, done: make(chan struct{})}
@@ -184,10 +185,10 @@ func (c *Client) Flush(ctx context.Context) error {
 	return ErrClosed
 }
 
-// Close takes no more records, sends what is in the window, half-closes the
-// connection and waits until the last is acked; then the connection is closed and
-// the Client's goroutines have ended. If ctx ends before that it gives up, and the
-// error says how many records were not acked: they may or may not be in Kafka.
+// Close sends what is in the window, half-closes the connection, and waits until every record is acked.
+// Send takes no more records from then on. When Close returns, the connection is closed and the Client's
+// goroutines have ended. If ctx ends first, Close gives up, and its error says how many records were not
+// acked: they may or may not be in Kafka.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	if !c.closed {

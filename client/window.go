@@ -6,14 +6,13 @@ import (
 	"github.com/ringtail/ringtail/internal/invariant"
 )
 
-// window holds the records that are not acked, as they go on the wire. It knows
-// neither goroutines nor sockets; the Client's mutex protects all of it. The
-// positions and what is true of them stand in doc.go; each counts records.
+// window stores the records that are not acked, as they go on the wire. It knows neither goroutines nor
+// sockets. The Client's mutex protects all of it. Its positions count records; doc.go says what is true of
+// them.
 //
-// Bytes live in one buffer that is used round and round. Byte positions, like the
-// others, only grow; a position's place is its remainder. A frame may lie across the
-// buffer's end, in two pieces: a gap there instead would make the window's size
-// depend on what is in it.
+// The bytes are in one buffer that is used as a ring. Byte positions only grow, like the others; a
+// position's place in the buffer is its remainder. A frame may lie across the buffer's end, in two pieces.
+// With a gap there instead, the window's size would depend on what is in it.
 type window struct {
 	framing Framing
 	buf     []byte
@@ -123,7 +122,7 @@ func (w *window) begin(most int) span {
 	return s
 }
 
-// wrote follows when the write of the records begun has returned.
+// wrote is called when the write of the records begun has returned.
 func (w *window) wrote() {
 	w.sent = w.begun
 	w.free()
@@ -143,8 +142,7 @@ func (w *window) free() {
 	}
 }
 
-// rewind follows when a connection has ended and nobody writes: what is not acked is
-// to be sent again.
+// rewind is called when a connection has ended and nobody writes. What is not acked is to be sent again.
 func (w *window) rewind() {
 	w.sent, w.begun = w.acked, w.acked
 	w.free()

@@ -5,7 +5,7 @@ const (
 	// Beyond it the bytes are not a length at all.
 	MaxLength = 16 << 20
 
-	// MaxPrefix is how much of a record that is too large or truncated is kept.
+	// MaxPrefix is how many bytes are stored of a record that is too large or truncated.
 	MaxPrefix = 4 << 10
 )
 
@@ -20,8 +20,8 @@ type Record struct {
 	Reason Reason
 }
 
-// A Decoder cuts the stream of one connection into records. It knows nothing
-// of sockets: bytes are fed in, records come out.
+// A Decoder cuts the stream of one connection into records. It knows nothing of sockets: the caller feeds
+// bytes in and takes records out.
 //
 //	d.Init(framing)
 //	for each read {
@@ -31,23 +31,21 @@ type Record struct {
 //	}
 //	d.End(); for d.Next(router, &rec) { … }; d.Release()
 //
-// Records that lie whole in a chunk are never copied. Of a record that does
-// not, the first part waits in the carry, white space before it dropped, and
-// each byte of it is looked at once to find the end, however small the reads,
-// and once more for the verdict. Two sums describe it:
+// A record that lies whole in a chunk is never copied. The first part of a record that does not waits in
+// partial, without the white space before it. Each of its bytes is looked at once to find the end, however
+// small the reads are, and once more for the verdict. Two sums describe such a record:
 //
 //	seen   bytes since its first that is not white space
 //	size   the same up to its last that is not white space (so far)
 //
-// The carry holds the first `seen` bytes, but never more than the limit: what
-// is beyond is white space that will be trimmed, or the record is over the
-// limit (`over`) and the carry is cut to MaxPrefix bytes. Where it holds less than
-// was seen, nothing is added to it any more.
+// partial has the first `seen` bytes, but never more than the limit. What is beyond the limit is white
+// space that will be trimmed; or the record is too large (`over`), and partial is cut to MaxPrefix bytes.
+// Once partial has less than was seen, nothing is added to it any more.
 type Decoder struct {
 	chunk     []byte     // borrowed: what Next has not looked at yet
 	lookahead *lookahead // what was found in the chunk ahead of Next, while its owner is this Decoder
-	partial   *buffer    // the unfinished record, nil where there is none
-	spent     *buffer    // the record finished last from a partial; still handed out
+	partial   *buffer    // the first part of the unfinished record; nil if there is none
+	spent     *buffer    // the buffer of the record that was finished last; still handed out
 
 	seen int
 	size int
@@ -56,7 +54,7 @@ type Decoder struct {
 	header uint32 // length: the header so far
 
 	text  object // text: where the framer stands in the object
-	opens uint16 // text: opening brackets, all that the carry holds but white space: an array, if an object follows
+	opens uint16 // text: opening brackets, all that partial has but white space: an array, if an object follows
 
 	mode    mode
 	framing Framing // as which answers are written
@@ -86,10 +84,9 @@ func (d *Decoder) Init(f Framing) {
 	d.at.begun = d.mode == modeLength
 }
 
-// Feed lends the next bytes of the stream, after Next has returned false for
-// those before. They are borrowed until it does so again. Feed(nil) only ends
-// the life of the records handed out, so that a connection that is silent now
-// does not hold the last of them.
+// Feed lends the next bytes of the stream, after Next has returned false for those before. They are
+// borrowed until it does so again. Feed(nil) only ends the life of the records handed out, so that a
+// connection that is silent does not occupy the memory of the last one.
 func (d *Decoder) Feed(chunk []byte) {
 	if d.spent != nil {
 		d.spent.free()
@@ -101,11 +98,11 @@ func (d *Decoder) Feed(chunk []byte) {
 	}
 }
 
-// End says that the stream is over: Next then yields what was left unfinished.
+// End says that the stream is over. Next then returns what was left unfinished.
 func (d *Decoder) End() { d.ended = true }
 
-// Next finds the next record and its verdict. It returns false when the chunk
-// is used up, or when the stream has failed.
+// Next finds the next record and its verdict, and stores both in rec. It returns false when the chunk is
+// used up, or when the stream has failed.
 func (d *Decoder) Next(r *Router, rec *Record) bool {
 	if !d.at.begun {
 		d.begin(r)
@@ -136,8 +133,8 @@ func (d *Decoder) fail(f Failure) {
 	d.region = false
 }
 
-// last yields what the end of the stream leaves unfinished: a line, or what
-// was to be skipped to the end of a line, is whole; anything else is Truncated.
+// last returns what the end of the stream leaves unfinished. A line, or an error that goes to the end of
+// its line, is whole; anything else is Truncated.
 func (d *Decoder) last(r *Router, rec *Record) bool {
 	if !d.Unfinished() || d.unsure && d.headerLen == inFrame && d.need == 0 { // an empty frame
 		return false
@@ -149,11 +146,11 @@ func (d *Decoder) last(r *Router, rec *Record) bool {
 	return true
 }
 
-// Failure tells why the stream cannot be followed any more, 0 while it can.
+// Failure returns why the stream cannot be followed any more; 0 while it can.
 func (d *Decoder) Failure() Failure { return d.failure }
 
-// Offending returns the bytes at which the stream was given up, as far as
-// they are at hand, for a log line. They are the chunk's, or the Decoder's.
+// Offending returns the bytes at which the stream was given up, for a log line, as far as they are at
+// hand. They alias the chunk or memory of the Decoder.
 func (d *Decoder) Offending() []byte {
 	if d.failure == 0 {
 		return nil
@@ -164,15 +161,15 @@ func (d *Decoder) Offending() []byte {
 	return d.chunk
 }
 
-// Framing tells in which framing answers are to be written: Auto while it is
-// undecided, JSON for text in auto.
+// Framing returns the framing in which answers are to be written: Auto while it is undecided, JSON for text
+// in auto.
 func (d *Decoder) Framing() Framing { return d.framing }
 
-// Accepted tells whether a record was accepted so far. Where none was, the stream may be something else
+// Accepted tells whether a record was accepted so far. If none was, the stream may be something else
 // (LooksLike).
 func (d *Decoder) Accepted() bool { return d.accepted }
 
-// Buffered returns the bytes of memory this stream holds beside the Decoder.
+// Buffered returns the bytes of memory that this stream occupies beside the Decoder.
 func (d *Decoder) Buffered() int {
 	n := 0
 	if d.partial != nil {
@@ -184,8 +181,7 @@ func (d *Decoder) Buffered() int {
 	return n
 }
 
-// Unfinished tells whether the stream stands inside a record, be it one that
-// is skipped.
+// Unfinished tells whether the stream stands inside a record, even one that is skipped.
 func (d *Decoder) Unfinished() bool { return d.seen > 0 || d.headerLen > 0 }
 
 // Release gives all memory back. Records handed out are gone with it.
@@ -196,8 +192,7 @@ func (d *Decoder) Release() {
 	d.seen, d.size, d.headerLen = 0, 0, 0
 }
 
-// absorb takes p, which belongs to the record under way and does not end it,
-// or ends it and finish follows.
+// absorb adds p to the record under way. If p ends it, the caller calls finish next.
 func (d *Decoder) absorb(r *Router, p []byte) {
 	if d.seen == 0 {
 		p = trimLeft(p)
@@ -243,8 +238,8 @@ func (d *Decoder) take(r *Router, rec *Record, n int) {
 	d.accepted = d.accepted || rec.Reason == OK
 }
 
-// complete yields the record whose last part is p, in place where that is all
-// of it. scan has declined that. It returns false for a blank one.
+// complete returns the record whose last part is p, in place if that is all of it. scan has declined it.
+// It returns false for a blank one.
 func (d *Decoder) complete(r *Router, rec *Record, p []byte) bool {
 	if d.seen > 0 {
 		d.absorb(r, p)
@@ -259,8 +254,7 @@ func (d *Decoder) complete(r *Router, rec *Record, p []byte) bool {
 	return true
 }
 
-// finish yields the record in the carry, Truncated where r is nil. It returns
-// false for a blank one.
+// finish returns the record in partial, as Truncated if r is nil. It returns false for a blank one.
 func (d *Decoder) finish(r *Router, rec *Record) bool {
 	size, over := d.size, d.over
 	var data []byte

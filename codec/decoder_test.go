@@ -88,7 +88,7 @@ func decodeOnce(r *Router, f Framing, chunks ...string) []string {
 			out = append(out, fmt.Sprintf("holds %d bytes after %d", held, fed))
 		}
 		if !d.Unfinished() && d.partial != nil && d.Failure() == 0 {
-			out = append(out, "holds a carry between records")
+			out = append(out, "holds a partial record between records")
 		}
 	}
 	var buf []byte

@@ -209,8 +209,8 @@ func (d *Decoder) nextObject(r *Router, rec *Record) bool {
 	return false
 }
 
-// gap goes on between two objects, at a byte that begins none. Brackets that open wait, in the carry
-// from chunk to chunk, for what comes behind them: an object, or an error that begins with them.
+// gap goes on between two objects, at a byte that begins none. Opening brackets wait, in partial from
+// chunk to chunk, for what comes behind them: an object, or an error that begins with them.
 func (d *Decoder) gap(r *Router, rec *Record) (done, found bool) {
 	first := 0 // of the brackets in this chunk
 	for i, c := range d.chunk {
@@ -250,7 +250,7 @@ func (d *Decoder) gap(r *Router, rec *Record) (done, found bool) {
 	return true, false
 }
 
-// stray handles an error that begins with the chunk, or the carry, and shows n bytes into the
+// stray handles an error that begins with the chunk, or in partial, and shows n bytes into the
 // chunk. In json it ends the stream, behind a rejected record of the text up to here; in auto what it
 // is part of reaches to the next object or the end of the line, unless nothing was accepted before.
 func (d *Decoder) stray(r *Router, rec *Record, n int, reason Reason) (done, found bool) {

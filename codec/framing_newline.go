@@ -2,7 +2,7 @@ package codec
 
 import "bytes"
 
-// nextLine is Next where a byte ends a record: LF, or NUL.
+// nextLine is Next in newline and nul, where a byte ends a record: LF, or NUL.
 func (d *Decoder) nextLine(r *Router, rec *Record) bool {
 	delim := d.delimiter()
 	for len(d.chunk) > 0 {

@@ -5,16 +5,14 @@ import (
 	"unsafe"
 )
 
-// Where the machine has vectors, records are found ahead of Next: simd goes
-// through the chunk 64 bytes at a time and notes where records end that are
-// ordinary, and where keys lie that may be a name. It hardly branches on what a
-// record holds but for what nests, so it does not mind in which order fields come
-// and of what kind they are.
+// Where the machine has vectors, records are found ahead of Next. simd goes through the chunk 64 bytes at
+// a time. It notes where ordinary records end, and where keys lie that may be the name of a field. It
+// hardly branches on what a record contains, except on what nests. So the order and the kinds of the
+// fields do not matter to it.
 //
-// It stops at the first byte that is not as it knows it: the records before are
-// right, and the one it stopped in is scan's. What simd knows is what scan
-// knows, less escapes, exponents, the deepest nesting, and records that are
-// separated by anything but a new line.
+// It stops at the first byte that it does not know. The records before are right, and scan takes the one
+// that it stopped in. simd knows what scan knows, without escapes, exponents and the deepest nesting, and
+// only records that a new line separates.
 
 // vectorSet is what simd is built of.
 type vectorSet uint8
@@ -70,7 +68,7 @@ type lookahead struct {
 	tail    [tailBytes + margin]byte
 }
 
-// Clients whose records simd never knows pay for one attempt in 2^maxMisses.
+// A client whose records simd never knows pays for one attempt in 2^maxMisses records.
 const maxMisses = 6
 
 // newLookahead returns nil where simd cannot serve.
@@ -93,8 +91,8 @@ func newLookahead(names [2]string, v vectorSet) *lookahead {
 	return l
 }
 
-// read runs simd over b, which begins with a brace, and tells whether it has
-// found anything. Whoever owned the findings before does so no longer.
+// read runs simd over b, which begins with a brace, and tells whether it has found anything. The findings
+// have no owner after it.
 func (l *lookahead) read(b []byte, lf bool) bool {
 	l.owner = nil
 	if len(b) < l.least {
@@ -123,9 +121,8 @@ func (l *lookahead) read(b []byte, lf bool) bool {
 	return true
 }
 
-// spent is called when all that was found has been handed out, and not before: who
-// sends records that simd finds and next declines would have simd read a hundred of
-// them for each.
+// spent is called when all that was found has been handed out, and not before. Otherwise a client whose
+// records simd finds and next declines would make simd read a hundred of them for each one.
 func (l *lookahead) spent() {
 	if l.kernel.numEnds == 1 && l.kernel.ends[0] < l.least {
 		l.missed() // short ones are not worth a call each

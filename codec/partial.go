@@ -7,10 +7,9 @@ import (
 	"github.com/ringtail/ringtail/internal/invariant"
 )
 
-// A buffer holds the unfinished record of one connection. Buffers come in
-// powers of two from pools shared by all connections, so a connection that
-// cuts every record in two allocates nothing once its neighbours have warmed
-// the pools, and one between records holds nothing.
+// A buffer is the memory of one connection's unfinished record. Buffers come from pools that all connections
+// share, in sizes of powers of two. So a connection that cuts every record in two allocates nothing once
+// others have filled the pools, and a connection between two records occupies nothing.
 type buffer struct {
 	b     []byte
 	class uint8
@@ -44,7 +43,7 @@ func (buf *buffer) free() {
 	if buf == nil || int(buf.class) >= len(pools) {
 		return
 	}
-	if invariant.Enabled { // who reads it all the same shall see that
+	if invariant.Enabled { // so that a late reader fails loudly
 		b := buf.b[:cap(buf.b)]
 		for i := range b {
 			b[i] = '#'

@@ -146,7 +146,7 @@ func TestManyEscapedKeys(t *testing.T) {
 	}
 }
 
-// TestLimit moves the limit around a record, in and out of the carry.
+// TestLimit moves the limit around a record, in and out of the partial record.
 func TestLimit(t *testing.T) {
 	record := `{"number":1,"a":"` + strings.Repeat("x", 6000) + `"}`
 	for _, f := range []Framing{Newline, Length, JSON, Auto} {

@@ -55,7 +55,7 @@ func describe(rec *Record) string {
 }
 
 // A stream that is peeked at, in steps that end anywhere, yields the same records as
-// one that is simply fed, whether the rest is dropped or taken back out of the carry.
+// one that is simply fed, whether the rest is dropped or taken back out of the partial record.
 func TestDropAndUnreadYieldTheSameRecords(t *testing.T) {
 	for _, f := range wire.All() {
 		t.Run(f.String(), func(t *testing.T) {
@@ -101,7 +101,7 @@ func simplyFed(t *testing.T, f Framing, stream string) (list []string, separator
 }
 
 // peeked consumes what simplyFed does, by one of two ways at each step, chosen at
-// random: feed and keep a partial; or take the carry back, look, take whole records.
+// random: feed and keep a partial; or take the partial record back, look, take whole records.
 func peeked(t *testing.T, f Framing, stream string, rng *rand.Rand) (list []string, separators uint64) {
 	var d Decoder
 	var rec Record
@@ -120,7 +120,7 @@ func peeked(t *testing.T, f Framing, stream string, rng *rand.Rand) (list []stri
 		}
 		own, ok := d.Unread(nil)
 		if !ok || d.Unfinished() {
-			t.Fatalf("the carry cannot be taken back: %v %v", ok, d.Unfinished())
+			t.Fatalf("the partial record cannot be taken back: %v %v", ok, d.Unfinished())
 		}
 		chunk := append(bytes.Clone(own), stream[off:end]...)
 		d.Feed(chunk)

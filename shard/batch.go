@@ -18,14 +18,13 @@ import "encoding/binary"
 // used is the number of bytes up to the end of the last record. taken is
 // nanoseconds on this process's monotonic clock (Now). value and meta are lengths.
 // crc is there in ring files only: CRC32C of the used bytes behind it, begun with
-// what ties it to this file and this position (checksum, in storage_file.go).
+// what ties it to this file and this position (checksum, in file.go).
 // ordinal is the record's number on its connection minus the batch's first ordinal.
 // meta+1 is 0 where there is no meta; in a shard's ring meta is the Kafka key, in the
-// dead-letter ring it is what letter.go encodes.
+// dead-letter ring it is what deadletter.go encodes.
 //
-// The headers stand together because the consumer reads them and nothing else: five
-// of them share a cache line, where one before each record would be a line, and a
-// miss, a record.
+// The headers stand together because the consumer reads nothing else: five of them share a cache line. A
+// header before each record would cost a cache miss a record.
 const (
 	granule      = 64
 	batchHeader  = 36
@@ -34,7 +33,8 @@ const (
 	atCRC, atCount, atUsed, atConn, atFirst, atTaken = 0, 4, 8, 12, 20, 28
 )
 
-// BatchBytes is the room that a batch takes whose values and metas are bytes long: whole granules.
+// BatchBytes returns the room that a batch takes, in whole granules: so many records, whose values and
+// metas have so many bytes together.
 func BatchBytes(records, bytes int) int {
 	n := batchHeader + records*recordHeader + bytes
 	return (n + granule - 1) &^ (granule - 1)
@@ -48,7 +48,7 @@ type Batch struct {
 	Conn       uint64 // the connection all its records came by; 0 where there is none
 	First      uint64 // ordinals are relative to this
 	Taken      int64  // when it was published (Now), ns; where it was recovered, when Kafka was reached
-	Done       int    // so many of its first records are in Kafka already, or set aside: a former process knew
+	Done       int    // so many of its first records a former process has seen into Kafka, or set aside
 
 	data []byte
 }

@@ -1,6 +1,6 @@
-// Package shard is the log between the event loops and Kafka: one ring a shard,
-// many producers, one consumer. A ring holds exactly what Kafka does not have
-// yet. Server and writer meet here and nowhere else.
+// Package shard is the log between the event loops and Kafka. It has one ring for each shard, with many
+// producers and one consumer, and one more for dead letters. A ring holds exactly what Kafka does not
+// have yet. The server and the writer meet here and nowhere else.
 //
 //	            freed           read         claimed       freed + capacity
 //	              │               │             │                  │
@@ -8,67 +8,73 @@
 //	  Kafka has it │ handed over   │ published   │      free        │
 //	  (room again) │ to the writer │ or in copy  │                  │
 //
-// Positions are bytes since the ring began, multiples of 64 (a granule), and
-// only ever grow:
+// A position counts bytes since the ring began. Positions are multiples of 64 (a granule), and they only
+// grow:
 //
 //	freed ≤ read ≤ claimed ≤ freed + capacity
 //
-// claimed: a producer reserves room for a whole batch, the records of one read
-// of one connection, by one compare-and-swap that can fail. Nothing is ever
-// taken back, so between Claim and Publish there is a memory copy and nothing
-// else: no blocking, no early return, no panic.
+// claimed: a producer reserves room for a whole batch, which is the records of one read of one
+// connection, by one compare-and-swap that can fail. A claim is never taken back. So between Claim and
+// Publish a producer copies memory and does nothing else: it does not block, return early or panic.
 //
-// read: the consumer's cursor, known to the consumer alone. Batches become
-// readable in claim order whatever order their copies end in: the consumer
-// looks only at the granule under its cursor.
+// read: the consumer's cursor, which only the consumer knows. Batches become readable in the order of
+// their claims, whatever order their copies end in, because the consumer looks only at the granule under
+// its cursor.
 //
-// freed: everything below is in Kafka, or set aside for good. Only the consumer
-// moves it, from one batch border to another; only it makes room.
+// freed: everything below is in Kafka, or set aside for good. Only the consumer moves it, from one batch
+// border to another. Nothing else makes room.
 //
 // # How a batch is published
 //
-// Beside the bytes lies a table with one 64-bit word a granule. A batch is
-// published by one store to the word of its first granule:
+// Beside the bytes lies a table with one 64-bit word for each granule. One store to the word of the
+// batch's first granule publishes the batch:
 //
 //	63                    24 23            0
 //	┌───────────────────────┬───────────────┐
 //	│ lap + 1               │ granules      │   lap = position / capacity
 //	└───────────────────────┴───────────────┘
 //
-// A word of another lap means "not yet", so nothing is ever zeroed, and since
-// the table is apart from the bytes no client can fake a word. (The scheme is
-// that of the LMAX Disruptor's multi-producer sequencer.)
+// A word of another lap means "not yet". So nothing has to be zeroed. The table is apart from the bytes,
+// so no client can fake a word. (The scheme is that of the LMAX Disruptor's multi-producer sequencer.)
 //
-// The obvious design, one ring a (loop, digit) with a single producer, needs no
-// compare-and-swap. It was rejected: a record taken later on one loop could
-// overtake one taken earlier on another. With one claim a batch the swap costs
-// about a nanosecond a record.
+// The obvious design is one ring for each loop and shard, with a single producer; it needs no
+// compare-and-swap. We rejected it because a record taken later on one loop could overtake one taken
+// earlier on another. With one claim for a batch, the swap costs about a nanosecond a record.
 //
 // # Memory
 //
-// The bytes are mapped twice, back to back, so a batch is always contiguous:
-// no wrap, no padding at the end. They lie outside Go's heap and never move, so
-// librdkafka sends from them without a copy. The race detector cannot see
-// mapped memory; under -race the storage is a Go slice of twice the capacity in
-// which a batch is always reached through its start (storage_race.go).
+// The bytes are mapped twice, back to back, so that a batch is always contiguous: there is no wrap and no
+// padding at the end. They lie outside Go's heap and never move, so librdkafka sends from them without a
+// copy. The race detector cannot see mapped memory. Under -race the memory is a Go slice of twice the
+// capacity, in which a batch is always reached through its start (memory_race.go).
 //
-// With a directory (OpenDir) the same bytes, words and positions lie in a file a ring,
-// mapped the same way, under -race too. storage_file.go draws the file. What a dead
-// process has left in it is found by reading (survey.go), put in order (open.go), and
-// comes first; which batches count, and what is damage, is said in survey.go.
+// # Ring files
+//
+// OpenDir keeps the same bytes, words and positions in one file for each ring. The files are mapped the
+// same way, under -race too. file_format.go draws the file. A new process reads what a dead one has left
+// (file_scan.go), puts it in order (file_recover.go), and sends it before anything new. file_scan.go says
+// which batches count, and what is damage.
 //
 // # Files
 //
-//	ring.go     claim, append, publish, close
-//	promise.go  room for a batch that is still being put together
-//	reader.go   the consumer's side: next batch, its records, free, park
-//	batch.go    the bytes of a batch
-//	letter.go   what a dead letter carries beside its record
-//	storage*.go memory, files
-//	survey.go   what a ring file holds
-//	window.go   reading batches from a file, and what makes one whole
-//	open.go     recovery, and what a clean stop leaves
-//	dir.go      a directory of ring files
-//	owner.go    whose it must be, and what is opened in it
-//	inspect.go  looking into them from outside
+//	ring.go      claim, append, publish, close
+//	promise.go   room for a batch that is still being put together
+//	reader.go    the consumer's side: next batch, free, sleep until there is one
+//	batch.go     the bytes of a batch, and its records
+//	set.go       all rings of a server
+//	deadletter.go   what a dead letter carries beside its record
+//
+//	memory.go         a ring's memory
+//	memory_mapped.go  … mapped, with memory_twice.go
+//	memory_race.go    … under the race detector
+//
+//	file_format.go   a ring file's layout and its header
+//	file.go          a ring file in use: it is made and mapped here, batches are sealed
+//	file_dir.go      a directory of ring files, and whose records they hold
+//	file_owner.go    which directories and files are safe to open
+//	file_scan.go     finds out what a file holds
+//	file_reader.go   reads batches from a file, and checks them
+//	file_recover.go  opens a file, and marks a clean stop in it
+//	file_inspect.go  looks into files from outside
+//	file_export.go   prints their records, those of damaged files too
 package shard

@@ -28,7 +28,7 @@ type ringFile struct {
 	stalled atomic.Int64 // ns, see seal
 }
 
-// Recovered is what a ring's file held when it was opened.
+// Recovered counts what a ring's file held when it was opened.
 type Recovered struct {
 	Records            int
 	Bytes              int // of values and metas
@@ -36,7 +36,7 @@ type Recovered struct {
 	Largest            int // bytes of the largest record with its meta
 }
 
-// Recovered is what the ring's file held when it was opened; nothing in memory.
+// Recovered returns what the ring's file held when it was opened; zero for a ring in memory.
 func (r *Ring) Recovered() Recovered {
 	if r.file == nil {
 		return Recovered{}
@@ -44,8 +44,8 @@ func (r *Ring) Recovered() Recovered {
 	return r.file.recovered
 }
 
-// recoveredBatch gives a former process's batch what this one can make of it: a
-// connection's id and the monotonic clock mean nothing any more.
+// recoveredBatch clears what a former process's batch cannot tell this one: its connection is gone, and
+// its clock was another.
 func (f *ringFile) recoveredBatch(b *Batch) {
 	b.Conn, b.Taken = 0, f.since
 	if b.Start == f.resume {
@@ -57,8 +57,8 @@ func (f *ringFile) recoveredBatch(b *Batch) {
 // thousand times what it takes, ten times what an ordinary page fault adds.
 const stallAfter = int64(1e6)
 
-// seal writes a batch's checksum and meters its copy: in a file, a page that the
-// kernel is just writing to a slow disk makes who touches it wait.
+// seal writes a batch's checksum, and measures how long its copy took: whoever writes to a page of a file
+// waits while the kernel writes that page to a slow disk.
 func (f *ringFile) seal(c *Claim) {
 	binary.LittleEndian.PutUint32(c.buf[atCRC:], checksum(f.header.salt, c.start, c.buf[:c.off]))
 	if took := Now() - c.began; took > stallAfter {
@@ -73,8 +73,7 @@ func checksum(salt uint32, start uint64, used []byte) uint32 {
 	return crc32.Update(salt^uint32(g)^uint32(g>>32), castagnoli, used[atCount:])
 }
 
-// Stalled is how long writers were held up in copies of over a millisecond; ring
-// files only.
+// Stalled returns the time in ns that producers spent in copies of over a millisecond; 0 in memory.
 func (r *Ring) Stalled() int64 {
 	if r.file == nil {
 		return 0
@@ -109,8 +108,8 @@ func createFile(path string, h fileHeader) (err error) {
 	return os.Rename(unfinished, path)
 }
 
-// allocate makes sure that the file's every byte has its place on the disk: a page
-// of a mapping that finds none is a SIGBUS, which nothing catches.
+// allocate gives every byte of the file its place on the disk. A mapped page that finds none raises a
+// SIGBUS, which nothing catches.
 func allocate(f *os.File, size int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, size)
 	if errors.Is(err, unix.ENOSPC) {

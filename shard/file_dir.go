@@ -120,8 +120,7 @@ func (d *Dir) open() error {
 	return err
 }
 
-// lockWait is how long a directory may be in use by whoever looks into it or is just
-// going away.
+// lockWait is how long OpenDir waits for a process that inspects the directory, or is just ending.
 const lockWait = 2 * time.Second
 
 // errInUse is returned for a directory that another process has open.
@@ -159,8 +158,7 @@ func lockDir(path string, how int) (*os.File, error) {
 	return f, nil
 }
 
-// checkAll refuses files that hold other records than we are to send. It comes before
-// anything is changed.
+// checkAll refuses files that hold other records than the options say. Nothing has been changed before it.
 func (d *Dir) checkAll() error {
 	names, err := ringNames(d.opt.Path)
 	if err != nil {

@@ -335,7 +335,7 @@ func TestFlippedBytes(t *testing.T) {
 		for range 1 + rng.IntN(2) {
 			b = flip(b, at[where][0]+rng.IntN(at[where][1]), byte(1+rng.IntN(255)))
 		}
-		got, recovered, err := surveyBytes(b)
+		got, recovered, err := scanBytes(b)
 		if err != nil {
 			noticed[where]++
 			continue
@@ -350,8 +350,8 @@ func TestFlippedBytes(t *testing.T) {
 	}
 }
 
-// surveyBytes reads a file's bytes as an opening does.
-func surveyBytes(b []byte) (numbers []int, r Recovered, err error) {
+// scanBytes reads a file's bytes as an opening does.
+func scanBytes(b []byte) (numbers []int, r Recovered, err error) {
 	h, err := readHeader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, r, err

@@ -142,7 +142,7 @@ func TestFileIsRecovered(t *testing.T) {
 	}
 }
 
-// TestFileLayout asserts what storage_file.go draws.
+// TestFileLayout asserts what file_format.go draws.
 func TestFileLayout(t *testing.T) {
 	h := fileHeader{capacity: 0x0706050403020100 & (1<<30 - 1), shards: 0x11223344, shard: 0x55667788, salt: 0x99aabbcc,
 		topic: "records", cluster: "abc"}
@@ -168,7 +168,7 @@ func TestFileLayout(t *testing.T) {
 		"stopIndex": {unsafe.Offsetof(p.stopIndex), 152}, "stopSum": {unsafe.Offsetof(p.stopSum), 160},
 	} {
 		if at[0] != at[1] {
-			t.Errorf("%s is at %d of the positions, survey.go reads it at %d", name, at[0], at[1])
+			t.Errorf("%s is at %d of the positions, file_scan.go reads it at %d", name, at[0], at[1])
 		}
 	}
 	if h := (&fileHeader{capacity: 16 << 20}); h.dataAt()%dataAlign != 0 || h.dataAt() < atWords+(16<<20)/granule*8 {

@@ -298,7 +298,7 @@ func TestManyFalseBatches(t *testing.T) {
 	suffer(t, o, b)
 	_, err := scanFile(strings.NewReader(string(b)), h, nil)
 	if want := "far more looks like a batch than fits"; !isDamage(err) || !strings.Contains(err.Error(), want) {
-		t.Errorf("surveyed: %v, want %s", err, want)
+		t.Errorf("scanned: %v, want %s", err, want)
 	}
 	for g := uint64(0); g < capacity/granule; g++ { // as exportDamaged finds them
 		n := min(capacity/2, capacity-g*granule)

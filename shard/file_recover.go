@@ -6,12 +6,11 @@ import (
 	"os"
 )
 
-// openFile makes a ring of a ring file: what a former process left in it is read
-// first, and new batches queue behind. h is the file's header, known to be good. A
-// *damage says that the file's contents cannot be trusted; it is unchanged then.
+// openFile makes a ring of a ring file. The consumer reads first what a former process left in it; new
+// batches come behind. h is the file's header, which has been checked. A *damage says that the file's
+// contents cannot be trusted, and the file is unchanged then.
 //
-// Nothing here may be half done when the process is killed: each step leaves a file
-// that the next opening reads as this one did.
+// The process may be killed at any step: each leaves a file that the next opening reads as this one did.
 func openFile(name, path string, f *os.File, h fileHeader) (*Ring, error) {
 	s, err := scanFile(f, h, nil)
 	if err != nil {
@@ -39,8 +38,8 @@ func (r *Ring) recover(s *fileScan) {
 		off := h.start % r.capacity
 		emptyBatch(r.data[off:off+h.bytes], s.salt, h.start)
 	}
-	// What a batch that was never finished, or a power loss, left in the table must
-	// not match when this lap, or the lap it is of, comes to it.
+	// An unfinished batch, or a power loss, may have left words in the table. None of them may match when
+	// this lap, or the lap that it is of, comes to it.
 	for i, w := range s.words {
 		r.words[i].Store(w)
 	}
@@ -60,12 +59,12 @@ func (r *Ring) setStopMark(at uint64, index int) {
 	p.stopSum.Store(stopMarkSum(r.file.header.salt, p.freed.Load(), at, uint64(index)))
 }
 
-// MarkStop is a clean stop's last word about a ring file: everything below record index of
-// the batch at position at is done, so that the next process goes on exactly there
-// although whole batches are freed. sure tells that of the rest this process has
-// brought nothing into Kafka; else what was handed over stays a possible duplicate. It returns how many
-// records are kept. To be called once nobody uses the ring any more; a ring in memory
-// keeps nothing.
+// MarkStop marks a clean stop in a ring file, and returns how many records are left in it. The batch at
+// position at is the first that is not done, and its first index records are done, so the next process
+// goes on exactly there, although only whole batches are freed. sure means that this process has brought
+// none of the rest into Kafka; otherwise those that were handed over stay possible duplicates.
+//
+// Call it once nobody uses the ring any more. A ring in memory returns 0.
 func (r *Ring) MarkStop(at uint64, index int, sure bool) (records int) {
 	if r.file == nil {
 		return 0
@@ -92,8 +91,8 @@ func (r *Ring) MarkStop(at uint64, index int, sure bool) (records int) {
 	return records - index
 }
 
-// Unfreed is how many published records a ring file has that were not freed; 0 in memory.
-// It may be asked while the ring is in use.
+// Unfreed returns how many published records of a ring file were not freed; 0 for a ring in memory. It may
+// be called while the ring is in use.
 func (r *Ring) Unfreed() (records int) {
 	if r.file == nil {
 		return 0

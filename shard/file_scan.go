@@ -9,25 +9,25 @@ import (
 	"os"
 )
 
-// A fileScan finds out what a ring file holds by reading it, never by mapping it: a
-// file that is cut short, or a disk that fails, is an error then and no SIGBUS.
+// fileScan is what a ring file holds. scanFile finds it out by reading the file, never by mapping it: if
+// the file is cut short, or the disk fails, reading returns an error, where mapped memory would raise a
+// SIGBUS.
 //
-// From where the last process was done up to claimed, every granule is one of:
+// The scan goes from where the last process was done up to claimed. Every granule is one of:
 //
-//   - the beginning of a batch: its word is this lap's, its bytes pass the checksum;
-//   - the beginning of a batch without word, which passes the checksum: its writer died
-//     between the two, or the word is damaged. It is taken; its place in the order is
-//     known;
-//   - part of a hole: its writer died in the middle of the copy, so nobody was told that
-//     the batch had been taken. Nothing of it is.
+//   - the beginning of a batch: its word is this lap's, and its bytes pass the checksum;
+//   - the beginning of a batch that has no word, but passes the checksum: its producer died before it
+//     stored the word, or the word is damaged. The batch counts, since its place in the order is known;
+//   - part of a hole: its producer died in the middle of the copy, so no client was told that the batch
+//     had been taken. Nothing of it counts.
 //
-// Everything else is damage: a word whose batch does not pass, or a word of this
-// lap above claimed, which says that claimed is wrong. What is found damaged is left
-// alone: nothing of the file is sent, all of it is kept for people to look at.
+// Everything else is damage: a word whose batch does not pass, or a word of this lap above claimed, which
+// shows that claimed is wrong. A damaged file is left alone: none of it is sent, and all of it stays for
+// people to look at.
 type fileScan struct {
 	fileHeader
-	start     uint64 // the first batch that is not done
-	index     int    // and the first of its records that is not
+	start     uint64 // where the first batch begins that is not done
+	index     int    // the first of its records that is not done
 	claimed   uint64
 	sent      uint64
 	recovered Recovered
@@ -52,8 +52,7 @@ type filePositions struct {
 	claimed, freed, done, sent, stopAt, stopIndex, stopSum uint64
 }
 
-// readHeader reads and checks a ring file's header, and that the file is as long as
-// it says. Errors: errVersion; *damage, with what can be read of the header all the same.
+// readHeader reads and checks a ring file's header. The file must be as long as the header says. Errors: errVersion; *damage, with what can be read of the header all the same.
 func readHeader(f io.ReaderAt, size int64) (fileHeader, error) {
 	b := make([]byte, headerBytes)
 	if _, err := f.ReadAt(b, 0); err != nil {
@@ -126,7 +125,7 @@ func (m *filePositions) check(h *fileHeader) error {
 	return nil
 }
 
-// hasStopMark tells whether a clean stop's note is valid: whether it was the last thing that happened.
+// hasStopMark tells whether the mark of a clean stop is valid: nothing was freed after it.
 func (m *filePositions) hasStopMark(salt uint32) bool {
 	return m.stopSum == stopMarkSum(salt, m.freed, m.stopAt, m.stopIndex)
 }
@@ -140,7 +139,8 @@ func (m *filePositions) begin(salt uint32) (at uint64, index int) {
 	return m.freed, 0
 }
 
-// stopMarkSum ties stopAt and stopIndex to freed: once freed has moved they count no more.
+// stopMarkSum returns the checksum of a stop mark. It covers freed, so that the mark is void once freed
+// has moved.
 func stopMarkSum(salt uint32, freed, at, index uint64) uint64 {
 	var b [24]byte
 	binary.LittleEndian.PutUint64(b[:], freed)
@@ -149,9 +149,8 @@ func stopMarkSum(salt uint32, freed, at, index uint64) uint64 {
 	return 1<<32 | uint64(crc32.Update(salt, castagnoli, b[:]))
 }
 
-// scanFile scans a file that nobody writes to. f is called for each batch, in
-// order; its bytes are valid during the call. Errors that wrap *damage are about the
-// contents.
+// scanFile scans a file that nobody writes to. It calls f for each batch, in order; the batch's bytes are
+// valid during the call. Errors that wrap *damage are about the contents.
 func scanFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*fileScan, error) {
 	m, err := readPositions(file)
 	if err != nil {
@@ -181,7 +180,7 @@ func scanFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*fileScan, error) 
 	return s, s.checkBeyondClaimed(old, m.freed)
 }
 
-// scanAt takes what begins at pos and returns its length in bytes.
+// scanAt counts what begins at pos, a batch or a granule of a hole, and returns its length in bytes.
 func (s *fileScan) scanAt(w *fileReader, old []uint64, pos uint64, f func(Batch)) (uint64, error) {
 	if n, ok := published(old, s.capacity, pos); ok {
 		b, err := w.batch(pos, n)
@@ -247,7 +246,7 @@ func (s *fileScan) fill() {
 	}
 }
 
-// checkBeyondClaimed looks for batches above claimed: a live process never leaves any.
+// checkBeyondClaimed looks for batches above claimed. A server never leaves any.
 func (s *fileScan) checkBeyondClaimed(old []uint64, freed uint64) error {
 	for pos := s.claimed; pos < freed+s.capacity; pos += granule {
 		if _, ok := published(old, s.capacity, pos); ok {
@@ -257,8 +256,7 @@ func (s *fileScan) checkBeyondClaimed(old []uint64, freed uint64) error {
 	return nil
 }
 
-// published tells whether a table has this lap's word for position pos, and the
-// bytes of the batch there.
+// published returns the bytes of the batch at pos, and whether the table has this lap's word for it.
 func published(words []uint64, capacity, pos uint64) (uint64, bool) {
 	w := words[pos%capacity/granule]
 	return w & (1<<wordLapShift - 1) * granule, w>>wordLapShift == pos/capacity+1

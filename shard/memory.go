@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// storage is a ring's memory. There are two kinds: storage_mapped.go for every
-// real build, storage_race.go under the race detector.
+// storage is a ring's memory. There are two kinds: memory_mapped.go for every
+// real build, memory_race.go under the race detector.
 type storage struct {
 	data    []byte          // twice the capacity; [o, o+n) is contiguous for every o < capacity, n <= capacity
 	words   []atomic.Uint64 // capacity / granule

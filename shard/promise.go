@@ -2,19 +2,19 @@ package shard
 
 import "github.com/ringtail/ringtail/internal/invariant"
 
-// A producer that takes records of several shards from one read has to know that each of them has
-// room before it takes the next: what it has taken it cannot put back. So room is promised record by
-// record, and claimed once a batch is complete. A promise is not a position: it is counted
-// beside the claims, and a claim that was promised cannot find the ring full.
+// One read brings records of several shards. A producer cannot put back a record that it has taken. So
+// before it takes one, it must know that the record's ring has room. It has room promised for each record
+// (Promise), and claims it once the batch is complete (ClaimPromised). A promise is not a position: it is
+// counted beside the claims. A claim that was promised never finds the ring full.
 //
-// Invariant: claimed − freed + promised ≤ capacity, whatever order the loads below are done in. A
-// promise first adds itself, then looks; so of two at the same time at least one sees the other. A
-// claim moves claimed first and gives its promise back afterwards, so for a moment it counts twice:
-// others may find the ring full that is not, never the other way round. Whoever waits for room therefore
-// looks again after a while, even if nothing was freed.
+// Invariant: claimed − freed + promised ≤ capacity, in whatever order the loads below are done. A promise
+// adds itself first and looks afterwards, so of two at the same time at least one sees the other. A claim
+// moves claimed first and gives its promise back afterwards, so for a short time it counts twice. Others
+// may then find the ring full although it is not, but never the other way round. Therefore a connection
+// that waits for room looks again after a while, even if nothing was freed.
 //
-// The obvious way, to claim at once and to publish less, needs padding in the log; to ask how much
-// room there is and claim later needs a second copy of what finds none after all.
+// The obvious ways are worse. To claim at once and publish less needs padding in the log. To ask for the
+// room and claim later needs a second copy of the records that find none after all.
 
 // Promise sets room aside for later claims. It never blocks. Errors: ErrFull, ErrClosed, ErrTooLarge.
 func (r *Ring) Promise(bytes int) error {
@@ -38,8 +38,8 @@ func (r *Ring) withdraw(bytes int) {
 	invariant.Check(left >= 0, "ring %s: %d bytes promised", r.name, left)
 }
 
-// ClaimPromised claims room for a batch of records whose values and metas are bytes long together, and
-// gives the promise, which covers it, back. The only error is ErrClosed.
+// ClaimPromised is Claim for room that was promised, and gives the promise back. promised must cover the
+// batch. The only error is ErrClosed.
 func (r *Ring) ClaimPromised(records, bytes, promised int) (Claim, error) {
 	defer r.withdraw(promised) // not before claimed has moved: see the invariant
 	need := uint64(BatchBytes(records, bytes))

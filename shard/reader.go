@@ -7,12 +7,11 @@ import (
 	"github.com/ringtail/ringtail/internal/invariant"
 )
 
-// Attach sets who is to be woken when a batch is published. Call it before the
-// first claim.
+// Attach sets the Parker of the consumer, which each Publish wakes. Call it before the first claim.
 func (r *Ring) Attach(p *Parker) { r.parker = p }
 
-// Next returns the batch under the read cursor and moves on, or false if it is
-// not published yet.
+// Next returns the batch under the read cursor and moves the cursor behind it. It returns false if that
+// batch is not published yet.
 func (r *Ring) Next() (Batch, bool) {
 	w := r.words[r.read%r.capacity/granule].Load()
 	if w>>wordLapShift != r.read/r.capacity+1 {
@@ -46,7 +45,7 @@ func batchOf(start uint64, data []byte) Batch {
 	}
 }
 
-// Position is the consumer's cursor: where the batch that Next returns begins.
+// Position returns the consumer's cursor: where the batch begins that Next returns.
 func (r *Ring) Position() uint64 { return r.read }
 
 // Pending tells whether Next would return a batch.
@@ -61,17 +60,17 @@ func (r *Ring) Drained() bool {
 	return c&closedBit != 0 && r.read == c&^stateBits
 }
 
-// Sending tells that the batch that ends at pos is about to be handed over: a process
-// that finds this one dead must take its records for possible duplicates. Only the
-// consumer calls it, before any of the batch's records leaves its hands.
+// Sending notes that the batch that ends at pos is about to be handed over. If this process dies, the next
+// one takes the batch's records for possible duplicates. The consumer calls it before it hands over the
+// first of them.
 func (r *Ring) Sending(pos uint64) {
 	if pos > r.pos.sent.Load() {
 		r.pos.sent.Store(pos)
 	}
 }
 
-// Free tells that everything below pos, the end of a batch, is done for good:
-// its room may be claimed again from here on.
+// Free notes that everything below pos, the end of a batch, is done for good. From here on its room may be
+// claimed again.
 func (r *Ring) Free(pos uint64) {
 	if invariant.Enabled {
 		freed := r.pos.freed.Load()
@@ -83,10 +82,9 @@ func (r *Ring) Free(pos uint64) {
 	r.pos.freed.Store(pos)
 }
 
-// Parker lets one consumer of several rings sleep until any of them has
-// something. The consumer parks, looks at its rings once more, and only then
-// sleeps; a producer publishes and then looks whether the consumer is parked.
-// One of them sees the other.
+// A Parker lets the consumer of several rings sleep until one of them has a batch. The consumer parks,
+// looks at its rings once more, and only then sleeps. A producer publishes first and looks afterwards
+// whether the consumer is parked. So one of the two always sees the other.
 type Parker struct {
 	parked atomic.Bool
 	wake   func() // wakes the sleeper; may be called when it does not sleep
@@ -102,7 +100,7 @@ func (p *Parker) Park() { p.parked.Store(true) }
 func (p *Parker) Unpark() { p.parked.Store(false) }
 
 func (p *Parker) unpark() {
-	// Load first: a plain read of a line that seldom changes costs producers nothing.
+	// Load first: a plain read of a cache line that seldom changes costs producers nothing.
 	if p.parked.Load() && p.parked.CompareAndSwap(true, false) {
 		p.wake()
 	}

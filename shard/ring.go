@@ -20,26 +20,23 @@ var (
 	ErrTooLarge = errors.New("shard: batch is over half the ring; raise --ring-bytes")
 )
 
-// The low bits of claimed are free, positions being multiples of 64. Keeping the
-// ring's state there makes it part of every claim's compare-and-swap: a claim
-// that began before the state changed fails.
+// Positions are multiples of 64, so the low bits of claimed are free. They hold the ring's state, which
+// makes it part of every claim's compare-and-swap: a claim that began before the state changed fails.
 const (
 	closedBit = 1 << 0
 	stateBits = granule - 1
 )
 
-// positions are the two words that producers and consumer share, a cache line
-// each: producers swap claimed, the consumer alone stores freed. The third line is
-// for whoever opens a ring file after this process has died (survey.go):
+// positions are the words that producers and the consumer share. claimed and freed have a cache line each:
+// producers swap claimed, only the consumer stores freed. The words of the third line are for the process
+// that opens a ring file after this one has died (file_scan.go):
 //
-//   - done is freed once more, stored before it. Where the two differ, either the
-//     process died between the stores or one of them is damaged; the lower one is
-//     where to go on, since room above freed has not been claimed again. freed above
-//     done cannot be.
+//   - done repeats freed, and is stored before it. If the two differ, the process died between the
+//     stores, or one of them is damaged. The next process goes on at the lower one, since room above
+//     freed has not been claimed again. freed is never above done.
 //   - sent: batches that end at or below it may have been handed over.
-//   - stopAt, stopIndex, stopSum: what a clean stop left, if stopSum matches
-//     (Ring.MarkStop): the batch at stopAt is the first that is not done, and
-//     the first stopIndex of its records are.
+//   - stopAt, stopIndex, stopSum: the mark of a clean stop (Ring.MarkStop), valid if stopSum matches. The
+//     batch at stopAt is the first that is not done, and the first stopIndex of its records are done.
 type positions struct {
 	claimed atomic.Uint64 // position | state bits; swapped by every claim
 	_       [56]byte
@@ -56,9 +53,8 @@ type Options struct {
 	Bytes int    // capacity, rounded up to whole pages
 }
 
-// Ring is one shard's log. See the package comment for its invariants. Claims,
-// promises, Acked, Used and Close may be called by any goroutine; Next, Free and
-// Attach belong to the one consumer.
+// Ring is one shard's log. The package comment states its invariants. Any goroutine may call Claim,
+// Promise, Acked, Used and Close. Only the consumer calls Next, Free and Attach.
 type Ring struct {
 	name     string
 	capacity uint64
@@ -81,8 +77,7 @@ type Ring struct {
 // batches, each of one such record and one read of 64 KiB.
 func MinBytes(maxRecord int) int { return 4 * (maxRecord + 64<<10) }
 
-// New makes a ring and touches all of its memory, so that no later claim pays
-// for a page fault.
+// New makes a ring in memory, and touches all of it, so that no later claim pays for a page fault.
 func New(o Options) (*Ring, error) {
 	capacity, err := wholePages(o.Bytes)
 	if err != nil {
@@ -125,8 +120,7 @@ func wholePages(bytes int) (int, error) {
 	return (bytes + page - 1) / page * page, nil
 }
 
-// Release gives the memory back. Nobody may use the ring, or bytes got from it,
-// afterwards.
+// Release gives the memory back. Nobody may use the ring, or bytes of its batches, afterwards.
 func (r *Ring) Release() error { return r.storage.release() }
 
 // Name is the ring's name in errors and metrics.
@@ -135,21 +129,20 @@ func (r *Ring) Name() string { return r.name }
 // Capacity is the ring's size in bytes.
 func (r *Ring) Capacity() int { return int(r.capacity) }
 
-// Used is the number of bytes claimed and not yet in Kafka.
+// Used returns how many bytes are claimed and not yet freed.
 func (r *Ring) Used() int {
 	freed := r.pos.freed.Load() // first: it only grows, so the difference is never negative
 	return int(r.pos.claimed.Load()&^stateBits - freed)
 }
 
-// Acked is the position below which every record is in Kafka, or set aside for
-// good: a batch is done once Acked() >= its End.
+// Acked returns the position below which every record is in Kafka, or set aside for good: a batch is done
+// once Acked() is at least its End.
 func (r *Ring) Acked() uint64 { return r.pos.freed.Load() }
 
-// Claimed is the position up to which room has been claimed.
+// Claimed returns the position up to which room has been claimed.
 func (r *Ring) Claimed() uint64 { return r.pos.claimed.Load() &^ stateBits }
 
-// MaxBatchBytes is the largest sum of values and metas that one claim of a
-// single record may ask for.
+// MaxBatchBytes returns how many bytes the value and meta of a single record may have together.
 func (r *Ring) MaxBatchBytes() int {
 	return int(r.capacity/2) - batchHeader - recordHeader - granule
 }
@@ -169,8 +162,8 @@ type Claim struct {
 	began int64 // ring files: when the copy began (Now)
 }
 
-// Claim reserves room for a batch of records whose values and metas are bytes
-// long together. It never blocks. Errors: ErrFull, ErrClosed, ErrTooLarge.
+// Claim reserves room for a batch: so many records, whose values and metas have so many bytes together.
+// It never blocks. Errors: ErrFull, ErrClosed, ErrTooLarge.
 func (r *Ring) Claim(records, bytes int) (Claim, error) {
 	need := BatchBytes(records, bytes)
 	if err := r.Promise(need); err != nil {
@@ -179,7 +172,7 @@ func (r *Ring) Claim(records, bytes int) (Claim, error) {
 	return r.ClaimPromised(records, bytes, need)
 }
 
-// claimed makes the Claim of [at, at+need), which is nobody else's from here on.
+// claimed makes the Claim of [at, at+need). From here on those bytes belong to the caller.
 func (r *Ring) claimed(at uint64, records int, need uint64) Claim {
 	off := at % r.capacity
 	began := int64(0)
@@ -190,17 +183,16 @@ func (r *Ring) claimed(at uint64, records int, need uint64) Claim {
 		off: batchHeader + records*recordHeader, want: records}
 }
 
-// SetOrigin says which connection the records came by, and the ordinal that
-// theirs are relative to.
+// SetOrigin sets the connection that the records came by, and the ordinal that theirs are relative to.
 func (c *Claim) SetOrigin(conn, first uint64) { c.conn, c.first = conn, first }
 
-// SetTaken says when the records came (Now), for a producer that publishes several
-// batches of one read; without it, it is when the batch is published.
+// SetTaken sets when the records came (Now). A producer that publishes several batches of one read calls
+// it; without it the time is that of Publish.
 func (c *Claim) SetTaken(at int64) { c.taken = at }
 
-// Append copies one record into the batch. Number and bytes of what is appended
-// must be those given to Claim; ordinal is the record's number on its connection minus
-// the first given to SetOrigin. A nil meta is none, an empty one is empty.
+// Append copies one record into the batch. The records appended must have the number and the bytes that
+// were given to Claim. ordinal is the record's number on its connection minus the first given to
+// SetOrigin. A nil meta means none; an empty one is kept as empty.
 func (c *Claim) Append(value, meta []byte, ordinal uint32) {
 	at := batchHeader + c.count*recordHeader
 	h := c.buf[at : at+recordHeader]
@@ -216,12 +208,11 @@ func (c *Claim) Append(value, meta []byte, ordinal uint32) {
 	c.count++
 }
 
-// End is the position of the batch's end: the batch is in Kafka once
-// Acked() >= End().
+// End returns the position of the batch's end: the batch is done once Acked() is at least that.
 func (c *Claim) End() uint64 { return c.start + uint64(len(c.buf)) }
 
-// Publish makes the batch readable. It must be called exactly once, soon: what
-// others publish behind it stays unread until then.
+// Publish makes the batch readable. Call it exactly once, and soon: until then the consumer cannot read
+// what others publish behind it.
 func (c *Claim) Publish() {
 	r := c.r
 	if invariant.Enabled {
@@ -255,9 +246,8 @@ const wordLapShift = 24
 
 func word(lap, bytes uint64) uint64 { return (lap+1)<<wordLapShift | bytes/granule }
 
-// Close ends the ring's taking: claims fail from now on. What has been claimed
-// is published and read as before. The consumer that sees Closed knows the last
-// claim, since closing is part of the same word.
+// Close makes later claims fail. What has been claimed is published and read as before. A consumer that
+// sees Closed knows the last claim, since both are in the same word.
 func (r *Ring) Close() {
 	r.pos.claimed.Or(closedBit)
 	if p := r.parker; p != nil {
@@ -270,5 +260,5 @@ func (r *Ring) Closed() bool { return r.pos.claimed.Load()&closedBit != 0 }
 
 var epoch = time.Now()
 
-// Now is nanoseconds on this process's monotonic clock.
+// Now returns the nanoseconds on this process's monotonic clock.
 func Now() int64 { return int64(time.Since(epoch)) }

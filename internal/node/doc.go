@@ -1,19 +1,27 @@
-// Package node puts a Ringtail together: rings, what writes them, the server that
-// fills them, the admin port; and takes it apart again without losing a record.
+// Package node puts a Ringtail together: the rings, what writes them to Kafka, the server that fills them,
+// and the admin port. It takes it apart again without losing a record.
 //
 //	start   rings, or files and what they hold ─ admin (/readyz 503) ─ sink: is Kafka there, does the topic fit?
 //	        ─ sink starts ─ server listens ─ "ringtail: ready"
 //	stop    server drains (nobody pushes any more) ─ sink drains (all is in Kafka)
 //	        ─ server says the last acks ─ ring files note what is kept ─ admin ends ─ "drained …"
 //
-// server and producer do not know each other; the arrows between them are callbacks
-// that this package plugs in:
+// server and producer do not know each other. This package connects them by callbacks:
 //
 //	sink ──room was freed──► server.AcksMoved
 //	sink ──set aside───────► server.Refused
 //	sink ──topic's limit───► server.SetMaxRecordBytes
 //	server ◄──where from──── sink (RemoteOf, for dead letters)
 //
-// The server is made after Kafka has been reached, so that clients are not taken
-// before their records can be. Callbacks that come earlier find no server yet.
+// The server is made after Kafka has been reached, so that no client is accepted before its records can
+// be written. A callback that comes earlier finds no server yet.
+//
+// Files:
+//
+//	options.go     the flags of serve, and what is wrong with them; listen.go  --listen
+//	node.go        the way to "ready"; check.go  the same without serving
+//	rings.go       the rings, and what their files hold; sink.go  what empties them
+//	memory.go      the control group's limit; processors.go  GOMAXPROCS
+//	admin.go       /metrics, /status, the live page
+//	stop.go        the way to "drained"; ledger.go  the counts of that line; stderr.go  its output
 package node
