@@ -121,9 +121,9 @@ func TestTrickledMegabyte(t *testing.T) {
 	}
 }
 
-// TestOversizeIsNotHeld sends records far over the limit, whole and without an
+// TestOversizeIsNotBuffered sends records far over the limit, whole and without an
 // end, and looks at the memory.
-func TestOversizeIsNotHeld(t *testing.T) {
+func TestOversizeIsNotBuffered(t *testing.T) {
 	chunk := []byte(strings.Repeat("x", 64<<10))
 	for _, f := range []Framing{Newline, Length, JSON, Auto} {
 		r := testRouter(t, Options{MaxRecordBytes: 100_000})

@@ -84,8 +84,8 @@ func decodeOnce(r *Router, f Framing, chunks ...string) []string {
 		for _, rec := range records { // valid until the next Feed
 			out = append(out, line(rec))
 		}
-		if held := d.Buffered(); held > 2*fed+2<<minClassBits || held > 4*r.max+2<<minClassBits {
-			out = append(out, fmt.Sprintf("holds %d bytes after %d", held, fed))
+		if buffered := d.Buffered(); buffered > 2*fed+2<<minClassBits || buffered > 4*r.max+2<<minClassBits {
+			out = append(out, fmt.Sprintf("holds %d bytes after %d", buffered, fed))
 		}
 		if !d.Unfinished() && d.partial != nil && d.Failure() == 0 {
 			out = append(out, "holds a partial record between records")
@@ -265,7 +265,7 @@ func TestSilenceHoldsNothing(t *testing.T) {
 			}
 		}
 		if d.Buffered() == 0 {
-			t.Errorf("%v: a cut record that is handed out is not held", f)
+			t.Errorf("%v: a cut record that is handed out is not buffered", f)
 		}
 		d.Feed(nil)
 		if d.Buffered() != 0 || d.Unfinished() {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// aheadStream makes a stream of n records, most of them simd.
-func aheadStream(rng *rand.Rand, f Framing, n int) string {
+// lookaheadStream makes a stream of n records, most of them simd.
+func lookaheadStream(rng *rand.Rand, f Framing, n int) string {
 	var records [][]byte
 	for range n {
 		record := shapes[rng.IntN(6)].make(rng)
@@ -33,15 +33,15 @@ func aheadStream(rng *rand.Rand, f Framing, n int) string {
 	return s.String()
 }
 
-// TestStreamsAhead decodes streams longer than what simd finds in one go, in chunks
+// TestStreamsWithLookahead decodes streams longer than what simd finds in one go, in chunks
 // of all sizes; decode compares machines with vectors and without.
-func TestStreamsAhead(t *testing.T) {
+func TestStreamsWithLookahead(t *testing.T) {
 	rng, inputs := seeded(t, 400)
 	for _, f := range []Framing{Newline, Length, JSON, Auto} {
 		r := testRouter(t, Options{MaxRecordBytes: 235, KeyField: "site"})
 		lines := 0
 		for range inputs / 4 {
-			s := aheadStream(rng, f, 1+rng.IntN(200))
+			s := lookaheadStream(rng, f, 1+rng.IntN(200))
 			whole := decode(r, f, s)
 			var chunks []string
 			most := 1 + rng.IntN(6000)
@@ -68,7 +68,7 @@ func TestStreamsAhead(t *testing.T) {
 func TestRoutersAndDecodersMix(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 4))
 	for round := range 50 {
-		streams := [2]string{aheadStream(rng, Newline, 150), aheadStream(rng, Newline, 150)}
+		streams := [2]string{lookaheadStream(rng, Newline, 150), lookaheadStream(rng, Newline, 150)}
 		for _, r := range paths(testRouter(t, Options{})) {
 			other := paths(testRouter(t, Options{Field: "id"}))[rng.IntN(1+int(vectors))]
 			want := [2][]string{decodeOnce(r, Newline, streams[0]), decodeOnce(r, Newline, streams[1])}
@@ -238,8 +238,8 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// TestEveryFramingIsReadAhead fails where a framing is left to scan.
-func TestEveryFramingIsReadAhead(t *testing.T) {
+// TestEveryFramingHasLookahead fails where a framing is left to scan.
+func TestEveryFramingHasLookahead(t *testing.T) {
 	for _, f := range []Framing{Newline, Length, JSON, Auto} {
 		for _, r := range paths(testRouter(t, Options{}))[1:] {
 			var d Decoder
@@ -259,8 +259,8 @@ func TestEveryFramingIsReadAhead(t *testing.T) {
 	}
 }
 
-// TestWhatIsForgottenIsNotAhead takes the chunk away while records are known in it.
-func TestWhatIsForgottenIsNotAhead(t *testing.T) {
+// TestLookaheadForgets takes the chunk away while records are known in it.
+func TestLookaheadForgets(t *testing.T) {
 	for how, forget := range map[string]func(d *Decoder){
 		"Feed":    func(*Decoder) {},
 		"Drop":    func(d *Decoder) { d.Drop() },

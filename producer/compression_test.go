@@ -66,9 +66,9 @@ func batches(t *testing.T, c *kafkatest.Cluster, topic string, partition int) (a
 		request.MaxBytes = 64 << 20
 		wanted := kmsg.NewFetchRequestTopic()
 		wanted.Topic = topic
-		part := kmsg.NewFetchRequestTopicPartition()
-		part.Partition, part.FetchOffset, part.PartitionMaxBytes = int32(partition), offset, 16<<20
-		wanted.Partitions = append(wanted.Partitions, part)
+		wantedPartition := kmsg.NewFetchRequestTopicPartition()
+		wantedPartition.Partition, wantedPartition.FetchOffset, wantedPartition.PartitionMaxBytes = int32(partition), offset, 16<<20
+		wanted.Partitions = append(wanted.Partitions, wantedPartition)
 		request.Topics = append(request.Topics, wanted)
 		answer, err := cl.Broker(c.Leader(topic, partition)).Request(context.Background(), request)
 		if err != nil {

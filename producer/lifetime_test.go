@@ -143,12 +143,12 @@ func born(t *testing.T, broker string, rng *rand.Rand) *Writer {
 			panic(err)
 		}
 	}
-	set, letters := shard.Set{Rings: rings[:]}, ""
+	set, deadLetters := shard.Set{Rings: rings[:]}, ""
 	if rng.IntN(2) == 0 {
-		set, letters = shard.Set{Rings: rings[:1], Dead: rings[1]}, "letters"
+		set, deadLetters = shard.Set{Rings: rings[:1], Dead: rings[1]}, "letters"
 	}
 	w, err := Open(Options{
-		Brokers: broker, Topic: "records", DeadLetterTopic: letters, Producers: 1, MaxRecordBytes: 1000,
+		Brokers: broker, Topic: "records", DeadLetterTopic: deadLetters, Producers: 1, MaxRecordBytes: 1000,
 		Writer: []string{WriterNative, WriterLibrdkafka}[rng.IntN(2)], Logger: slog.New(slog.DiscardHandler),
 		Die: func(err error) { t.Error(err) },
 	}, set)

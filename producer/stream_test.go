@@ -141,12 +141,12 @@ func TestFoundInFiles(t *testing.T) {
 
 // TestDeadLettersGivenUp: in memory, they count apart too.
 func TestDeadLettersGivenUp(t *testing.T) {
-	record, letter := anyRing(t, 1<<16), anyRing(t, 1<<16)
+	record, deadLetter := anyRing(t, 1<<16), anyRing(t, 1<<16)
 	put(t, record, 2, 10, nil)
 	put(t, record, 1, 10, nil)
-	put(t, letter, 4, 10, nil)
-	put(t, letter, 1, 10, nil)
-	if k, want := markStops([]*engine{{streams: []*stream{{ring: record}, {shard: -1, ring: letter}}}}), (Kept{GivenUp: 3, DeadLettersGivenUp: 5}); k != want {
+	put(t, deadLetter, 4, 10, nil)
+	put(t, deadLetter, 1, 10, nil)
+	if k, want := markStops([]*engine{{streams: []*stream{{ring: record}, {shard: -1, ring: deadLetter}}}}), (Kept{GivenUp: 3, DeadLettersGivenUp: 5}); k != want {
 		t.Errorf("%+v, want %+v", k, want)
 	}
 }

@@ -191,7 +191,7 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 
 // Kafka is away, and clients that give up and reset come again: those that are gone keep nobody out, and
 // what was read of them arrives.
-func TestResetConnectionsKeepNoPlaces(t *testing.T) {
+func TestResetConnectionsHaveNoPlaces(t *testing.T) {
 	const places = 20
 	for _, full := range []bool{false, true} {
 		t.Run(fmt.Sprintf("full=%v", full), func(t *testing.T) {

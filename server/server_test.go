@@ -156,7 +156,7 @@ func TestCutAtEveryOffset(t *testing.T) {
 	}
 }
 
-func TestRejectedRecordsBecomeLetters(t *testing.T) {
+func TestRejectedRecordsBecomeDeadLetters(t *testing.T) {
 	r := newRig(t, func(o *rigOptions) { o.dead = true; o.ack = true; o.framing = codec.Newline })
 	r.SetMaxDeadLetterBytes(20)
 	nc := r.dial()

@@ -95,13 +95,13 @@ func TestDirRefuses(t *testing.T) {
 	sealHeader(newer)
 	write(t, filepath.Join(version.Path, ringFileName(1)), newer)
 
-	letters := dirOptions(ringDir(t))
-	d := openDir(t, letters)
+	withDeadLetters := dirOptions(ringDir(t))
+	d := openDir(t, withDeadLetters)
 	put(t, d.set.Dead, 0, 4, 100)
 	leave(d)
-	noDead := letters
+	noDead := withDeadLetters
 	noDead.DeadTopic = ""
-	otherDead := letters
+	otherDead := withDeadLetters
 	otherDead.DeadTopic = "graves"
 
 	topic, fewer, more := o, o, o
@@ -122,7 +122,7 @@ func TestDirRefuses(t *testing.T) {
 		"below a file":      {DirOptions{Path: path, Topic: "records", Shards: 2, Bytes: 1 << 16}, "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := contents(t, o.Path) + contents(t, letters.Path) + contents(t, version.Path)
+			before := contents(t, o.Path) + contents(t, withDeadLetters.Path) + contents(t, version.Path)
 			if checked := CheckDir(c.o); strings.Contains(c.says, ".ring ") && (checked == nil || !strings.Contains(checked.Error(), c.says)) {
 				t.Errorf("checked: %v; want %s", checked, c.says)
 			}
@@ -134,7 +134,7 @@ func TestDirRefuses(t *testing.T) {
 			if !strings.HasPrefix(err.Error(), "--ring-dir "+c.o.Path+": ") || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v; want %s", err, c.says)
 			}
-			if after := contents(t, o.Path) + contents(t, letters.Path) + contents(t, version.Path); after != before {
+			if after := contents(t, o.Path) + contents(t, withDeadLetters.Path) + contents(t, version.Path); after != before {
 				t.Errorf("files have changed:\n%s\n%s", before, after)
 			}
 		})
@@ -321,10 +321,10 @@ func flip(b []byte, at int, bits byte) []byte {
 func TestFlippedBytes(t *testing.T) {
 	_, path := filled(t)
 	good := read(t, path)
-	const header, places, table, held = 0, 1, 2, 3
+	const header, places, table, batches = 0, 1, 2, 3
 	at := [4][2]int{header: {0, headerBytes}, places: {atPositions, positionsBytes}, table: {atWords, 1 << 13}}
 	h, _ := decodeHeader(good)
-	at[held] = [2]int{int(h.dataAt()), 1 << 16}
+	at[batches] = [2]int{int(h.dataAt()), 1 << 16}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -345,7 +345,7 @@ func TestFlippedBytes(t *testing.T) {
 			t.Fatalf("seed %d, part %d: %d records %v, %+v", seed, where, len(got), got, recovered)
 		}
 	}
-	if noticed[header] == 0 || noticed[places] == 0 || noticed[table] == 0 || noticed[held] == 0 {
+	if noticed[header] == 0 || noticed[places] == 0 || noticed[table] == 0 || noticed[batches] == 0 {
 		t.Errorf("noticed by part: %v", noticed)
 	}
 }

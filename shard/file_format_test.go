@@ -117,23 +117,23 @@ func TestFileIsRecovered(t *testing.T) {
 	want := map[string][]int{}
 	for life := range 4 {
 		for _, r := range d.set.All() {
-			held := want[r.Name()]
-			if got := take(t, r); !slices.Equal(got, held) || r.Recovered().Records != len(held) {
-				t.Fatalf("life %d, ring %s: recovered %v, %+v; want %v", life, r.Name(), got, r.Recovered(), held)
+			there := want[r.Name()]
+			if got := take(t, r); !slices.Equal(got, there) || r.Recovered().Records != len(there) {
+				t.Fatalf("life %d, ring %s: recovered %v, %+v; want %v", life, r.Name(), got, r.Recovered(), there)
 			}
 			r.read = r.Acked()
 			next := 1000 * life
 			for range 200 {
 				put(t, r, next, 3, 700)
-				held = append(held, run(next, next+3)...)
+				there = append(there, run(next, next+3)...)
 				next += 3
-				if len(held) > 30 {
+				if len(there) > 30 {
 					b, _ := r.Next()
 					r.Free(b.End)
-					held = held[3:]
+					there = there[3:]
 				}
 			}
-			want[r.Name()] = held
+			want[r.Name()] = there
 		}
 		d = reopen(t, d)
 		if len(d.Damaged()) > 0 {
@@ -329,7 +329,7 @@ func TestMarkStop(t *testing.T) {
 			}
 		}
 		if n := r.Unfreed(); n != 21 {
-			t.Errorf("%d held, want 21", n)
+			t.Errorf("%d unfreed, want 21", n)
 		}
 		if n := r.MarkStop(starts[test.batch], test.index, test.sure); n != test.want.Records {
 			t.Errorf("%+v: %d kept", test, n)

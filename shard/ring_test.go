@@ -219,14 +219,14 @@ func runSchedule(t *testing.T, seed uint64) {
 		close(done)
 	}()
 	next := [4]uint64{}
-	var held []uint64
+	var batches []uint64
 	for !r.Drained() {
 		b, ok := r.Next()
 		if !ok {
-			for _, pos := range held {
+			for _, pos := range batches {
 				r.Free(pos)
 			}
-			held = nil
+			batches = nil
 			parker.Park()
 			if !r.Pending() && !r.Drained() {
 				<-wake
@@ -235,10 +235,10 @@ func runSchedule(t *testing.T, seed uint64) {
 			continue
 		}
 		checkBatch(t, &b, &next)
-		held = append(held, b.End)
-		for len(held) > rng.IntN(8) {
-			r.Free(held[0])
-			held = held[1:]
+		batches = append(batches, b.End)
+		for len(batches) > rng.IntN(8) {
+			r.Free(batches[0])
+			batches = batches[1:]
 		}
 	}
 	<-done

@@ -54,14 +54,14 @@ func (k *cluster3) onError(t *testing.T) {
 			if got := results(); got != 50 {
 				t.Errorf("stop: %d results, want the 50 before it", got)
 			}
-			letter := work("--dead-letter-topic", dead)
+			deadLetter := work("--dead-letter-topic", dead)
 			until(t, "all others have results", func() bool { return results() == 99 })
-			if code := letter.terminate(); code != exitDone || !strings.Contains(letter.err.String(), "1 records gave no result and are in "+dead) {
-				t.Errorf("letter: exit %d, it says %q", code, letter.err.String())
+			if code := deadLetter.terminate(); code != exitDone || !strings.Contains(deadLetter.err.String(), "1 records gave no result and are in "+dead) {
+				t.Errorf("letter: exit %d, it says %q", code, deadLetter.err.String())
 			}
-			letters := records(t, k.all(t, dead, "--format", "json"))
-			if len(letters) != 1 || *letters[0].Value != c.bad || letters[0].Headers["remote"] != from+":0:50" || !strings.Contains(letters[0].Headers["error"], c.why) {
-				t.Errorf("the letters are %.300v", letters)
+			deadLetters := records(t, k.all(t, dead, "--format", "json"))
+			if len(deadLetters) != 1 || *deadLetters[0].Value != c.bad || deadLetters[0].Headers["remote"] != from+":0:50" || !strings.Contains(deadLetters[0].Headers["error"], c.why) {
+				t.Errorf("the dead letters are %.300v", deadLetters)
 			}
 		})
 	}

@@ -206,7 +206,7 @@ func TestServeRingDir(t *testing.T) {
 	for range 3 {
 		putRecord(t, d.Set().Rings[1], `{"number":3}`)
 	}
-	putLetter(t, d.Set().Dead, "bad")
+	putDeadLetter(t, d.Set().Dead, "bad")
 	_ = d.Close()
 	refuse(t, 2, []string{"--ring-dir", "dead letters (1)", "--dead-letter-topic dead"}, "check", "--brokers", "127.0.0.1:1", "--ring-dir", dir, "--shards", "2")
 	s = embedded(t, args...)
@@ -224,7 +224,7 @@ func TestServeRingDir(t *testing.T) {
 	}
 }
 
-func putLetter(t *testing.T, r *shard.Ring, value string) {
+func putDeadLetter(t *testing.T, r *shard.Ring, value string) {
 	t.Helper()
 	meta := shard.AppendDeadLetterMeta(nil, "bad_json", "127.0.0.1:1", 0)
 	c, err := r.Claim(1, len(value)+len(meta))

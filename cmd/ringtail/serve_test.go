@@ -75,9 +75,9 @@ func TestServeEmbedded(t *testing.T) {
 			t.Errorf("%q is not in %q", want, out)
 		}
 	}
-	letter := must(t, "consume", "--brokers", s.brokers, "--topic", "dead", "--from", "beginning", "--until-end", "--format", "json")
-	if !strings.Contains(letter, `"value":"{\"number\":}"`) || !strings.Contains(letter, `"reason":"bad_json"`) {
-		t.Errorf("the letter is %q", letter)
+	deadLetter := must(t, "consume", "--brokers", s.brokers, "--topic", "dead", "--from", "beginning", "--until-end", "--format", "json")
+	if !strings.Contains(deadLetter, `"value":"{\"number\":}"`) || !strings.Contains(deadLetter, `"reason":"bad_json"`) {
+		t.Errorf("the dead letter is %q", deadLetter)
 	}
 	if !strings.Contains(s.err.String(), "nothing survives") {
 		t.Errorf("the embedded broker does not say what it is: %s", s.err.String())

@@ -39,7 +39,7 @@ func (b *broker) refuse(text string, code *kerr.Error) {
 }
 
 // deadLetters reads topic dead.
-func (b *broker) deadLetters() (letters []struct {
+func (b *broker) deadLetters() (deadLetters []struct {
 	Key, Value *string
 	Headers    map[string]string
 }) {
@@ -49,13 +49,13 @@ func (b *broker) deadLetters() (letters []struct {
 		Topic: "dead", From: "beginning", Partition: -1, Format: "json", UntilEnd: true,
 	}, Streams{Out: &out, Err: &said{}}))
 	for line := range strings.Lines(out.String()) {
-		letters = append(letters, struct {
+		deadLetters = append(deadLetters, struct {
 			Key, Value *string
 			Headers    map[string]string
 		}{})
-		b.check(json.Unmarshal([]byte(line), &letters[len(letters)-1]))
+		b.check(json.Unmarshal([]byte(line), &deadLetters[len(deadLetters)-1]))
 	}
-	return letters
+	return deadLetters
 }
 
 const badAt, batchOf = 7, 20
@@ -166,11 +166,11 @@ func TestOnErrorDeadLetter(t *testing.T) {
 				t.Errorf("it says %q and ends with %v", told, err)
 			}
 			b.wantResults(batchOf)
-			letters := b.deadLetters()
-			if len(letters) != 1 {
-				t.Fatalf("%d letters", len(letters))
+			deadLetters := b.deadLetters()
+			if len(deadLetters) != 1 {
+				t.Fatalf("%d deadLetters", len(deadLetters))
 			}
-			l := letters[0]
+			l := deadLetters[0]
 			if *l.Key != "k" || *l.Value != c.value || l.Headers["reason"] != c.reason || l.Headers["remote"] != "t:0:7" || l.Headers["trace"] != "1" ||
 				!strings.Contains(l.Headers["error"], c.why) {
 				t.Errorf("the letter is %q %q %v", *l.Key, *l.Value, l.Headers)

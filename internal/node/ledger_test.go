@@ -29,11 +29,11 @@ func TestLedgerLine(t *testing.T) {
 
 // life is a node's life at random: the counts that every record's fate makes, and the line that
 // they have to come to.
-func life(rng *rand.Rand, letters, files bool) (c counts, want ledger) {
-	c.deadLetters.wanted = letters
+func life(rng *rand.Rand, deadLetters, files bool) (c counts, want ledger) {
+	c.deadLetters.wanted = deadLetters
 	if files {
 		c.recovered = rng.Int64N(50)
-		if letters {
+		if deadLetters {
 			c.deadLetters.recovered = rng.Int64N(50)
 			c.deadLetters.kept = rng.Int64N(c.deadLetters.recovered + 1)
 			c.deadLetters.delivered = c.deadLetters.recovered - c.deadLetters.kept
@@ -59,7 +59,7 @@ func life(rng *rand.Rand, letters, files bool) (c counts, want ledger) {
 			want.lost++
 		case fate == 2:
 			c.rejects++
-			if rng.IntN(3) == 0 && letters {
+			if rng.IntN(3) == 0 && deadLetters {
 				c.deadLetters.noRoom++
 				want.lost++
 			} else if c.reject(rng, files) {
@@ -95,13 +95,13 @@ func (c *counts) reject(rng *rand.Rand, files bool) bool {
 // is seen.
 func TestBooksAddUp(t *testing.T) {
 	for seed := range uint64(2000) {
-		letters, files := seed%2 == 0, seed%4 < 2
-		c, want := life(rand.New(rand.NewPCG(seed, 1)), letters, files)
+		deadLetters, files := seed%2 == 0, seed%4 < 2
+		c, want := life(rand.New(rand.NewPCG(seed, 1)), deadLetters, files)
 		if got, off := c.drained(); got != want || off != 0 {
 			t.Fatalf("seed %d: %+v\nis %v, off by %d\nwant %v", seed, c, got, off, want)
 		}
 		wrong := map[*int64]int64{&c.received: 1, &c.recovered: 1, &c.delivered: -1, &c.noRoom: -1, &c.givenUp: -1, &c.kept: -1}
-		if letters {
+		if deadLetters {
 			l := &c.deadLetters
 			for count, sign := range map[*int64]int64{&l.delivered: -1, &l.kept: -1, &l.noRoom: -1, &l.givenUp: -1, &l.recovered: 1} {
 				wrong[count] = sign
@@ -111,7 +111,7 @@ func TestBooksAddUp(t *testing.T) {
 		}
 		for count, sign := range wrong {
 			for _, by := range []int64{1, -1} {
-				if letters && c.deadLettersOut()-c.keptAside < 1 {
+				if deadLetters && c.deadLettersOut()-c.keptAside < 1 {
 					continue // nothing rejected for good: less of it is not possible
 				}
 				*count += by
@@ -146,7 +146,7 @@ func TestCountsAreTheirOwners(t *testing.T) {
 	n.rings.Dead = dead
 	want.deadLetters = deadLetterCounts{wanted: true, delivered: 8, kept: 2, noRoom: 50, givenUp: 5}
 	if got := n.counts(k, out, in); got != want {
-		t.Errorf("with letters: got  %+v\nwant %+v", got, want)
+		t.Errorf("with deadLetters: got  %+v\nwant %+v", got, want)
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package tidy holds the project's rules as tests: which package may import which,
-// how long files and functions may be, what may not be in them, and that the files
+// how long files, functions and lines of prose may be, which words are retired, and that the files
 // and functions that the documents name exist.
 //
 //	codec   shard ── invariant, platform
@@ -7,7 +7,7 @@
 //	  │  └───┤  │
 //	 server  │ producer        never each other
 //	  ▲      │     ▲
-//	  └── node ────┘     bench, toolbox …
+//	  └── node ────┘     bench, kafkatools …
 //	       ▲
 //	   cmd/ringtail
 package tidy

@@ -75,8 +75,8 @@ func TestReports(t *testing.T) {
 	if n, code := r.c.Produce(0, 0, 100, records); n != 3 || code != 0 {
 		t.Fatalf("%d taken, code %d", n, code)
 	}
-	letter := values(1, 20)
-	if code := r.c.ProduceDeadLetter(1, 1, 7, letter[0].Value, backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}); code != 0 {
+	deadLetter := values(1, 20)
+	if code := r.c.ProduceDeadLetter(1, 1, 7, deadLetter[0].Value, backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}); code != 0 {
 		t.Fatal(ErrorText(code))
 	}
 	r.until("the reports", func() bool { return r.c.Progress(0).Reports == 3 && r.c.Progress(1).Reports == 1 })

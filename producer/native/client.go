@@ -219,16 +219,16 @@ func (c *Client) Produce(stream int, partition int32, first uint64, records []ba
 }
 
 // ProduceDeadLetter takes one dead letter. It returns 0 or an error code.
-func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, letter backend.DeadLetter) int {
+func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
 	if c.halted {
 		return backend.ErrFatal
 	}
 	s := c.streamFor(stream, partition, number)
 	truncated := ""
-	if letter.Truncated > 0 {
-		truncated = strconv.Itoa(letter.Truncated)
+	if l.Truncated > 0 {
+		truncated = strconv.Itoa(l.Truncated)
 	}
-	headers := deadLetterHeaders(letter, truncated)
+	headers := deadLetterHeaders(l, truncated)
 	size := len(value)
 	for _, h := range headers {
 		size += len(h) + recordExtra

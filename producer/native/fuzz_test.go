@@ -40,7 +40,7 @@ func FuzzMetadata(f *testing.F) {
 			t.Fatalf("%d partitions", len(md.leaders))
 		}
 		old := newMetadata(r, "t")
-		md.keepNewerLeaders(old)
+		md.retainNewerLeaders(old)
 		md.leader(int32(len(md.leaders)))
 	})
 }

@@ -110,14 +110,14 @@ func TestOlderLeaders(t *testing.T) {
 		"the first":          {nil, at(1, leader{1, 0}), leader{1, 0}},
 		"a partition is new": {at(1), at(1, leader{1, 0}), leader{1, 0}},
 	} {
-		older := c.new.keepNewerLeaders(c.old)
+		older := c.new.retainNewerLeaders(c.old)
 		if got := c.new.leaders[0]; got != c.want || older != (name == "older") {
 			t.Errorf("%s: %+v, older %v", name, got, older)
 		}
 	}
 	gone := at(1, leader{1, 2})
 	delete(gone.brokers, 0)
-	if gone.keepNewerLeaders(at(1, leader{0, 3})); gone.brokers[0] != "a:1" {
+	if gone.retainNewerLeaders(at(1, leader{0, 3})); gone.brokers[0] != "a:1" {
 		t.Error("the newer leader has no address")
 	}
 }

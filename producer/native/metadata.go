@@ -60,11 +60,11 @@ func (md *metadata) leader(partition int32) int32 {
 // partitionsMax is the most partitions that a broker may name.
 const partitionsMax = 1 << 20
 
-// keepNewerLeaders takes over leaders from old where md has older ones, and reports whether there
+// retainNewerLeaders takes over leaders from old where md has older ones, and reports whether there
 // were any. A refresh may ask a broker that is cut off from the controller, and so gets what was
 // true before. A topic that was made again has another id. Where brokers tell none, staleMax
 // refreshes in a row are believed.
-func (md *metadata) keepNewerLeaders(old *metadata) (older bool) {
+func (md *metadata) retainNewerLeaders(old *metadata) (older bool) {
 	if old == nil || md.topic != old.topic {
 		return false
 	}
@@ -163,7 +163,7 @@ func (c *Client) refreshMetadata(ctx context.Context, kc *kgo.Client, limit time
 		return err
 	}
 	old := c.newestMetadata.Load()
-	if c.stale < staleMax && md.keepNewerLeaders(old) {
+	if c.stale < staleMax && md.retainNewerLeaders(old) {
 		c.stale++
 	} else {
 		c.stale = 0

@@ -188,7 +188,7 @@ func (m *model) publish() {
 		}
 		md.leaders = append(md.leaders, l)
 	}
-	md.keepNewerLeaders(m.shown)
+	md.retainNewerLeaders(m.shown)
 	for i, l := range md.leaders {
 		if m.shown != nil && l.epoch >= 0 && l.epoch < m.shown.leaders[i].epoch {
 			m.t.Fatalf("partition %d: leader of epoch %d after one of %d", i, l.epoch, m.shown.leaders[i].epoch)

@@ -32,7 +32,7 @@ func (m *model) produce(broker int32, address string, q *produceRequest, answere
 			m.faults["moved"]++
 			continue // at once
 		}
-		if part := m.partitions[p.partition]; m.clock < part.rest && m.client.metadata == part.metadata && &p.data[0][0] == part.of {
+		if kp := m.partitions[p.partition]; m.clock < kp.rest && m.client.metadata == kp.metadata && &p.data[0][0] == kp.of {
 			m.t.Fatalf("partition %d is tried again at once", p.partition)
 		}
 	}
@@ -294,11 +294,11 @@ func (m *model) network() {
 // rest notes which partitions are to wait for their next try.
 func (m *model) rest(o *op, r *kmsg.ProduceResponse) {
 	for _, a := range r.Topics[0].Partitions {
-		b, part := m.client.partitionOf[a.Partition].batch, m.partitions[a.Partition]
+		b, kp := m.client.partitionOf[a.Partition].batch, m.partitions[a.Partition]
 		for i := range o.request.batches {
 			if p := &o.request.batches[i]; p.partition == a.Partition && b != nil && b.request != nil && b.request.broker == o.broker &&
 				&b.data[0][0] == &p.data[0][0] && classify(a.ErrorCode).kind != codeWritten {
-				part.rest, part.metadata, part.of = m.clock+m.client.opts.Backoff, m.client.metadata, &p.data[0][0]
+				kp.rest, kp.metadata, kp.of = m.clock+m.client.opts.Backoff, m.client.metadata, &p.data[0][0]
 			}
 		}
 	}

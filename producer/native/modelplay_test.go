@@ -45,7 +45,7 @@ func (m *model) live() {
 		m.step() // the engine does not see it at once
 	}
 	if m.failed() || m.rng.IntN(3) == 0 {
-		m.settle()
+		m.endClient()
 		return
 	}
 	m.calm = true
@@ -56,12 +56,12 @@ func (m *model) live() {
 		}
 	}
 	if m.failed() {
-		m.settle()
+		m.endClient()
 	}
 }
 
-// settle is what the engine does after a failure. What is under way is waited for, or not.
-func (m *model) settle() {
+// endClient is what the engine does after a failure. What is under way is waited for, or not.
+func (m *model) endClient() {
 	if m.rng.IntN(2) == 0 {
 		m.faults["purged, and waited"]++
 		m.calm = true

@@ -36,8 +36,8 @@ func (k *post) closeIdle()                                   {}
 // now is what the network would read now.
 func (p *posted) now() []byte {
 	var b []byte
-	for _, part := range p.request.batches {
-		b = append(b, slices.Concat(part.data...)...)
+	for _, batch := range p.request.batches {
+		b = append(b, slices.Concat(batch.data...)...)
 	}
 	return b
 }

@@ -83,8 +83,8 @@ func TestWrites(t *testing.T) {
 				}
 				r.hand(stream, records)
 			}
-			letter := backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}
-			r.until("room", func() bool { return r.c.ProduceDeadLetter(0, 0, 100, []byte("letter"), letter) == 0 })
+			deadLetter := backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}
+			r.until("room", func() bool { return r.c.ProduceDeadLetter(0, 0, 100, []byte("letter"), deadLetter) == 0 })
 			want[0] = append(want[0], &kgo.Record{Value: []byte("letter"), Headers: []kgo.RecordHeader{
 				{Key: "reason", Value: []byte("too_large")}, {Key: "remote", Value: []byte("1.2.3.4:5")}, {Key: "truncated", Value: []byte("70000")},
 			}})

@@ -222,8 +222,8 @@ func TestSlowClientIsNotEnded(t *testing.T) {
 	}
 }
 
-// TestOneDoesNotKeepOthersWaiting: of much that is to be said to one, the others wait for a part.
-func TestOneDoesNotKeepOthersWaiting(t *testing.T) {
+// TestOneDoesNotMakeOthersWait: of much that is to be said to one, the others wait for a part.
+func TestOneDoesNotMakeOthersWait(t *testing.T) {
 	r := newRig(1)
 	a, b := r.conn(3), r.conn(4)
 	var rejects []Reject

@@ -48,7 +48,7 @@ func (k *cluster3) all(t *testing.T, topic string, args ...string) string {
 	return k.must(t, append([]string{"consume", "--topic", topic, "--from", "beginning", "--until-end"}, args...)...)
 }
 
-func TestToolboxOnKafka(t *testing.T) {
+func TestToolsOnKafka(t *testing.T) {
 	t.Parallel() // with the others that have a Kafka of their own: most of it is waiting
 	cluster := kafkatest.Start(t, kafkatest.Options{Brokers: 3})
 	k := &cluster3{Cluster: cluster, t: t, brokers: cluster.Bootstrap()}
