@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// acceptor admits new connections, or closes them at once, and hands them to the event loop that has
-// the fewest.
+// acceptor admits new connections, or closes them at once, and hands them to the event loop that
+// has the fewest.
 type acceptor struct {
 	registry *registry
 	handover *handovers

@@ -15,10 +15,10 @@ type admission struct {
 	max   int64 // connections in all
 	perIP int32 // 0: no limit
 
-	handovers int // sockets on their way to a loop at a time
-	open      atomic.Int64
-	opened    atomic.Uint64
-	refused   [refusals]atomic.Uint64
+	handoverSlots int // sockets on their way to a loop at a time
+	open          atomic.Int64
+	opened        atomic.Uint64
+	refused       [refusals]atomic.Uint64
 
 	mu   sync.Mutex
 	byIP map[netip.Addr]int32 // only with a limit per address
@@ -65,7 +65,7 @@ func (a *admission) init(maxConnections, perIP int, log *slog.Logger) {
 	limit := descriptorLimit()
 	most := descriptorCap(limit, descriptorsInUse())
 	slots := descriptorReserve(limit) / handoverPart / handoverUses
-	a.max, a.perIP, a.handovers = most, int32(perIP), min(max(1, slots), handoversMax)
+	a.max, a.perIP, a.handoverSlots = most, int32(perIP), min(max(1, slots), handoversMax)
 	if maxConnections > 0 {
 		a.max = min(a.max, int64(maxConnections))
 	}
@@ -98,9 +98,9 @@ func (a *admission) admit(ip netip.Addr) (refusal, bool) {
 	return 0, true
 }
 
-// crowded returns whether over half of the places are taken. Only then do connections that never sent
-// a record lose theirs. With fewer connections they keep nobody out, and to close one might cost a
-// record of a client that does not check.
+// crowded returns whether over half of the places are taken. Only then do connections that never
+// sent a record lose theirs. With fewer connections they keep nobody out, and to close one might
+// cost a record of a client that does not check.
 func (a *admission) crowded() bool { return 2*a.open.Load() > a.max }
 
 // leave gives the place back.

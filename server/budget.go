@@ -8,8 +8,8 @@ import (
 	"github.com/ringtail/ringtail/server/ack"
 )
 
-// budget is --client-memory: the memory that connections take for unfinished records, for overflows,
-// and for lines that their clients have not read, all together.
+// budget is --client-memory: the memory that connections take for unfinished records, for
+// overflows, and for lines that their clients have not read, all together.
 //
 //	0             large     15/16   usable     lines             limit
 //	├───────────────┼─────────┼───────┼──────────┼──────────┬───────┤
@@ -19,26 +19,26 @@ import (
 //
 // What a read brings is known only when it has been read, and bytes cannot be put back into a
 // socket. A server that pauses connections after they have read too much has no limit: each of
-// thousands of connections may bring one more read. A server that closes them has one, but they have
-// done nothing wrong. So the limit acts before the read:
+// thousands of connections may bring one more read. A server that closes them has one, but they
+// have done nothing wrong. So the limit acts before the read:
 //
 //  1. used plus reserveUsed is never more than limit.
-//  2. If the unfinished record of a connection takes partialFree or less, one read adds readGrowth at
-//     most. After each read, a loop looks whether usable was passed (usedUp). If so, it pauses all its
-//     connections before it reads again (loop.go:pauseAll), and pauses new ones at once (OnOpen). So
-//     each loop passes usable by one read at most.
+//  2. If the unfinished record of a connection takes partialFree or less, one read adds readGrowth
+//     at most. After each read, a loop looks whether usable was passed (usedUp). If so, it pauses
+//     all its connections before it reads again (loop.go:pauseAll), and pauses new ones at once
+//     (OnOpen). So each loop passes usable by one read at most.
 //  3. If the unfinished record takes more, the connection has been charged in advance for what the
 //     next read can add (chargeAhead). A connection that cannot be charged is not read. It waits
 //     (chargeRead).
-//  4. The reserve is memory for the largest record that is allowed. One connection at a time has it:
-//     the first that waits (reserveHolder), until its record has ended and is in its ring. So its
-//     record can always be read, whatever the others take. Otherwise all connections could stand
-//     half-way through their records, each waiting for the others.
+//  4. The reserve is memory for the largest record that is allowed. One connection at a time has
+//     it: the first that waits (reserveHolder), until its record has ended and is in its ring. So
+//     its record can always be read, whatever the others take. Otherwise all connections could
+//     stand half-way through their records, each waiting for the others.
 //  5. The pauser reads nothing that has not been charged. If nothing can be charged it peeks at the
 //     socket (peek.go), which takes no memory.
 //  6. A connection is charged ack.UnsentMax before the first of its rejected lines is queued, until
-//     all of them are said (chargeLines). If it cannot be charged, it waits, and the rejected record
-//     is not taken yet.
+//     all of them are said (chargeLines). If it cannot be charged, it waits, and the rejected
+//     record is not taken yet.
 //
 // The limit closes nobody. An unfinished record ages while it waits, and --frame-timeout ends it.
 type budget struct {
@@ -61,8 +61,8 @@ const partialFree = 4 << 10
 // wholeRead is the most that one read brings.
 const wholeRead = 64 << 10
 
-// readGrowth is the most memory that a read adds to partialFree bytes: buffers are powers of two, so
-// what it brought counts twice at most, as an unfinished record or as an overflow.
+// readGrowth is the most memory that a read adds to partialFree bytes: buffers are powers of two,
+// so what it brought counts twice at most, as an unfinished record or as an overflow.
 const readGrowth = 2 * (wholeRead + partialFree)
 
 // init sets the limits. It raises a limit that the loops' share and a record would use up.
@@ -98,8 +98,8 @@ func (b *budget) add(n int64) {
 	}
 }
 
-// relax ends the shortage when a sixteenth is free. Two goroutines that change used may set short in
-// the wrong order, so the pauser also calls relax now and then.
+// relax ends the shortage when a sixteenth is free. Two goroutines that change used may set short
+// in the wrong order, so the pauser also calls relax now and then.
 func (b *budget) relax() {
 	if b.short.Load() && b.used.Load() <= b.usable-b.usable/16 {
 		b.short.Store(false)
@@ -139,8 +139,8 @@ func (b *budget) charge(c *conn, n int64) {
 	c.charged = n
 }
 
-// extend raises what a connection is charged to n, if no more than ceiling is used then, or if it has
-// the reserve. It returns whether the connection is charged n now.
+// extend raises what a connection is charged to n, if no more than ceiling is used then, or if it
+// has the reserve. It returns whether the connection is charged n now.
 func (b *budget) extend(c *conn, n, ceiling int64) bool {
 	if n <= c.charged {
 		return true
@@ -154,14 +154,14 @@ func (b *budget) extend(c *conn, n, ceiling int64) bool {
 	return true
 }
 
-// chargeAhead charges in advance what the next read of an event loop may add to c's unfinished record,
-// if that is a large one. It returns false if there is not that much memory.
+// chargeAhead charges in advance what the next read of an event loop may add to c's unfinished
+// record, if that is a large one. It returns false if there is not that much memory.
 func (b *budget) chargeAhead(c *conn) bool {
 	return c.partial <= partialFree || b.extend(c, ahead(c.partial, b.maxRecord), b.large)
 }
 
-// chargeRead charges in advance what one read by the pauser may add to c. It returns false if there is
-// not that much memory and another connection has the reserve.
+// chargeRead charges in advance what one read by the pauser may add to c. It returns false if there
+// is not that much memory and another connection has the reserve.
 func (b *budget) chargeRead(c *conn) bool {
 	n := ahead(max(c.partial, partialFree), b.maxRecord) + readGrowth
 	return !b.usedUp() && b.extend(c, n, b.large) || b.takeReserve(c) && b.extend(c, n, b.large)

@@ -6,13 +6,13 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// readCoalescer lets an event loop rest where reads are many and small. To wake a thread for a record
-// or two costs more than all the rest that is done for them. After a rest one wake-up serves all
-// connections, and a read brings several records.
+// readCoalescer lets an event loop rest where reads are many and small. To wake a thread for a
+// record or two costs more than all the rest that is done for them. After a rest one wake-up serves
+// all connections, and a read brings several records.
 //
 // A loop rests after a read that it was woken for, if it has read often since its last rest, and
-// little, and if that rest was a short time ago. So a client that sends now and then is read at once.
-// A loop under load always finds something to read, or much of it, and never rests.
+// little, and if that rest was a short time ago. So a client that sends now and then is read at
+// once. A loop under load always finds something to read, or much of it, and never rests.
 type readCoalescer struct {
 	begun int64 // when the round began, which is the time between two rests (shard.Now)
 	reads int   // in this round

@@ -27,7 +27,8 @@ import (
 // Invariants of the hand-over:
 //
 //  1. Fields without a note belong to the goroutine that has the connection. It changes at accept;
-//     in OnClose, which is a loop's last touch; and in EnrollContext, whose OnOpen is a loop's first.
+//     in OnClose, which is a loop's last touch; and in EnrollContext, whose OnOpen is a loop's
+//     first.
 //  2. Nobody reads a connection with an overflow, and its end waits too: what was read goes into
 //     rings in the order in which it came.
 //  3. The pauser's descriptor is a duplicate, made before gnet closes its own. It is closed after

@@ -42,7 +42,8 @@ func (l *connLists) touch(c *conn) {
 	l.all.add(c)
 }
 
-// addUnfinished puts c where the age of its record belongs: at the end, unless it waited for memory.
+// addUnfinished puts c where the age of its record belongs: at the end, unless it waited for
+// memory.
 func (l *connLists) addUnfinished(c *conn) {
 	at := l.unfinished.tail
 	for at != nil && at.unfinished > c.unfinished {

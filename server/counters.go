@@ -7,8 +7,8 @@ import (
 )
 
 // counters are those of one intake. Only its owner writes them, so to add is a load and a store,
-// without a locked instruction; readers may see a value that is a little old. They lie on cache lines
-// of their own.
+// without a locked instruction; readers may see a value that is a little old. They lie on cache
+// lines of their own.
 type counters struct {
 	_          [64]byte
 	bytes      counter

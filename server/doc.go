@@ -1,5 +1,5 @@
-// Package server takes records from very many connections into the rings of package shard, and tells
-// clients what has become of their records, if they ask for acks.
+// Package server takes records from very many connections into the rings of package shard, and
+// tells clients what has become of their records, if they ask for acks.
 //
 //	clients          event loops (gnet)                            rings (shard)
 //

@@ -19,17 +19,17 @@ const drainDefault = 30 * time.Second
 //	        (the rings are closed, the writer drains them)
 //	Finish  say the last acks, close everything, stop the loops
 //
-// It returns when no connection will push records any more: at the latest shortly after two thirds of
-// the time until ctx's deadline, or after ctx is done. The rings may be closed then. To be called
-// once.
+// It returns when no connection will push records any more: at the latest shortly after two thirds
+// of the time until ctx's deadline, or after ctx is done. The rings may be closed then. To be
+// called once.
 //
 // Invariants:
 //
 //  1. registry.reading counts the connections that may still push, from before they are handed to a
-//     loop until their last batch is in, or lost. It grows only while connections are welcomed, which
-//     has ended before Drain waits for it.
-//  2. After cutOff, whatever has a connection ends it: the loops at their next check, which comes with
-//     every tick; the pauser at its next tick, when what was read is in.
+//     loop until their last batch is in, or lost. It grows only while connections are welcomed,
+//     which has ended before Drain waits for it.
+//  2. After cutOff, whatever has a connection ends it: the loops at their next check, which comes
+//     with every tick; the pauser at its next tick, when what was read is in.
 //  3. After giveUp nobody waits for room.
 func (s *Server) Drain(ctx context.Context) error {
 	total := drainDefault

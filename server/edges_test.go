@@ -42,8 +42,8 @@ func (r *rig) own(ring int) (values []string) {
 	return values
 }
 
-// A stream that fails behind a record which finds no room, and its client gone: the record arrives, is
-// acked, and no memory is in use any more. With memory, and without.
+// A stream that fails behind a record which finds no room, and its client gone: the record arrives,
+// is acked, and no memory is in use any more. With memory, and without.
 func TestFailureBehindARecordThatWaits(t *testing.T) {
 	const limit = 250_000
 	for _, memory := range []bool{true, false} {
@@ -81,8 +81,8 @@ func TestFailureBehindARecordThatWaits(t *testing.T) {
 	}
 }
 
-// No descriptor is left to pause a connection with: it ends, but all that was read arrives, in order, the
-// line last that has no end yet.
+// No descriptor is left to pause a connection with: it ends, but all that was read arrives, in
+// order, the line last that has no end yet.
 func TestNoDescriptorWhilePausing(t *testing.T) {
 	for _, leave := range []int{0, 8192} {
 		for _, reserve := range []bool{true, false} {
@@ -189,8 +189,8 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 	}
 }
 
-// Kafka is away, and clients that give up and reset come again: those that are gone keep nobody out, and
-// what was read of them arrives.
+// Kafka is away, and clients that give up and reset come again: those that are gone keep nobody
+// out, and what was read of them arrives.
 func TestResetConnectionsHaveNoPlaces(t *testing.T) {
 	const places = 20
 	for _, full := range []bool{false, true} {
@@ -253,7 +253,8 @@ func TestFarewellReadsWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// Who has sent a record is not bound by --first-record-timeout, and nobody is while there are places.
+// Who has sent a record is not bound by --first-record-timeout, and nobody is while there are
+// places.
 func TestFirstRecordTimeoutSparesOthers(t *testing.T) {
 	r := newRig(t, func(o *rigOptions) { o.FirstRecordTimeout, o.MaxConnections = 300*time.Millisecond, 6 })
 	nc := r.dial()

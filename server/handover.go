@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// handovers give sockets to event loops. A hand-over waits until the loop has taken the socket, which
-// a busy loop does once a round. So each is a goroutine, and several are under way at a time.
+// handovers give sockets to event loops. A hand-over waits until the loop has taken the socket,
+// which a busy loop does once a round. So each is a goroutine, and several are under way at a time.
 type handovers struct {
 	loops    []*loop
 	pauser   *pauser

@@ -6,14 +6,14 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// intake takes what was read of a connection: bytes in, records out into rings, and what to wait for.
-// It knows neither gnet nor sockets. An event loop has one, whose scratch memory serves all its
-// connections; the pauser has another.
+// intake takes what was read of a connection: bytes in, records out into rings, and what to wait
+// for. It knows neither gnet nor sockets. An event loop has one, whose scratch memory serves all
+// its connections; the pauser has another.
 //
 // A chunk is taken record by record. Each is admitted, which means that its ring promises room for
 // it, and put into its ring's lane. At the end of the chunk, push claims that room once for each
-// lane, copies the records, and publishes them. Then it tells the ack domain, if the client wants to
-// know.
+// lane, copies the records, and publishes them. Then it tells the ack domain, if the client wants
+// to know.
 //
 // The first record that cannot be admitted ends the taking. It and the bytes behind it become the
 // connection's overflow, in the order in which they came, and nothing else of the connection is
@@ -37,7 +37,7 @@ type intake struct {
 	rest    int  // peeking: the bytes behind the last record taken
 }
 
-// outcome of a chunk.
+// outcome is what has become of a chunk. Its zero value: all of it is in.
 type outcome struct {
 	blocked blocked     // waitNothing: all of it is in
 	stalled bool        // the client must take its lines first
@@ -57,8 +57,8 @@ func newIntake(env *intakeEnv, opt codec.Options) (*intake, error) {
 	}, nil
 }
 
-// take runs a chunk through the machine. What cannot be admitted becomes c's
-// overflow; take may be called again only when there is none.
+// take takes the records of a chunk. What cannot be admitted becomes c's overflow; take may be
+// called again only when there is none.
 func (in *intake) take(c *conn, chunk []byte) outcome {
 	in.counts.bytes.add(uint64(len(chunk)))
 	c.dec.Feed(chunk)
@@ -83,10 +83,10 @@ func (in *intake) resume(c *conn) outcome {
 	return in.finish(c, over.rest, in.run(c))
 }
 
-// end takes what the connection's end makes of its unfinished record. byUs says that the server ended
-// it. If what there is of the record is not a record then, that is not the client's fault: it is
-// counted as truncated, the client is not told that it was rejected, and no ack covers it, so the
-// client will send it again. There must be no overflow before end; there may be one after it.
+// end takes what the connection's end makes of its unfinished record. byUs says that the server
+// ended it. If what there is of the record is not a record then, that is not the client's fault: it
+// is counted as truncated, the client is not told that it was rejected, and no ack covers it, so
+// the client will send it again. There must be no overflow before end; there may be one after it.
 func (in *intake) end(c *conn, byUs bool) outcome {
 	in.byUs = byUs
 	defer func() { in.byUs = false }()
@@ -96,9 +96,9 @@ func (in *intake) end(c *conn, byUs bool) outcome {
 	return in.finish(c, nil, in.run(c))
 }
 
-// peek is take for a chunk that is still in the socket. It takes whole records, up to the first that
-// would have to wait, and leaves nothing of the rest in the connection. It returns how many bytes of
-// the chunk those records are. The decoder must stand between two records.
+// peek is take for a chunk that is still in the socket. It takes whole records, up to the first
+// that would have to wait, and leaves nothing of the rest in the connection. It returns how many
+// bytes of the chunk those records are. The decoder must stand between two records.
 func (in *intake) peek(c *conn, chunk []byte) (o outcome, taken int) {
 	in.peeking, in.rest = true, len(chunk)
 	c.dec.Feed(chunk)
@@ -114,7 +114,8 @@ func (in *intake) peek(c *conn, chunk []byte) (o outcome, taken int) {
 	return o, taken
 }
 
-// finish makes an overflow of what a chunk has left over, and updates what the connection is charged.
+// finish makes an overflow of what a chunk has left over, and updates what the connection is
+// charged.
 func (in *intake) finish(c *conn, chunk []byte, b blocked) outcome {
 	o := in.outcome(c, b)
 	if b.on != waitNothing {
@@ -128,6 +129,7 @@ func (in *intake) finish(c *conn, chunk []byte, b blocked) outcome {
 	return o
 }
 
+// outcome returns what has become of a chunk, and logs a stream that cannot be followed any more.
 func (in *intake) outcome(c *conn, b blocked) outcome {
 	o := outcome{blocked: b, stalled: in.stalled}
 	in.stalled = false
@@ -161,8 +163,8 @@ func (in *intake) release(c *conn) {
 	in.env.memory.recordEnded(c)
 }
 
-// run takes records until the chunk is used up, or a record has to wait. That record is in.rec then,
-// and is not counted yet.
+// run takes records until the chunk is used up, or a record has to wait. That record is in.rec
+// then, and is not counted yet.
 func (in *intake) run(c *conn) (b blocked) {
 	in.begin(c)
 	for c.dec.Next(in.router, &in.rec) {
@@ -178,6 +180,7 @@ func (in *intake) run(c *conn) (b blocked) {
 	return b
 }
 
+// begin sets the limit that holds for the next records, and from where their ordinals count.
 func (in *intake) begin(c *conn) {
 	if l := in.env.maxRecord.Load(); l != in.limit {
 		in.limit = l
@@ -246,8 +249,8 @@ func (in *intake) reject(c *conn) blocked {
 	return blocked{}
 }
 
-// deadLetter puts the record in in.rec into the dead letters' lane. It returns false if that ring has
-// no room.
+// deadLetter puts the record in in.rec into the dead letters' lane. It returns false if that ring
+// has no room.
 func (in *intake) deadLetter(c *conn) bool {
 	rec := &in.rec
 	if in.remote == "" {
@@ -288,6 +291,7 @@ func (in *intake) push(c *conn) {
 	in.base = c.framed + 1
 }
 
+// reset forgets what was pushed.
 func (in *intake) reset() {
 	in.clear()
 	in.rejects = in.rejects[:0]

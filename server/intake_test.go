@@ -111,8 +111,8 @@ func TestIntake(t *testing.T) {
 	}
 }
 
-// TestOverflow: the first record that finds no room, and all behind it, waits; nothing overtakes it,
-// and it has no ordinal yet. Once there is room it goes on, byte for byte.
+// TestOverflow: the first record that finds no room, and all behind it, waits; nothing overtakes
+// it, and it has no ordinal yet. Once there is room it goes on, byte for byte.
 func TestOverflow(t *testing.T) {
 	for _, acks := range []bool{false, true} {
 		r := newIntakeRig(t, acks)
@@ -210,8 +210,8 @@ func TestLastRoom(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNotDeadLetters: a record without a valid token may hold one. It is counted, and neither
-// logged nor a dead letter; any other reject is both.
+// TestSecretsAreNotDeadLetters: a record without a valid token may hold one. It is counted, and
+// neither logged nor a dead letter; any other reject is both.
 func TestSecretsAreNotDeadLetters(t *testing.T) {
 	for reason, visible := range map[codec.Reason]bool{codec.Unauthorized: false, codec.BadJSON: true} {
 		r := newIntakeRig(t, false)
@@ -231,8 +231,8 @@ func TestSecretsAreNotDeadLetters(t *testing.T) {
 	}
 }
 
-// TestDeadLettersOfAChunk: each says how long its own record was, whichever came before it for the same
-// reason, and none is longer than its topic takes.
+// TestDeadLettersOfAChunk: each says how long its own record was, whichever came before it for the
+// same reason, and none is longer than its topic takes.
 func TestDeadLettersOfAChunk(t *testing.T) {
 	r := newIntakeRig(t, false)
 	in, c := r.intake, r.c
@@ -261,9 +261,9 @@ func TestDeadLettersOfAChunk(t *testing.T) {
 	})
 }
 
-// TestCutOff: what was unfinished when we ended a connection is counted as truncated, whatever it is,
-// and has no number: no ack covers it, and its client sends it again. Where the client ended it, it
-// is a record that is judged.
+// TestCutOff: what was unfinished when we ended a connection is counted as truncated, whatever it
+// is, and has no number: no ack covers it, and its client sends it again. Where the client ended
+// it, it is a record that is judged.
 func TestCutOff(t *testing.T) {
 	for _, byUs := range []bool{true, false} {
 		r := newIntakeRig(t, false)
@@ -282,7 +282,8 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// TestNoMoreThanTheRoom: a record is not taken where its batch would have a granule more than there is.
+// TestNoMoreThanTheRoom: a record is not taken where its batch would have a granule more than there
+// is.
 func TestNoMoreThanTheRoom(t *testing.T) {
 	r := newIntakeRig(t, false)
 	in, c := r.intake, r.c
@@ -313,8 +314,8 @@ func TestNoMoreThanTheRoom(t *testing.T) {
 	}
 }
 
-// TestLastRecordsAreNotLostForABatch: where nobody waits any more, what finds no room in a batch that is
-// full is lost only if its ring has none either.
+// TestLastRecordsAreNotLostForABatch: where nobody waits any more, what finds no room in a batch
+// that is full is lost only if its ring has none either.
 func TestLastRecordsAreNotLostForABatch(t *testing.T) {
 	r := newIntakeRig(t, false)
 	in, c := r.intake, r.c

@@ -68,8 +68,8 @@ func (ls *lanes) promise(ring, need int) bool {
 	return false
 }
 
-// lose counts a record that found no room as lost, and returns true, if it never will find any. It is
-// never acked, since its checkpoint stays open.
+// lose counts a record that found no room as lost, and returns true, if it never will find any. It
+// is never acked, since its checkpoint stays open.
 func (ls *lanes) lose(ring int) bool {
 	if len(ls.used) > 0 || !isClosed(ls.env.giveUp) && !ls.env.rooms[ring].ring.Closed() {
 		return false

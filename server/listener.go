@@ -13,7 +13,8 @@ import (
 )
 
 // listener is one --listen. gnet could listen itself, but its accept loop ends the whole engine,
-// without an error, if accept returns EMFILE once; and it has no limits, and cannot be closed alone.
+// without an error, if accept returns EMFILE once; and it has no limits, and cannot be closed
+// alone.
 type listener struct {
 	opt Listener
 	ln  net.Listener
@@ -82,8 +83,8 @@ func isNoDescriptor(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
 }
 
-// turnAway refuses one waiting client, by the descriptor of the reserve. Otherwise clients would hang
-// in the backlog until a descriptor is free. It calls refused before the client can see it.
+// turnAway refuses one waiting client, by the descriptor of the reserve. Otherwise clients would
+// hang in the backlog until a descriptor is free. It calls refused before the client can see it.
 func (l *listener) turnAway(refused func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -40,8 +40,8 @@ func (t *throttle) pass() (suppressed int64, ok bool) {
 	return t.suppressed.Swap(0), true
 }
 
-// samples logs one of the rejected records now and then, so that the operator sees what is wrong with
-// them. A client's bytes are quoted, and cut.
+// samples logs one of the rejected records now and then, so that the operator sees what is wrong
+// with them. A client's bytes are quoted, and cut.
 type samples struct {
 	throttle          // of records
 	streams  throttle // of broken streams: another client's bad record does not hide them
@@ -72,8 +72,8 @@ func quoteCut(b []byte) string {
 	return strconv.QuoteToASCII(string(b[:min(len(b), sampleBytes)]))
 }
 
-// gnetLogger passes on at debug level what gnet logs. No warning of gnet's concerns an operator, and
-// its errors are returned to us as well.
+// gnetLogger passes on at debug level what gnet logs. No warning of gnet's concerns an operator,
+// and its errors are returned to us as well.
 type gnetLogger struct{ log *slog.Logger }
 
 func (g gnetLogger) debug(format string, args []any) {

@@ -15,8 +15,8 @@ import (
 // loop is an event loop: a gnet client of one loop, so that this package places connections, and
 // each keeps its loop. Fields that are not atomic belong to the loop's goroutine.
 //
-// gnet reads into one buffer for the whole loop. OnTraffic takes everything and leaves nothing: what
-// it left, gnet would copy into a buffer that grows without limit.
+// gnet reads into one buffer for the whole loop. OnTraffic takes everything and leaves nothing:
+// what it left, gnet would copy into a buffer that grows without limit.
 type loop struct {
 	gnet.BuiltinEventEngine
 	connEnv
@@ -255,8 +255,8 @@ func (l *loop) endIfExpired(c *conn, now int64) {
 	}
 }
 
-// pendingBytes returns whether the socket holds something that was not read yet, the client's FIN or
-// reset included. (To peek would take the reset: the next read would see an ordinary end.)
+// pendingBytes returns whether the socket holds something that was not read yet, the client's FIN
+// or reset included. (To peek would take the reset: the next read would see an ordinary end.)
 func pendingBytes(fd int) bool {
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
 	for {

@@ -8,8 +8,8 @@ import (
 	"github.com/ringtail/ringtail/codec"
 )
 
-// collector makes the server's metrics of its counters when Prometheus asks: event loops never touch
-// Prometheus.
+// collector makes the server's metrics of its counters when Prometheus asks: event loops never
+// touch Prometheus.
 type collector struct {
 	stats                                            func() Stats
 	shards                                           []room

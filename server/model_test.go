@@ -23,8 +23,8 @@ var (
 
 // TestPausedModel runs event loops, the pauser, ackers, a consumer and clients in one goroutine, in
 // random order, over real sockets. The adversary fills rings, uses memory up, takes descriptors
-// away, resets, half-closes, breaks streams off in the middle, does not read, lets deadlines pass, and
-// drains at any moment. What must always hold is checked after every step, the rest at the end:
+// away, resets, half-closes, breaks streams off in the middle, does not read, lets deadlines pass,
+// and drains at any moment. What must always hold is checked after every step, the rest at the end:
 //
 //   - what is in the rings of a connection is a prefix of what its client sent, in order, each record
 //     once; all of it, if the client ended it and the server was not drained;

@@ -9,9 +9,9 @@ import (
 )
 
 // pauser has every connection that an event loop may not read for now, whatever the reason. gnet
-// cannot pause one connection: unread data would grow in its buffers, or block the whole loop. So the
-// loop duplicates the descriptor and lets gnet close its own. The pauser gives the connection back to
-// its loop (EnrollContext) when there is nothing to wait for.
+// cannot pause one connection: unread data would grow in its buffers, or block the whole loop. So
+// the loop duplicates the descriptor and lets gnet close its own. The pauser gives the connection
+// back to its loop (EnrollContext) when there is nothing to wait for.
 //
 //	            ┌─────────────────────── advance ───────────────────────┐
 //	            │ the first that applies decides                        │
@@ -30,18 +30,18 @@ import (
 //	            │                      nothing ─────────────────────────┼──► input   bytes, or an end
 //	            └───────────────────────────────────────────────────────┘
 //
-// A connection is advanced again when what it waits for has come, when its socket was reset, and when
-// the server stops waiting (drain.go). advance looks at everything anew, so to call it once too often
-// is harmless.
+// A connection is advanced again when what it waits for has come, when its socket was reset, and
+// when the server stops waiting (drain.go). advance looks at everything anew, so to call it once
+// too often is harmless.
 //
 // Invariants:
 //
 //  1. The goroutine of run has every connection in all. Loops and ack domains post to inbox.
 //  2. A connection is in at most one of: ready, the queue of a room, or the inbox.
-//  3. A connection with an overflow is not read, and its end is not run: what was read first is in its
-//     ring first. What ended the connection is looked at last.
-//  4. A connection that was reset and has to wait gives up its socket and its place at once: nothing
-//     can be said to it, and it must not keep others out. What was read of it goes on.
+//  3. A connection with an overflow is not read, and its end is not run: what was read first is in
+//     its ring first. What ended the connection is looked at last.
+//  4. A connection that was reset and has to wait gives up its socket and its place at once:
+//     nothing can be said to it, and it must not keep others out. What was read of it goes on.
 type pauser struct {
 	connEnv
 	in   *intake
@@ -167,7 +167,8 @@ func (q *pauser) follow(p *paused, o outcome) {
 	}
 }
 
-// stalls has p wait if its client must take its lines first. The domain may have resumed it already.
+// stalls has p wait if its client must take its lines first. The domain may have resumed it
+// already.
 func (q *pauser) stalls(p *paused) bool {
 	stalls := p.final != closedReset && p.c.acks != nil && p.c.acks.Stall()
 	if stalls {

@@ -227,9 +227,9 @@ func TestPauserGivesConnectionsBack(t *testing.T) {
 	r.eventually("the rest", func() bool { return r.w.count() == 200 })
 }
 
-// Clients that send whole records as fast as they can go on though there is no memory, not even for a
-// few bytes, whatever the kernel makes of packets of which a part has been read: in every size
-// up to what a peek reads.
+// Clients that send whole records as fast as they can go on though there is no memory, not even for
+// a few bytes, whatever the kernel makes of packets of which a part has been read: in every size up
+// to what a peek reads.
 func TestWholeRecordsGoOnWithoutMemory(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		for _, size := range []int{200, 3_000, 20_000, 33 << 10, 48 << 10, 63 << 10, peekMax} {

@@ -2,17 +2,18 @@ package server
 
 import "golang.org/x/sys/unix"
 
-// peekMax is the size, its frame included, up to which a record needs no memory to go on: as much as
-// one peek reads. What an event loop has gathered of a record counts, before what is in the socket.
+// peekMax is the size, its frame included, up to which a record needs no memory to go on: as much
+// as one peek reads. What an event loop has gathered of a record counts, before what is in the
+// socket.
 const peekMax = wholeRead
 
 const frameHeader = 4 // of a length-prefixed frame, as Unread gives it back
 
 // read takes what can be taken of a socket. It peeks (MSG_PEEK), takes the whole records that find
 // room, and consumes only their bytes. That needs no memory, and what is left in the socket closes
-// TCP's window. So a client that sends records of up to peekMax goes on, however long others use all
-// the memory there is. If a record is larger, or its end will not come, all bytes are consumed, but
-// they are charged first (budget.go).
+// TCP's window. So a client that sends records of up to peekMax goes on, however long others use
+// all the memory there is. If a record is larger, or its end will not come, all bytes are consumed,
+// but they are charged first (budget.go).
 func (q *pauser) read(p *paused) {
 	c := p.c
 	own, peeks := q.buf[:0], false
@@ -74,10 +75,10 @@ func (q *pauser) read(p *paused) {
 	}
 }
 
-// widen makes the kernel accept at least socketRoom bytes. The kernel counts a packet until its last
-// byte is read, and adds the next ones to it, up to 17 pieces of 32 KiB. So the bytes that a peek
-// leaves could close the window, and the rest of the record would never come. (SO_RCVBUF is the
-// obvious way, but it ends the tuning of the buffer for the connection's life.)
+// widen makes the kernel accept at least socketRoom bytes. The kernel counts a packet until its
+// last byte is read, and adds the next ones to it, up to 17 pieces of 32 KiB. So the bytes that a
+// peek leaves could close the window, and the rest of the record would never come. (SO_RCVBUF is
+// the obvious way, but it ends the tuning of the buffer for the connection's life.)
 func widen(fd int) {
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, socketRoom)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)

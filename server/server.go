@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -62,7 +63,7 @@ func New(o Options) (*Server, error) {
 	}
 	a := s.registry.admission
 	a.init(o.MaxConnections, o.MaxConnectionsPerIP, o.Logger)
-	s.handover.slots = make(chan struct{}, a.handovers)
+	s.handover.slots = make(chan struct{}, a.handoverSlots)
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(newCollector(s.Stats, s.env.shards())); err != nil {
 			s.closeListeners()
@@ -103,9 +104,10 @@ func (s *Server) makeLoops() error {
 		s.intakes = append(s.intakes, in)
 	}
 	s.pauser = newPauser(s.connEnv, s.intakes[s.opt.Loops])
+	acks := slices.ContainsFunc(s.opt.Listeners, func(l Listener) bool { return l.Ack })
 	for _, in := range s.intakes[:s.opt.Loops] {
 		s.loops = append(s.loops, newLoop(s.connEnv, in, s.pauser))
-		if s.acks() {
+		if acks {
 			s.registry.domains = append(s.registry.domains, s.makeDomain())
 		}
 	}
@@ -113,15 +115,6 @@ func (s *Server) makeLoops() error {
 	s.pauser.handBack = s.handover.back
 	s.acceptor = acceptor{registry: s.registry, handover: s.handover, warnings: s.warnings, draining: s.stages.draining}
 	return nil
-}
-
-func (s *Server) acks() bool {
-	for _, l := range s.opt.Listeners {
-		if l.Ack {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Server) makeDomain() *ack.Domain[*conn] {

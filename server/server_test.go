@@ -230,8 +230,9 @@ func TestRefusedByKafkaIsTold(t *testing.T) {
 	}
 }
 
-// TestWhatPeopleSend: what is not quite what the framing says. Every record in it is taken, what is none
-// is rejected alone or counted, or the connection is closed and the log says what it looked like.
+// TestWhatPeopleSend: what is not quite what the framing says. Every record in it is taken, what is
+// none is rejected alone or counted, or the connection is closed and the log says what it looked
+// like.
 func TestWhatPeopleSend(t *testing.T) {
 	const closes = -1
 	a, b, c := record(1), record(2), record(3)

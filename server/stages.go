@@ -2,8 +2,8 @@ package server
 
 import "sync/atomic"
 
-// drainStages are the three stages of stopping (drain.go). Each channel is closed once, for good, in
-// this order.
+// drainStages are the three stages of stopping (drain.go). Each channel is closed once, for good,
+// in this order.
 type drainStages struct {
 	draining chan struct{} // connections are read to their end; no new ones are accepted
 	cutOff   chan struct{} // nobody is read any more

@@ -82,8 +82,8 @@ func TestTurnThoughTheRingStaysFull(t *testing.T) {
 	}
 }
 
-// While half the ring is free those who wait get their turns, in order; who has left the queue is passed
-// over.
+// While half the ring is free those who wait get their turns, in order; who has left the queue is
+// passed over.
 func TestTurnsInOrder(t *testing.T) {
 	r := newRoomRig(t, 12)
 	rec := `{"number":1,"pad":"` + strings.Repeat("l", roomBatch) + `"}`
@@ -125,8 +125,8 @@ func TestTurnsInOrder(t *testing.T) {
 	}
 }
 
-// A large record that finds no room at its turn is not starved by small ones that do, whether it has been
-// read or is still in its socket.
+// A large record that finds no room at its turn is not starved by small ones that do, whether it
+// has been read or is still in its socket.
 func TestWhoFindsNoRoomIsFirst(t *testing.T) {
 	for _, unread := range []bool{false, true} {
 		r := newRoomRig(t, 19)
@@ -193,7 +193,8 @@ func TestWhoFindsSomeRoomGoesBehind(t *testing.T) {
 	}
 }
 
-// Waiting has ended: what has found no room is lost, and counted, also of a connection whose end has run.
+// Waiting has ended: what has found no room is lost, and counted, also of a connection whose end
+// has run.
 func TestWhatWaitsAtTheEndIsCounted(t *testing.T) {
 	for _, finished := range []bool{false, true} {
 		r := newRoomRig(t, 20)

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The acker is the domain's goroutine. It reads from the rings which batches are done, and tells the
-// clients. It sleeps until it is poked, and makes one pass a millisecond at most, so a connection
-// gets at most one acked line in that time.
+// The acker is the domain's goroutine. It reads from the rings which batches are done, and tells
+// the clients. It sleeps until it is poked, and makes one pass a millisecond at most, so a
+// connection gets at most one acked line in that time.
 //
 // A connection whose reading has ended lingers here, with a descriptor of its own, until everything
 // is said. Then the domain half-closes it: it sends our FIN, waits for the client's, a second at
@@ -166,8 +166,8 @@ func (d *Domain[C]) block(a *Conn[C]) {
 	}
 }
 
-// retryBlocked writes to the clients whose sockets were full, and ends those that have taken nothing
-// for too long. A client that still reads is never ended while Kafka owes it an ack.
+// retryBlocked writes to the clients whose sockets were full, and ends those that have taken
+// nothing for too long. A client that still reads is never ended while Kafka owes it an ack.
 func (d *Domain[C]) retryBlocked() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -201,8 +201,8 @@ func (d *Domain[C]) patience(a *Conn[C]) int64 {
 	return d.opt.IdleTimeout
 }
 
-// giveUp forgets what there was to say: a write has failed, or the client is gone. The event loop or
-// pauser that reads the connection learns that from the socket.
+// giveUp forgets what there was to say: a write has failed, or the client is gone. The event loop
+// or pauser that reads the connection learns that from the socket.
 func (d *Domain[C]) giveUp(a *Conn[C]) {
 	a.broken = true
 	d.dropUnsent(a)
@@ -292,8 +292,8 @@ func (d *Domain[C]) closeFD(a *Conn[C]) {
 }
 
 // Finish says the last acks, after the writer has drained, and closes all connections that linger:
-// it half-closes them until ctx is done, and closes them at once then. What is not done by now never
-// will be, so clients are told what is. Run must have returned.
+// it half-closes them until ctx is done, and closes them at once then. What is not done by now
+// never will be, so clients are told what is. Run must have returned.
 func (d *Domain[C]) Finish(ctx context.Context) {
 	for {
 		d.Pass()

@@ -35,8 +35,8 @@ func TestPokeWhileItLooks(t *testing.T) {
 	}
 }
 
-// TestDoneWhenLookedAt: a batch that Kafka has before anybody asks is waited for by nobody; one that
-// it lacks a byte of is.
+// TestDoneWhenLookedAt: a batch that Kafka has before anybody asks is waited for by nobody; one
+// that it lacks a byte of is.
 func TestDoneWhenLookedAt(t *testing.T) {
 	for acked, want := range map[uint64]string{99: "", 100: "{\"acked\":1}\n", 101: "{\"acked\":1}\n"} {
 		r := newRig(1)
@@ -75,8 +75,8 @@ func TestNoDescriptor(t *testing.T) {
 	}
 }
 
-// TestGivenUpIsForgotten: nothing is said to, or queued for, a client that is gone, its memory is given back, and what
-// it had is as new for those who get it.
+// TestGivenUpIsForgotten: nothing is said to, or queued for, a client that is gone, its memory is
+// given back, and what it had is as new for those who get it.
 func TestGivenUpIsForgotten(t *testing.T) {
 	r := newRig(1)
 	gone := r.conn(3)
@@ -164,8 +164,8 @@ func (r *rig) tries(until int64) (at []int64) {
 	return at
 }
 
-// TestFullSocket: is tried more and more rarely, but five times a second; as often as before once it
-// has taken something; and however much there is to be said to it, it waits in one list.
+// TestFullSocket: is tried more and more rarely, but five times a second; as often as before once
+// it has taken something; and however much there is to be said to it, it waits in one list.
 func TestFullSocket(t *testing.T) {
 	r := newRig(1)
 	r.d.opt.IdleTimeout = 0 // nobody is ended
@@ -292,8 +292,8 @@ func TestRefusedIsToldAtOnce(t *testing.T) {
 	}
 }
 
-// TestQueueOfItems: comes out in the order in which it went in, wherever it grows, and gives back what a
-// stall took.
+// TestQueueOfItems: comes out in the order in which it went in, wherever it grows, and gives back
+// what a stall took.
 func TestQueueOfItems(t *testing.T) {
 	var q itemQueue[int]
 	in, out := uint64(0), uint64(0)

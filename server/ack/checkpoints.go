@@ -20,8 +20,8 @@ type checkpoints struct {
 
 func (k *checkpoints) get(seq uint32) *checkpoint { return &k.at[seq%checkpointsMax] }
 
-// openCheckpoint returns the number of the checkpoint that covers the records up to last: a new one,
-// or the newest.
+// openCheckpoint returns the number of the checkpoint that covers the records up to last: a new
+// one, or the newest.
 func (d *Domain[C]) openCheckpoint(a *Conn[C], last uint64, batches int) uint32 {
 	k := a.open
 	if k == nil {

@@ -72,8 +72,8 @@ func TestWhoLingers(t *testing.T) {
 	}
 }
 
-// TestWhoLingersAndTakesNothing: has its own time, which begins when nothing but its reading is waited
-// for, and is closed then.
+// TestWhoLingersAndTakesNothing: has its own time, which begins when nothing but its reading is
+// waited for, and is closed then.
 func TestWhoLingersAndTakesNothing(t *testing.T) {
 	r := newRig(1)
 	r.d.opt.IdleTimeout, r.d.opt.LingerTimeout = 0, 1e9

@@ -76,9 +76,9 @@ func endLine(dst []byte, at int, f codec.Framing) []byte {
 	return dst
 }
 
-// rejectQueue has rejected records until their lines can be written, in two or three bytes each: the
-// reason, and how far the ordinal is from the one before. A client can cause one with two bytes of
-// input. Queued as lines of forty bytes, they would take twenty times the memory that was sent.
+// rejectQueue has rejected records until their lines can be written, in two or three bytes each:
+// the reason, and how far the ordinal is from the one before. A client can cause one with two bytes
+// of input. Queued as lines of forty bytes, they would take twenty times the memory that was sent.
 type rejectQueue struct {
 	buf      []byte
 	off      int
