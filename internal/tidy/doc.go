@@ -2,12 +2,14 @@
 // how long files, functions and lines of prose may be, which words are retired, and that the files
 // and functions that the documents name exist.
 //
+//	 wire
+//	  ▲
 //	codec   shard ── invariant, platform
 //	  ▲  ▲   ▲  ▲
 //	  │  └───┤  │
 //	 server  │ producer        never each other
 //	  ▲      │     ▲
-//	  └── node ────┘     bench, kafkatools …
+//	  └── node ────┘     bench, client, kafkatools …
 //	       ▲
 //	   cmd/ringtail
 package tidy
