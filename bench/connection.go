@@ -13,11 +13,12 @@ import (
 	"github.com/ringtail/ringtail/wire"
 )
 
-// connection is one of a load. If it breaks and Resend is on, its successors are the same connection.
+// connection is one of a load. If it breaks and Resend is on, its successors are the same
+// connection.
 //
-// Two goroutines share its counts and marks: run sends, answers reads. A record has two numbers. Its
-// sequence number counts from 1 over all successors. Its ordinal, with which the server answers, counts
-// from 1 within one of them. base is the difference.
+// Two goroutines share its counts and marks: run sends, answers reads. A record has two numbers.
+// Its sequence number counts from 1 over all successors. Its ordinal, with which the server
+// answers, counts from 1 within one of them. base is the difference.
 type connection struct {
 	load     *Load
 	conn     int

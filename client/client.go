@@ -57,13 +57,13 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Send copies a record into the window. If there is no room it waits; calls that wait are served in order.
-// It returns the record's number, from 1, which OnReject is called with. White space around the record is
-// not sent.
+// Send copies a record into the window. If there is no room it waits; calls that wait are served in
+// order. It returns the record's number, from 1, which OnReject is called with. White space around
+// the record is not sent.
 //
-// After an error the record was not taken. ErrEmpty, ErrTooLarge, ErrNewline and ErrNotObject say what is
-// wrong with it, and ErrClosed says that Close has been called. Any other error means that ctx has ended,
-// and says why there was no room.
+// After an error the record was not taken. ErrEmpty, ErrTooLarge, ErrNewline and ErrNotObject say
+// what is wrong with it, and ErrClosed says that Close has been called. Any other error means that
+// ctx has ended, and says why there was no room.
 //
 // A nil error does not mean that the record is in Kafka: see Flush.
 func (c *Client) Send(ctx context.Context, record []byte) (uint64, error) {
@@ -150,8 +150,8 @@ func poke(ch chan struct{}) {
 	}
 }
 
-// Flush waits until every record that Send took before the call is acked: it is in Kafka, or was rejected,
-// and OnReject has returned.
+// Flush waits until every record that Send took before the call is acked: it is in Kafka, or was
+// rejected, and OnReject has returned.
 func (c *Client) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	f := flush{seq: c.window.queued, done: make(chan struct{})}
@@ -185,10 +185,10 @@ func (c *Client) Flush(ctx context.Context) error {
 	return ErrClosed
 }
 
-// Close sends what is in the window, half-closes the connection, and waits until every record is acked.
-// Send takes no more records from then on. When Close returns, the connection is closed and the Client's
-// goroutines have ended. If ctx ends first, Close gives up, and its error says how many records were not
-// acked: they may or may not be in Kafka.
+// Close sends what is in the window, half-closes the connection, and waits until every record is
+// acked. Send takes no more records from then on. When Close returns, the connection is closed and
+// the Client's goroutines have ended. If ctx ends first, Close gives up, and its error says how
+// many records were not acked: they may or may not be in Kafka.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	if !c.closed {

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// Errors that callers may want to tell apart with errors.Is. An error of Send means that the record was not
-// taken. Unless it is ErrClosed or that of the context, sending the same record again gives the same error.
+// Errors that callers may want to tell apart with errors.Is. An error of Send means that the record
+// was not taken. Unless it is ErrClosed or that of the context, sending the same record again gives
+// the same error.
 var (
 	// ErrClosed is returned by Send once Close has been called, and by Flush if
 	// Close gave up before everything was acked.

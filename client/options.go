@@ -11,7 +11,8 @@ import (
 	"github.com/ringtail/ringtail/wire"
 )
 
-// Framing says how records are told apart on the wire. The server's --framing must be the same, or auto.
+// Framing says how records are told apart on the wire. The server's --framing must be the same, or
+// auto.
 type Framing = wire.Framing
 
 // The framings in which a Client sends.
@@ -29,9 +30,9 @@ type Options struct {
 	Address string
 	Framing Framing // default Newline
 
-	// The window has room for the records that are not acked yet. New allocates it. To keep a connection
-	// busy it needs as many records as are sent while Kafka writes one: records per second × seconds from
-	// Send to ack. It is also the most that a lost connection can duplicate.
+	// The window has room for the records that are not acked yet. New allocates it. To keep a
+	// connection busy it needs as many records as are sent while Kafka writes one: records per
+	// second × seconds from Send to ack. It is also the most that a lost connection can duplicate.
 	WindowRecords int // default 16,384
 	WindowBytes   int // default 4 MiB; framing included
 
@@ -41,32 +42,33 @@ type Options struct {
 
 	// DialTimeout limits one attempt to connect; default 10 s.
 	DialTimeout time.Duration
-	// The Client waits before it connects again. The first wait is at most BackoffMin (default 50 ms).
-	// Each further one may be twice as long, up to BackoffMax (default 5 s). The wait is random, and at
-	// least half of what it may be. A connection that brought an ack starts over with BackoffMin.
+	// The Client waits before it connects again. The first wait is at most BackoffMin (default 50
+	// ms). Each further one may be twice as long, up to BackoffMax (default 5 s). The wait is
+	// random, and at least half of what it may be. A connection that brought an ack starts over
+	// with BackoffMin.
 	BackoffMin, BackoffMax time.Duration
 
-	// AckTimeout ends a connection if records wait on it and the server says nothing for this long; it may
-	// take up to twice as long. The default 0 means never. That is right unless the path to the server
-	// may go silent without a reset. A server does not ack while Kafka is away, so a short timeout turns
-	// an outage of Kafka into duplicates.
+	// AckTimeout ends a connection if records wait on it and the server says nothing for this long;
+	// it may take up to twice as long. The default 0 means never. That is right unless the path to
+	// the server may go silent without a reset. A server does not ack while Kafka is away, so a
+	// short timeout turns an outage of Kafka into duplicates.
 	AckTimeout time.Duration
 
-	// Dial, if set, makes the connections, for example with TLS, through a proxy, or in a test. Address is
-	// not used then. If a connection has a method CloseWrite, Close calls it.
+	// Dial, if set, makes the connections, for example with TLS, through a proxy, or in a test.
+	// Address is not used then. If a connection has a method CloseWrite, Close calls it.
 	Dial func(ctx context.Context) (net.Conn, error)
 
-	// OnReject is called once for each rejected record, with the number that Send returned, the record's
-	// bytes (valid during the call only), and the server's reason. A Flush that covers the record returns
-	// after it. It runs on the reader: no ack is read meanwhile, so a call of Send, Flush or Close from it
-	// may never return.
+	// OnReject is called once for each rejected record, with the number that Send returned, the
+	// record's bytes (valid during the call only), and the server's reason. A Flush that covers the
+	// record returns after it. It runs on the reader: no ack is read meanwhile, so a call of Send,
+	// Flush or Close from it may never return.
 	OnReject func(seq uint64, record []byte, reason string)
 
 	Hooks Hooks
 }
 
-// Hooks are for metrics. Each may be nil. A hook must not block and must not call the Client. One goroutine
-// calls Sent, Resent and Reconnect, another one Acked.
+// Hooks are for metrics. Each may be nil. A hook must not block and must not call the Client. One
+// goroutine calls Sent, Resent and Reconnect, another one Acked.
 type Hooks struct {
 	Sent      func(records int) // so many records are about to be written for the first time
 	Resent    func(records int) // so many are about to be written again
@@ -82,8 +84,8 @@ const (
 	backoffMinDefault     = 50 * time.Millisecond
 	backoffMaxDefault     = 5 * time.Second
 
-	// recordBytesLimit: a longer length would not begin with a zero byte, by which the server's auto
-	// framing recognises lengths.
+	// recordBytesLimit: a longer length would not begin with a zero byte, by which the server's
+	// auto framing recognises lengths.
 	recordBytesLimit = 16<<20 - 1
 )
 

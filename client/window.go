@@ -6,13 +6,13 @@ import (
 	"github.com/ringtail/ringtail/internal/invariant"
 )
 
-// window stores the records that are not acked, as they go on the wire. It knows neither goroutines nor
-// sockets. The Client's mutex protects all of it. Its positions count records; doc.go says what is true of
-// them.
+// window stores the records that are not acked, as they go on the wire. It knows neither goroutines
+// nor sockets. The Client's mutex protects all of it. Its positions count records; doc.go says what
+// is true of them.
 //
 // The bytes are in one buffer that is used as a ring. Byte positions only grow, like the others; a
-// position's place in the buffer is its remainder. A frame may lie across the buffer's end, in two pieces.
-// With a gap there instead, the window's size would depend on what is in it.
+// position's place in the buffer is its remainder. A frame may lie across the buffer's end, in two
+// pieces. With a gap there instead, the window's size would depend on what is in it.
 type window struct {
 	framing Framing
 	buf     []byte
@@ -142,7 +142,8 @@ func (w *window) free() {
 	}
 }
 
-// rewind is called when a connection has ended and nobody writes. What is not acked is to be sent again.
+// rewind is called when a connection has ended and nobody writes. What is not acked is to be sent
+// again.
 func (w *window) rewind() {
 	w.sent, w.begun = w.acked, w.acked
 	w.free()

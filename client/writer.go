@@ -27,8 +27,8 @@ const (
 	// writeBytes is how much is written at a time: more saves nothing, and an acked
 	// frame gives no room before the write it is part of has returned.
 	writeBytes = 64 << 10
-	// readAfterFailure is for how long answers are still read after a write has failed: each record that
-	// they ack is not sent twice.
+	// readAfterFailure is for how long answers are still read after a write has failed: each record
+	// that they ack is not sent twice.
 	readAfterFailure = time.Second
 )
 
@@ -97,8 +97,8 @@ func (c *Client) latestCause() error {
 	return c.cause
 }
 
-// ended is called when a connection has ended or could not be made. It returns how many records are still
-// to be acked.
+// ended is called when a connection has ended or could not be made. It returns how many records are
+// still to be acked.
 func (c *Client) ended(err error) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

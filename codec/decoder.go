@@ -20,8 +20,8 @@ type Record struct {
 	Reason Reason
 }
 
-// A Decoder cuts the stream of one connection into records. It knows nothing of sockets: the caller feeds
-// bytes in and takes records out.
+// A Decoder cuts the stream of one connection into records. It knows nothing of sockets: the caller
+// feeds bytes in and takes records out.
 //
 //	d.Init(framing)
 //	for each read {
@@ -31,16 +31,17 @@ type Record struct {
 //	}
 //	d.End(); for d.Next(router, &rec) { … }; d.Release()
 //
-// A record that lies whole in a chunk is never copied. The first part of a record that does not waits in
-// partial, without the white space before it. Each of its bytes is looked at once to find the end, however
-// small the reads are, and once more for the verdict. Two sums describe such a record:
+// A record that lies whole in a chunk is never copied. The first part of a record that does not
+// waits in partial, without the white space before it. Each of its bytes is looked at once to find
+// the end, however small the reads are, and once more for the verdict. Two sums describe such a
+// record:
 //
 //	seen   bytes since its first that is not white space
 //	size   the same up to its last that is not white space (so far)
 //
-// partial has the first `seen` bytes, but never more than the limit. What is beyond the limit is white
-// space that will be trimmed; or the record is too large (`over`), and partial is cut to MaxPrefix bytes.
-// Once partial has less than was seen, nothing is added to it any more.
+// partial has the first `seen` bytes, but never more than the limit. What is beyond the limit is
+// white space that will be trimmed; or the record is too large (`over`), and partial is cut to
+// MaxPrefix bytes. Once partial has less than was seen, nothing is added to it any more.
 type Decoder struct {
 	chunk     []byte     // borrowed: what Next has not looked at yet
 	lookahead *lookahead // what was found in the chunk ahead of Next, while its owner is this Decoder
@@ -85,8 +86,8 @@ func (d *Decoder) Init(f Framing) {
 }
 
 // Feed lends the next bytes of the stream, after Next has returned false for those before. They are
-// borrowed until it does so again. Feed(nil) only ends the life of the records handed out, so that a
-// connection that is silent does not occupy the memory of the last one.
+// borrowed until it does so again. Feed(nil) only ends the life of the records handed out, so that
+// a connection that is silent does not occupy the memory of the last one.
 func (d *Decoder) Feed(chunk []byte) {
 	if d.spent != nil {
 		d.spent.free()
@@ -101,8 +102,8 @@ func (d *Decoder) Feed(chunk []byte) {
 // End says that the stream is over. Next then returns what was left unfinished.
 func (d *Decoder) End() { d.ended = true }
 
-// Next finds the next record and its verdict, and stores both in rec. It returns false when the chunk is
-// used up, or when the stream has failed.
+// Next finds the next record and its verdict, and stores both in rec. It returns false when the
+// chunk is used up, or when the stream has failed.
 func (d *Decoder) Next(r *Router, rec *Record) bool {
 	if !d.at.begun {
 		d.begin(r)
@@ -133,8 +134,8 @@ func (d *Decoder) fail(f Failure) {
 	d.region = false
 }
 
-// last returns what the end of the stream leaves unfinished. A line, or an error that goes to the end of
-// its line, is whole; anything else is Truncated.
+// last returns what the end of the stream leaves unfinished. A line, or an error that goes to the
+// end of its line, is whole; anything else is Truncated.
 func (d *Decoder) last(r *Router, rec *Record) bool {
 	if !d.Unfinished() || d.unsure && d.headerLen == inFrame && d.need == 0 { // an empty frame
 		return false
@@ -149,8 +150,8 @@ func (d *Decoder) last(r *Router, rec *Record) bool {
 // Failure returns why the stream cannot be followed any more; 0 while it can.
 func (d *Decoder) Failure() Failure { return d.failure }
 
-// Offending returns the bytes at which the stream was given up, for a log line, as far as they are at
-// hand. They alias the chunk or memory of the Decoder.
+// Offending returns the bytes at which the stream was given up, for a log line, as far as they are
+// at hand. They alias the chunk or memory of the Decoder.
 func (d *Decoder) Offending() []byte {
 	if d.failure == 0 {
 		return nil
@@ -161,12 +162,12 @@ func (d *Decoder) Offending() []byte {
 	return d.chunk
 }
 
-// Framing returns the framing in which answers are to be written: Auto while it is undecided, JSON for text
-// in auto.
+// Framing returns the framing in which answers are to be written: Auto while it is undecided, JSON
+// for text in auto.
 func (d *Decoder) Framing() Framing { return d.framing }
 
-// Accepted tells whether a record was accepted so far. If none was, the stream may be something else
-// (LooksLike).
+// Accepted tells whether a record was accepted so far. If none was, the stream may be something
+// else (LooksLike).
 func (d *Decoder) Accepted() bool { return d.accepted }
 
 // Buffered returns the bytes of memory that this stream occupies beside the Decoder.
@@ -238,8 +239,8 @@ func (d *Decoder) take(r *Router, rec *Record, n int) {
 	d.accepted = d.accepted || rec.Reason == OK
 }
 
-// complete returns the record whose last part is p, in place if that is all of it. scan has declined it.
-// It returns false for a blank one.
+// complete returns the record whose last part is p, in place if that is all of it. scan has
+// declined it. It returns false for a blank one.
 func (d *Decoder) complete(r *Router, rec *Record, p []byte) bool {
 	if d.seen > 0 {
 		d.absorb(r, p)

@@ -7,7 +7,8 @@ import (
 	"github.com/ringtail/ringtail/codec"
 )
 
-// A Decoder takes what each read brought, however it is cut, and yields records with their verdicts.
+// A Decoder takes what each read brought, however it is cut, and yields records with their
+// verdicts.
 func ExampleDecoder() {
 	router, err := codec.NewRouter(codec.Options{Field: "number", Shards: 10, MaxRecordBytes: 1000})
 	if err != nil {

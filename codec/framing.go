@@ -19,9 +19,9 @@ const (
 	Length16Little = wire.Length16Little
 )
 
-// A new framing needs four places: its word in wire/framing.go; what this file says of it; its own file,
-// framing_NAME.go; and how the server frames its answers, in server/ackline.go. Its model is in
-// testdata/oracle.py, and TestStreamsAgainstModel asks for it.
+// A new framing needs four places: its word in wire/framing.go; what this file says of it; its own
+// file, framing_NAME.go; and how the server frames its answers, in server/ack/wire.go. Its model is
+// in testdata/oracle.py, and TestStreamsAgainstModel asks for it.
 
 // mode is which function of a Decoder finds the next record.
 type mode uint8
@@ -47,8 +47,8 @@ func modeOf(f Framing) mode {
 	return modeLength
 }
 
-// Bounded tells whether no record may be over MaxLength because its length could not be written. Auto
-// may find text, which has no bound; and in the two bytes of Length16 it is plain to see.
+// Bounded tells whether a stream in this framing can have no record over MaxLength. Auto can, since it
+// may find text. Length16 is left out: its own bound is lower, and its two bytes show it.
 func Bounded(f Framing) bool {
 	return modeOf(f) == modeLength && f != Length16 && f != Length16Little
 }
@@ -61,7 +61,8 @@ func (d *Decoder) delimiter() byte {
 	return '\n'
 }
 
-// headerByte takes the next byte of a header in modeLength. It returns false where c is part of none.
+// headerByte takes the next byte of a header in modeLength. It returns false where c is part of
+// none.
 func (d *Decoder) headerByte(c byte) bool {
 	if d.framing == Octet {
 		return d.octetByte(c)
@@ -71,7 +72,8 @@ func (d *Decoder) headerByte(c byte) bool {
 }
 
 // appendHeader appends the header of the frame under way, as much of it as has come, for the bytes
-// that are held of the frame and those to come: white space before the record is not counted any more.
+// that are held of the frame and those to come: white space before the record is not counted any
+// more.
 func (d *Decoder) appendHeader(dst []byte) []byte {
 	n := d.header
 	if d.headerLen == inFrame {

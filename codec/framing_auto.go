@@ -5,16 +5,16 @@ import (
 	"encoding/binary"
 )
 
-// This file reads what a stream begins with. A byte order mark is white space there, in every framing whose
-// records are text. Then auto decides:
+// This file reads what a stream begins with. A byte order mark is white space there, in every
+// framing whose records are text. Then auto decides:
 //
 //	00        lengths of 4 bytes, if behind the first is what a record begins with: a brace or white
 //	          space. Else text, if an object begins behind nothing but NULs
 //	1 to 9    octet counts, if behind the first are a space and a brace
 //	{ [ , RS, white space, a mark       text
 //
-// With anything else the client speaks another protocol (Foreign). A framing that was believed at first
-// sight is unsure until the first record begins.
+// With anything else the client speaks another protocol (Foreign). A framing that was believed at
+// first sight is unsure until the first record begins.
 
 const bom = "\xef\xbb\xbf"
 
@@ -61,8 +61,8 @@ func (d *Decoder) decide() {
 	}
 }
 
-// confirm looks at the first byte behind the first header that auto has believed in. It returns false
-// where that was wrong: the stream is text then, or has failed.
+// confirm looks at the first byte behind the first header that auto has believed in. It returns
+// false where that was wrong: the stream is text then, or has failed.
 func (d *Decoder) confirm(r *Router) bool {
 	c := d.chunk[0]
 	d.unsure = false

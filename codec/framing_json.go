@@ -3,8 +3,8 @@ package codec
 import "math/bits"
 
 // Text is objects back to back. What people put between them is skipped and counted: commas, NULs,
-// RSs (RFC 7464), and the brackets of arrays whose elements they are. Where an object ends is decided
-// by its braces alone, so that a record that is wrong inside has an end as well:
+// RSs (RFC 7464), and the brackets of arrays whose elements they are. Where an object ends is
+// decided by its braces alone, so that a record that is wrong inside has an end as well:
 //
 //   - outside strings, braces and brackets are counted; a closing bracket
 //     without an open one counts for nothing
@@ -209,8 +209,8 @@ func (d *Decoder) nextObject(r *Router, rec *Record) bool {
 	return false
 }
 
-// gap goes on between two objects, at a byte that begins none. Opening brackets wait, in partial from
-// chunk to chunk, for what comes behind them: an object, or an error that begins with them.
+// gap goes on between two objects, at a byte that begins none. Opening brackets wait, in partial
+// from chunk to chunk, for what comes behind them: an object, or an error that begins with them.
 func (d *Decoder) gap(r *Router, rec *Record) (done, found bool) {
 	first := 0 // of the brackets in this chunk
 	for i, c := range d.chunk {
@@ -251,8 +251,9 @@ func (d *Decoder) gap(r *Router, rec *Record) (done, found bool) {
 }
 
 // stray handles an error that begins with the chunk, or in partial, and shows n bytes into the
-// chunk. In json it ends the stream, behind a rejected record of the text up to here; in auto what it
-// is part of reaches to the next object or the end of the line, unless nothing was accepted before.
+// chunk. In json it ends the stream, behind a rejected record of the text up to here; in auto what
+// it is part of reaches to the next object or the end of the line, unless nothing was accepted
+// before.
 func (d *Decoder) stray(r *Router, rec *Record, n int, reason Reason) (done, found bool) {
 	p := d.chunk[:n]
 	switch {
@@ -279,8 +280,8 @@ func (d *Decoder) stray(r *Router, rec *Record, n int, reason Reason) (done, fou
 	return false, false
 }
 
-// skipRegion looks for what ends an error: an LF, or the brace with which the next object begins. What
-// came before it is one record, and rejected: it is no object.
+// skipRegion looks for what ends an error: an LF, or the brace with which the next object begins.
+// What came before it is one record, and rejected: it is no object.
 func (d *Decoder) skipRegion(r *Router, rec *Record) (done, found bool) {
 	end := -1
 	for inside := true; inside; {

@@ -2,8 +2,8 @@ package codec
 
 import "fmt"
 
-// Octet counts (RFC 6587, 3.4.1): the length in decimal digits, a space, then that many bytes. All but
-// the header is as in framing_length.go.
+// Octet counts (RFC 6587, 3.4.1): the length in decimal digits, a space, then that many bytes. All
+// but the header is as in framing_length.go.
 
 const octetDigits = 8 // a count has no more
 

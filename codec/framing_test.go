@@ -30,8 +30,8 @@ func TestRequestLine(t *testing.T) {
 	}
 }
 
-// TestRaisedLimit: what of a record was dropped is gone, whatever the limit is later. It is too large
-// then, be what was dropped white space, and what is shown of it is what it began with.
+// TestRaisedLimit: what of a record was dropped is gone, whatever the limit is later. It is too
+// large then, be what was dropped white space, and what is shown of it is what it began with.
 func TestRaisedLimit(t *testing.T) {
 	var letters strings.Builder
 	for letters.Len() < 9000 {

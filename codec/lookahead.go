@@ -5,14 +5,14 @@ import (
 	"unsafe"
 )
 
-// Where the machine has vectors, records are found ahead of Next. simd goes through the chunk 64 bytes at
-// a time. It notes where ordinary records end, and where keys lie that may be the name of a field. It
-// hardly branches on what a record contains, except on what nests. So the order and the kinds of the
-// fields do not matter to it.
+// Where the machine has vectors, records are found ahead of Next. simd goes through the chunk 64
+// bytes at a time. It notes where ordinary records end, and where keys lie that may be the name of
+// a field. It hardly branches on what a record contains, except on what nests. So the order and the
+// kinds of the fields do not matter to it.
 //
-// It stops at the first byte that it does not know. The records before are right, and scan takes the one
-// that it stopped in. simd knows what scan knows, without escapes, exponents and the deepest nesting, and
-// only records that a new line separates.
+// It stops at the first byte that it does not know. The records before are right, and scan takes
+// the one that it stopped in. simd knows what scan knows, without escapes, exponents and the
+// deepest nesting, and only records that a new line separates.
 
 // vectorSet is what simd is built of.
 type vectorSet uint8
@@ -91,8 +91,8 @@ func newLookahead(names [2]string, v vectorSet) *lookahead {
 	return l
 }
 
-// read runs simd over b, which begins with a brace, and tells whether it has found anything. The findings
-// have no owner after it.
+// read runs simd over b, which begins with a brace, and tells whether it has found anything. The
+// findings have no owner after it.
 func (l *lookahead) read(b []byte, lf bool) bool {
 	l.owner = nil
 	if len(b) < l.least {
@@ -121,8 +121,8 @@ func (l *lookahead) read(b []byte, lf bool) bool {
 	return true
 }
 
-// spent is called when all that was found has been handed out, and not before. Otherwise a client whose
-// records simd finds and next declines would make simd read a hundred of them for each one.
+// spent is called when all that was found has been handed out, and not before. Otherwise a client
+// whose records simd finds and next declines would make simd read a hundred of them for each one.
 func (l *lookahead) spent() {
 	if l.kernel.numEnds == 1 && l.kernel.ends[0] < l.least {
 		l.missed() // short ones are not worth a call each

@@ -7,9 +7,10 @@ import (
 	"github.com/ringtail/ringtail/internal/invariant"
 )
 
-// A buffer is the memory of one connection's unfinished record. Buffers come from pools that all connections
-// share, in sizes of powers of two. So a connection that cuts every record in two allocates nothing once
-// others have filled the pools, and a connection between two records occupies nothing.
+// A buffer is the memory of one connection's unfinished record. Buffers come from pools that all
+// connections share, in sizes of powers of two. So a connection that cuts every record in two
+// allocates nothing once others have filled the pools, and a connection between two records
+// occupies nothing.
 type buffer struct {
 	b     []byte
 	class uint8

@@ -72,8 +72,8 @@ func NewRouter(o Options) (*Router, error) {
 	return r, nil
 }
 
-// parseField reads --field: the names on the way to the value, one or more. In a JSON pointer (RFC 6901)
-// ~1 is a slash and ~0 a tilde.
+// parseField reads --field: the names on the way to the value, one or more. In a JSON pointer (RFC
+// 6901) ~1 is a slash and ~0 a tilde.
 func parseField(field string) (names []string, err error) {
 	if pointer, ok := strings.CutPrefix(field, "/"); ok {
 		for name := range strings.SplitSeq(pointer, "/") {

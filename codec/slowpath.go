@@ -270,8 +270,8 @@ func (r *Router) members(data []byte) (value, key []byte) {
 	return value, key
 }
 
-// follow goes on from the first name's value, at i, to the routing value, and returns where that begins;
-// 0 where there is none.
+// follow goes on from the first name's value, at i, to the routing value, and returns where that
+// begins; 0 where there is none.
 func (r *Router) follow(data []byte, i int) int {
 	for _, name := range r.path {
 		if i == 0 {
@@ -282,8 +282,8 @@ func (r *Router) follow(data []byte, i int) int {
 	return i
 }
 
-// member returns where a member's value begins, the last of that name, of the valid value that begins
-// at i; 0 where there is none, or the value is no object.
+// member returns where a member's value begins, the last of that name, of the valid value that
+// begins at i; 0 where there is none, or the value is no object.
 func member(data []byte, i int, name string) (at int) {
 	if i >= len(data) || data[i] != '{' {
 		return 0

@@ -166,8 +166,8 @@ func TestUnreadCannotTakeBackWhatWasSkipped(t *testing.T) {
 	}
 }
 
-// A part of a byte order mark is given back like a part of a record, and is forgotten with what was only
-// looked at.
+// A part of a byte order mark is given back like a part of a record, and is forgotten with what was
+// only looked at.
 func TestHalfAMarkIsFedAgain(t *testing.T) {
 	for _, f := range []Framing{Newline, NUL, JSON, Auto} {
 		for cut := 1; cut < len(bom); cut++ {

@@ -23,8 +23,8 @@ import "encoding/binary"
 // meta+1 is 0 where there is no meta; in a shard's ring meta is the Kafka key, in the
 // dead-letter ring it is what deadletter.go encodes.
 //
-// The headers stand together because the consumer reads nothing else: five of them share a cache line. A
-// header before each record would cost a cache miss a record.
+// The headers stand together because the consumer reads nothing else: five of them share a cache
+// line. A header before each record would cost a cache miss a record.
 const (
 	granule      = 64
 	batchHeader  = 36
@@ -33,8 +33,8 @@ const (
 	atCRC, atCount, atUsed, atConn, atFirst, atTaken = 0, 4, 8, 12, 20, 28
 )
 
-// BatchBytes returns the room that a batch takes, in whole granules: so many records, whose values and
-// metas have so many bytes together.
+// BatchBytes returns the room that a batch takes, in whole granules: so many records, whose values
+// and metas have so many bytes together.
 func BatchBytes(records, bytes int) int {
 	n := batchHeader + records*recordHeader + bytes
 	return (n + granule - 1) &^ (granule - 1)

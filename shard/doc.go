@@ -1,6 +1,6 @@
-// Package shard is the log between the event loops and Kafka. It has one ring for each shard, with many
-// producers and one consumer, and one more for dead letters. A ring holds exactly what Kafka does not
-// have yet. The server and the writer meet here and nowhere else.
+// Package shard is the log between the event loops and Kafka. It has one ring for each shard, with
+// many producers and one consumer, and one more for dead letters. A ring holds exactly what Kafka
+// does not have yet. The server and the writer meet here and nowhere else.
 //
 //	            freed           read         claimed       freed + capacity
 //	              │               │             │                  │
@@ -8,21 +8,22 @@
 //	  Kafka has it │ handed over   │ published   │      free        │
 //	  (room again) │ to the writer │ or in copy  │                  │
 //
-// A position counts bytes since the ring began. Positions are multiples of 64 (a granule), and they only
-// grow:
+// A position counts bytes since the ring began. Positions are multiples of 64 (a granule), and they
+// only grow:
 //
 //	freed ≤ read ≤ claimed ≤ freed + capacity
 //
 // claimed: a producer reserves room for a whole batch, which is the records of one read of one
-// connection, by one compare-and-swap that can fail. A claim is never taken back. So between Claim and
-// Publish a producer copies memory and does nothing else: it does not block, return early or panic.
+// connection, by one compare-and-swap that can fail. A claim is never taken back. So between Claim
+// and Publish a producer copies memory and does nothing else: it does not block, return early or
+// panic.
 //
-// read: the consumer's cursor, which only the consumer knows. Batches become readable in the order of
-// their claims, whatever order their copies end in, because the consumer looks only at the granule under
-// its cursor.
+// read: the consumer's cursor, which only the consumer knows. Batches become readable in the order
+// of their claims, whatever order their copies end in, because the consumer looks only at the
+// granule under its cursor.
 //
-// freed: everything below is in Kafka, or set aside for good. Only the consumer moves it, from one batch
-// border to another. Nothing else makes room.
+// freed: everything below is in Kafka, or set aside for good. Only the consumer moves it, from one
+// batch border to another. Nothing else makes room.
 //
 // # How a batch is published
 //
@@ -34,26 +35,28 @@
 //	│ lap + 1               │ granules      │   lap = position / capacity
 //	└───────────────────────┴───────────────┘
 //
-// A word of another lap means "not yet". So nothing has to be zeroed. The table is apart from the bytes,
-// so no client can fake a word. (The scheme is that of the LMAX Disruptor's multi-producer sequencer.)
+// A word of another lap means "not yet". So nothing has to be zeroed. The table is apart from the
+// bytes, so no client can fake a word. (The scheme is that of the LMAX Disruptor's multi-producer
+// sequencer.)
 //
 // The obvious design is one ring for each loop and shard, with a single producer; it needs no
-// compare-and-swap. We rejected it because a record taken later on one loop could overtake one taken
-// earlier on another. With one claim for a batch, the swap costs about a nanosecond a record.
+// compare-and-swap. We rejected it because a record taken later on one loop could overtake one
+// taken earlier on another. With one claim for a batch, the swap costs about a nanosecond a record.
 //
 // # Memory
 //
-// The bytes are mapped twice, back to back, so that a batch is always contiguous: there is no wrap and no
-// padding at the end. They lie outside Go's heap and never move, so librdkafka sends from them without a
-// copy. The race detector cannot see mapped memory. Under -race the memory is a Go slice of twice the
-// capacity, in which a batch is always reached through its start (memory_race.go).
+// The bytes are mapped twice, back to back, so that a batch is always contiguous: there is no wrap
+// and no padding at the end. They lie outside Go's heap and never move, so librdkafka sends from
+// them without a copy. The race detector cannot see mapped memory. Under -race the memory is a Go
+// slice of twice the capacity, in which a batch is always reached through its start
+// (memory_race.go).
 //
 // # Ring files
 //
-// OpenDir keeps the same bytes, words and positions in one file for each ring. The files are mapped the
-// same way, under -race too. file_format.go draws the file. A new process reads what a dead one has left
-// (file_scan.go), puts it in order (file_recover.go), and sends it before anything new. file_scan.go says
-// which batches count, and what is damage.
+// OpenDir keeps the same bytes, words and positions in one file for each ring. The files are mapped
+// the same way, under -race too. file_format.go draws the file. A new process reads what a dead one
+// has left (file_scan.go), puts it in order (file_recover.go), and sends it before anything new.
+// file_scan.go says which batches count, and what is damage.
 //
 // # Files
 //

@@ -7,8 +7,8 @@ import (
 	"github.com/ringtail/ringtail/shard"
 )
 
-// A producer claims room for a batch, copies its records into it, and publishes it. The consumer reads
-// batches in the order of their claims, and frees them once they are in Kafka.
+// A producer claims room for a batch, copies its records into it, and publishes it. The consumer
+// reads batches in the order of their claims, and frees them once they are in Kafka.
 func ExampleRing() {
 	ring, err := shard.New(shard.Options{Name: "7", Bytes: 1 << 20})
 	if err != nil {

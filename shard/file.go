@@ -44,8 +44,8 @@ func (r *Ring) Recovered() Recovered {
 	return r.file.recovered
 }
 
-// recoveredBatch clears what a former process's batch cannot tell this one: its connection is gone, and
-// its clock was another.
+// recoveredBatch clears what a former process's batch cannot tell this one: its connection is gone,
+// and its clock was another.
 func (f *ringFile) recoveredBatch(b *Batch) {
 	b.Conn, b.Taken = 0, f.since
 	if b.Start == f.resume {
@@ -57,8 +57,8 @@ func (f *ringFile) recoveredBatch(b *Batch) {
 // thousand times what it takes, ten times what an ordinary page fault adds.
 const stallAfter = int64(1e6)
 
-// seal writes a batch's checksum, and measures how long its copy took: whoever writes to a page of a file
-// waits while the kernel writes that page to a slow disk.
+// seal writes a batch's checksum, and measures how long its copy took: whoever writes to a page of
+// a file waits while the kernel writes that page to a slow disk.
 func (f *ringFile) seal(c *Claim) {
 	binary.LittleEndian.PutUint32(c.buf[atCRC:], checksum(f.header.salt, c.start, c.buf[:c.off]))
 	if took := Now() - c.began; took > stallAfter {
@@ -108,8 +108,8 @@ func createFile(path string, h fileHeader) (err error) {
 	return os.Rename(unfinished, path)
 }
 
-// allocate gives every byte of the file its place on the disk. A mapped page that finds none raises a
-// SIGBUS, which nothing catches.
+// allocate gives every byte of the file its place on the disk. A mapped page that finds none raises
+// a SIGBUS, which nothing catches.
 func allocate(f *os.File, size int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, size)
 	if errors.Is(err, unix.ENOSPC) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestSealedFirst: a batch in a file is not there before its checksum is. A process that dies between
-// the two must leave none.
+// TestSealedFirst: a batch in a file is not there before its checksum is. A process that dies
+// between the two must leave none.
 func TestSealedFirst(t *testing.T) {
 	d := openDir(t, dirOptions(ringDir(t)))
 	defer leave(d)
@@ -151,7 +151,8 @@ func TestClosedRingOpens(t *testing.T) {
 	}
 }
 
-// TestCreateFile: what could not be made leaves nothing behind, and what is made is for nobody else.
+// TestCreateFile: what could not be made leaves nothing behind, and what is made is for nobody
+// else.
 func TestCreateFile(t *testing.T) {
 	dir := ringDir(t)
 	h := fileHeader{capacity: bytesMin, shards: 1, topic: "records"}
@@ -215,7 +216,8 @@ func TestLargestFound(t *testing.T) {
 	leave(d)
 }
 
-// TestWordWins: what has a word is a batch, and what seems to be one around it, and has none, is not.
+// TestWordWins: what has a word is a batch, and what seems to be one around it, and has none, is
+// not.
 func TestWordWins(t *testing.T) {
 	d := openDir(t, dirOptions(ringDir(t)))
 	r := d.set.Rings[0]

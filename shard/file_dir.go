@@ -158,7 +158,8 @@ func lockDir(path string, how int) (*os.File, error) {
 	return f, nil
 }
 
-// checkAll refuses files that hold other records than the options say. Nothing has been changed before it.
+// checkAll refuses files that hold other records than the options say. Nothing has been changed
+// before it.
 func (d *Dir) checkAll() error {
 	names, err := ringNames(d.opt.Path)
 	if err != nil {

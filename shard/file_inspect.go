@@ -56,8 +56,8 @@ func Inspect(dir string) ([]FileInfo, error) {
 	return infos, nil
 }
 
-// ringPaths lists a directory's ring files. No process can open them until unlock is called, unless one
-// has them open already (inUse).
+// ringPaths lists a directory's ring files. No process can open them until unlock is called, unless
+// one has them open already (inUse).
 func ringPaths(dir string) (paths []string, inUse bool, unlock func(), err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -111,8 +111,8 @@ func printable(s string) string {
 	return s
 }
 
-// scanLive counts what a file holds while a process works with it. Batches come and go meanwhile: one that
-// is not whole is just being written, or has been freed.
+// scanLive counts what a file holds while a process works with it. Batches come and go meanwhile:
+// one that is not whole is just being written, or has been freed.
 func scanLive(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
 	m, err := readLivePositions(file, &h)
 	if err != nil {
@@ -142,8 +142,8 @@ func scanLive(file io.ReaderAt, h fileHeader) (r Recovered, err error) {
 	return s.recovered, nil
 }
 
-// readLivePositions reads the positions of a file in use. They move while they are read, so one reading may
-// be impossible, but a hundred are not.
+// readLivePositions reads the positions of a file in use. They move while they are read, so one
+// reading may be impossible, but a hundred are not.
 func readLivePositions(file io.ReaderAt, h *fileHeader) (m filePositions, err error) {
 	for range 100 {
 		if m, err = readPositions(file); err != nil {

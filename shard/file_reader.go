@@ -98,7 +98,7 @@ func (w *fileReader) check(head []byte, pos, n uint64) (b Batch, why string, err
 	return batchOf(pos, bytes), "", nil
 }
 
-// checkHead tells what of a batch's header does not fit the batch's length, n bytes; "" if all does.
+// checkHead returns what in a batch's header does not fit the batch's length, n bytes; "" if all fits.
 func checkHead(head []byte, n uint64) string {
 	count, used := uint64(binary.LittleEndian.Uint32(head[atCount:])), uint64(binary.LittleEndian.Uint32(head[atUsed:]))
 	if used < batchHeader+count*recordHeader || used > n {
@@ -114,7 +114,7 @@ func checkHead(head []byte, n uint64) string {
 	return ""
 }
 
-// checkBody tells what is wrong with the bytes of a batch whose header fits; "" if nothing.
+// checkBody returns what is wrong with the bytes of a batch whose header fits; "" if nothing.
 func checkBody(salt uint32, pos uint64, b []byte) string {
 	count, used := uint64(binary.LittleEndian.Uint32(b[atCount:])), uint64(binary.LittleEndian.Uint32(b[atUsed:]))
 	if binary.LittleEndian.Uint32(b[atCRC:]) != checksum(salt, pos, b[:used]) {

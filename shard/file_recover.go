@@ -6,11 +6,12 @@ import (
 	"os"
 )
 
-// openFile makes a ring of a ring file. The consumer reads first what a former process left in it; new
-// batches come behind. h is the file's header, which has been checked. A *damage says that the file's
-// contents cannot be trusted, and the file is unchanged then.
+// openFile makes a ring of a ring file. The consumer reads first what a former process left in it;
+// new batches come behind. h is the file's header, which has been checked. A *damage says that the
+// file's contents cannot be trusted, and the file is unchanged then.
 //
-// The process may be killed at any step: each leaves a file that the next opening reads as this one did.
+// The process may be killed at any step: each leaves a file that the next opening reads as this one
+// did.
 func openFile(name, path string, f *os.File, h fileHeader) (*Ring, error) {
 	s, err := scanFile(f, h, nil)
 	if err != nil {
@@ -38,8 +39,8 @@ func (r *Ring) recover(s *fileScan) {
 		off := h.start % r.capacity
 		emptyBatch(r.data[off:off+h.bytes], s.salt, h.start)
 	}
-	// An unfinished batch, or a power loss, may have left words in the table. None of them may match when
-	// this lap, or the lap that it is of, comes to it.
+	// An unfinished batch, or a power loss, may have left words in the table. None of them may
+	// match when this lap, or the lap that it is of, comes to it.
 	for i, w := range s.words {
 		r.words[i].Store(w)
 	}
@@ -59,10 +60,11 @@ func (r *Ring) setStopMark(at uint64, index int) {
 	p.stopSum.Store(stopMarkSum(r.file.header.salt, p.freed.Load(), at, uint64(index)))
 }
 
-// MarkStop marks a clean stop in a ring file, and returns how many records are left in it. The batch at
-// position at is the first that is not done, and its first index records are done, so the next process
-// goes on exactly there, although only whole batches are freed. sure means that this process has brought
-// none of the rest into Kafka; otherwise those that were handed over stay possible duplicates.
+// MarkStop marks a clean stop in a ring file, and returns how many records are left in it. The
+// batch at position at is the first that is not done, and its first index records are done, so the
+// next process goes on exactly there, although only whole batches are freed. sure means that this
+// process has brought none of the rest into Kafka; otherwise those that were handed over stay
+// possible duplicates.
 //
 // Call it once nobody uses the ring any more. A ring in memory returns 0.
 func (r *Ring) MarkStop(at uint64, index int, sure bool) (records int) {
@@ -91,8 +93,8 @@ func (r *Ring) MarkStop(at uint64, index int, sure bool) (records int) {
 	return records - index
 }
 
-// Unfreed returns how many published records of a ring file were not freed; 0 for a ring in memory. It may
-// be called while the ring is in use.
+// Unfreed returns how many published records of a ring file were not freed; 0 for a ring in memory.
+// It may be called while the ring is in use.
 func (r *Ring) Unfreed() (records int) {
 	if r.file == nil {
 		return 0

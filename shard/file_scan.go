@@ -9,21 +9,22 @@ import (
 	"os"
 )
 
-// fileScan is what a ring file holds. scanFile finds it out by reading the file, never by mapping it: if
-// the file is cut short, or the disk fails, reading returns an error, where mapped memory would raise a
-// SIGBUS.
+// fileScan is what a ring file holds. scanFile finds it out by reading the file, never by mapping
+// it: if the file is cut short, or the disk fails, reading returns an error, where mapped memory
+// would raise a SIGBUS.
 //
 // The scan goes from where the last process was done up to claimed. Every granule is one of:
 //
 //   - the beginning of a batch: its word is this lap's, and its bytes pass the checksum;
-//   - the beginning of a batch that has no word, but passes the checksum: its producer died before it
-//     stored the word, or the word is damaged. The batch counts, since its place in the order is known;
-//   - part of a hole: its producer died in the middle of the copy, so no client was told that the batch
-//     had been taken. Nothing of it counts.
+//   - the beginning of a batch that has no word, but passes the checksum: its producer died before
+//     it stored the word, or the word is damaged. The batch counts, since its place in the order is
+//     known;
+//   - part of a hole: its producer died in the middle of the copy, so no client was told that the
+//     batch had been taken. Nothing of it counts.
 //
-// Everything else is damage: a word whose batch does not pass, or a word of this lap above claimed, which
-// shows that claimed is wrong. A damaged file is left alone: none of it is sent, and all of it stays for
-// people to look at.
+// Everything else is damage: a word whose batch does not pass, or a word of this lap above claimed,
+// which shows that claimed is wrong. A damaged file is left alone: none of it is sent, and all of
+// it stays for people to look at.
 type fileScan struct {
 	fileHeader
 	start     uint64 // where the first batch begins that is not done
@@ -52,7 +53,8 @@ type filePositions struct {
 	claimed, freed, done, sent, stopAt, stopIndex, stopSum uint64
 }
 
-// readHeader reads and checks a ring file's header. The file must be as long as the header says. Errors: errVersion; *damage, with what can be read of the header all the same.
+// readHeader reads and checks a ring file's header. The file must be as long as the header says.
+// Errors: errVersion; *damage, with what can be read of the header all the same.
 func readHeader(f io.ReaderAt, size int64) (fileHeader, error) {
 	b := make([]byte, headerBytes)
 	if _, err := f.ReadAt(b, 0); err != nil {
@@ -139,8 +141,8 @@ func (m *filePositions) begin(salt uint32) (at uint64, index int) {
 	return m.freed, 0
 }
 
-// stopMarkSum returns the checksum of a stop mark. It covers freed, so that the mark is void once freed
-// has moved.
+// stopMarkSum returns the checksum of a stop mark. It covers freed, so that the mark is void once
+// freed has moved.
 func stopMarkSum(salt uint32, freed, at, index uint64) uint64 {
 	var b [24]byte
 	binary.LittleEndian.PutUint64(b[:], freed)
@@ -149,8 +151,8 @@ func stopMarkSum(salt uint32, freed, at, index uint64) uint64 {
 	return 1<<32 | uint64(crc32.Update(salt, castagnoli, b[:]))
 }
 
-// scanFile scans a file that nobody writes to. It calls f for each batch, in order; the batch's bytes are
-// valid during the call. Errors that wrap *damage are about the contents.
+// scanFile scans a file that nobody writes to. It calls f for each batch, in order; the batch's
+// bytes are valid during the call. Errors that wrap *damage are about the contents.
 func scanFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*fileScan, error) {
 	m, err := readPositions(file)
 	if err != nil {
@@ -180,7 +182,8 @@ func scanFile(file io.ReaderAt, h fileHeader, f func(Batch)) (*fileScan, error) 
 	return s, s.checkBeyondClaimed(old, m.freed)
 }
 
-// scanAt counts what begins at pos, a batch or a granule of a hole, and returns its length in bytes.
+// scanAt counts what begins at pos, a batch or a granule of a hole, and returns its length in
+// bytes.
 func (s *fileScan) scanAt(w *fileReader, old []uint64, pos uint64, f func(Batch)) (uint64, error) {
 	if n, ok := published(old, s.capacity, pos); ok {
 		b, err := w.batch(pos, n)
@@ -256,7 +259,8 @@ func (s *fileScan) checkBeyondClaimed(old []uint64, freed uint64) error {
 	return nil
 }
 
-// published returns the bytes of the batch at pos, and whether the table has this lap's word for it.
+// published returns the bytes of the batch at pos, and whether the table has this lap's word for
+// it.
 func published(words []uint64, capacity, pos uint64) (uint64, bool) {
 	w := words[pos%capacity/granule]
 	return w & (1<<wordLapShift - 1) * granule, w>>wordLapShift == pos/capacity+1

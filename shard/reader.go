@@ -10,8 +10,8 @@ import (
 // Attach sets the Parker of the consumer, which each Publish wakes. Call it before the first claim.
 func (r *Ring) Attach(p *Parker) { r.parker = p }
 
-// Next returns the batch under the read cursor and moves the cursor behind it. It returns false if that
-// batch is not published yet.
+// Next returns the batch under the read cursor and moves the cursor behind it. It returns false if
+// that batch is not published yet.
 func (r *Ring) Next() (Batch, bool) {
 	w := r.words[r.read%r.capacity/granule].Load()
 	if w>>wordLapShift != r.read/r.capacity+1 {
@@ -60,17 +60,17 @@ func (r *Ring) Drained() bool {
 	return c&closedBit != 0 && r.read == c&^stateBits
 }
 
-// Sending notes that the batch that ends at pos is about to be handed over. If this process dies, the next
-// one takes the batch's records for possible duplicates. The consumer calls it before it hands over the
-// first of them.
+// Sending notes that the batch that ends at pos is about to be handed over. If this process dies,
+// the next one takes the batch's records for possible duplicates. The consumer calls it before it
+// hands over the first of them.
 func (r *Ring) Sending(pos uint64) {
 	if pos > r.pos.sent.Load() {
 		r.pos.sent.Store(pos)
 	}
 }
 
-// Free notes that everything below pos, the end of a batch, is done for good. From here on its room may be
-// claimed again.
+// Free notes that everything below pos, the end of a batch, is done for good. From here on its room
+// may be claimed again.
 func (r *Ring) Free(pos uint64) {
 	if invariant.Enabled {
 		freed := r.pos.freed.Load()
@@ -82,9 +82,9 @@ func (r *Ring) Free(pos uint64) {
 	r.pos.freed.Store(pos)
 }
 
-// A Parker lets the consumer of several rings sleep until one of them has a batch. The consumer parks,
-// looks at its rings once more, and only then sleeps. A producer publishes first and looks afterwards
-// whether the consumer is parked. So one of the two always sees the other.
+// A Parker lets the consumer of several rings sleep until one of them has a batch. The consumer
+// parks, looks at its rings once more, and only then sleeps. A producer publishes first and looks
+// afterwards whether the consumer is parked. So one of the two always sees the other.
 type Parker struct {
 	parked atomic.Bool
 	wake   func() // wakes the sleeper; may be called when it does not sleep

@@ -20,23 +20,25 @@ var (
 	ErrTooLarge = errors.New("shard: batch is over half the ring; raise --ring-bytes")
 )
 
-// Positions are multiples of 64, so the low bits of claimed are free. They hold the ring's state, which
-// makes it part of every claim's compare-and-swap: a claim that began before the state changed fails.
+// Positions are multiples of 64, so the low bits of claimed are free. They hold the ring's state,
+// which makes it part of every claim's compare-and-swap: a claim that began before the state
+// changed fails.
 const (
 	closedBit = 1 << 0
 	stateBits = granule - 1
 )
 
-// positions are the words that producers and the consumer share. claimed and freed have a cache line each:
-// producers swap claimed, only the consumer stores freed. The words of the third line are for the process
-// that opens a ring file after this one has died (file_scan.go):
+// positions are the words that producers and the consumer share. claimed and freed have a cache
+// line each: producers swap claimed, only the consumer stores freed. The words of the third line
+// are for the process that opens a ring file after this one has died (file_scan.go):
 //
 //   - done repeats freed, and is stored before it. If the two differ, the process died between the
-//     stores, or one of them is damaged. The next process goes on at the lower one, since room above
-//     freed has not been claimed again. freed is never above done.
+//     stores, or one of them is damaged. The next process goes on at the lower one, since room
+//     above freed has not been claimed again. freed is never above done.
 //   - sent: batches that end at or below it may have been handed over.
-//   - stopAt, stopIndex, stopSum: the mark of a clean stop (Ring.MarkStop), valid if stopSum matches. The
-//     batch at stopAt is the first that is not done, and the first stopIndex of its records are done.
+//   - stopAt, stopIndex, stopSum: the mark of a clean stop (Ring.MarkStop), valid if stopSum
+//     matches. The batch at stopAt is the first that is not done, and the first stopIndex of its
+//     records are done.
 type positions struct {
 	claimed atomic.Uint64 // position | state bits; swapped by every claim
 	_       [56]byte
@@ -135,8 +137,8 @@ func (r *Ring) Used() int {
 	return int(r.pos.claimed.Load()&^stateBits - freed)
 }
 
-// Acked returns the position below which every record is in Kafka, or set aside for good: a batch is done
-// once Acked() is at least its End.
+// Acked returns the position below which every record is in Kafka, or set aside for good: a batch
+// is done once Acked() is at least its End.
 func (r *Ring) Acked() uint64 { return r.pos.freed.Load() }
 
 // Claimed returns the position up to which room has been claimed.
@@ -162,8 +164,8 @@ type Claim struct {
 	began int64 // ring files: when the copy began (Now)
 }
 
-// Claim reserves room for a batch: so many records, whose values and metas have so many bytes together.
-// It never blocks. Errors: ErrFull, ErrClosed, ErrTooLarge.
+// Claim reserves room for a batch: so many records, whose values and metas have so many bytes
+// together. It never blocks. Errors: ErrFull, ErrClosed, ErrTooLarge.
 func (r *Ring) Claim(records, bytes int) (Claim, error) {
 	need := BatchBytes(records, bytes)
 	if err := r.Promise(need); err != nil {
@@ -183,16 +185,17 @@ func (r *Ring) claimed(at uint64, records int, need uint64) Claim {
 		off: batchHeader + records*recordHeader, want: records}
 }
 
-// SetOrigin sets the connection that the records came by, and the ordinal that theirs are relative to.
+// SetOrigin sets the connection that the records came by, and the ordinal that theirs are relative
+// to.
 func (c *Claim) SetOrigin(conn, first uint64) { c.conn, c.first = conn, first }
 
-// SetTaken sets when the records came (Now). A producer that publishes several batches of one read calls
-// it; without it the time is that of Publish.
+// SetTaken sets when the records came (Now). A producer that publishes several batches of one read
+// calls it; without it the time is that of Publish.
 func (c *Claim) SetTaken(at int64) { c.taken = at }
 
-// Append copies one record into the batch. The records appended must have the number and the bytes that
-// were given to Claim. ordinal is the record's number on its connection minus the first given to
-// SetOrigin. A nil meta means none; an empty one is kept as empty.
+// Append copies one record into the batch. The records appended must have the number and the bytes
+// that were given to Claim. ordinal is the record's number on its connection minus the first given
+// to SetOrigin. A nil meta means none; an empty one is kept as empty.
 func (c *Claim) Append(value, meta []byte, ordinal uint32) {
 	at := batchHeader + c.count*recordHeader
 	h := c.buf[at : at+recordHeader]
@@ -211,8 +214,8 @@ func (c *Claim) Append(value, meta []byte, ordinal uint32) {
 // End returns the position of the batch's end: the batch is done once Acked() is at least that.
 func (c *Claim) End() uint64 { return c.start + uint64(len(c.buf)) }
 
-// Publish makes the batch readable. Call it exactly once, and soon: until then the consumer cannot read
-// what others publish behind it.
+// Publish makes the batch readable. Call it exactly once, and soon: until then the consumer cannot
+// read what others publish behind it.
 func (c *Claim) Publish() {
 	r := c.r
 	if invariant.Enabled {
@@ -246,8 +249,8 @@ const wordLapShift = 24
 
 func word(lap, bytes uint64) uint64 { return (lap+1)<<wordLapShift | bytes/granule }
 
-// Close makes later claims fail. What has been claimed is published and read as before. A consumer that
-// sees Closed knows the last claim, since both are in the same word.
+// Close makes later claims fail. What has been claimed is published and read as before. A consumer
+// that sees Closed knows the last claim, since both are in the same word.
 func (r *Ring) Close() {
 	r.pos.claimed.Or(closedBit)
 	if p := r.parker; p != nil {

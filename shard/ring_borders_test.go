@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestLargestBatch: what MaxBatchBytes says is taken, and a ring as small as MinBytes says takes the
-// largest record together with a read's others, four times.
+// TestLargestBatch: what MaxBatchBytes says is taken, and a ring as small as MinBytes says takes
+// the largest record together with a read's others, four times.
 func TestLargestBatch(t *testing.T) {
 	for _, bytes := range []int{bytesMin, 1 << 16, 5<<16 + 1} {
 		r := newRing(t, bytes)

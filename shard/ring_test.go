@@ -175,10 +175,10 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestRandomSchedules runs producers that claim at once, or have room promised first,
-// a consumer and a close at random against each other. The consumer checks that bytes are whole, that nothing is
-// missing or double, that each producer's records come in order, and that claim
-// order is read order.
+// TestRandomSchedules runs producers that claim at once, or have room promised first, a consumer
+// and a close at random against each other. The consumer checks that bytes are whole, that nothing
+// is missing or double, that each producer's records come in order, and that claim order is read
+// order.
 func TestRandomSchedules(t *testing.T) {
 	rounds := 150
 	for round := range rounds {

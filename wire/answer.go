@@ -18,11 +18,12 @@ type Answer struct {
 	Reason   string // why it was
 }
 
-// Answers cuts what a client reads into answers: those of Length by their lengths, those of Newline, JSON
-// and Auto by lines. It does not know the answers of the other framings. Acks allocate nothing.
+// Answers cuts what a client reads into answers: those of Length by their lengths, those of
+// Newline, JSON and Auto by lines. It does not know the answers of the other framings. Acks
+// allocate nothing.
 //
-// A client that reads by itself reads into Space, says how much with Took, and calls Next until there
-// is none. Read does all of that.
+// A client that reads by itself reads into Space, says how much with Took, and calls Next until
+// there is none. Read does all of that.
 type Answers struct {
 	Framing Framing // that of the records sent
 
@@ -41,7 +42,8 @@ func (a *Answers) Space() []byte {
 // Took says that n bytes were read into Space.
 func (a *Answers) Took(n int) { a.to += n }
 
-// Next returns the next whole answer, ok where there is one. An error means that the bytes are no answer.
+// Next returns the next whole answer, ok where there is one. An error means that the bytes are no
+// answer.
 func (a *Answers) Next() (answer Answer, ok bool, err error) {
 	text, ok, err := a.cut()
 	if err != nil || !ok {
@@ -51,7 +53,8 @@ func (a *Answers) Next() (answer Answer, ok bool, err error) {
 	return answer, err == nil, err
 }
 
-// Read returns the next answer that comes from r; io.EOF after the last, io.ErrUnexpectedEOF inside of one.
+// Read returns the next answer that comes from r; io.EOF after the last, io.ErrUnexpectedEOF inside
+// of one.
 func (a *Answers) Read(r io.Reader) (Answer, error) {
 	for {
 		answer, ok, err := a.Next()

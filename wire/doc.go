@@ -13,6 +13,6 @@
 //
 // An answer counts only when it is whole: {"acked":1 may be the beginning of 17.
 //
-// Files: framing.go has the framings, their words, and which the tools send; answer.go reads answers.
-// Package codec cuts streams into records; server/ackline.go writes the answers.
+// Files: framing.go has the framings, their words, and which the tools send; answer.go reads
+// answers. Package codec cuts streams into records; server/ack/wire.go writes the answers.
 package wire

@@ -94,8 +94,8 @@ func troubles(t *testing.T) map[string]trouble {
 	}
 }
 
-// TestCauses: whatever is in the way to Kafka is said: what happened, at which address, who advertises it
-// where it was advertised, and what to do; whoever writes, and by every verb.
+// TestCauses: whatever is in the way to Kafka is said: what happened, at which address, who
+// advertises it where it was advertised, and what to do; whoever writes, and by every verb.
 func TestCauses(t *testing.T) {
 	for what, c := range troubles(t) {
 		t.Run(what, func(t *testing.T) {

@@ -95,8 +95,8 @@ func TestPropertiesNotUnderstood(t *testing.T) {
 	}
 }
 
-// TestPropertiesOfVerbs: a property that a verb's promise rests on is refused by name, and so is one
-// that librdkafka does not take beside others, before anything is connected.
+// TestPropertiesOfVerbs: a property that a verb's promise rests on is refused by name, and so is
+// one that librdkafka does not take beside others, before anything is connected.
 func TestPropertiesOfVerbs(t *testing.T) {
 	all := runs(untouched(t))
 	for _, c := range []struct{ verb, properties, want string }{
@@ -138,8 +138,8 @@ func TestOursGiveWay(t *testing.T) {
 	}
 }
 
-// TestProcessCooperative: where the group takes and gives partitions one by one, what has been read of
-// those that stay is processed all the same, once.
+// TestProcessCooperative: where the group takes and gives partitions one by one, what has been read
+// of those that stay is processed all the same, once.
 func TestProcessCooperative(t *testing.T) {
 	for _, property := range []string{"partition.assignment.strategy=cooperative-sticky", "group.protocol=consumer"} {
 		t.Run(property, func(t *testing.T) {

@@ -282,8 +282,8 @@ func TestSecondSignalOfAVerb(t *testing.T) {
 	}
 }
 
-// TestStopWithFullRings: Kafka is gone and clients wait for room, with records and with rejects. The
-// books close over what is in Kafka, in rings, and in neither.
+// TestStopWithFullRings: Kafka is gone and clients wait for room, with records and with rejects.
+// The books close over what is in Kafka, in rings, and in neither.
 func TestStopWithFullRings(t *testing.T) {
 	kafka := embedded(t, "--topic", "far", "--dead-letter-topic", "dead")
 	s := serve(t, "--brokers", kafka.brokers, "--topic", "far", "--dead-letter-topic", "dead", "--drain-timeout", "1500ms", "--ring-bytes", "5MiB",

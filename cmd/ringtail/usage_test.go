@@ -76,8 +76,8 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-// TestLimitBeyondTheFraming: lengths end at 16 MiB, so a higher limit would only be found out by the
-// client that is cut off. Text has no such end.
+// TestLimitBeyondTheFraming: lengths end at 16 MiB, so a higher limit would only be found out by
+// the client that is cut off. Text has no such end.
 func TestLimitBeyondTheFraming(t *testing.T) {
 	for what, c := range map[string]struct {
 		args    []string

@@ -1,5 +1,5 @@
-// Package node puts a Ringtail together: the rings, what writes them to Kafka, the server that fills them,
-// and the admin port. It takes it apart again without losing a record.
+// Package node puts a Ringtail together: the rings, what writes them to Kafka, the server that
+// fills them, and the admin port. It takes it apart again without losing a record.
 //
 //	start   rings, or files and what they hold ─ admin (/readyz 503) ─ sink: is Kafka there, does the topic fit?
 //	        ─ sink starts ─ server listens ─ "ringtail: ready"
@@ -13,8 +13,8 @@
 //	sink ──topic's limit───► server.SetMaxRecordBytes
 //	server ◄──where from──── sink (RemoteOf, for dead letters)
 //
-// The server is made after Kafka has been reached, so that no client is accepted before its records can
-// be written. A callback that comes earlier finds no server yet.
+// The server is made after Kafka has been reached, so that no client is accepted before its records
+// can be written. A callback that comes earlier finds no server yet.
 //
 // Files:
 //

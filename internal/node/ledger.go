@@ -60,9 +60,10 @@ type deadLetterCounts struct {
 // and by how much the counts are off. What is missing is lost; where there is too much, nobody
 // knows of what, so the line shows the counts as they are, and does not add up.
 //
-// A record is rejected for good in the life that rejects it, once its dead letter is in Kafka or kept
-// in the dead letters' file; a reject whose dead letter is neither is lost. So kept and recovered count
-// records, never dead letters: one that was recovered counts in dead_lettered alone.
+// A record is rejected for good in the life that rejects it, once its dead letter is in Kafka or
+// kept in the dead letters' file; a reject whose dead letter is neither is lost. So kept and
+// recovered count records, never dead letters: one that was recovered counts in dead_lettered
+// alone.
 func (c counts) drained() (l ledger, off int64) {
 	l = c.line(c.rejects - c.keptAside)
 	l.lost = c.noRoom + c.givenUp
@@ -96,8 +97,8 @@ func (c counts) line(rejected int64) ledger {
 	}
 }
 
-// deadLettersOut is how many dead letters of this life's rejects are in Kafka or kept. They leave in the
-// order in which they came, the recovered ones first.
+// deadLettersOut is how many dead letters of this life's rejects are in Kafka or kept. They leave
+// in the order in which they came, the recovered ones first.
 func (c counts) deadLettersOut() int64 {
 	return max(c.deadLetters.delivered+c.deadLetters.kept-c.deadLetters.recovered, 0)
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 )
 
-// machine lays the files that tell of a machine with so much available and a group with such a limit.
+// machine lays the files that tell of a machine with so much available and a group with such a
+// limit.
 func machine(t *testing.T, available int64, limit string) (root string) {
 	t.Helper()
 	root = t.TempDir()

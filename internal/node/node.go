@@ -118,8 +118,9 @@ func (n *node) embed() error {
 	return nil
 }
 
-// So many tries must agree before a topic is called unfit: right after it was made, a broker may not
-// know it yet, and a broker that has just started beside a ZooKeeper knows no topics for seconds.
+// So many tries must agree before a topic is called unfit: right after it was made, a broker may
+// not know it yet, and a broker that has just started beside a ZooKeeper knows no topics for
+// seconds.
 const (
 	unfitTries    = 10
 	leaderTries   = 6 // brokers that start together are not there together
@@ -181,8 +182,8 @@ func (n *node) reach() (bool, error) {
 	}
 }
 
-// tryKafka asks Kafka once. A signal breaks it off: stopped. It has ended then, all the same, since it
-// may write to ring files, which are another process's as soon as this node lets go of them.
+// tryKafka asks Kafka once. A signal breaks it off: stopped. It has ended then, all the same, since
+// it may write to ring files, which are another process's as soon as this node lets go of them.
 func (n *node) tryKafka(ctx context.Context) (stopped bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tryLimit)
 	defer cancel()
@@ -206,8 +207,8 @@ func (n *node) tryKafka(ctx context.Context) (stopped bool, err error) {
 	}
 }
 
-// explain says in the user's words that a try was broken off. An error with a cause of its own, even
-// a timeout of some connection, stays as it is.
+// explain says in the user's words that a try was broken off. An error with a cause of its own,
+// even a timeout of some connection, stays as it is.
 func explain(err error) error {
 	if err == context.DeadlineExceeded {
 		return errors.New("no broker answered")

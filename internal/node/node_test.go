@@ -168,7 +168,8 @@ func TestStartedBroker(t *testing.T) {
 	}
 }
 
-// TestExplain: of a try that was broken off there is no cause; a cause stays, also one that is a timeout.
+// TestExplain: of a try that was broken off there is no cause; a cause stays, also one that is a
+// timeout.
 func TestExplain(t *testing.T) {
 	if got := explain(context.DeadlineExceeded); got.Error() != "no broker answered" {
 		t.Error(got)

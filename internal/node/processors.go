@@ -12,8 +12,8 @@ import (
 // processorsInterval is how often the control group's share of the processors is looked at.
 const processorsInterval = 30 * time.Second
 
-// giveProcessors gives Go one more (GOMAXPROCS) for each engine that is Go's, until stop is called. A
-// loop keeps its own while it waits in the kernel, until sysmon takes it away, up to twenty
+// giveProcessors gives Go one more (GOMAXPROCS) for each engine that is Go's, until stop is called.
+// A loop keeps its own while it waits in the kernel, until sysmon takes it away, up to twenty
 // milliseconds later. Whoever sets GOMAXPROCS has decided.
 func (n *node) giveProcessors() (stop func()) {
 	if !n.native || os.Getenv("GOMAXPROCS") != "" {
@@ -32,9 +32,9 @@ func (n *node) giveProcessors() (stop func()) {
 	}
 }
 
-// followProcessors does what Go does itself as long as nobody sets GOMAXPROCS: when the group's share
-// of the processors changes, so does their number. Setting it stops the world, so that is all it is
-// set for.
+// followProcessors does what Go does itself as long as nobody sets GOMAXPROCS: when the group's
+// share of the processors changes, so does their number. Setting it stops the world, so that is all
+// it is set for.
 func followProcessors(root string, more int, tick <-chan time.Time, stop <-chan struct{}, log *slog.Logger) {
 	limit := cgroup.CPULimit(root)
 	for {
