@@ -242,7 +242,7 @@ func TestStreamsAgainstModel(t *testing.T) {
 	for _, f := range wire.All() {
 		letter := letters[f]
 		if letter == 0 {
-			t.Fatalf("framing %v has no model: give it one in testdata/oracle.py, and its letter here", f)
+			t.Fatalf("framing %v has no model: give it one in testdata/oracle.py, and its letter (not v) here, and its lengths in framed", f)
 		}
 		limit := 40 + rng.IntN(300)
 		r := testRouter(t, Options{MaxRecordBytes: limit})

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"testing"
@@ -113,5 +114,13 @@ func TestWakes(t *testing.T) {
 	p.Park()
 	if r.Close(); wakes != 3 {
 		t.Errorf("woken %d times, want once more for the end", wakes)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, n := range []int{0, 100, 1 << 31} {
+		if _, err := New(Options{Name: "0", Bytes: n}); err == nil || !bytes.Contains([]byte(err.Error()), []byte("--ring-bytes")) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
 	}
 }

@@ -349,14 +349,6 @@ func TestDeadLetterMeta(t *testing.T) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
-	for _, n := range []int{0, 100, 1 << 31} {
-		if _, err := New(Options{Name: "0", Bytes: n}); err == nil || !bytes.Contains([]byte(err.Error()), []byte("--ring-bytes")) {
-			t.Errorf("%d bytes: %v", n, err)
-		}
-	}
-}
-
 // What is promised is kept for who was promised it, and is there until claimed or withdrawn.
 func TestPromises(t *testing.T) {
 	r := newRing(t, 1<<14)

@@ -3,13 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,8 +13,6 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
 // watched are a server that takes records and a consumer in a group that reads them.
@@ -241,120 +235,6 @@ func TestRulesByPromtool(t *testing.T) {
 			t.Errorf("alerts_test.yml does not test both sides of %s", e.where)
 		}
 	}
-}
-
-// prometheus is a real one, which scrapes what it is told to every second.
-type prometheus struct {
-	t       *testing.T
-	address string
-}
-
-// startPrometheus runs Prometheus with deploy/prometheus.yml, but for the addresses
-// and the times.
-func startPrometheus(t *testing.T, w *watched) *prometheus {
-	t.Helper()
-	text, err := os.ReadFile("../../deploy/prometheus.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rules, err := filepath.Abs("../../deploy/alerts.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := string(text)
-	for from, to := range map[string]string{
-		"127.0.0.1:9888": w.addresses[0], "127.0.0.1:9889": w.addresses[1], "alerts.yml": rules, ": 15s": ": 1s",
-	} {
-		if !strings.Contains(config, from) {
-			t.Fatalf("deploy/prometheus.yml has no %s", from)
-		}
-		config = strings.ReplaceAll(config, from, to)
-	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "prometheus.yml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := &prometheus{t: t, address: fmt.Sprintf("127.0.0.1:%d", kafkatest.ReservePorts(t, 1))}
-	log := &output{}
-	cmd := exec.Command("prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+p.address)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := kafkatest.Spawn(cmd); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("prometheus said\n%s", log)
-		}
-	})
-	return p
-}
-
-// ask calls Prometheus's API; ok is false while it does not answer well.
-func (p *prometheus) ask(path string, data any) (ok bool, cause string) {
-	p.t.Helper()
-	r, err := http.Get("http://" + p.address + "/api/v1/" + path)
-	if err != nil {
-		return false, err.Error()
-	}
-	defer func() { _ = r.Body.Close() }()
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return false, err.Error()
-	}
-	var answer struct {
-		Status, Error string
-		Data          json.RawMessage
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return false, string(body)
-	}
-	if answer.Status != "success" {
-		return false, answer.Error
-	}
-	if err := json.Unmarshal(answer.Data, data); err != nil {
-		p.t.Fatalf("%s: %v in %s", path, err, answer.Data)
-	}
-	return true, ""
-}
-
-// query evaluates an expression: the values, by their labels as JSON.
-func (p *prometheus) query(expr string) (values map[string]string, cause string) {
-	var data struct {
-		Result []struct {
-			Metric json.RawMessage
-			Value  [2]any
-		}
-	}
-	ok, cause := p.ask("query?query="+url.QueryEscape(expr), &data)
-	if !ok {
-		return nil, cause
-	}
-	values = map[string]string{}
-	for _, r := range data.Result {
-		values[string(r.Metric)], _ = r.Value[1].(string)
-	}
-	return values, ""
-}
-
-// states are those of the alerts that are pending or firing; nil while it does not say.
-func (p *prometheus) states() map[string]string {
-	var data struct {
-		Alerts []struct {
-			Labels map[string]string
-			State  string
-		}
-	}
-	if ok, _ := p.ask("alerts", &data); !ok {
-		return nil
-	}
-	states := map[string]string{}
-	for _, a := range data.Alerts {
-		states[a.Labels["alertname"]] = a.State
-	}
-	return states
 }
 
 // TestPrometheus: a real one scrapes a server and a consumer, each panel of the
