@@ -18,8 +18,8 @@ const root = "../.."
 
 // Limits of what one reader keeps in mind at a time.
 const (
-	fileLines     = 450
-	functionLines = 80
+	fileLines     = 400
+	functionLines = 70
 )
 
 // longFunctions may be longer, for the reason given.
