@@ -246,12 +246,12 @@ const (
 
 // handshake asks for the versions that the broker knows, and logs in.
 func (c *conn) handshake(ctx context.Context, o Options) error {
-	ask := kmsg.NewPtrApiVersionsRequest() // version 0, which every broker knows
-	answer, err := c.call(ask, o.ClientID)
+	request := kmsg.NewPtrApiVersionsRequest() // version 0, which every broker knows
+	response, err := c.call(request, o.ClientID)
 	if err != nil {
 		return err
 	}
-	versions := answer.(*kmsg.ApiVersionsResponse)
+	versions := response.(*kmsg.ApiVersionsResponse)
 	if err := kerr.ErrorForCode(versions.ErrorCode); err != nil {
 		return err
 	}
@@ -276,11 +276,11 @@ func (c *conn) authenticate(ctx context.Context, o Options) error {
 	begun := time.Now()
 	shake := kmsg.NewPtrSASLHandshakeRequest()
 	shake.Version, shake.Mechanism = 1, o.SASL.Name()
-	answer, err := c.call(shake, o.ClientID)
+	response, err := c.call(shake, o.ClientID)
 	if err != nil {
 		return err
 	}
-	if err := kerr.ErrorForCode(answer.(*kmsg.SASLHandshakeResponse).ErrorCode); err != nil {
+	if err := kerr.ErrorForCode(response.(*kmsg.SASLHandshakeResponse).ErrorCode); err != nil {
 		return fmt.Errorf("sasl.mechanism %s: %w", shake.Mechanism, err)
 	}
 	session, say, err := o.SASL.Authenticate(ctx, c.address)
@@ -290,11 +290,11 @@ func (c *conn) authenticate(ctx context.Context, o Options) error {
 	for done := false; !done || len(say) > 0; {
 		q := kmsg.NewPtrSASLAuthenticateRequest()
 		q.Version, q.SASLAuthBytes = 1, say
-		answer, err := c.call(q, o.ClientID)
+		response, err := c.call(q, o.ClientID)
 		if err != nil {
 			return err
 		}
-		r := answer.(*kmsg.SASLAuthenticateResponse)
+		r := response.(*kmsg.SASLAuthenticateResponse)
 		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
 			if r.ErrorMessage != nil {
 				return fmt.Errorf("%w: %s", err, *r.ErrorMessage)

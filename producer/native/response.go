@@ -82,7 +82,7 @@ func (c *Client) takeResponse(br *brokerState, res *result) {
 		br.toldSilent = false
 		c.noteEvent(backend.Event{Level: levelNotice, Text: fmt.Sprintf("broker %d answers again", br.broker)})
 	}
-	br.size.answered(req, c.sizes, res.at, c.opts.SocketTimeout)
+	br.size.responded(req, c.sizes, res.at, c.opts.SocketTimeout)
 	c.requestTimes.add(res.at - req.sentAt)
 	if res.response.Version >= throttledAtOnce {
 		br.throttledUntil = res.at + min(max(time.Duration(res.response.ThrottleMillis)*time.Millisecond, 0), throttleMax)

@@ -58,8 +58,8 @@ func (s *requestSize) lost(bytes int, bounds sizeBounds, now time.Duration) {
 	s.proven = 0
 }
 
-// answered notes that a request got a response.
-func (s *requestSize) answered(req *inflightRequest, bounds sizeBounds, now, socketTimeout time.Duration) {
+// responded notes that a request got a response.
+func (s *requestSize) responded(req *inflightRequest, bounds sizeBounds, now, socketTimeout time.Duration) {
 	s.proven = max(s.proven, req.bytes)
 	if req.bytes >= s.failed {
 		s.failed, s.growPause = 0, 0

@@ -17,7 +17,7 @@ func TestSize(t *testing.T) {
 	bounds := sizeBounds{1000, 100_000, 800_000}
 	var s requestSize
 	answer := func(bytes int, full bool, took, now time.Duration) {
-		s.answered(&inflightRequest{bytes: bytes, full: full, sentAt: now - took}, bounds, now, time.Minute)
+		s.responded(&inflightRequest{bytes: bytes, full: full, sentAt: now - took}, bounds, now, time.Minute)
 	}
 	want := func(what string, most int) {
 		t.Helper()
