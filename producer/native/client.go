@@ -349,33 +349,6 @@ func (c *Client) Ready() error {
 	return nil
 }
 
-// Events returns the events since the last call, and how many more found no room.
-func (c *Client) Events() ([]backend.Event, int) {
-	if !c.hasEvents.Load() {
-		return nil, 0
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, n := c.events, c.eventsDropped
-	c.events, c.eventsDropped = nil, 0
-	c.hasEvents.Store(false)
-	return e, n
-}
-
-const eventsMax = 64
-
-// noteEvent notes an event, or counts it where there is no room. Any goroutine may call it.
-func (c *Client) noteEvent(e backend.Event) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.hasEvents.Store(true)
-	if len(c.events) == eventsMax {
-		c.eventsDropped++
-		return
-	}
-	c.events = append(c.events, e)
-}
-
 // Trouble returns what the records of a stream wait for, "" where nothing is wrong.
 func (c *Client) Trouble(stream int) string {
 	p := c.streams[stream].partition

@@ -63,6 +63,7 @@
 //	send.go        which batches go, and to which broker     codes.go       what error codes mean
 //	response.go    what a response does                      metadata.go    producer id, leaders
 //	size.go        how large requests may be                 statistics.go  how long requests take
+//	events.go      log lines and errors for the engine
 package native
 
 import _ "github.com/ringtail/ringtail/internal/platform" // or no build

@@ -110,28 +110,6 @@ const throttledAtOnce = 6
 // before its time is over in any case.
 const throttleMax = time.Minute
 
-// Levels of syslog.
-const (
-	levelError  = 3
-	levelNotice = 5
-	levelDebug  = 7
-)
-
-// noteNoResponse logs that a request got no response: as an error once, and for debugging until a
-// response comes.
-func (c *Client) noteNoResponse(br *brokerState, err error) {
-	level := levelDebug
-	if !br.toldSilent {
-		level = levelError
-	}
-	br.toldSilent = true
-	text := fmt.Sprintf("broker %d, trying again: %v", br.broker, err)
-	if br.size.failed > 0 {
-		text += fmt.Sprintf("; requests to it have %d bytes at most now, but for a batch that is larger", br.size.limit)
-	}
-	c.noteEvent(backend.Event{Level: level, Text: text})
-}
-
 // finishPartition does what the response says of the batch of p.
 func (c *Client) finishPartition(p *partitionState, r *kmsg.ProduceResponseTopicPartition) {
 	b, meaning := p.batch, classify(r.ErrorCode)
