@@ -26,27 +26,9 @@ const childDeadline = 12 * time.Second
 // test binary starts itself again as a small server that prints its address, and
 // for each line on its standard input a line of statistics.
 func childMain(mode string) int {
-	o := Options{
-		Listeners: []Listener{{Network: "tcp", Address: "127.0.0.1:0", Framing: codec.Newline, Ack: true}},
-		Codec:     codec.Options{Field: "number", Shards: shards, MaxRecordBytes: 1000},
-		Loops:     2,
-		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}
-	if mode == "deadlines" {
-		o.IdleTimeout, o.FrameTimeout = childDeadline, childDeadline
-	}
-	if mode == "descriptors" {
-		lim := unix.Rlimit{Cur: 200, Max: 200}
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
-			return childFails(err)
-		}
-	}
-	for i := range shards {
-		ring, err := shard.New(shard.Options{Name: fmt.Sprint(i), Bytes: 1 << 20})
-		if err != nil {
-			return childFails(err)
-		}
-		o.Rings.Rings = append(o.Rings.Rings, ring)
+	o, err := childOptions(mode)
+	if err != nil {
+		return childFails(err)
 	}
 	s, err := New(o)
 	if err != nil {
@@ -96,6 +78,33 @@ func childMain(mode string) int {
 	close(w.stop)
 	w.done.Wait()
 	return 0
+}
+
+// childOptions are the server's in the child, with its rings.
+func childOptions(mode string) (Options, error) {
+	o := Options{
+		Listeners: []Listener{{Network: "tcp", Address: "127.0.0.1:0", Framing: codec.Newline, Ack: true}},
+		Codec:     codec.Options{Field: "number", Shards: shards, MaxRecordBytes: 1000},
+		Loops:     2,
+		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+	if mode == "deadlines" {
+		o.IdleTimeout, o.FrameTimeout = childDeadline, childDeadline
+	}
+	if mode == "descriptors" {
+		lim := unix.Rlimit{Cur: 200, Max: 200}
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+			return o, err
+		}
+	}
+	for i := range shards {
+		ring, err := shard.New(shard.Options{Name: fmt.Sprint(i), Bytes: 1 << 20})
+		if err != nil {
+			return o, err
+		}
+		o.Rings.Rings = append(o.Rings.Rings, ring)
+	}
+	return o, nil
 }
 
 // takeDescriptors opens files until there is no descriptor left.

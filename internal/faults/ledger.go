@@ -2,11 +2,11 @@ package faults
 
 import (
 	_ "embed"
+	"encoding/csv"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -23,7 +23,7 @@ type Entry struct {
 	Row    string
 	Writer string // the server's --writer
 	Kafka  string // its version
-	Seed   uint64
+	Seed   string
 	Result string // "pass" or "fail"
 }
 
@@ -33,29 +33,17 @@ const ledgerHead = "date\trow\twriter\tkafka\tseed\tresult"
 func Ledger() ([]Entry, error) { return parseLedger(ledger) }
 
 func parseLedger(text string) ([]Entry, error) {
-	head, lines, _ := strings.Cut(text, "\n")
-	if head != ledgerHead {
-		return nil, fmt.Errorf("ledger: the first line is %q, not %q", head, ledgerHead)
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comma = '\t'
+	lines, err := r.ReadAll()
+	if err != nil || len(lines) == 0 || strings.Join(lines[0], "\t") != ledgerHead {
+		return nil, fmt.Errorf("ledger: no columns %q: %w", ledgerHead, err)
 	}
 	var entries []Entry
-	for line := range strings.Lines(lines) {
-		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(f) != 6 {
-			return nil, fmt.Errorf("ledger: %q has %d columns, not 6", line, len(f))
-		}
-		seed, err := strconv.ParseUint(f[4], 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("ledger: %q: %w", line, err)
-		}
-		if _, err := time.Parse(time.DateOnly, f[0]); err != nil {
-			return nil, fmt.Errorf("ledger: %q: %w", line, err)
-		}
-		e := Entry{Date: f[0], Row: f[1], Writer: f[2], Kafka: f[3], Seed: seed, Result: f[5]}
-		switch {
-		case !slices.ContainsFunc(Rows(), func(r Row) bool { return r.Name == e.Row }):
-			return nil, fmt.Errorf("ledger: %q: there is no such row", line)
-		case e.Result != "pass" && e.Result != "fail":
-			return nil, fmt.Errorf("ledger: %q: the result is neither pass nor fail", line)
+	for _, f := range lines[1:] {
+		e := Entry{Date: f[0], Row: f[1], Writer: f[2], Kafka: f[3], Seed: f[4], Result: f[5]}
+		if !slices.ContainsFunc(Rows(), func(r Row) bool { return r.Name == e.Row }) || e.Result != "pass" && e.Result != "fail" {
+			return nil, fmt.Errorf("ledger: %q: no such row, or a result that is neither pass nor fail", f)
 		}
 		entries = append(entries, e)
 	}

@@ -24,8 +24,10 @@ const (
 
 // longFunctions may be longer, for the reason given.
 var longFunctions = map[string]string{
-	"codec/scan.go:scan":                  "the single pass over a record: its states are its labels, and a call a state would cost more than the work",
-	"bench/check_test.go:TestCheckerSees": "a table of everything that can be wrong",
+	"codec/scan.go:scan":                                   "the single pass over a record: its states are its labels, and a call a state would cost more than the work",
+	"bench/check_test.go:TestCheckerSees":                  "a table of everything that can be wrong",
+	"internal/faults/soak/checker_test.go:TestCheckerSees": "the same, of what a soak may do wrong",
+	"codec/decoder_test.go:TestState":                      "a table of streams, and what each decides",
 }
 
 // longFiles may be longer, for the reason given.

@@ -69,30 +69,37 @@ func TestWrites(t *testing.T) {
 				c.change(&o)
 			}
 			r := newRig(t, o, 3, c.kafka...)
-			want := map[int32][]*kgo.Record{}
-			for stream := range 3 {
-				var records []backend.Record
-				for i := range 100 {
-					value := bytes.Repeat(fmt.Appendf(nil, "%d-%d;", stream, i), 1+i*i)
-					rec := backend.Record{Value: value}
-					if i%2 == 0 {
-						rec.Key = fmt.Appendf(nil, "key %d", i)
-					}
-					records = append(records, rec)
-					want[int32(stream)] = append(want[int32(stream)], &kgo.Record{Key: rec.Key, Value: value})
-				}
-				r.hand(stream, records)
-			}
-			deadLetter := backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}
-			r.until("room", func() bool { return r.c.ProduceDeadLetter(0, 0, 100, []byte("letter"), deadLetter) == 0 })
-			want[0] = append(want[0], &kgo.Record{Value: []byte("letter"), Headers: []kgo.RecordHeader{
-				{Key: "reason", Value: []byte("too_large")}, {Key: "remote", Value: []byte("1.2.3.4:5")}, {Key: "truncated", Value: []byte("70000")},
-			}})
+			want := r.handThree()
 			r.c.Send()
 			r.until("acks", func() bool { return r.acked(0, 101)() && r.acked(1, 100)() && r.acked(2, 100)() })
 			r.compare(want, c.reader)
 		})
 	}
+}
+
+// handThree hands over records with and without keys to three streams, and a dead letter, and returns
+// what is to be read back.
+func (r *rig) handThree() map[int32][]*kgo.Record {
+	want := map[int32][]*kgo.Record{}
+	for stream := range 3 {
+		var records []backend.Record
+		for i := range 100 {
+			value := bytes.Repeat(fmt.Appendf(nil, "%d-%d;", stream, i), 1+i*i)
+			rec := backend.Record{Value: value}
+			if i%2 == 0 {
+				rec.Key = fmt.Appendf(nil, "key %d", i)
+			}
+			records = append(records, rec)
+			want[int32(stream)] = append(want[int32(stream)], &kgo.Record{Key: rec.Key, Value: value})
+		}
+		r.hand(stream, records)
+	}
+	deadLetter := backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}
+	r.until("room", func() bool { return r.c.ProduceDeadLetter(0, 0, 100, []byte("letter"), deadLetter) == 0 })
+	want[0] = append(want[0], &kgo.Record{Value: []byte("letter"), Headers: []kgo.RecordHeader{
+		{Key: "reason", Value: []byte("too_large")}, {Key: "remote", Value: []byte("1.2.3.4:5")}, {Key: "truncated", Value: []byte("70000")},
+	}})
+	return want
 }
 
 func (r *rig) compare(want map[int32][]*kgo.Record, more []kgo.Opt) {
