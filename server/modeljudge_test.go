@@ -6,9 +6,36 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"os"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/shard"
 )
+
+// modelRecord is a record that the consumer has.
+type modelRecord struct {
+	ordinal uint64
+	value   string
+}
+
+func copyRecords(b *shard.Batch) (recs []modelRecord) {
+	b.Records(func(_ int, r shard.Record) bool {
+		recs = append(recs, modelRecord{r.Ordinal, string(r.Value)})
+		return true
+	})
+	return recs
+}
+
+// have notes that the consumer has records of a client.
+func (m *model) have(k *modelClient, ring int, recs []modelRecord) {
+	for _, r := range recs {
+		if i := int(r.ordinal) - 1; i >= len(k.events) || k.events[i] != r.value {
+			m.faults["WRONG"]++
+		}
+		k.got[ring] = append(k.got[ring], r.ordinal)
+		k.in[r.ordinal] = true
+	}
+}
 
 // judge looks at what has come of one client's stream.
 func (m *model) judge(k *modelClient) error {
@@ -147,4 +174,12 @@ func (m *model) books() error {
 		return fmt.Errorf("%d descriptors open, %d before", n, m.bare)
 	}
 	return nil
+}
+
+func openDescriptorsNow() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return -1
+	}
+	return len(entries)
 }

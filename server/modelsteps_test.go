@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
-
-	"github.com/ringtail/ringtail/shard"
 )
 
 var loopbackPort = netip.MustParseAddrPort("127.0.0.1:1")
@@ -247,31 +244,6 @@ func (m *model) consume(ring, most int) {
 	m.s.AcksMoved()
 }
 
-// modelRecord is a record that the consumer has.
-type modelRecord struct {
-	ordinal uint64
-	value   string
-}
-
-func copyRecords(b *shard.Batch) (recs []modelRecord) {
-	b.Records(func(_ int, r shard.Record) bool {
-		recs = append(recs, modelRecord{r.Ordinal, string(r.Value)})
-		return true
-	})
-	return recs
-}
-
-// have notes that the consumer has records of a client.
-func (m *model) have(k *modelClient, ring int, recs []modelRecord) {
-	for _, r := range recs {
-		if i := int(r.ordinal) - 1; i >= len(k.events) || k.events[i] != r.value {
-			m.faults["WRONG"]++
-		}
-		k.got[ring] = append(k.got[ring], r.ordinal)
-		k.in[r.ordinal] = true
-	}
-}
-
 func (m *model) pass() {
 	for _, d := range m.s.registry.domains {
 		d.Pass()
@@ -389,14 +361,6 @@ func (m *model) atRest() error {
 		}
 	}
 	return m.books()
-}
-
-func openDescriptorsNow() int {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return -1
-	}
-	return len(entries)
 }
 
 func (m *model) closeClients() {
