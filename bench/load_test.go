@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/wire"
 )
 
@@ -30,7 +31,7 @@ type stub struct {
 
 func startStub(t *testing.T, s *stub) (*stub, string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", loopback.Any())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +202,7 @@ func TestWithoutResendABreakIsAnError(t *testing.T) {
 }
 
 func TestContextBreaksOff(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // never accepts: writes block
+	listener, err := net.Listen("tcp", loopback.Any()) // never accepts: writes block
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +233,7 @@ func TestAnswersThatBreakTheProtocol(t *testing.T) {
 	}
 	for name, text := range cases {
 		t.Run(name, func(t *testing.T) {
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			listener, err := net.Listen("tcp", loopback.Any())
 			if err != nil {
 				t.Fatal(err)
 			}

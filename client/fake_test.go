@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"github.com/ringtail/ringtail/internal/loopback"
 )
 
 // fake is a server that does one wrong thing a connection. What it takes it takes for
@@ -44,7 +46,7 @@ type fakeConn struct {
 
 func newFake(t *testing.T, f Framing, rng *rand.Rand, script ...act) *fake {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", loopback.Any())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
 	"github.com/ringtail/ringtail/shard"
@@ -145,7 +146,7 @@ type cutter struct {
 
 func newCutter(t *testing.T, to net.Addr, rng *rand.Rand, cuts int) *cutter {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", loopback.Any())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/server"
 )
 
 // local is a listener on any port.
 func local(f codec.Framing) server.Listener {
-	return server.Listener{Network: "tcp", Address: "127.0.0.1:0", Framing: f}
+	return server.Listener{Network: "tcp", Address: loopback.Any(), Framing: f}
 }
 
 func TestServerTakesEverything(t *testing.T) {

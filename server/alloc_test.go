@@ -9,6 +9,7 @@ import (
 
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/invariant"
+	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -16,7 +17,7 @@ import (
 func bareServer(t testing.TB, f codec.Framing, ack bool) (*Server, *conn) {
 	t.Helper()
 	o := Options{
-		Listeners: []Listener{{Network: "tcp", Address: "127.0.0.1:0", Framing: f, Ack: ack}},
+		Listeners: []Listener{{Network: "tcp", Address: loopback.Any(), Framing: f, Ack: ack}},
 		Codec:     codec.Options{Field: "number", Shards: shards, MaxRecordBytes: testMaxRecord},
 		Loops:     1,
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -83,7 +84,7 @@ func childMain(mode string) int {
 // childOptions are the server's in the child, with its rings.
 func childOptions(mode string) (Options, error) {
 	o := Options{
-		Listeners: []Listener{{Network: "tcp", Address: "127.0.0.1:0", Framing: codec.Newline, Ack: true}},
+		Listeners: []Listener{{Network: "tcp", Address: loopback.Any(), Framing: codec.Newline, Ack: true}},
 		Codec:     codec.Options{Field: "number", Shards: shards, MaxRecordBytes: 1000},
 		Loops:     2,
 		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),

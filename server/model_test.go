@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -151,7 +152,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	m.timed = m.rng.IntN(3) == 0
 	o := Options{
 		Listeners: []Listener{
-			{Network: "tcp", Address: "127.0.0.1:0"}, {Network: "tcp", Address: "127.0.0.1:0", Ack: true},
+			{Network: "tcp", Address: loopback.Any()}, {Network: "tcp", Address: loopback.Any(), Ack: true},
 		},
 		Codec: codec.Options{Field: "number", Shards: shards, MaxRecordBytes: modelMaxRecord},
 		Loops: 2, ClientMemory: 1,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -241,7 +242,7 @@ func TestWholeRecordsGoOnWithoutMemory(t *testing.T) {
 // wholeRecordsGoOn is with frames of so many bytes.
 func wholeRecordsGoOn(t *testing.T, network string, size int) {
 	r := newRig(t, func(o *rigOptions) {
-		o.Listeners = []Listener{{Network: network, Address: "127.0.0.1:0", Framing: codec.Newline}}
+		o.Listeners = []Listener{{Network: network, Address: loopback.Any(), Framing: codec.Newline}}
 		if network == "unix" {
 			o.Listeners[0].Address = filepath.Join(t.TempDir(), "s")
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/leaktest"
+	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -154,7 +155,7 @@ func newRig(t testing.TB, change func(*rigOptions)) *rig {
 		change(&o)
 	}
 	if o.Listeners == nil {
-		o.Listeners = []Listener{{Network: "tcp", Address: "127.0.0.1:0", Framing: o.framing, Ack: o.ack}}
+		o.Listeners = []Listener{{Network: "tcp", Address: loopback.Any(), Framing: o.framing, Ack: o.ack}}
 	}
 	for i := range shards {
 		o.Rings.Rings = append(o.Rings.Rings, newRing(t, fmt.Sprint(i), o.ringBytes))

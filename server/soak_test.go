@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -49,8 +50,8 @@ func soak(t *testing.T, short bool) {
 		o.ringBytes = shard.MinBytes(1000)
 		o.Codec.MaxRecordBytes = 1000
 		o.Listeners = []Listener{
-			{Network: "tcp", Address: "127.0.0.1:0", Framing: codec.Newline, Ack: true},
-			{Network: "tcp", Address: "127.0.0.1:0", Framing: codec.Length, Ack: true},
+			{Network: "tcp", Address: loopback.Any(), Framing: codec.Newline, Ack: true},
+			{Network: "tcp", Address: loopback.Any(), Framing: codec.Length, Ack: true},
 			{Network: "unix", Address: t.TempDir() + "/s", Framing: codec.Auto, Ack: true},
 		}
 	})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/internal/leaktest"
+	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
@@ -236,7 +237,7 @@ func TestSilentBroker(t *testing.T) {
 
 // TestNobodyThere: that no broker can be reached is told once, not every tenth of a second.
 func TestNobodyThere(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", loopback.Any())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ringtail/ringtail/internal/loopback"
 )
 
 // scripted is a broker that lets everybody in, and does with a produce request what a test says.
@@ -37,7 +39,7 @@ type asked struct {
 
 func newScripted(t *testing.T, script func(*asked)) *scripted {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", loopback.Any())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ringtail/ringtail/internal/loopback"
 )
 
 // server is a Ringtail of a hundred lines and its Kafka: what it reads it
@@ -28,7 +30,7 @@ type server struct {
 }
 
 func newServer(t *testing.T) *server {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", loopback.Any())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +163,7 @@ func TestFleetSeesBrokenAcks(t *testing.T) {
 		"nonsense": `hello`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			listener, err := net.Listen("tcp", loopback.Any())
 			if err != nil {
 				t.Fatal(err)
 			}
