@@ -6,9 +6,9 @@ import (
 	"github.com/ringtail/ringtail/internal/e2e"
 )
 
-// rate of the rows' loads where it does not matter: half of what a small
+// loadRate is that of the rows' loads where it does not matter: half of what a small
 // machine does, so that the server catches up after a stall.
-const rate = 30_000
+const loadRate = 30_000
 
 // brokerKilled: kills come at random moments; the broker stays away for
 // a random while, and comes back when its controller lets it.

@@ -92,7 +92,7 @@ func (c *Case) Send(records int64, rate float64, change ...func(*bench.Options))
 func (c *Case) SendOn(change ...func(*bench.Options)) {
 	c.Helper()
 	const more = 1_000_000_000 // than any row lasts
-	c.Send(more, rate, change...)
+	c.Send(more, loadRate, change...)
 	c.sendsOn = true
 }
 

@@ -24,7 +24,7 @@ func stopWithoutKafka(before int64) func(*Case) {
 	return func(c *Case) {
 		c.Begin("--drain-timeout", "4s")
 		if before > 0 {
-			c.Send(1_000_000_000, rate)
+			c.Send(1_000_000_000, loadRate)
 			c.Flows(before)
 			c.Kafka.Kill(1)
 			c.Pause(c.Between(0, 3*time.Second))
@@ -71,7 +71,7 @@ func (c *Case) dial() (*net.TCPConn, error) {
 // themselves report nothing: what is in the topic at the end tells.
 func rudeClients(c *Case) {
 	c.Begin()
-	c.Send(300_000, rate)
+	c.Send(300_000, loadRate)
 	var all sync.WaitGroup
 	const each = 20
 	for i := range each {
@@ -193,7 +193,7 @@ func deafClient(c *Case) {
 			sent += int64(len(line))
 		}
 	}()
-	c.Send(600_000, rate)
+	c.Send(600_000, loadRate)
 	sent := <-stuck
 	c.Flows(1000)
 	if sent > 64<<20 {

@@ -16,8 +16,8 @@ import (
 func slowCrowd(c *Case) {
 	const crowd = 5000
 	c.Begin("--frame-timeout", "3s", "--client-memory", "8MiB")
-	c.Send(600_000, rate/2)
-	c.Flows(rate)
+	c.Send(600_000, loadRate/2)
+	c.Flows(loadRate)
 	before, begun := c.Load.Acked(), time.Now()
 	var all sync.WaitGroup
 	var closed, slowest atomic.Int64
@@ -25,7 +25,7 @@ func slowCrowd(c *Case) {
 		all.Go(func() { c.crawl(50, &closed, &slowest) })
 	}
 	all.Wait()
-	share := float64(c.Load.Acked()-before) / (time.Since(begun).Seconds() * rate / 2)
+	share := float64(c.Load.Acked()-before) / (time.Since(begun).Seconds() * loadRate / 2)
 	if closed.Load() != crowd {
 		c.Fatalf("%d of %d slow clients were closed", closed.Load(), crowd)
 	}
@@ -94,7 +94,7 @@ func flood(c *Case) {
 	c.Server = e2e.StartLimited(c, descriptors, c.serveArgs()...)
 	c.Server.AwaitReady()
 	c.before = weigh(c, c.Server)
-	c.Send(600_000, rate)
+	c.Send(600_000, loadRate)
 	c.Flows(1000)
 	before := c.Server.Descriptors()
 	for range waves {

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// ledger is every run that counts, a line each, in the order in which they were made. `make faults`
+// ledgerText is every run that counts, a line each, in the order in which they were made. `make faults`
 // appends to the file; docs/RELIABILITY.md has the table that WriteScore makes of it.
 //
 //go:embed ledger.tsv
-var ledger string
+var ledgerText string
 
 // Entry is a line of the ledger.
 type Entry struct {
@@ -30,7 +30,7 @@ type Entry struct {
 const ledgerHead = "date\trow\twriter\tkafka\tseed\tresult"
 
 // Ledger returns the runs that the ledger has.
-func Ledger() ([]Entry, error) { return parseLedger(ledger) }
+func Ledger() ([]Entry, error) { return parseLedger(ledgerText) }
 
 func parseLedger(text string) ([]Entry, error) {
 	r := csv.NewReader(strings.NewReader(text))

@@ -25,7 +25,7 @@ func TestScoreIsWritten(t *testing.T) {
 		t.Errorf("docs/RELIABILITY.md does not have this table; `make faults ARGS=--score` prints it:\n%s", table.String())
 	}
 	for _, row := range Rows() {
-		if !strings.Contains(ledger, "\t"+row.Name+"\t") {
+		if !strings.Contains(ledgerText, "\t"+row.Name+"\t") {
 			t.Errorf("row %s was never run", row.Name)
 		}
 	}

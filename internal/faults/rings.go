@@ -50,7 +50,7 @@ func (c *Case) awaitAcked(w *watched) {
 // acked is sent again by its clients.
 func serverKilled(kills int) func(*Case) {
 	return func(c *Case) {
-		w := c.follow("", rate)
+		w := c.follow("", loadRate)
 		for kill := range kills {
 			full := kill%2 == 1
 			if full {
@@ -77,7 +77,7 @@ func serverKilled(kills int) func(*Case) {
 // the files are full as well, what was read and waits for room in them is lost,
 // which is said, and was not acked.
 func stopKept(c *Case) {
-	w := c.follow("", rate/3)
+	w := c.follow("", loadRate/3)
 	c.Kafka.Kill(1)
 	until := time.Now().Add(c.Between(time.Second, 3*time.Second))
 	w.Await("time passes", func() bool { return time.Now().After(until) })
@@ -119,12 +119,12 @@ var damage = []struct {
 }
 
 func flip(file *os.File, at int64) error {
-	one := []byte{0}
-	if _, err := file.ReadAt(one, at); err != nil {
+	b := []byte{0}
+	if _, err := file.ReadAt(b, at); err != nil {
 		return err
 	}
-	one[0] ^= 0x40
-	_, err := file.WriteAt(one, at)
+	b[0] ^= 0x40
+	_, err := file.WriteAt(b, at)
 	return err
 }
 
@@ -132,7 +132,7 @@ func flip(file *os.File, at int64) error {
 // and nothing of it is sent; the other shards' records are. Its records were not
 // acked, so their clients send them again.
 func ringDamaged(c *Case) {
-	w := c.follow("", rate)
+	w := c.follow("", loadRate)
 	aside := func() int {
 		files, err := filepath.Glob(filepath.Join(w.ringDir, "*.damaged-*"))
 		if err != nil {
@@ -213,7 +213,7 @@ func ringDirFull(c *Case) {
 		}
 	}
 	dir := c.tmpfs(64 << 20)
-	w := c.follow(dir, rate)
+	w := c.follow(dir, loadRate)
 	filled := c.fill(filepath.Join(dir, "ballast"))
 	for range 3 {
 		c.Kafka.Freeze(1)

@@ -42,8 +42,8 @@ type weather struct {
 
 // Directions of what passes a link.
 const (
-	requests = iota // to the broker
-	answers         // from it
+	toBroker   = iota // to the broker
+	fromBroker        // from it
 )
 
 // retransmission is how long TCP takes, at least, to send a lost packet again.
@@ -80,11 +80,11 @@ func (l *Link) Cut() {
 func (l *Link) Silence() { l.set(weather{silent: [2]bool{true, true}}) }
 
 // SilenceRequests lets nothing pass to the broker; what it still says is heard.
-func (l *Link) SilenceRequests() { l.set(weather{silent: [2]bool{requests: true}}) }
+func (l *Link) SilenceRequests() { l.set(weather{silent: [2]bool{toBroker: true}}) }
 
 // SilenceAnswers lets nothing pass from the broker, which goes on taking what
 // it is sent.
-func (l *Link) SilenceAnswers() { l.set(weather{silent: [2]bool{answers: true}}) }
+func (l *Link) SilenceAnswers() { l.set(weather{silent: [2]bool{fromBroker: true}}) }
 
 // Worsen delays everything, and a share of it as if it had been lost once.
 func (l *Link) Worsen(latency, jitter time.Duration, lossPercent int) {
@@ -161,8 +161,8 @@ func (l *Link) join(client net.Conn) {
 		_ = broker.(*net.TCPConn).SetWriteBuffer(readMax)
 	}
 	var both sync.WaitGroup
-	both.Go(func() { l.pump(broker, client, requests) })
-	both.Go(func() { l.pump(client, broker, answers) })
+	both.Go(func() { l.pump(broker, client, toBroker) })
+	both.Go(func() { l.pump(client, broker, fromBroker) })
 	both.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -198,7 +198,7 @@ func (l *Link) pump(to, from net.Conn, direction int) {
 		for {
 			buffer := make([]byte, readMax)
 			n, err := from.Read(buffer)
-			if direction == requests {
+			if direction == toBroker {
 				longest := passing.read(buffer[:n])
 				if w, _ := l.now(); w.requestMax > 0 && longest > w.requestMax {
 					l.refused.Add(1)
@@ -212,7 +212,7 @@ func (l *Link) pump(to, from net.Conn, direction int) {
 				queue <- parcel{buffer[:n], l.due()}
 			}
 			if err != nil {
-				if direction == answers && err == io.EOF {
+				if direction == fromBroker && err == io.EOF {
 					l.hungUp.Add(1)
 				}
 				return

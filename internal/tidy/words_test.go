@@ -88,8 +88,44 @@ func camelWords(name string) []string {
 	return words
 }
 
-// declared returns the names that a file declares, locals and fields included.
-func declared(file *ast.File) (names []*ast.Ident) {
+// TestNoNameHidesAnother: a local that is called like a constant or variable of its package hides it,
+// and a reader takes one for the other. Tests may.
+func TestNoNameHidesAnother(t *testing.T) {
+	global := map[string]map[string]bool{} // by directory
+	for _, f := range goFiles(t) {
+		dir := filepath.Dir(f.name)
+		if global[dir] == nil {
+			global[dir] = map[string]bool{}
+		}
+		for _, d := range f.syntax.Decls {
+			if g, ok := d.(*ast.GenDecl); ok && !f.test {
+				for _, spec := range g.Specs {
+					if v, ok := spec.(*ast.ValueSpec); ok {
+						for _, id := range v.Names {
+							global[dir][id.Name] = id.Name != "_"
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, f := range goFiles(t) {
+		for _, d := range f.syntax.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || f.test {
+				continue
+			}
+			for _, id := range declared(fn)[1:] {
+				if global[filepath.Dir(f.name)][id.Name] {
+					t.Errorf("%s:%d: %s hides the package's", f.name, f.fset.Position(id.Pos()).Line, id.Name)
+				}
+			}
+		}
+	}
+}
+
+// declared returns the names that a piece of code declares, locals and fields included.
+func declared(code ast.Node) (names []*ast.Ident) {
 	add := func(exprs ...ast.Expr) {
 		for _, e := range exprs {
 			if id, ok := e.(*ast.Ident); ok {
@@ -97,7 +133,7 @@ func declared(file *ast.File) (names []*ast.Ident) {
 			}
 		}
 	}
-	ast.Inspect(file, func(n ast.Node) bool {
+	ast.Inspect(code, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncDecl:
 			names = append(names, n.Name)
