@@ -3,6 +3,7 @@ package faults
 import (
 	_ "embed"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,29 +51,21 @@ func parseLedger(text string) ([]Entry, error) {
 	return entries, nil
 }
 
-// Append adds the reports of runs with a writer to a ledger file. It leaves out rows that could not be
-// run.
-func Append(path, writer string, reports []Report) error {
+// Append adds a run with a writer to a ledger file, unless the row could not be run.
+func Append(path, writer string, r Report) error {
+	if r.Absent != "" {
+		return nil
+	}
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	for _, r := range reports {
-		if r.Absent != "" {
-			continue
-		}
-		result := "pass"
-		if r.Failure != "" {
-			result = "fail"
-		}
-		if _, err = fmt.Fprintf(f, "%s\t%s\t%s\t%s\t%d\t%s\n", time.Now().Format(time.DateOnly), r.Row, writer, r.Kafka, r.Seed, result); err != nil {
-			break
-		}
+	result := "pass"
+	if r.Failure != "" {
+		result = "fail"
 	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
+	_, err = fmt.Fprintf(f, "%s\t%s\t%s\t%s\t%d\t%s\n", time.Now().Format(time.DateOnly), r.Row, writer, r.Kafka, r.Seed, result)
+	return errors.Join(err, f.Close())
 }
 
 // WriteScore writes the ledger as docs/RELIABILITY.md has it, a line a row: how often it passed with

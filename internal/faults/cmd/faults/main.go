@@ -171,6 +171,10 @@ func run(o options) (code int) {
 			fmt.Fprintf(os.Stderr, "row %s, seed %d: %s\n", row.Name, s, row.Fault)
 			report := faults.Run(row, s, os.Stderr)
 			reports = append(reports, report)
+			if err := record(o, report); err != nil {
+				fmt.Fprintln(os.Stderr, "faults:", err)
+				return 1
+			}
 			result := "passed"
 			switch {
 			case report.Absent != "":
@@ -181,15 +185,19 @@ func run(o options) (code int) {
 			fmt.Fprintf(os.Stderr, "row %s, seed %d: %s\n", row.Name, s, result)
 		}
 	}
-	err := faults.WriteTable(os.Stdout, reports)
-	if err == nil && o.ledger != "" {
-		err = faults.Append(o.ledger, cmp.Or(o.writer, os.Getenv("RINGTAIL_WRITER"), "auto"), reports)
-	}
-	if err != nil {
+	if err := faults.WriteTable(os.Stdout, reports); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		return 1
 	}
 	return code
+}
+
+// record writes a run into the ledger at once: those before a Ctrl-C count.
+func record(o options, report faults.Report) error {
+	if o.ledger == "" {
+		return nil
+	}
+	return faults.Append(o.ledger, cmp.Or(o.writer, os.Getenv("RINGTAIL_WRITER"), "auto"), report)
 }
 
 // score prints what the ledger says of each row.
