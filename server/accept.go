@@ -6,15 +6,18 @@ import (
 	"net/netip"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // acceptor admits new connections, or closes them at once, and hands them to the event loop that
 // has the fewest.
 type acceptor struct {
-	registry *registry
-	handover *handovers
-	warnings *throttle
-	draining <-chan struct{}
+	registry  *registry
+	handover  *handovers
+	greetings *greetings
+	warnings  *throttle
+	draining  <-chan struct{}
 }
 
 // run accepts from l until l is closed, or told to stop.
@@ -24,7 +27,7 @@ func (a *acceptor) run(l *listener) {
 		nc, err := l.accept()
 		if err == nil {
 			delay = 0
-			a.welcome(l, nc)
+			a.welcome(l, nc, remoteOf(nc))
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -47,7 +50,7 @@ func (a *acceptor) run(l *listener) {
 // takeBacklog welcomes every client whose connection the kernel has accepted already.
 func (a *acceptor) takeBacklog(l *listener) {
 	for range backlogMax {
-		fd := l.acceptNow()
+		fd, remote := l.acceptNow()
 		if fd < 0 {
 			return
 		}
@@ -56,24 +59,145 @@ func (a *acceptor) takeBacklog(l *listener) {
 			a.registry.admission.refused[refusedError].Add(1)
 			continue
 		}
-		a.welcome(l, nc)
+		a.welcome(l, nc, remote)
 	}
 }
 
 // backlogMax ends the taking where clients arrive as fast as the server takes them.
 const backlogMax = 1 << 17
 
-// welcome admits a connection and hands it over, or closes it at once.
-func (a *acceptor) welcome(l *listener, nc net.Conn) {
-	remote := remoteOf(nc)
-	if why, ok := a.registry.admission.admit(remote.Addr()); !ok {
-		a.registry.admission.refused[why].Add(1) // before the client can see it
-		_ = nc.Close()
-		a.warnings.warn("server: connection refused", "remote", remote.String(), "reason", why.String())
+// welcome admits a connection and hands it over, or closes it at once. What a client owes before
+// its records is a greeting's matter. remote is the other end of the socket.
+func (a *acceptor) welcome(l *listener, nc net.Conn, remote netip.AddrPort) {
+	g := &greeting{Conn: nc, listener: l, client: remote, trusted: l.opt.Network == "unix", stage: refusedTLS}
+	if why, ok := a.arrive(g); !ok {
+		a.refuse(g, why, nil)
 		return
 	}
-	c := a.registry.newConn(l.opt, remote)
-	a.handover.first(c, nc, func(err error) {
+	if l.opt.Proxy || l.handshake != nil {
+		if l.opt.Proxy {
+			g.stage = refusedProxy
+		}
+		a.greetings.begin(g, a.greet, a.given)
+		return
+	}
+	if why, ok := a.admit(g); !ok {
+		a.registry.admission.leave(g.counted)
+		a.refuse(g, why, nil)
+		return
+	}
+	a.handOver(g)
+}
+
+// arrive takes a place for a connection, or says why there is none.
+func (a *acceptor) arrive(g *greeting) (refusal, bool) {
+	if !g.listener.opt.expects(g.client.Addr()) {
+		return refusedProxy, false
+	}
+	return refusedMax, a.registry.admission.place()
+}
+
+// admit asks the lists, and the limit for an address, about who connects.
+func (a *acceptor) admit(g *greeting) (refusal, bool) {
+	ip := g.client.Addr()
+	if !g.trusted && !g.listener.opt.allows(ip) {
+		return refusedDenied, false
+	}
+	if !a.registry.admission.count(ip) {
+		return refusedPerIP, false
+	}
+	g.counted = ip
+	return 0, true
+}
+
+// greet is a greeting's goroutine.
+func (a *acceptor) greet(g *greeting) {
+	why, err := a.stages(g)
+	switch {
+	case !a.greetings.end(g):
+		a.registry.admission.leave(g.counted) // given has said the rest
+	case err == nil:
+		a.handOver(g)
+	default:
+		a.registry.admission.leave(g.counted)
+		a.unwelcome(g, why, err)
+	}
+}
+
+// stages has a connection say what it owes. It returns nil, or what it is refused as.
+func (a *acceptor) stages(g *greeting) (refusal, error) {
+	before := g.received
+	if g.listener.opt.Proxy {
+		if err := g.readProxyHeader(); err != nil {
+			return silentOr(g, before, refusedProxy, err)
+		}
+	}
+	if why, ok := a.admit(g); !ok {
+		return why, errRefused
+	}
+	if handshake := g.listener.handshake; handshake != nil {
+		a.greetings.enter(g, refusedTLS)
+		before = g.received
+		if err := handshake(g); err != nil {
+			return silentOr(g, before, refusedTLS, err)
+		}
+	}
+	return 0, nil
+}
+
+var (
+	errRefused = errors.New("") // the refusal says all
+	errSilent  = errors.New("the client has closed without a byte")
+)
+
+func silentOr(g *greeting, before int, why refusal, err error) (refusal, error) {
+	if g.received == before && clientGone(err) {
+		return 0, errSilent
+	}
+	return why, err
+}
+
+// unwelcome closes a connection whose greeting has failed, and counts it.
+func (a *acceptor) unwelcome(g *greeting, why refusal, err error) {
+	switch {
+	case err == errSilent:
+		a.passedBy(g, closedByClient)
+	case isClosed(a.draining) && errors.Is(err, os.ErrDeadlineExceeded):
+		a.passedBy(g, closedDrain)
+	default:
+		a.refuse(g, why, err)
+	}
+}
+
+// passedBy closes a connection that has sent nothing, and is not to be blamed for it.
+func (a *acceptor) passedBy(g *greeting, why closeReason) {
+	a.registry.admission.opened.Add(1)
+	a.registry.closed[why].Add(1)
+	_ = g.Close()
+}
+
+// given counts a greeting that is given up for a newer one.
+func (a *acceptor) given(g *greeting) {
+	a.registry.admission.refused[g.stage].Add(1)
+	a.warnings.warn("server: connection refused", "remote", remoteString(g.client), "reason", g.stage.String(),
+		"error", "given up for a newer one, it took too long")
+}
+
+// refuse closes a connection at once.
+func (a *acceptor) refuse(g *greeting, why refusal, err error) {
+	a.registry.admission.refused[why].Add(1) // before the client can see it
+	_ = g.Close()
+	args := []any{"remote", remoteString(g.client), "reason", why.String()}
+	if err != nil && err != errRefused {
+		args = append(args, "error", err)
+	}
+	a.warnings.warn("server: connection refused", args...)
+}
+
+// handOver makes a connection, and gives it to its event loop.
+func (a *acceptor) handOver(g *greeting) {
+	c := a.registry.newConn(g.listener.opt, g.client)
+	a.handover.first(c, g.Conn, func(err error) {
 		why := refusedError
 		if isNoDescriptor(err) {
 			why = refusedDescriptors
@@ -88,6 +212,21 @@ func remoteOf(nc net.Conn) netip.AddrPort {
 	if !ok {
 		return netip.AddrPort{}
 	}
-	ap := a.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	return unmap(a.AddrPort())
+}
+
+// remoteOfSocket is the address that accept returns.
+func remoteOfSocket(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return unmap(netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port)))
+	}
+	return netip.AddrPort{}
+}
+
+// unmap is an IPv4 address that came over IPv6 as the IPv4 address that it is.
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }

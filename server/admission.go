@@ -80,22 +80,26 @@ func (a *admission) init(maxConnections, perIP int, log *slog.Logger) {
 	}
 }
 
-// admit takes a place for a connection from ip, or says why there is none.
-func (a *admission) admit(ip netip.Addr) (refusal, bool) {
+// place takes a place, if there is one.
+func (a *admission) place() bool {
 	if a.open.Add(1) > a.max {
 		a.open.Add(-1)
-		return refusedMax, false
+		return false
 	}
+	return true
+}
+
+// count counts a connection that has a place for its address, if that may have one more.
+func (a *admission) count(ip netip.Addr) bool {
 	if a.perIP > 0 && ip.IsValid() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if a.byIP[ip] >= a.perIP {
-			a.open.Add(-1)
-			return refusedPerIP, false
+			return false
 		}
 		a.byIP[ip]++
 	}
-	return 0, true
+	return true
 }
 
 // crowded returns whether over half of the places are taken. Only then do connections that never
@@ -103,7 +107,7 @@ func (a *admission) admit(ip netip.Addr) (refusal, bool) {
 // cost a record of a client that does not check.
 func (a *admission) crowded() bool { return 2*a.open.Load() > a.max }
 
-// leave gives the place back.
+// leave gives the place back, and what was counted for ip; the zero ip: nothing was.
 func (a *admission) leave(ip netip.Addr) {
 	a.open.Add(-1)
 	if a.perIP > 0 && ip.IsValid() {

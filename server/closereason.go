@@ -26,7 +26,7 @@ var closeReasonNames = [closeReasons]string{
 
 func (r closeReason) String() string { return closeReasonNames[r] }
 
-// refusal says why a connection was closed at once: the label of
+// refusal says why a connection was closed before it could send a record: the label of
 // connections_refused_total.
 type refusal uint8
 
@@ -35,9 +35,14 @@ const (
 	refusedPerIP                      // --max-connections-per-ip
 	refusedDescriptors                // no descriptor left, or too few
 	refusedError                      // the socket died before it could be read
+	refusedDenied                     // --deny, or not in --allow
+	refusedProxy                      // its PROXY header is missing, wrong or too late, or it is not of --proxy-from
+	refusedTLS                        // its handshake failed, was too late, or was given up for a newer one
 	refusals
 )
 
-var refusalNames = [refusals]string{"max_connections", "max_connections_per_ip", "descriptors", "error"}
+var refusalNames = [refusals]string{
+	"max_connections", "max_connections_per_ip", "descriptors", "error", "denied", "proxy_header", "tls_handshake",
+}
 
 func (r refusal) String() string { return refusalNames[r] }

@@ -50,7 +50,8 @@ type conn struct {
 	gc        gnet.Conn      // the loop's handle; nil while no loop has it
 	loopIndex int            // the event loop that has it, or had it last
 	paused    *paused        // from detach on, until the pauser does not have it any more
-	remote    netip.AddrPort // zero for unix
+	tcp       bool           // what its socket is; remote may be another's
+	remote    netip.AddrPort // the client's; zero for unix
 	opens     atomic.Uint32  // times an event loop has got it
 	killed    atomic.Uint32  // closeReason that the acks ask for
 	why       closeReason    // why it ends; closedNot: it does not
@@ -138,6 +139,9 @@ func (c *conn) ending() ack.Ending {
 func (c *conn) endedPolitely() bool {
 	return c.why == closedCutOff || c.why == closedDrain || c.why == closedAge || c.why == closedStream
 }
+
+// silent returns whether the client has sent nothing that could be a record, or a part of one.
+func (c *conn) silent() bool { return c.framed == 0 && c.overflow == nil && !c.dec.Unfinished() }
 
 func (c *conn) remoteString() string { return remoteString(c.remote) }
 

@@ -20,6 +20,7 @@
 //
 //	a loop        OnOpen, OnTraffic, OnClose, check: everything of the connections that it has
 //	accept        one goroutine a listener; one for each socket on its way to a loop
+//	greeting      one for each connection that owes a PROXY header or a TLS handshake
 //	pauser        one goroutine: every connection that no loop may read for now
 //	acker         one a loop, with --ack kafka: learns what is done, writes to sockets
 //	ticker        served time, deadlines
@@ -32,7 +33,8 @@
 //	ticker.go        moves served time on, asks for checks of deadlines
 //
 //	accept.go        new connections: admitted and handed over, or refused
-//	listener.go      one --listen
+//	greeting.go      those that owe something before their records; proxyheader.go a PROXY header
+//	listener.go      one --listen; unixsocket.go whose a socket's file is; systemd.go inherited ones
 //	handover.go      a socket's way to its event loop, and back to it
 //
 //	loop.go          gnet's callbacks: connections that are read as they send

@@ -12,6 +12,7 @@ const drainDefault = 30 * time.Second
 // Drain ends the taking of records, step by step. The clock on the left is the drain's.
 //
 //	Drain   take what waits in the accept backlog, close the listeners
+//	        leave greetings 200 ms
 //	        read each connection to its end, or until it has been silent for 200 ms
 //	1/3     cut off: nobody is read any more; what has been framed still waits for room
 //	2/3     give up: what has found no room is lost, and counted
@@ -26,8 +27,8 @@ const drainDefault = 30 * time.Second
 // Invariants:
 //
 //  1. registry.reading counts the connections that may still push, from before they are handed to a
-//     loop until their last batch is in, or lost. It grows only while connections are welcomed,
-//     which has ended before Drain waits for it.
+//     loop until their last batch is in, or lost. It grows only while connections are welcomed and
+//     greeted, which has ended before Drain waits for it.
 //  2. After cutOff, whatever has a connection ends it: the loops at their next check, which comes
 //     with every tick; the pauser at its next tick, when what was read is in.
 //  3. After giveUp nobody waits for room.
@@ -41,11 +42,13 @@ func (s *Server) Drain(ctx context.Context) error {
 	for _, l := range s.listeners {
 		l.stopAccepting()
 	}
+	s.greetings.hurry(min(greetingFair, total/3))
 	s.accepting.Wait()
 	for _, l := range s.listeners {
 		s.acceptor.takeBacklog(l)
 		l.close()
 	}
+	s.greetings.running.Wait()
 	begin := time.Now()
 	s.waitRead(ctx, begin.Add(total/3))
 	close(s.stages.cutOff)
@@ -75,7 +78,9 @@ func (s *Server) Finish(ctx context.Context) {
 		if !s.started {
 			return
 		}
+		s.greetings.hurry(0)
 		s.accepting.Wait()
+		s.greetings.running.Wait()
 		s.waitRead(context.Background(), time.Now().Add(drainDefault))
 		s.handover.running.Wait()
 		close(s.stopAckers)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,15 +39,44 @@ func (h *handovers) enroll(c *conn, nc net.Conn) error {
 }
 
 // first gives a new connection to its event loop. If that fails, it calls failed. It waits for a
-// slot, but not for the loop.
+// slot, but not for the loop. No loop can have a socket that was reset meanwhile, but what it had
+// sent can still be read: the pauser does.
 func (h *handovers) first(c *conn, nc net.Conn, failed func(error)) {
 	h.slots <- struct{}{}
 	h.running.Go(func() {
 		defer func() { <-h.slots }()
-		if err := h.enroll(c, nc); err != nil {
+		fd := -1
+		if nc.RemoteAddr() == nil {
+			fd = dupOf(nc)
+		}
+		err := h.enroll(c, nc)
+		switch {
+		case err == nil:
+		case err == errNoPeer && fd >= 0:
+			if c.acks != nil {
+				c.acks.Attach(fd, nil)
+			}
+			h.pauser.registry.admission.opened.Add(1)
+			h.pauser.pause(c, &paused{fd: fd, final: closedReset})
+		default:
 			failed(err)
 		}
 	})
+}
+
+// dupOf returns a duplicate of a socket's descriptor, −1 if none can be had.
+func dupOf(nc net.Conn) int {
+	fd := -1
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			_ = raw.Control(func(from uintptr) {
+				if dup, err := unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+					fd = dup
+				}
+			})
+		}
+	}
+	return fd
 }
 
 // back gives a paused connection, and its descriptor, back to its event loop. It does not wait. If

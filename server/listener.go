@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -20,19 +21,21 @@ type listener struct {
 	ln  net.Listener
 	raw syscall.RawConn
 
+	// handshake is what a greeting does behind the PROXY header; nil: nothing. An error of the
+	// socket is to be returned as it is, or wrapped.
+	handshake func(*greeting) error
+
 	mu      sync.Mutex
 	reserve *os.File // a descriptor to give up when no other can be had
 	closed  bool
 }
 
 func openListener(opt Listener) (*listener, error) {
-	ln, err := net.Listen(opt.Network, opt.Address)
-	if err != nil && opt.Network == "unix" && removeStale(opt.Address, err) {
-		ln, err = net.Listen(opt.Network, opt.Address)
-	}
+	ln, err := opt.listen()
 	if err != nil {
 		return nil, fmt.Errorf("server: --listen %s://%s: %w", opt.Network, opt.Address, err)
 	}
+	opt.Network = ln.Addr().Network() // of systemd's sockets it is not known before
 	l := &listener{opt: opt, ln: ln}
 	if l.raw, err = ln.(syscall.Conn).SyscallConn(); err != nil {
 		_ = ln.Close()
@@ -42,21 +45,15 @@ func openListener(opt Listener) (*listener, error) {
 	return l, nil
 }
 
-// removeStale removes a socket that a killed process left behind: a socket on which nobody listens.
-// Anything else at that path stays.
-func removeStale(path string, err error) bool {
-	if !errors.Is(err, unix.EADDRINUSE) {
-		return false
+// listen opens the socket.
+func (l *Listener) listen() (net.Listener, error) {
+	switch l.Network {
+	case "unix":
+		return l.listenUnix()
+	case "systemd":
+		return l.inherit()
 	}
-	if st, err := os.Lstat(path); err != nil || st.Mode()&os.ModeSocket == 0 {
-		return false
-	}
-	nc, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		_ = nc.Close()
-		return false
-	}
-	return errors.Is(err, unix.ECONNREFUSED) && os.Remove(path) == nil
+	return net.Listen(l.Network, l.Address)
 }
 
 // accept is Accept, but makes sure of the reserve first: without it, clients that come when no
@@ -92,29 +89,29 @@ func (l *listener) turnAway(refused func()) {
 		return
 	}
 	_ = l.reserve.Close()
-	if fd := l.acceptNow(); fd >= 0 {
+	if fd, _ := l.acceptNow(); fd >= 0 {
 		refused()
 		_ = unix.Close(fd)
 	}
 	l.reserve, _ = os.Open(os.DevNull)
 }
 
-// acceptNow returns the descriptor of a waiting connection, or −1.
-func (l *listener) acceptNow() int {
-	fd := -1
+// acceptNow returns the descriptor of a waiting connection, or −1, and where it comes from.
+func (l *listener) acceptNow() (fd int, remote netip.AddrPort) {
+	fd = -1
 	_ = l.raw.Control(func(lfd uintptr) {
 		for {
-			n, _, err := unix.Accept4(int(lfd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			n, sa, err := unix.Accept4(int(lfd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 			if err == unix.EINTR || err == unix.ECONNABORTED {
 				continue
 			}
 			if err == nil {
-				fd = n
+				fd, remote = n, remoteOfSocket(sa)
 			}
 			return
 		}
 	})
-	return fd
+	return fd, remote
 }
 
 // stopAccepting has accept return os.ErrDeadlineExceeded.

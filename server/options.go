@@ -3,8 +3,11 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net/netip"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,10 +18,35 @@ import (
 
 // Listener is one --listen.
 type Listener struct {
-	Network string // "tcp" or "unix"
-	Address string // host:port, or a path
+	Network string // "tcp", "unix" or "systemd"
+	Address string // host:port, a path, or a socket's FileDescriptorName=; systemd's first, if that is empty
 	Framing codec.Framing
 	Ack     bool // --ack kafka
+
+	Proxy     bool           // --proxy-protocol
+	ProxyFrom []netip.Prefix // --proxy-from: who may say it; unix sockets' modes say it for them
+	Allow     []netip.Prefix // --allow; none: everybody
+	Deny      []netip.Prefix // --deny
+
+	// Of a unix socket's file. Names or numbers; with one of the three, the mode is 0660 if not given.
+	Mode         fs.FileMode
+	Owner, Group string
+}
+
+// allows returns whether the lists let an address in.
+func (l *Listener) allows(ip netip.Addr) bool {
+	return !anyContains(l.Deny, ip) && (len(l.Allow) == 0 || anyContains(l.Allow, ip))
+}
+
+// expects returns whether the other end of a socket may be on this listener at all: where there is
+// a PROXY header to come, only those that are believed.
+func (l *Listener) expects(ip netip.Addr) bool {
+	return !l.Proxy || l.Network == "unix" || anyContains(l.ProxyFrom, ip)
+}
+
+func anyContains(list []netip.Prefix, ip netip.Addr) bool {
+	ip = ip.WithZone("")
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // Options of a server, in the words of the flags of `ringtail serve`.
@@ -48,8 +76,8 @@ func (o *Options) validate() error {
 		return errors.New("server: no --listen given, want for example tcp://127.0.0.1:8888")
 	}
 	for _, l := range o.Listeners {
-		if l.Network != "tcp" && l.Network != "unix" {
-			return fmt.Errorf("server: --listen %s://%s: unknown network %q, want tcp or unix", l.Network, l.Address, l.Network)
+		if l.Network != "tcp" && l.Network != "unix" && l.Network != "systemd" {
+			return fmt.Errorf("server: --listen %s://%s: unknown network %q, want tcp, unix or systemd", l.Network, l.Address, l.Network)
 		}
 	}
 	if len(o.Rings.Rings) != o.Codec.Shards || o.Codec.Shards < 1 {

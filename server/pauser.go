@@ -83,7 +83,7 @@ func (q *pauser) takeInbox() {
 func (q *pauser) event(p *paused, events uint32) {
 	// Both sides of a TCP connection are closed, and we have not closed ours: it was reset, and a
 	// failed write has taken the error.
-	hungUp := events&unix.EPOLLHUP != 0 && p.c.halfClosedAt == 0 && p.c.remote.IsValid()
+	hungUp := events&unix.EPOLLHUP != 0 && p.c.halfClosedAt == 0 && p.c.tcp
 	switch {
 	case events&unix.EPOLLERR != 0 || hungUp:
 		q.noteEnd(p, closedReset)

@@ -48,7 +48,7 @@ func newRegistry(a *admission, loops int, deadLetters bool) *registry {
 
 // newConn makes a connection that has been admitted, and gives it to an event loop for life.
 func (r *registry) newConn(l Listener, remote netip.AddrPort) *conn {
-	c := &conn{id: r.nextID.Add(1), remote: remote, loopIndex: r.leastLoaded()}
+	c := &conn{id: r.nextID.Add(1), tcp: l.Network == "tcp", remote: remote, loopIndex: r.leastLoaded()}
 	c.dec.Init(l.Framing)
 	if l.Ack {
 		c.acks = r.domains[c.loopIndex].NewConn(c)
@@ -102,6 +102,9 @@ func (r *registry) address(id uint64) string {
 // gone frees the place of a connection whose last descriptor is closed, or about to be.
 func (r *registry) gone(c *conn, why closeReason) {
 	r.forget(c)
+	if why == closedReset && c.silent() {
+		why = closedByClient // as health checks of balancers do
+	}
 	r.closed[why].Add(1)
 	r.admission.leave(c.remote.Addr())
 }

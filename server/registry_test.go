@@ -2,6 +2,7 @@ package server
 
 import (
 	"net"
+	"net/netip"
 	"testing"
 )
 
@@ -24,7 +25,7 @@ func TestConnectionNotTakenIsNotCounted(t *testing.T) {
 	r := newRig(t, nil)
 	client, notASocket := net.Pipe()
 	defer client.Close()
-	r.acceptor.welcome(r.listeners[0], notASocket)
+	r.acceptor.welcome(r.listeners[0], notASocket, netip.AddrPort{})
 	r.eventually("the pipe to be refused", func() bool { return r.Stats().Refused["error"] == 1 })
 	for i := range r.loops {
 		if n := r.registry.placed[i].Load(); n != 0 {

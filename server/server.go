@@ -23,6 +23,7 @@ type Server struct {
 
 	listeners []*listener
 	acceptor  acceptor
+	greetings *greetings
 	handover  *handovers
 	loops     []*loop
 	pauser    *pauser
@@ -113,7 +114,10 @@ func (s *Server) makeLoops() error {
 	}
 	s.handover = &handovers{loops: s.loops, pauser: s.pauser, warnings: s.warnings}
 	s.pauser.handBack = s.handover.back
-	s.acceptor = acceptor{registry: s.registry, handover: s.handover, warnings: s.warnings, draining: s.stages.draining}
+	s.greetings = &greetings{slots: make(chan struct{}, greetingsMax)}
+	s.acceptor = acceptor{
+		registry: s.registry, handover: s.handover, greetings: s.greetings, warnings: s.warnings, draining: s.stages.draining,
+	}
 	return nil
 }
 
