@@ -65,6 +65,9 @@ func childMain(mode string) int {
 		case "footprint":
 			fmt.Println(footprintNow())
 			continue
+		case "books":
+			fmt.Println(connectionBooks(s.Stats()))
+			continue
 		}
 		st := s.Stats()
 		l := s.listeners[0]
@@ -92,7 +95,10 @@ func childOptions(mode string) (Options, error) {
 	if mode == "deadlines" {
 		o.IdleTimeout, o.FrameTimeout = childDeadline, childDeadline
 	}
-	if mode == "descriptors" {
+	if mode == "flood-greeted" {
+		o.Listeners[0].Proxy, o.Listeners[0].ProxyFrom = true, anywhere
+	}
+	if mode == "descriptors" || strings.HasPrefix(mode, "flood") {
 		lim := unix.Rlimit{Cur: 200, Max: 200}
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
 			return o, err

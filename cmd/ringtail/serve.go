@@ -19,7 +19,7 @@ import (
 // serveFlags are the flags of serve and of check. Each is a key of the --config
 // file and an environment variable as well.
 type serveFlags struct {
-	Listen              config.List       `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"Where to take records: tcp://HOST:PORT or unix:///PATH, with ?framing=…&ack=… for this listener alone. Repeatable."`
+	Listen              config.List       `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"Where to take records: tcp://HOST:PORT, unix:///PATH or systemd://NAME, with ?framing=…&ack=…&allow=…&proxy-protocol=… for this listener alone; unix also ?mode=0660&owner=…&group=…. Repeatable."`
 	Framing             string            `default:"auto" values:"${framings}" help:"How records are told apart: ${framings_help}."`
 	Field               string            `default:"number" help:"The field that routes: at the top level, or inside of others as a.b or /a/b."`
 	Shards              int               `default:"10" help:"Shard = number mod shards; shard i is written to partition i."`
@@ -35,6 +35,10 @@ type serveFlags struct {
 	MaxRecordBytes      config.Size       `default:"1000000" help:"Longer records are rejected; the topic's own limit counts too, if lower. With lengths, at most 16MiB."`
 	MaxConnections      int               `default:"100000" help:"Over it, connections are closed at once."`
 	MaxConnectionsPerIP int               `name:"max-connections-per-ip" default:"0" help:"The same for one address. 0: no limit."`
+	Allow               config.List       `placeholder:"CIDR" help:"Who may connect, by address. Unix sockets have modes instead. Default: everybody. Repeatable."`
+	Deny                config.List       `placeholder:"CIDR" help:"Who may not, whatever --allow says. Repeatable."`
+	ProxyProtocol       string            `default:"off" enum:"on,off" help:"on: a balancer says in a PROXY header (v1 or v2) for whom it connects; whoever does not is refused."`
+	ProxyFrom           config.List       `placeholder:"CIDR" help:"The balancers that are believed. Repeatable."`
 	ClientMemory        config.Size       `default:"256MiB" help:"What all connections together may hold of unfinished records."`
 	IdleTimeout         config.Duration   `default:"0" help:"Close connections that have sent nothing for so long. 0: never."`
 	FrameTimeout        config.Duration   `default:"30s" help:"Close connections whose unfinished record is older. 0: never."`
@@ -100,7 +104,9 @@ func (c *serveCmd) Run(p *process, ctx *kong.Context) error {
 }
 
 func (c *serveFlags) options() (node.Options, error) {
-	listeners, err := node.ParseListeners(c.Listen, c.Framing, c.Ack)
+	listeners, err := node.ParseListeners(c.Listen, c.Framing, c.Ack, node.Who{
+		ProxyProtocol: c.ProxyProtocol, ProxyFrom: c.ProxyFrom, Allow: c.Allow, Deny: c.Deny,
+	})
 	if err != nil {
 		return node.Options{}, err
 	}

@@ -75,29 +75,39 @@ type Server struct {
 // does not wait. It is killed, if need be, when tb ends.
 func Start(tb kafkatest.TB, args ...string) *Server {
 	tb.Helper()
-	return start(tb, Binary(tb), args)
+	return start(tb, exec.Command(Binary(tb)), args)
 }
 
 // StartLimited is Start with so many file descriptors.
 func StartLimited(tb kafkatest.TB, descriptors int, args ...string) *Server {
 	tb.Helper()
-	limit := []string{"-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(descriptors), Binary(tb)}
-	return start(tb, "sh", args, limit...)
+	return start(tb, exec.Command("sh", "-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(descriptors), Binary(tb)), args)
 }
 
-func start(tb kafkatest.TB, program string, args []string, before ...string) *Server {
+// StartActivated is Start with sockets that it inherits, as systemd passes them: names are theirs,
+// with colons between.
+func StartActivated(tb kafkatest.TB, names string, sockets []*os.File, args ...string) *Server {
+	tb.Helper()
+	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS="$0" LISTEN_FDNAMES="$1"; export LISTEN_PID LISTEN_FDS LISTEN_FDNAMES; shift; exec "$@"`,
+		strconv.Itoa(len(sockets)), names, Binary(tb))
+	cmd.ExtraFiles = sockets
+	return start(tb, cmd, args)
+}
+
+// start runs a command with the arguments of serve behind its own.
+func start(tb kafkatest.TB, cmd *exec.Cmd, args []string) *Server {
 	tb.Helper()
 	port := kafkatest.ReservePorts(tb, 2)
 	s := &Server{
 		Target: fmt.Sprintf("tcp://127.0.0.1:%d", port),
 		Admin:  fmt.Sprintf("127.0.0.1:%d", port+1),
 		tb:     tb,
+		cmd:    cmd,
 		output: &output{},
 		gone:   make(chan struct{}),
 		http:   http.Client{Timeout: 30 * time.Second},
 	}
-	args = append([]string{"serve", "--listen", s.Target, "--admin", s.Admin}, args...)
-	s.cmd = exec.Command(program, append(before, args...)...)
+	cmd.Args = append(append(cmd.Args, "serve", "--listen", s.Target, "--admin", s.Admin), args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	if err := kafkatest.Spawn(s.cmd); err != nil {
 		tb.Fatalf("e2e: %v", err)

@@ -11,15 +11,19 @@ import (
 	"github.com/ringtail/ringtail/wire"
 )
 
-// ParseListeners reads the values of --listen; framing and ack are the flags of
+// ParseListeners reads the values of --listen; framing, ack and who are the flags of
 // these names, which a listener may override: tcp://:9000?framing=length&ack=kafka.
-func ParseListeners(values []string, framing, ack string) ([]server.Listener, error) {
+func ParseListeners(values []string, framing, ack string, who Who) ([]server.Listener, error) {
 	if len(values) == 0 {
 		return nil, config.Usagef("--listen is empty; give an address like tcp://127.0.0.1:8888")
 	}
+	lists, err := who.parse()
+	if err != nil {
+		return nil, err
+	}
 	var out []server.Listener
 	for _, value := range values {
-		l, err := parseListener(value, framing, ack)
+		l, err := parseListener(value, framing, ack, lists)
 		if err != nil {
 			return nil, err
 		}
@@ -28,12 +32,10 @@ func ParseListeners(values []string, framing, ack string) ([]server.Listener, er
 	return out, nil
 }
 
-func parseListener(value, framing, ack string) (server.Listener, error) {
-	var l server.Listener
-	u, err := url.Parse(value)
-	if err != nil {
-		return l, config.Usagef("--listen %s: want tcp://HOST:PORT or unix:///PATH", value)
-	}
+const wanted = "want tcp://HOST:PORT, unix:///PATH or systemd://NAME"
+
+// parseAddress reads what is before the settings.
+func parseAddress(value string, u *url.URL) (l server.Listener, err error) {
 	switch u.Scheme {
 	case "tcp":
 		l.Network, l.Address = "tcp", u.Host
@@ -46,10 +48,26 @@ func parseListener(value, framing, ack string) (server.Listener, error) {
 		if l.Address == "" {
 			return l, config.Usagef("--listen %s: want unix:///PATH", value)
 		}
+	case "systemd":
+		if l.Network, l.Address = "systemd", u.Host; u.Path != "" {
+			return l, config.Usagef("--listen %s: want systemd://NAME, the FileDescriptorName= of a socket unit", value)
+		}
 	default:
-		return l, config.Usagef("--listen %s: want tcp://HOST:PORT or unix:///PATH", value)
+		return l, config.Usagef("--listen %s: %s", value, wanted)
 	}
-	settings, layout := u.Query(), url.Values{}
+	return l, nil
+}
+
+func parseListener(value, framing, ack string, who lists) (server.Listener, error) {
+	u, err := url.Parse(value)
+	if err != nil {
+		return server.Listener{}, config.Usagef("--listen %s: %s", value, wanted)
+	}
+	l, err := parseAddress(value, u)
+	if err != nil {
+		return l, err
+	}
+	settings, layout, own := u.Query(), url.Values{}, url.Values{}
 	for key, values := range settings {
 		switch key {
 		case "framing":
@@ -58,13 +76,19 @@ func parseListener(value, framing, ack string) (server.Listener, error) {
 			ack = values[len(values)-1]
 		case "bytes", "endian": // of framing=length, or framing=length?bytes=2
 			layout[key] = values
+		case "proxy-protocol", "allow", "mode", "owner", "group":
+			own[key] = values
 		default:
-			return l, config.Usagef("--listen %s: unknown setting %s; one of framing, bytes, endian, ack", value, key)
+			return l, config.Usagef("--listen %s: unknown setting %s; one of framing, bytes, endian, ack, proxy-protocol, allow, mode, owner, group",
+				value, key)
 		}
 	}
+	if err := who.apply(&l, value, own); err != nil {
+		return l, err
+	}
 	if len(layout) > 0 {
-		name, own, _ := strings.Cut(framing, "?")
-		framing = name + "?" + strings.Trim(own+"&"+layout.Encode(), "&")
+		name, given, _ := strings.Cut(framing, "?")
+		framing = name + "?" + strings.Trim(given+"&"+layout.Encode(), "&")
 	}
 	if l.Framing, err = wire.ParseFraming(framing); err != nil {
 		return l, config.Usagef("--listen %s: %w", value, err)
