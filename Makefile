@@ -125,5 +125,7 @@ need-tests:
 	@$(call need,python3,python3,python3,python3)
 	@python3 -m pip --version >/dev/null 2>&1 || $(call need,pip3,python3-pip,python3-pip,python3)
 	@$(call need,rsyslogd,rsyslog,rsyslog,rsyslog)
+	@command -v haproxy >/dev/null || { $(call need,haproxy,haproxy,haproxy,haproxy); \
+	  [ ! -d /run/systemd/system ] || systemctl disable -q haproxy; } # nor at the next boot
 	@command -v promtool >/dev/null || { $(call need,promtool,prometheus,golang-github-prometheus,prometheus); \
 	  [ ! -d /run/systemd/system ] || systemctl disable -q prometheus; } # nor at the next boot

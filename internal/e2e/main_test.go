@@ -46,6 +46,7 @@ func TestRingtail(t *testing.T) {
 		{"SIGTERM after a burst", testStopAfterBurst},
 		{"start-up refusals", testRefusals},
 		{"ringtail bench", testBenchCommand},
+		{"HAProxy", testHAProxy},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}
