@@ -13,6 +13,7 @@ const module = "github.com/ringtail/ringtail"
 var core = map[string][]string{
 	"internal/invariant":   {},
 	"internal/platform":    {},
+	"internal/reload":      {},
 	"wire":                 {},
 	"codec":                {"internal/invariant", "wire"},
 	"shard":                {"internal/invariant", "internal/platform"},
