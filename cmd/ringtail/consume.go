@@ -18,6 +18,8 @@ type consumeCmd struct {
 	Format    string `default:"text" enum:"text,value,json" help:"text (topic:partition:offset: key=… value=…), value, or json (one object a line)."`
 	CountBy   string `placeholder:"FIELD" help:"Count records by a top-level field instead of printing them: a live table on a terminal, else value and count at the end."`
 	Metrics   string `source:"command-line" placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
+
+	MetricsTokenFile string `source:"command-line" placeholder:"FILE" help:"A token a line, or NAME:TOKEN, one of which is wanted there then."`
 }
 
 // Help is shown under the flags' list.
@@ -42,6 +44,6 @@ func (c *consumeCmd) Run(p *process) error {
 	defer cancel()
 	return kafkatools.Consume(ctx, c.cluster(), kafkatools.ConsumeOptions{
 		Topic: c.Topic, Group: c.Group, From: c.From, Partition: c.Partition, Count: c.Count,
-		UntilEnd: c.UntilEnd, Format: c.Format, CountBy: c.CountBy, Metrics: c.Metrics,
+		UntilEnd: c.UntilEnd, Format: c.Format, CountBy: c.CountBy, Metrics: c.Metrics, MetricsTokenFile: c.MetricsTokenFile,
 	}, p.streams())
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,9 +22,9 @@ type prometheus struct {
 	address string
 }
 
-// startPrometheus runs Prometheus with deploy/prometheus.yml, but for the addresses
-// and the times.
-func startPrometheus(t *testing.T, w *watched) *prometheus {
+// startPrometheus runs Prometheus with deploy/prometheus.yml, but for the addresses,
+// the times, and what else is given: old text, new text.
+func startPrometheus(t *testing.T, addresses [2]string, instead map[string]string) *prometheus {
 	t.Helper()
 	text, err := os.ReadFile("../../deploy/prometheus.yml")
 	if err != nil {
@@ -34,9 +35,11 @@ func startPrometheus(t *testing.T, w *watched) *prometheus {
 		t.Fatal(err)
 	}
 	config := string(text)
-	for from, to := range map[string]string{
-		"127.0.0.1:9888": w.addresses[0], "127.0.0.1:9889": w.addresses[1], "alerts.yml": rules, ": 15s": ": 1s",
-	} {
+	changes := map[string]string{
+		"127.0.0.1:9888": addresses[0], "127.0.0.1:9889": addresses[1], "alerts.yml": rules, ": 15s": ": 1s",
+	}
+	maps.Copy(changes, instead)
+	for from, to := range changes {
 		if !strings.Contains(config, from) {
 			t.Fatalf("deploy/prometheus.yml has no %s", from)
 		}
@@ -127,4 +130,24 @@ func (p *prometheus) states() map[string]string {
 		states[a.Labels["alertname"]] = a.State
 	}
 	return states
+}
+
+// TestPrometheusWithAToken: what deploy/prometheus.yml has as comments is what a Prometheus needs for
+// an admin port that wants a token and speaks HTTPS.
+func TestPrometheusWithAToken(t *testing.T) {
+	cert, key := kafkatest.KeyPair(t)
+	tokens := filepath.Join(t.TempDir(), "token")
+	overwrite(t, tokens, "s3cret\n") // one file for both: a token alone is what either takes
+	s := serve(t, "--sink", "discard", "--admin-token-file", tokens, "--admin-tls-cert", cert, "--admin-tls-key", key)
+	p := startPrometheus(t, [2]string{strings.TrimPrefix(s.admin, "https://"), closedPort(t)}, map[string]string{
+		"# authorization:": "authorization:", "/etc/prometheus/ringtail.token": tokens,
+		"# scheme:": "scheme:", "# tls_config:": "tls_config:", "/etc/prometheus/ringtail-ca.pem": cert,
+	})
+	until(t, "Prometheus has scraped the server", func() bool {
+		values, _ := p.query(`sum(up{job="ringtail"})`)
+		return values["{}"] == "1"
+	})
+	if code := s.terminate(); code != 0 {
+		t.Errorf("exit %d: %s", code, s.err.String())
+	}
 }

@@ -53,10 +53,10 @@ type serveFlags struct {
 	Unsafe              bool              `help:"Allow properties that may break order or lose records."`
 	StartTimeout        config.Duration   `default:"60s" help:"How long to wait for the brokers at start. 0: for ever."`
 	DrainTimeout        config.Duration   `default:"30s" help:"How long to take on SIGTERM or SIGINT to bring everything into Kafka."`
-	Admin               string            `default:"127.0.0.1:9888" help:"HTTP: live page, /metrics, /healthz, /readyz, /status. Empty: off."`
-	Pprof               bool              `help:"Serve /debug/pprof/ on the admin port (all but the command line, which may hold a password)."`
 	LogLevel            string            `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 	LogFormat           string            `default:"text" enum:"text,json" help:"text or json."`
+
+	adminFlags
 
 	Config      string `placeholder:"FILE" help:"YAML file of these flags, without the dashes. Flags win over the environment, the environment over the file."`
 	PrintConfig bool   `source:"command-line" help:"Print the effective configuration, secrets hidden, and end."`
@@ -124,7 +124,7 @@ func (c *serveFlags) options() (node.Options, error) {
 		MaxConnectionAge:   time.Duration(c.MaxConnectionAge),
 		RingBytes:          int(c.RingBytes), RingDir: c.RingDir, Loops: c.Loops,
 		StartTimeout: time.Duration(c.StartTimeout), DrainTimeout: time.Duration(c.DrainTimeout),
-		Admin: c.Admin, Pprof: c.Pprof, Version: ownVersion(),
+		Admin: c.admin(), Version: ownVersion(),
 	}, nil
 }
 

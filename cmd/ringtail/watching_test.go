@@ -242,7 +242,7 @@ func TestRulesByPromtool(t *testing.T) {
 // alert is on its way.
 func TestPrometheus(t *testing.T) {
 	w := watch(t)
-	p := startPrometheus(t, w)
+	p := startPrometheus(t, w.addresses, nil)
 	until(t, "Prometheus knows what the server has delivered", func() bool {
 		values, _ := p.query("sum(ringtail_records_delivered_total)")
 		return values["{}"] == fmt.Sprint(sent)

@@ -5,22 +5,21 @@
 //	a request     10 s until it is read, 30 s more until its response is written
 //	quiet         60 s
 //
-// These ports have no password. One that listens on loopback is meant for this machine alone, and
-// a web page must not get in by a name of its own that resolves to 127.0.0.1 (DNS rebinding): such
-// a port responds only to requests for this machine. A port that listens elsewhere is reached by
-// names that only its network knows, so it takes any.
+// A port responds to those who ask it by a name that is its own (host.go), and where it has tokens,
+// to those who have one (tokens.go). It may speak TLS.
 package httpd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log"
 	"net"
 	"net/http"
-	"net/netip"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/ringtail/ringtail/internal/reload"
 )
 
 // ConnectionsMax is how many connections a port has at most. While the newest replaces another
@@ -39,26 +38,52 @@ type Server struct {
 	cancel context.CancelFunc // of all requests
 	served chan struct{}      // closed when no connection is accepted any more
 	conns  conns
+
+	scheme   string
+	loopback bool
 }
 
-// Serve listens at HOST:PORT and serves h until Close. What goes wrong later is told to errorLog.
-func Serve(address string, h http.Handler, errorLog *log.Logger) (*Server, error) {
-	return serve(address, h, errorLog, ordinary)
+// Options of a port.
+type Options struct {
+	Address string // HOST:PORT
+
+	Hosts    []string // names of this port, beside localhost, the machine's and that of Address
+	HostFlag string   // what would let another name in; for the text that refuses it
+
+	Tokens *reload.Value[Tokens] // nil: everybody may ask
+	Open   []string              // paths that want no token
+
+	Certificate *reload.Value[*tls.Certificate] // nil: no TLS
+
+	Refused  func(reason string) // hears of each request that was refused: one of Reasons; may be nil
+	ErrorLog *log.Logger         // what goes wrong later, a line a second at most
 }
 
-func serve(address string, h http.Handler, errorLog *log.Logger, t timeouts) (*Server, error) {
-	ln, err := net.Listen("tcp", address)
+// Serve listens and serves h until Close.
+func Serve(o Options, h http.Handler) (*Server, error) { return serve(o, h, ordinary) }
+
+func serve(o Options, h http.Handler, t timeouts) (*Server, error) {
+	ln, err := net.Listen("tcp", o.Address)
 	if err != nil {
 		return nil, err
 	}
-	if at, ok := ln.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() {
-		h = thisMachineOnly(h)
+	at, _ := ln.Addr().(*net.TCPAddr)
+	scheme := "http"
+	if o.Certificate != nil {
+		scheme = "https"
+		// http.Server limits the time of a handshake as that of a request. HTTP/2 is not offered: its
+		// streams would be many requests on one of the few connections.
+		ln = tls.NewListener(ln, &tls.Config{
+			MinVersion:     tls.VersionTLS12,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return o.Certificate.Get(), nil },
+		})
 	}
+	errorLog := oneASecond(o.ErrorLog)
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Server{ln: ln, cancel: cancel, served: make(chan struct{})}
+	s := &Server{ln: ln, cancel: cancel, served: make(chan struct{}), scheme: scheme, loopback: at.IP.IsLoopback()}
 	s.conns.quiet = map[net.Conn]time.Time{}
 	s.http = http.Server{
-		Handler:        h,
+		Handler:        o.guard(h),
 		ReadTimeout:    t.read,
 		WriteTimeout:   t.write, // net/http/pprof adds the seconds that it is asked for
 		IdleTimeout:    t.quiet,
@@ -77,7 +102,10 @@ func serve(address string, h http.Handler, errorLog *log.Logger, t timeouts) (*S
 }
 
 // URL is where the port is.
-func (s *Server) URL() string { return "http://" + s.ln.Addr().String() }
+func (s *Server) URL() string { return s.scheme + "://" + s.ln.Addr().String() }
+
+// Loopback tells whether none but this machine reaches the port.
+func (s *Server) Loopback() bool { return s.loopback }
 
 // Close ends the port. It returns when no handler runs any more.
 func (s *Server) Close() {
@@ -86,32 +114,6 @@ func (s *Server) Close() {
 	<-s.served
 	s.conns.close() // those that were accepted while http.Server closed the ones that it knew
 	s.conns.open.Wait()
-}
-
-// thisMachineOnly refuses requests for hosts that are not this machine.
-func thisMachineOnly(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isThisMachine(r.Host) {
-			http.Error(w, "this port is for this machine only: ask for localhost or 127.0.0.1, or let it listen on another address",
-				http.StatusMisdirectedRequest)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-// isThisMachine tells whether a Host header, with or without port, means loopback. None at all is
-// well: HTTP/1.0 probes send none, browsers always do.
-func isThisMachine(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if host == "" || strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 // conns are the connections of a server.

@@ -26,6 +26,8 @@ type ConsumeOptions struct {
 	Format    string // --format: text, value, json
 	CountBy   string // --count-by: a top-level field; "": print records
 	Metrics   string // --metrics HOST:PORT; "": none
+
+	MetricsTokenFile string // --metrics-token-file; "": whoever reaches it may read it
 }
 
 const (
@@ -98,7 +100,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	r.standing.ask(r.reader)
 	defer r.close()
 	if o.Metrics != "" {
-		stop, err := r.standing.expose(o.Metrics, s)
+		stop, err := r.standing.expose(o.Metrics, o.MetricsTokenFile, s)
 		if err != nil {
 			return err
 		}

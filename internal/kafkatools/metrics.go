@@ -50,10 +50,22 @@ func (s *standing) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// expose serves /metrics at an address until the returned function is called.
-func (s *standing) expose(address string, to Streams) (stop func(), err error) {
+// expose serves /metrics at an address, to those who have a token if there is a file of them, until
+// the returned function is called.
+func (s *standing) expose(address, tokenFile string, to Streams) (stop func(), err error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, config.Usagef("--metrics is %q; want HOST:PORT, like 127.0.0.1:9889", address)
+	}
+	o := httpd.Options{Address: address, HostFlag: "--metrics NAME:PORT", ErrorLog: log.New(to.Err, "ringtail: ", 0)}
+	if tokenFile != "" {
+		o.Tokens, err = httpd.OpenTokens(tokenFile, func(err error) {
+			if err != nil {
+				to.say("--metrics-token-file: %v; the tokens before it stay in use", err)
+			}
+		})
+		if err != nil {
+			return nil, config.Usagef("--metrics-token-file: %w", err)
+		}
 	}
 	reg := prometheus.NewRegistry()
 	if err := reg.Register(s); err != nil {
@@ -61,7 +73,7 @@ func (s *standing) expose(address string, to Streams) (stop func(), err error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	srv, err := httpd.Serve(address, mux, log.New(to.Err, "ringtail: ", 0))
+	srv, err := httpd.Serve(o, mux)
 	if err != nil {
 		return nil, fmt.Errorf("--metrics %s: %w", address, err)
 	}

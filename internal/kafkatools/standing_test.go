@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -111,8 +113,42 @@ func lagAt(t *testing.T, url string) float64 {
 // TestMetricsAddress: a wrong one is said before anything is read.
 func TestMetricsAddress(t *testing.T) {
 	for _, address := range []string{"9889", "127.0.0.1:999999"} {
-		if _, err := newStanding(ConsumeOptions{}).expose(address, Streams{Err: io.Discard}); err == nil || !strings.Contains(err.Error(), "--metrics") {
+		if _, err := newStanding(ConsumeOptions{}).expose(address, "", Streams{Err: io.Discard}); err == nil || !strings.Contains(err.Error(), "--metrics") {
 			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+// TestMetricsToken: with a file of tokens one of them is wanted.
+func TestMetricsToken(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tokens")
+	if _, err := newStanding(ConsumeOptions{}).expose("127.0.0.1:0", file, Streams{Err: io.Discard}); err == nil || !strings.HasPrefix(err.Error(), "--metrics-token-file: ") {
+		t.Errorf("without the file: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("prometheus:s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var told said
+	stop, err := newStanding(ConsumeOptions{}).expose("127.0.0.1:0", file, Streams{Err: &told})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	_, url, _ := strings.Cut(strings.TrimSpace(told.String()), "metrics at ")
+	for token, want := range map[string]int{"s3cret": http.StatusOK, "wrong": http.StatusUnauthorized} {
+		r, err := http.NewRequest("GET", url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth("", token)
+		r.Close = true
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("with the token %s: %d", token, response.StatusCode)
 		}
 	}
 }

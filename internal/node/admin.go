@@ -1,7 +1,6 @@
 package node
 
 import (
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -20,17 +19,11 @@ import (
 	"github.com/ringtail/ringtail/server"
 )
 
-//go:embed page.html
-var page []byte
-
 // newAdmin serves the HTTP port: for people, probes and Prometheus. It is up before Kafka is,
 // because that is when one wants to know what the node waits for.
 func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(page)
-	})
+	mux.HandleFunc("GET /{$}", servePage)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -46,15 +39,46 @@ func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 		e.SetIndent("", "  ")
 		_ = e.Encode(n.status())
 	})
-	if n.opt.Pprof {
+	if n.opt.Admin.Pprof {
 		handleProfiles(mux)
 	}
-	// The log ends with the drained line, standard error itself would not.
-	s, err := httpd.Serve(n.opt.Admin, mux, slog.NewLogLogger(n.env.Log.Handler(), slog.LevelWarn))
+	o, err := n.opt.Admin.access(n.fileChanged)
 	if err != nil {
-		return nil, fmt.Errorf("--admin %s: %w", n.opt.Admin, err)
+		return nil, err
+	}
+	if o.Refused, err = registerRefused(reg); err != nil {
+		return nil, err
+	}
+	// The log ends with the drained line, standard error itself would not.
+	o.ErrorLog = slog.NewLogLogger(n.env.Log.Handler(), slog.LevelWarn)
+	s, err := httpd.Serve(o, mux)
+	if err != nil {
+		return nil, fmt.Errorf("--admin %s: %w", o.Address, err)
+	}
+	if !s.Loopback() && o.Tokens == nil {
+		n.env.Log.Warn("whoever reaches the admin port may read it; --admin-token-file has it ask for a token", "admin", s.URL())
 	}
 	return s, nil
+}
+
+// fileChanged is told when a file of a flag has changed.
+func (n *node) fileChanged(flag string, err error) {
+	if err != nil {
+		n.env.Log.Error("a file has changed and is not in order; what it was before stays in use", "flag", flag, "cause", err)
+		return
+	}
+	n.env.Log.Info("a file has changed and is in use", "flag", flag)
+}
+
+// registerRefused returns what counts a refused request, by its reason.
+func registerRefused(reg *prometheus.Registry) (func(reason string), error) {
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ringtail_admin_requests_refused_total", Help: "Requests to the admin port that were refused.",
+	}, []string{"reason"})
+	for _, reason := range httpd.Reasons {
+		refused.WithLabelValues(reason)
+	}
+	return func(reason string) { refused.WithLabelValues(reason).Inc() }, reg.Register(refused)
 }
 
 // handleProfiles serves what net/http/pprof does, but for the command line, which may hold a

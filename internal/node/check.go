@@ -23,6 +23,9 @@ func Check(o Options, connect bool, log *slog.Logger) error {
 	if err := (&node{opt: o, env: Env{Log: log}}).limitMemory("/"); err != nil {
 		return err
 	}
+	if _, err := o.Admin.access(func(string, error) {}); err != nil {
+		return err
+	}
 	if o.RingDir != "" {
 		if err := shard.CheckDir(o.ringFiles()); err != nil {
 			return config.Usagef("%w", err)

@@ -96,7 +96,7 @@ func (n *node) prepare(reg *prometheus.Registry) error {
 	if n.sink, err = n.newSink(reg); err != nil {
 		return config.Usagef("%w", err)
 	}
-	if n.opt.Admin == "" {
+	if n.opt.Admin.Address == "" {
 		return nil
 	}
 	n.admin, err = newAdmin(n, reg)

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -53,8 +51,7 @@ type Options struct {
 
 	StartTimeout time.Duration
 	DrainTimeout time.Duration
-	Admin        string
-	Pprof        bool
+	Admin        AdminOptions
 
 	Version string
 }
@@ -124,12 +121,5 @@ func (o *Options) validateAddresses() error {
 	if o.Brokers != "" && strings.Trim(o.Brokers, ", ") == "" {
 		return config.Usagef("--brokers %q names none; give host:port,…", o.Brokers)
 	}
-	if o.Admin == "" {
-		return nil
-	}
-	_, port, err := net.SplitHostPort(o.Admin)
-	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
-		return config.Usagef("--admin %s: want HOST:PORT, like 127.0.0.1:9888, or nothing for no admin port", o.Admin)
-	}
-	return nil
+	return o.Admin.validate()
 }
