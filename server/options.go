@@ -54,7 +54,7 @@ type Options struct {
 	Listeners []Listener
 	Codec     codec.Options // --field, --shards, --key-field, --max-record-bytes
 	Loops     int           // --loops; 0: one a core
-	Rings     shard.Set     // a ring a shard; Dead where there is --dead-letter-topic
+	Rings     shard.Set     // a ring a shard, of shard.MinBytes at least; Dead where there is --dead-letter-topic
 
 	MaxConnections      int   // --max-connections; 0: only the descriptor limit
 	MaxConnectionsPerIP int   // --max-connections-per-ip; 0: no limit
@@ -82,12 +82,6 @@ func (o *Options) validate() error {
 	}
 	if len(o.Rings.Rings) != o.Codec.Shards || o.Codec.Shards < 1 {
 		return fmt.Errorf("server: %d rings for --shards %d", len(o.Rings.Rings), o.Codec.Shards)
-	}
-	for _, r := range o.Rings.All() {
-		if least := shard.MinBytes(o.Codec.MaxRecordBytes); r.Capacity() < least {
-			return fmt.Errorf("server: --ring-bytes %d is under %d, which --max-record-bytes %d needs",
-				r.Capacity(), least, o.Codec.MaxRecordBytes)
-		}
 	}
 	for _, f := range []struct {
 		name string

@@ -23,6 +23,7 @@ type DirOptions struct {
 	DeadTopic string // --dead-letter-topic; "": no ring for dead letters
 	Shards    int    // --shards
 	Bytes     int    // --ring-bytes; a file that holds records keeps its own size
+	MaxRecord int    // --max-record-bytes, which a file that keeps its size must have room for
 	Logger    *slog.Logger
 }
 
@@ -212,6 +213,11 @@ func (d *Dir) check(name string) error {
 		return fmt.Errorf("is for topic %q, %s is %q; %s", h.topic, flag, topic, advice)
 	case int(h.shards) != d.opt.Shards:
 		return fmt.Errorf("is one of %d shards, --shards is %d; %s", h.shards, d.opt.Shards, advice)
+	case d.opt.MaxRecord > 0 && int(h.capacity) < MinBytes(d.opt.MaxRecord):
+		if s, err := scanFile(f, h, nil); err != nil || s.recovered.Records == 0 {
+			return nil // one of --ring-bytes takes its place
+		}
+		return fmt.Errorf("holds records in %d bytes, too few for --max-record-bytes %d; %s", h.capacity, d.opt.MaxRecord, advice)
 	case h.capacity%uint64(pageSize()) != 0:
 		return fmt.Errorf("was made on a machine with smaller pages than this one's %d bytes; %s", pageSize(), advice)
 	}

@@ -117,7 +117,7 @@ func TestDirRefuses(t *testing.T) {
 		"version":           {version, "shard-01.ring was written by another version"},
 		"letters, no topic": {noDead, "dead-letter.ring holds dead letters (4) for topic \"dead\"; give --dead-letter-topic dead"},
 		"letters, other":    {otherDead, `dead-letter.ring is for topic "dead", --dead-letter-topic is "graves"`},
-		"too small":         {DirOptions{Path: o.Path, Topic: "records", DeadTopic: "dead", Shards: 2, Bytes: 100}, "--ring-bytes is 100"},
+		"too small":         {DirOptions{Path: o.Path, Topic: "records", DeadTopic: "dead", Shards: 2, Bytes: 100}, "a ring of 100 bytes"},
 		"topic's name":      {DirOptions{Path: o.Path, Topic: strings.Repeat("x", 256), Shards: 2, Bytes: 1 << 16}, "at most 255 bytes"},
 		"below a file":      {DirOptions{Path: path, Topic: "records", Shards: 2, Bytes: 1 << 16}, "not a directory"},
 	} {

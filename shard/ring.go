@@ -116,7 +116,7 @@ const (
 
 func wholePages(bytes int) (int, error) {
 	if bytes < bytesMin || bytes > MaxBytes {
-		return 0, fmt.Errorf("shard: --ring-bytes is %d, must be between %d and %d", bytes, bytesMin, MaxBytes)
+		return 0, fmt.Errorf("shard: a ring of %d bytes, must be between %d and %d", bytes, bytesMin, MaxBytes)
 	}
 	page := pageSize()
 	return (bytes + page - 1) / page * page, nil

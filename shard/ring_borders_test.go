@@ -119,7 +119,7 @@ func TestWakes(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for _, n := range []int{0, 100, 1 << 31} {
-		if _, err := New(Options{Name: "0", Bytes: n}); err == nil || !bytes.Contains([]byte(err.Error()), []byte("--ring-bytes")) {
+		if _, err := New(Options{Name: "0", Bytes: n}); err == nil || !bytes.Contains([]byte(err.Error()), []byte("must be between 16384 and 1073741824")) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}

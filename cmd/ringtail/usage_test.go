@@ -29,6 +29,7 @@ func TestUsageErrors(t *testing.T) {
 		"log level":             {serve("--log-level", "loud"), "--log-level"},
 		"size":                  {serve("--ring-bytes", "big"), "--ring-bytes"},
 		"small ring":            {serve("--ring-bytes", "64KiB"), "--ring-bytes"},
+		"large ring":            {serve("--ring-bytes", "2GiB"), "--ring-bytes"},
 		"duration":              {serve("--idle-timeout", "-5s"), "--idle-timeout"},
 		"listen scheme":         {serve("--listen", "udp://127.0.0.1:1"), "--listen"},
 		"listen port":           {serve("--listen", "tcp://127.0.0.1"), "--listen"},
