@@ -216,13 +216,15 @@ func (c *Client) Close(ctx context.Context) error {
 	return err
 }
 
-// stuck makes the error of a call whose context has ended.
+// stuck makes the error of a call whose context has ended: what it waited for, and what is known of
+// the reason.
 func (c *Client) stuck(ctx context.Context, doing string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := &c.window
-	return &stuckError{
-		what: fmt.Sprintf("%s; %d records not acked, of %d sent", doing, w.queued-w.acked, w.queued),
-		ctx:  ctx.Err(), cause: c.cause,
+	err := fmt.Errorf("client: %s; %d records not acked, of %d sent: %w", doing, w.queued-w.acked, w.queued, ctx.Err())
+	if c.cause != nil {
+		err = fmt.Errorf("%w; latest connection: %w", err, inner{c.cause})
 	}
+	return err
 }

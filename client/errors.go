@@ -2,7 +2,6 @@ package client
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -31,25 +30,9 @@ var (
 	ErrAckTimeout = errors.New("client: no answer within AckTimeout")
 )
 
-// stuckError says what a call waited for when its context ended, and what is known
-// of the reason.
-type stuckError struct {
-	what  string
-	ctx   error // the context's
-	cause error // why the latest connection ended; nil if there is one
-}
+// inner is an error of this package inside of another one, whose text names the package already.
+type inner struct{ error }
 
-func (e *stuckError) Error() string {
-	if e.cause == nil {
-		return fmt.Sprintf("client: %s: %v", e.what, e.ctx)
-	}
-	return fmt.Sprintf("client: %s: %v; latest connection: %s", e.what, e.ctx, strings.TrimPrefix(e.cause.Error(), "client: "))
-}
+func (e inner) Error() string { return strings.TrimPrefix(e.error.Error(), "client: ") }
 
-// Unwrap makes both the context's error and the connection's visible to errors.Is.
-func (e *stuckError) Unwrap() []error {
-	if e.cause == nil {
-		return []error{e.ctx}
-	}
-	return []error{e.ctx, e.cause}
-}
+func (e inner) Unwrap() error { return e.error }

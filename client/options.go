@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,22 +91,13 @@ const (
 )
 
 func (o *Options) setDefaults() {
-	if o.Framing == wire.Auto { // the zero value
-		o.Framing = Newline
-	}
-	o.WindowRecords = orDefault(o.WindowRecords, windowRecordsDefault)
-	o.WindowBytes = orDefault(o.WindowBytes, windowBytesDefault)
-	o.MaxRecordBytes = orDefault(o.MaxRecordBytes, min(maxRecordBytesDefault, o.WindowBytes-frameBytes(0)))
-	o.DialTimeout = orDefault(o.DialTimeout, dialTimeoutDefault)
-	o.BackoffMin = orDefault(o.BackoffMin, backoffMinDefault)
-	o.BackoffMax = orDefault(o.BackoffMax, max(backoffMaxDefault, o.BackoffMin))
-}
-
-func orDefault[T int | time.Duration](v, otherwise T) T {
-	if v == 0 {
-		return otherwise
-	}
-	return v
+	o.Framing = cmp.Or(o.Framing, Newline) // Auto is the zero value
+	o.WindowRecords = cmp.Or(o.WindowRecords, windowRecordsDefault)
+	o.WindowBytes = cmp.Or(o.WindowBytes, windowBytesDefault)
+	o.MaxRecordBytes = cmp.Or(o.MaxRecordBytes, min(maxRecordBytesDefault, o.WindowBytes-frameBytes(0)))
+	o.DialTimeout = cmp.Or(o.DialTimeout, dialTimeoutDefault)
+	o.BackoffMin = cmp.Or(o.BackoffMin, backoffMinDefault)
+	o.BackoffMax = cmp.Or(o.BackoffMax, max(backoffMaxDefault, o.BackoffMin))
 }
 
 func (o *Options) validate() error {

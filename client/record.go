@@ -28,17 +28,7 @@ import (
 const depthMax = 512
 
 // trim takes off the white space that the server would.
-func trim(p []byte) []byte {
-	for len(p) > 0 && isSpace(p[0]) {
-		p = p[1:]
-	}
-	for len(p) > 0 && isSpace(p[len(p)-1]) {
-		p = p[:len(p)-1]
-	}
-	return p
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+func trim(p []byte) []byte { return bytes.Trim(p, " \t\r\n") }
 
 // check says whether a trimmed record may be sent.
 func (o *Options) check(p []byte) error {
