@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -90,7 +91,7 @@ func groups(root, controller string) map[int]string {
 		case len(parts) != 3:
 		case parts[1] == "":
 			groups[2] = parts[2]
-		case has(parts[1], controller):
+		case slices.Contains(strings.Split(parts[1], ","), controller):
 			groups[1] = parts[2]
 		}
 	}
@@ -116,7 +117,7 @@ func mounts(root, controller string) (all []mount) {
 		switch {
 		case what[0] == "cgroup2":
 			m.version = 2
-		case what[0] == "cgroup" && has(what[2], controller):
+		case what[0] == "cgroup" && slices.Contains(strings.Split(what[2], ","), controller):
 			m.version = 1
 		default:
 			continue
@@ -129,15 +130,6 @@ func mounts(root, controller string) (all []mount) {
 // unescape undoes what mountinfo does to white space and backslashes.
 func unescape(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
-}
-
-func has(list, word string) bool {
-	for w := range strings.SplitSeq(list, ",") {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }
 
 func lines(root, file string) iter.Seq[string] {
