@@ -45,8 +45,8 @@ func (c sendClock) wait(seq uint64, now time.Time) time.Duration {
 	return max(time.Millisecond, c.intended(seq).Sub(now))
 }
 
-// processCPU is the processor time, user and system, that this process took.
-func processCPU() time.Duration {
+// ProcessCPU is the processor time, user and system, that this process took.
+func ProcessCPU() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		return 0

@@ -20,13 +20,12 @@ import (
 // Its sequence number counts from 1 over all successors. Its ordinal, with which the server
 // answers, counts from 1 within one of them. base is the difference.
 type connection struct {
-	load     *Load
-	conn     int
-	endpoint endpoint
-	socket   net.Conn
-	stream   stream
-	share    uint64 // records to send
-	base     uint64 // sequence numbers up to here lie before this connection
+	load   *Load
+	conn   int
+	socket net.Conn
+	seq    uint64 // of the next record, from 1
+	share  uint64 // records to send
+	base   uint64 // sequence numbers up to here lie before this connection
 
 	begun atomic.Uint64 // highest sequence number of which any byte may have left
 	sent  atomic.Uint64 // highest one handed to the kernel whole
@@ -55,28 +54,24 @@ const (
 	buffersBytes = 64 << 20
 )
 
-type endpoint struct{ network, address string }
-
 // lastAnswers is how long a connection that cannot be written to is still read: its acks
 // may be on the way. One that is reset ends at once.
 const lastAnswers = 10 * time.Second
 
-func newConnection(l *Load, conn int, to endpoint) *connection {
-	c := &connection{load: l, conn: conn, endpoint: to, share: l.share(conn)}
+func newConnection(l *Load, conn int) *connection {
+	c := &connection{load: l, conn: conn, seq: 1, share: l.share(conn)}
 	c.writeBytes = max(writeLeast, min(writeBytes, buffersBytes/l.options.Connections))
 	c.out.Conn = conn
-	c.stream = stream{pool: l.pool, conn: conn, framing: l.options.Framing, odd: l.options.Odd, seq: 1}
 	return c
 }
 
 func (c *connection) connect(ctx context.Context) error {
 	var d net.Dialer
-	socket, err := d.DialContext(ctx, c.endpoint.network, c.endpoint.address)
-	if err != nil {
-		return err
+	socket, err := d.DialContext(ctx, c.load.network, c.load.address)
+	if err == nil {
+		c.socket = socket
 	}
-	c.socket = socket
-	return nil
+	return err
 }
 
 // run sends the client's share and sees it through. With Resend it goes on
@@ -111,7 +106,7 @@ func (c *connection) run(ctx context.Context) {
 		c.marks = c.marks[:0]
 		c.mu.Unlock()
 		c.base = c.acked.Load()
-		c.stream.seq = c.base + 1
+		c.seq = c.base + 1
 	}
 }
 
@@ -127,7 +122,7 @@ func (c *connection) session(ctx context.Context) error {
 		// What the server answered before the end counts.
 		c.socket.SetReadDeadline(time.Now().Add(lastAnswers))
 		<-answers
-		return fmt.Errorf("sending record %d: %w", c.stream.seq, err)
+		return fmt.Errorf("sending record %d: %w", c.seq, err)
 	}
 	if half, ok := c.socket.(interface{ CloseWrite() error }); ok {
 		if err := half.CloseWrite(); err != nil {
@@ -148,12 +143,12 @@ func (c *connection) session(ctx context.Context) error {
 // send writes until the client's share is sent or the load is to finish.
 func (c *connection) send(ctx context.Context) error {
 	clock := c.load.clock(c.conn)
-	for c.stream.seq <= c.share {
+	for c.seq <= c.share {
 		until := c.share
 		select {
 		case <-c.load.sending:
 			// Nothing new, but what a broken connection left is seen through.
-			if until = min(until, c.sent.Load()); c.stream.seq > until {
+			if until = min(until, c.sent.Load()); c.seq > until {
 				return nil
 			}
 		default:
@@ -161,8 +156,8 @@ func (c *connection) send(ctx context.Context) error {
 		if clock.paced() {
 			now := time.Now()
 			due := clock.due(now)
-			if due < c.stream.seq {
-				c.sleep(ctx, clock.wait(c.stream.seq, now))
+			if due < c.seq {
+				c.sleep(ctx, clock.wait(c.seq, now))
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
@@ -191,27 +186,27 @@ func (c *connection) sleep(ctx context.Context, d time.Duration) {
 // write sends the next records up to seq `until`, one buffer of them at most.
 func (c *connection) write(until uint64) error {
 	c.buffer, c.ends = c.buffer[:0], c.ends[:0]
-	first := c.stream.seq
-	for c.stream.seq <= until && len(c.buffer) < c.writeBytes {
-		c.buffer = c.stream.appendNext(c.buffer)
+	first := c.seq
+	for c.seq <= until && len(c.buffer) < c.writeBytes {
+		c.buffer = c.appendNext(c.buffer)
 		c.ends = append(c.ends, len(c.buffer))
 	}
 	if c.load.options.Ack && c.load.options.Rate == 0 {
 		c.mu.Lock()
-		c.marks = append(c.marks, mark{c.stream.seq - 1, time.Now()})
+		c.marks = append(c.marks, mark{c.seq - 1, time.Now()})
 		c.mu.Unlock()
 	}
 	// Before the write: an ack may be here before the write returns.
-	c.begun.Store(max(c.begun.Load(), c.stream.seq-1))
+	c.begun.Store(max(c.begun.Load(), c.seq-1))
 	n, err := c.socket.Write(c.buffer)
 	if err != nil {
 		whole := uint64(0)
 		for whole < uint64(len(c.ends)) && c.ends[whole] <= n {
 			whole++
 		}
-		c.stream.seq = first + whole
+		c.seq = first + whole
 	}
-	c.sent.Store(max(c.sent.Load(), c.stream.seq-1))
+	c.sent.Store(max(c.sent.Load(), c.seq-1))
 	return err
 }
 

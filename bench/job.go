@@ -77,10 +77,9 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 			cancel()
 		}
 	})()
-	done := make(chan struct{})
-	defer j.watch(load, done)()
+	stop := j.watch(load)
 	result := load.Wait()
-	close(done)
+	stop()
 	if !j.Verify {
 		return result, nil
 	}
@@ -92,13 +91,12 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 	return result, nil
 }
 
-// watch tells once a second how far the load is, until done is closed. It
-// returns a function that waits for its end.
-func (j *Job) watch(l *Load, done <-chan struct{}) (wait func()) {
+// watch tells once a second how far the load is, until stop is called.
+func (j *Job) watch(l *Load) (stop func()) {
 	if j.Progress == nil {
 		return func() {}
 	}
-	ended := make(chan struct{})
+	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(time.Second)
@@ -119,5 +117,5 @@ func (j *Job) watch(l *Load, done <-chan struct{}) (wait func()) {
 			before = sent
 		}
 	}()
-	return func() { <-ended }
+	return func() { close(done); <-ended }
 }

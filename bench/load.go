@@ -14,6 +14,8 @@ import (
 // Load is a run under way.
 type Load struct {
 	options     Options
+	network     string // of Options.Target
+	address     string
 	pool        *Pool
 	connections []*connection
 	start       time.Time
@@ -49,13 +51,12 @@ func Start(ctx context.Context, o Options) (*Load, error) {
 	if o.Run == 0 {
 		o.Run = rand.Uint32() | 1
 	}
-	l := &Load{options: o, pool: NewPool(o.Run, o.Size, o.Digit), sending: make(chan struct{})}
+	l := &Load{options: o, network: network, address: address, pool: NewPool(o.Run, o.Size, o.Digit), sending: make(chan struct{})}
 	for i := range l.delays {
 		l.delays[i].histogram = hdrhistogram.New(1, delayMaxUsec, 3)
 	}
-	to := endpoint{network: network, address: address}
 	for i := range o.Connections {
-		c := newConnection(l, i, to)
+		c := newConnection(l, i)
 		if err := c.connect(ctx); err != nil {
 			for _, c := range l.connections {
 				c.socket.Close()
@@ -64,7 +65,7 @@ func Start(ctx context.Context, o Options) (*Load, error) {
 		}
 		l.connections = append(l.connections, c)
 	}
-	l.start, l.cpu = time.Now(), processCPU()
+	l.start, l.cpu = time.Now(), ProcessCPU()
 	if o.Duration > 0 {
 		stop := time.AfterFunc(o.Duration, l.Finish)
 		context.AfterFunc(ctx, func() { stop.Stop() })
@@ -83,9 +84,6 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	return l.Wait(), nil
 }
-
-// Pool makes the run's records.
-func (l *Load) Pool() *Pool { return l.pool }
 
 // Checker makes a checker for what this load sends, into a topic with one
 // partition a shard.
@@ -141,7 +139,7 @@ func (l *Load) Wait() *Result {
 	}
 	r.RecordsPerSecond = float64(r.Records) / r.Seconds
 	if r.Records > 0 {
-		r.CPUNanosPerRecord = float64(processCPU()-l.cpu) / float64(r.Records)
+		r.CPUNanosPerRecord = float64(ProcessCPU()-l.cpu) / float64(r.Records)
 	}
 	if l.options.Ack {
 		r.LatencyMs = l.latency()

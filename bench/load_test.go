@@ -116,10 +116,10 @@ func TestUnaskedAcksAreThrownAway(t *testing.T) {
 func (s *stub) verdict(l *Load, r *Result) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := NewChecker(l.Pool(), 10, nil)
+	c := NewChecker(l.pool, 10, nil)
 	for _, record := range s.records {
-		conn, seq, _ := l.Pool().Identify(record)
-		c.Add(l.Pool().Shard(conn, seq, 10), record)
+		conn, seq, _ := l.pool.Identify(record)
+		c.Add(l.pool.Shard(conn, seq, 10), record)
 	}
 	return c.Verdict(r.Outcomes)
 }

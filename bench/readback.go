@@ -1,9 +1,11 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -75,18 +77,13 @@ func ends(ctx context.Context, client *kgo.Client, topic string) (map[int32]int6
 // partitions, where a duplicate would be; or until nothing more comes for
 // Patience.
 func (r *Readback) Check(ctx context.Context, c *Checker, sent []Outcome) (Verdict, error) {
-	patience := r.Patience
-	if patience == 0 {
-		patience = 30 * time.Second
-	}
-	at := make(map[int32]int64) // next offset to read
-	for partition, offset := range r.From {
-		at[partition] = offset
-	}
+	patience := cmp.Or(r.Patience, 30*time.Second)
+	at := map[int32]int64{} // next offset to read
+	maps.Copy(at, r.From)
 	moved := time.Now()
 	for {
 		before := c.Found()
-		if err := r.read(ctx, c, at); err != nil {
+		if err := r.Each(ctx, at, func(record *kgo.Record) { c.Add(int(record.Partition), record.Value) }); err != nil {
 			return Verdict{}, err
 		}
 		if c.Found() > before {
@@ -101,12 +98,6 @@ func (r *Readback) Check(ctx context.Context, c *Checker, sent []Outcome) (Verdi
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-}
-
-// read feeds the checker everything from `at` up to the topic's present ends,
-// and moves `at` there.
-func (r *Readback) read(ctx context.Context, c *Checker, at map[int32]int64) error {
-	return r.Each(ctx, at, func(record *kgo.Record) { c.Add(int(record.Partition), record.Value) })
 }
 
 // Each calls f with every record from the offsets `at` up to the topic's

@@ -65,11 +65,11 @@ func NewPool(run uint32, size, digit int) *Pool {
 	}
 	random := rand.New(rand.NewPCG(uint64(run), uint64(size)))
 	for i := range p.templates {
+		last := digit
 		if digit < 0 {
-			p.templates[i] = p.newTemplate(random, size, i%10)
-			continue
+			last = i % 10
 		}
-		p.templates[i] = p.newTemplate(random, size, digit)
+		p.templates[i] = p.newTemplate(random, size, last)
 	}
 	random.Shuffle(n, func(i, j int) { p.templates[i], p.templates[j] = p.templates[j], p.templates[i] })
 	p.lineUp()

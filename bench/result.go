@@ -149,13 +149,11 @@ func (r *Result) WriteTable(w io.Writer) error {
 // WriteGoBench writes the result as a line of `go test -bench`, for benchstat.
 func (r *Result) WriteGoBench(w io.Writer) error {
 	nanos := r.Seconds * 1e9 / float64(max(1, r.Records))
-	_, err := fmt.Fprintf(w, "BenchmarkRingtail/framing=%s/connections=%d/size=%d \t%d\t%.1f ns/op\t%.0f records/s",
+	line := fmt.Sprintf("BenchmarkRingtail/framing=%s/connections=%d/size=%d \t%d\t%.1f ns/op\t%.0f records/s",
 		r.Framing, r.Connections, r.Size, r.Records, nanos, r.RecordsPerSecond)
-	if l := r.LatencyMs; l != nil && err == nil {
-		_, err = fmt.Fprintf(w, "\t%.3f p50-ms\t%.3f p99-ms\t%.3f max-ms", l.P50, l.P99, l.Max)
+	if l := r.LatencyMs; l != nil {
+		line += fmt.Sprintf("\t%.3f p50-ms\t%.3f p99-ms\t%.3f max-ms", l.P50, l.P99, l.Max)
 	}
-	if err == nil {
-		_, err = fmt.Fprintln(w)
-	}
+	_, err := fmt.Fprintln(w, line)
 	return err
 }

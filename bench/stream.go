@@ -6,37 +6,27 @@ import (
 	"github.com/ringtail/ringtail/wire"
 )
 
-// stream makes the bytes of one connection: its records from a sequence number
-// on, framed.
-type stream struct {
-	pool    *Pool
-	conn    int
-	framing wire.Framing
-	odd     func(conn int, seq uint64) []byte
-	seq     uint64 // of the next record
-}
-
-// appendNext appends the next record, framed, and steps on.
-func (s *stream) appendNext(dst []byte) []byte {
-	from := len(dst)
-	if s.framing == wire.Length {
+// appendNext appends a connection's next record, framed, and steps on.
+func (c *connection) appendNext(dst []byte) []byte {
+	from, framing := len(dst), c.load.options.Framing
+	if framing == wire.Length {
 		dst = append(dst, 0, 0, 0, 0)
 	}
 	var odd []byte
-	if s.odd != nil {
-		odd = s.odd(s.conn, s.seq)
+	if f := c.load.options.Odd; f != nil {
+		odd = f(c.conn, c.seq)
 	}
 	if odd != nil {
 		dst = append(dst, odd...)
 	} else {
-		dst = s.pool.Append(dst, s.conn, s.seq)
+		dst = c.load.pool.Append(dst, c.conn, c.seq)
 	}
 	switch {
-	case s.framing == wire.Length:
+	case framing == wire.Length:
 		binary.BigEndian.PutUint32(dst[from:], uint32(len(dst)-from-4))
-	case s.framing == wire.Newline, s.framing == wire.Auto && (s.seq%4 == 0 || odd != nil):
+	case framing == wire.Newline, framing == wire.Auto && (c.seq%4 == 0 || odd != nil):
 		dst = append(dst, '\n')
 	}
-	s.seq++
+	c.seq++
 	return dst
 }
