@@ -12,7 +12,7 @@ type groupsCmd struct {
 	Reset    groupsResetCmd    `cmd:"" help:"Set a group's offsets in a topic, while none of its members runs."`
 }
 
-type groupsListCmd struct{ kafkaFlags }
+type groupsListCmd struct{ kafkatools.Cluster }
 
 // Help is shown under the flags' list.
 func (*groupsListCmd) Help() string {
@@ -22,11 +22,11 @@ func (*groupsListCmd) Help() string {
 // Run lists.
 func (c *groupsListCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return kafkatools.ListGroups(context.Background(), c.cluster(), p.streams())
+	return kafkatools.ListGroups(context.Background(), c.Cluster, p.streams())
 }
 
 type groupsDescribeCmd struct {
-	kafkaFlags
+	kafkatools.Cluster
 	Group string `arg:"" help:"The group."`
 }
 
@@ -38,15 +38,12 @@ func (*groupsDescribeCmd) Help() string {
 // Run describes.
 func (c *groupsDescribeCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return kafkatools.DescribeGroup(context.Background(), c.cluster(), c.Group, p.streams())
+	return kafkatools.DescribeGroup(context.Background(), c.Cluster, c.Group, p.streams())
 }
 
 type groupsResetCmd struct {
-	kafkaFlags
-	Group     string `arg:"" help:"The group."`
-	Topic     string `help:"The topic."`
-	To        string `source:"command-line" required:"" placeholder:"WHERE" help:"beginning, end, an offset, -N (the last N of each partition), or a time (2026-11-26T17:00:00Z, \"2026-11-26 17:00\", 15m ago as 15m)."`
-	Partition int    `source:"command-line" default:"-1" help:"This partition alone. Default: all."`
+	kafkatools.Cluster
+	kafkatools.ResetOptions
 }
 
 // Help is shown under the flags' list.
@@ -61,5 +58,5 @@ func (*groupsResetCmd) Help() string {
 func (c *groupsResetCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return kafkatools.ResetGroup(ctx, c.cluster(), kafkatools.ResetOptions{Group: c.Group, Topic: c.Topic, To: c.To, Partition: c.Partition}, p.streams())
+	return kafkatools.ResetGroup(ctx, c.Cluster, c.ResetOptions, p.streams())
 }

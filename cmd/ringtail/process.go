@@ -3,14 +3,8 @@ package main
 import "github.com/ringtail/ringtail/internal/kafkatools"
 
 type processCmd struct {
-	kafkaFlags
-	From  string `source:"command-line" help:"The topic to read, from the beginning where the group has no offset."`
-	To    string `source:"command-line" help:"The topic to write."`
-	Group string `help:"The group that remembers how far the processing has got; members share the partitions."`
-	Expr  string `placeholder:"EXPR" help:"What to compute (expr-lang.org); the record's top-level fields are variables."`
-
-	OnError         string `source:"command-line" placeholder:"stop|skip|letter" values:"stop,skip,letter" help:"What to do with a record that gives no result. Default: stop; letter where --dead-letter-topic is given."`
-	DeadLetterTopic string `source:"command-line" placeholder:"TOPIC" help:"Where such records go, with the headers reason, remote (topic:partition:offset) and error."`
+	kafkatools.Cluster
+	kafkatools.ProcessOptions
 }
 
 // Help is shown under the flags' list.
@@ -28,7 +22,5 @@ Examples:
 func (c *processCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return kafkatools.Process(ctx, c.cluster(), kafkatools.ProcessOptions{
-		From: c.From, To: c.To, Group: c.Group, Expr: c.Expr, OnError: c.OnError, DeadLetters: c.DeadLetterTopic,
-	}, p.streams())
+	return kafkatools.Process(ctx, c.Cluster, c.ProcessOptions, p.streams())
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 
-	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkatools"
 )
 
@@ -14,7 +13,7 @@ type topicsCmd struct {
 	Delete   topicsDeleteCmd   `cmd:"" help:"Delete a topic; returns once no live broker knows it."`
 }
 
-type topicsListCmd struct{ kafkaFlags }
+type topicsListCmd struct{ kafkatools.Cluster }
 
 // Help is shown under the flags' list.
 func (*topicsListCmd) Help() string {
@@ -24,15 +23,12 @@ func (*topicsListCmd) Help() string {
 // Run lists.
 func (c *topicsListCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return kafkatools.ListTopics(c.cluster(), p.streams())
+	return kafkatools.ListTopics(c.Cluster, p.streams())
 }
 
 type topicsCreateCmd struct {
-	kafkaFlags
-	Name              string            `arg:"" help:"The topic."`
-	Partitions        int               `default:"10" help:"How many partitions."`
-	ReplicationFactor int               `default:"1" help:"On how many brokers each partition is kept."`
-	Config            config.Properties `source:"command-line" placeholder:"K=V" help:"A setting of the topic. Repeatable."`
+	kafkatools.Cluster
+	kafkatools.CreateOptions
 }
 
 // Help is shown under the flags' list.
@@ -47,13 +43,11 @@ func (*topicsCreateCmd) Help() string {
 func (c *topicsCreateCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return kafkatools.CreateTopic(ctx, c.cluster(), kafkatools.CreateOptions{
-		Name: c.Name, Partitions: c.Partitions, ReplicationFactor: c.ReplicationFactor, Configs: c.Config,
-	})
+	return kafkatools.CreateTopic(ctx, c.Cluster, c.CreateOptions)
 }
 
 type topicsDescribeCmd struct {
-	kafkaFlags
+	kafkatools.Cluster
 	Name  string `arg:"" help:"The topic."`
 	Group string `source:"command-line" help:"Show this group too: committed offsets, lag, and which member reads what."`
 }
@@ -71,11 +65,11 @@ Examples:
 // Run describes.
 func (c *topicsDescribeCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return kafkatools.DescribeTopic(context.Background(), c.cluster(), c.Name, c.Group, p.streams())
+	return kafkatools.DescribeTopic(context.Background(), c.Cluster, c.Name, c.Group, p.streams())
 }
 
 type topicsDeleteCmd struct {
-	kafkaFlags
+	kafkatools.Cluster
 	Name string `arg:"" help:"The topic."`
 }
 
@@ -88,5 +82,5 @@ func (*topicsDeleteCmd) Help() string {
 func (c *topicsDeleteCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return kafkatools.DeleteTopic(ctx, c.cluster(), c.Name)
+	return kafkatools.DeleteTopic(ctx, c.Cluster, c.Name)
 }

@@ -19,10 +19,10 @@ import (
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
-// Cluster is how to reach Kafka.
+// Cluster is how to reach Kafka, as flags.
 type Cluster struct {
-	Brokers    string            // --brokers
-	Properties map[string]string // --kafka-property
+	Brokers    string            `placeholder:"HOST:PORT,…" help:"Kafka's brokers (RINGTAIL_BROKERS)."`
+	Properties config.Properties `name:"kafka-property" short:"X" placeholder:"K=V" help:"A property of librdkafka. Repeatable."`
 }
 
 // Streams are where results (Out) and progress (Err) go. A terminal gets tables

@@ -15,19 +15,20 @@ import (
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
-// ConsumeOptions say what to read and how to show it.
+// ConsumeOptions are the flags of consume: what to read and how to show it. Without a group
+// nothing is committed.
 type ConsumeOptions struct {
-	Topic     string
-	Group     string // --group; "": no group, nothing is committed
-	From      string // --from: beginning, end, an offset, -N, or a time
-	Partition int    // --partition; −1: all
-	Count     int64  // --count; 0: no limit
-	UntilEnd  bool   // --until-end
-	Format    string // --format: text, value, json
-	CountBy   string // --count-by: a top-level field; "": print records
-	Metrics   string // --metrics HOST:PORT; "": none
+	Topic     string `help:"The topic to read."`
+	Group     string `help:"Read as a member of this group and commit what was shown."`
+	From      string `default:"end" values:"beginning,end" help:"Where to begin: beginning, end, an offset, -N (the last N of each partition), or a time (2026-11-26T17:00:00Z, \"2026-11-26 17:00\", 15m ago as 15m). A group's committed offset wins."`
+	Partition int    `default:"-1" help:"Read this partition alone. Default: all."`
+	Count     int64  `default:"0" help:"Stop after so many records. 0: no limit."`
+	UntilEnd  bool   `help:"Stop at the ends that the partitions have now."`
+	Format    string `default:"text" enum:"text,value,json" help:"text (topic:partition:offset: key=… value=…), value, or json (one object a line)."`
+	CountBy   string `placeholder:"FIELD" help:"Count records by a top-level field instead of printing them: a live table on a terminal, else value and count at the end."`
+	Metrics   string `source:"command-line" placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
 
-	MetricsTokenFile string // --metrics-token-file; "": whoever reaches it may read it
+	MetricsTokenFile string `source:"command-line" placeholder:"FILE" help:"A token a line, or NAME:TOKEN, one of which is wanted there then."`
 }
 
 const (
@@ -64,7 +65,6 @@ type consumption struct {
 	looked    time.Time
 	assigned  bool
 	committed time.Time
-	said      time.Time
 	read      int64
 }
 
@@ -98,7 +98,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 		return config.Usagef("%w", err)
 	}
 	r.standing.ask(r.reader)
-	defer r.close()
+	defer within(closeLimit, r.reader.Close)
 	if o.Metrics != "" {
 		stop, err := r.standing.expose(o.Metrics, o.MetricsTokenFile, s)
 		if err != nil {
@@ -113,17 +113,9 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 		return err
 	}
 	err = r.loop(ctx)
-	if e := r.commitLast(err); err == nil {
-		err = e
-	}
+	err = cmp.Or(err, r.commitLast(err))
 	r.progress.clear()
-	if e := r.sink.end(); err == nil {
-		err = e
-	}
-	if e := r.out.Flush(); err == nil {
-		err = e
-	}
-	return cmp.Or(err, r.standing.losses.err())
+	return cmp.Or(err, r.sink.end(), r.out.Flush(), r.standing.losses.err())
 }
 
 // prepare checks the options.
@@ -171,10 +163,6 @@ func (r *consumption) properties() map[string]string {
 		p["group.id"] = fmt.Sprintf("ringtail-%016x", rand.Uint64()) // the client wants one; it is never joined
 	}
 	return p
-}
-
-func (r *consumption) close() {
-	within(closeLimit, r.reader.Close)
 }
 
 // findPartitions finds the topic's partitions, those that are wanted.
@@ -312,9 +300,6 @@ func (r *consumption) trouble(err error) error {
 	if isCode(err, kafka.ErrFatal) || isOneOf(err, hopeless) {
 		return fmt.Errorf("topic %s: %w", r.o.Topic, err)
 	}
-	if time.Since(r.said) > sayEvery {
-		r.progress.aloud("%v; trying on", err)
-		r.said = time.Now()
-	}
+	r.progress.trouble(err)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -86,14 +87,9 @@ func oneLine(s string) string {
 
 // ranking is every value, the most frequent first.
 func (c *counter) ranking() []string {
-	values := make([]string, 0, len(c.counts))
-	for v := range c.counts {
-		values = append(values, v)
-	}
-	slices.SortFunc(values, func(a, b string) int {
+	return slices.SortedFunc(maps.Keys(c.counts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(c.counts[b], c.counts[a]), strings.Compare(a, b))
 	})
-	return values
 }
 
 // draw writes the table over the one before.

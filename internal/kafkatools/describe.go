@@ -36,11 +36,7 @@ func DescribeTopic(ctx context.Context, c Cluster, name, group string, s Streams
 	}
 	slices.SortFunc(t.Partitions, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
 	d := c.askAll(ctx, a, t, group)
-	replicas := 0
-	for _, p := range t.Partitions {
-		replicas = max(replicas, len(p.Replicas))
-	}
-	_, _ = fmt.Fprintf(s.Out, "topic %s: %d partitions, %d replicas\n", name, len(t.Partitions), replicas)
+	_, _ = fmt.Fprintf(s.Out, "topic %s: %d partitions, %d replicas\n", name, len(t.Partitions), replicas(t.Partitions))
 	for _, setting := range d.settings {
 		_, _ = fmt.Fprintf(s.Out, "config %s\n", setting)
 	}

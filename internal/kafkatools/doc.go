@@ -1,6 +1,6 @@
 // Package kafkatools is what ringtail's verbs beside serve do with Kafka: topics,
-// produce, consume, process. Each verb is an options struct and a function; cmd/ringtail
-// binds them to flags.
+// produce, consume, process. Each verb is an options struct, whose tags are its flags as
+// cmd/ringtail shows them, and a function.
 //
 //	topics   cluster.go  how to reach Kafka      produce  produce.go   records to a topic
 //	         topics.go   create, list, delete             generate.go  … made up

@@ -53,12 +53,11 @@ func (r *consumption) commit(limit time.Duration) error {
 // Offsets of a topic that was deleted are not committed: brokers drop them with the topic,
 // and in one that was made again under its name they would go past records.
 func (r *consumption) commitLast(reading error) error {
-	if r.o.Group == "" || r.standing.losses.rewound.Load() > 0 { // then they are the new topic's
-		return r.commit(closeLimit)
-	}
-	id, known := topicID(r.admin, r.o.Topic)
-	if isCode(reading, kafka.ErrUnknownTopicOrPart) || known && id != r.id {
-		return fmt.Errorf("topic %s was deleted while it was read; offsets of group %s are not committed", r.o.Topic, r.o.Group)
+	if r.o.Group != "" && r.standing.losses.rewound.Load() == 0 { // else they are the new topic's
+		id, known := topicID(r.admin, r.o.Topic)
+		if isCode(reading, kafka.ErrUnknownTopicOrPart) || known && id != r.id {
+			return fmt.Errorf("topic %s was deleted while it was read; offsets of group %s are not committed", r.o.Topic, r.o.Group)
+		}
 	}
 	return r.commit(closeLimit)
 }

@@ -63,9 +63,9 @@ func (l limit) tooLarge(bytes int) error {
 	return fmt.Errorf("its %d bytes are over what topic %s takes; raise the topic's max.message.bytes, or message.max.bytes of the brokers, and give -X message.max.bytes", bytes, l.topic)
 }
 
-// sizes are the properties of a producer to topics with these limits. Records that are small
+// producing are the properties of a producer to topics with these limits. Records that are small
 // enough do not fail together, by the size of their batch.
-func sizes(limits ...limit) map[string]string {
+func producing(limits ...limit) map[string]string {
 	batch, message := messageMaxDefault, 0
 	for _, l := range limits {
 		if l.bytes > 0 {
@@ -76,6 +76,10 @@ func sizes(limits ...limit) map[string]string {
 	return map[string]string{
 		"message.max.bytes": strconv.Itoa(min(max(message, messageMaxLeast), messageMaxMost)),
 		"batch.size":        strconv.Itoa(batch),
+		// Java's partitioner: the same key goes to the same partition, whoever writes.
+		"partitioner":              "murmur2_random",
+		"linger.ms":                "5",
+		"allow.auto.create.topics": "false",
 	}
 }
 

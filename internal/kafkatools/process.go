@@ -12,14 +12,15 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 )
 
-// ProcessOptions say what to compute.
+// ProcessOptions are the flags of process: what to compute.
 type ProcessOptions struct {
-	From, To string // --from, --to
-	Group    string // --group
-	Expr     string // --expr
+	From  string `source:"command-line" help:"The topic to read, from the beginning where the group has no offset."`
+	To    string `source:"command-line" help:"The topic to write."`
+	Group string `help:"The group that remembers how far the processing has got; members share the partitions."`
+	Expr  string `placeholder:"EXPR" help:"What to compute (expr-lang.org); the record's top-level fields are variables."`
 
-	OnError     string // --on-error: stop, skip or letter; "": letter with DeadLetters, else stop
-	DeadLetters string // --dead-letter-topic
+	OnError     string `source:"command-line" placeholder:"stop|skip|letter" values:"stop,skip,letter" help:"What to do with a record that gives no result. Default: stop; letter where --dead-letter-topic is given."`
+	DeadLetters string `name:"dead-letter-topic" source:"command-line" placeholder:"TOPIC" help:"Where such records go, with the headers reason, remote (topic:partition:offset) and error."`
 }
 
 const (
@@ -67,7 +68,6 @@ type processing struct {
 	written     int64
 	skipped     int64
 	deadLetters int64
-	said        time.Time
 }
 
 // Process reads a topic, computes and writes another until ctx ends.
@@ -121,7 +121,7 @@ func (p *processing) open() error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.producerConfig(); err != nil { // before anybody is asked
+	if _, err := p.cluster.config(p.producing()); err != nil { // before anybody is asked
 		return err
 	}
 	if p.consumer, err = kafka.NewConsumer(cm); err != nil {
@@ -176,13 +176,6 @@ func (p *processing) loop(ctx context.Context) error {
 	return nil
 }
 
-func (p *processing) trouble(err error) {
-	if time.Since(p.said) > sayEvery {
-		p.progress.aloud("%v; trying on", err)
-		p.said = time.Now()
-	}
-}
-
 // transact processes the batch, or its first records, in one transaction. When that fails,
 // nothing of it is visible, and its records are read again.
 func (p *processing) transact(ctx context.Context) error {
@@ -206,7 +199,7 @@ func (p *processing) transact(ctx context.Context) error {
 		return err
 	}
 	if !a.failed() {
-		p.trouble(err)
+		p.progress.trouble(err)
 	}
 	return p.rewind(ctx)
 }

@@ -69,7 +69,7 @@ func (p *processing) committed(ctx context.Context, partitions []kafka.TopicPart
 		if err == nil || ctx.Err() != nil {
 			return at, err
 		}
-		p.trouble(err)
+		p.progress.trouble(err)
 	}
 }
 
@@ -129,7 +129,7 @@ func (p *processing) read(ctx context.Context) error {
 			if e.IsFatal() || isOneOf(e, hopeless) {
 				return fmt.Errorf("topic %s: %w", p.o.From, e)
 			}
-			p.trouble(e)
+			p.progress.trouble(e)
 		}
 	}
 	return nil

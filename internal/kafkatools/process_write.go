@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
-	"github.com/ringtail/ringtail/internal/config"
 )
 
 // attempt is one transaction, and what Kafka says of its records.
@@ -50,35 +48,25 @@ func (a *attempt) await(ctx context.Context) {
 	}
 }
 
-// producerConfig has a transactional id of its own: that two do not process the same is the group's
+// producing has a transactional id of its own: that two do not process the same is the group's
 // business, not the id's.
-func (p *processing) producerConfig() (*kafka.ConfigMap, error) {
-	properties := sizes(p.to)
+func (p *processing) producing() map[string]string {
+	properties := producing(p.to)
 	if p.o.OnError == onErrorDeadLetter {
-		properties = sizes(p.to, p.dead)
+		properties = producing(p.to, p.dead)
 	}
 	maps.Copy(properties, map[string]string{
-		"transactional.id":         fmt.Sprintf("ringtail-%s-%016x", p.o.Group, rand.Uint64()),
-		"transaction.timeout.ms":   takeover,
-		"message.timeout.ms":       takeover,
-		"partitioner":              "murmur2_random",
-		"linger.ms":                "5",
-		"allow.auto.create.topics": "false",
+		"transactional.id":       fmt.Sprintf("ringtail-%s-%016x", p.o.Group, rand.Uint64()),
+		"transaction.timeout.ms": takeover,
+		"message.timeout.ms":     takeover,
 	})
-	return p.cluster.config(properties)
+	return properties
 }
 
 func (p *processing) openProducer() error {
-	cm, err := p.producerConfig()
+	producer, err := p.cluster.producer(p.producing())
 	if err != nil {
 		return err
-	}
-	(*cm)["go.delivery.report.fields"] = "none"
-	(*cm)["go.produce.channel.size"] = 1
-	(*cm)["go.events.channel.size"] = 10000
-	producer, err := kafka.NewProducer(cm)
-	if err != nil {
-		return config.Usagef("--kafka-property: %w", err)
 	}
 	go func() { // until Close closes the channel
 		for event := range producer.Events() {
@@ -182,7 +170,7 @@ func (p *processing) abort(ctx context.Context, a *attempt, cause error) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		p.trouble(err)
+		p.progress.trouble(err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):

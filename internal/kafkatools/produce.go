@@ -48,11 +48,12 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 	if err != nil {
 		return err
 	}
-	p, err := openProducer(c, l)
+	properties := producing(l)
+	maps.Copy(properties, map[string]string{"enable.idempotence": "true", "queue.buffering.max.messages": "100000"})
+	p, err := c.producer(properties)
 	if err != nil {
 		return err
 	}
-	defer p.Close()
 	r := &production{o: o, s: s, p: p, limit: l, headers: headers, progress: newProgress(s, "produced", src.share)}
 	for _, p := range t.Partitions {
 		if p.Leader >= 0 {
@@ -80,16 +81,8 @@ func (c Cluster) target(ctx context.Context, o ProduceOptions) (*kafka.TopicMeta
 	return t, c.limitOf(ctx, a, o.Topic), nil
 }
 
-func openProducer(c Cluster, l limit) (*kafka.Producer, error) {
-	properties := sizes(l)
-	maps.Copy(properties, map[string]string{
-		"enable.idempotence": "true",
-		// Java's partitioner: the same key goes to the same partition, whoever writes.
-		"partitioner":                  "murmur2_random",
-		"linger.ms":                    "5",
-		"allow.auto.create.topics":     "false",
-		"queue.buffering.max.messages": "100000",
-	})
+// producer makes a producer; close it.
+func (c Cluster) producer(properties map[string]string) (*kafka.Producer, error) {
 	cm, err := c.config(properties)
 	if err != nil {
 		return nil, err
@@ -181,8 +174,13 @@ func (r *production) sayProgress(handed int64) {
 }
 
 func (r *production) run(src *source) error {
-	handed, reported := make(chan struct{}), make(chan struct{})
-	go func() { defer close(reported); r.reports(handed) }()
+	reported := make(chan struct{})
+	go func() {
+		defer close(reported)
+		for event := range r.p.Events() {
+			r.report(event)
+		}
+	}()
 	err := r.hand(src)
 	// What has been handed over is seen through, whatever ended the handing over.
 	for await(r.p, pollMS*time.Millisecond) > 0 && r.failure.Load() == nil {
@@ -192,7 +190,7 @@ func (r *production) run(src *source) error {
 		_ = r.p.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
 		await(r.p, closeLimit)
 	}
-	close(handed)
+	r.p.Close() // and with it the channel of its events
 	<-reported
 	r.progress.end(r.delivered.Load(), "to "+r.o.Topic)
 	if r.keyless > 0 {
@@ -272,26 +270,7 @@ func (r *production) key(record []byte) []byte {
 	return []byte(key)
 }
 
-// reports counts what Kafka says, until handed is closed and nothing is left.
-func (r *production) reports(handed <-chan struct{}) {
-	for {
-		select {
-		case event := <-r.p.Events():
-			r.report(event)
-			continue
-		default:
-		}
-		select {
-		case event := <-r.p.Events():
-			r.report(event)
-		case <-handed:
-			if len(r.p.Events()) == 0 {
-				return
-			}
-		}
-	}
-}
-
+// report counts what Kafka says.
 func (r *production) report(event kafka.Event) {
 	switch e := event.(type) {
 	case *kafka.Message:

@@ -16,6 +16,7 @@ type progress struct {
 	shown time.Time
 	then  int64 // how many there were when it was shown
 	on    bool  // there is a line on the screen
+	said  time.Time
 }
 
 const progressEvery = 500 * time.Millisecond
@@ -60,6 +61,14 @@ func (p *progress) clear() {
 func (p *progress) aloud(format string, args ...any) {
 	p.clear()
 	p.s.say(format, args...)
+}
+
+// trouble says an error that may pass, now and then.
+func (p *progress) trouble(err error) {
+	if time.Since(p.said) > sayEvery {
+		p.aloud("%v; trying on", err)
+		p.said = time.Now()
+	}
 }
 
 // end says what has been done.

@@ -11,29 +11,28 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 )
 
-// ProduceOptions say what to write and where.
+// ProduceOptions are the flags of produce: what to write and where.
 type ProduceOptions struct {
-	// What: records made up, or those of a file.
-	Generate string  // --generate: numbers, clicks, stream
-	Count    int64   // --count; 0: no limit
-	Rate     float64 // --rate: records a second; 0: as fast as possible
-	File     string  // "" and "-": standard input
-	Input    string  // --input: auto, json, lines; "": auto
-	Raw      bool    // --raw: lines, be they JSON or not
+	File string `arg:"" optional:"" help:"JSON records; - or nothing: standard input."`
 
-	// Where: a topic …
-	Topic     string
-	Key       *string  // --key
-	KeyField  string   // --key-field
-	Partition int      // --partition; −1: the key's, or any
-	Headers   []string // --header name=value
+	Input string `source:"command-line" placeholder:"auto|json|lines" values:"auto,json,lines" help:"auto (default): JSON values one a line, over many lines, or in arrays of objects; json: the elements of every array, too; lines: one value a line, arrays as they are."`
+	Raw   bool   `source:"command-line" help:"Lines as they are, be they JSON or not."`
 
-	Tombstones bool // --tombstones: the records' keys, without values
+	Topic     string      `help:"The topic to write to."`
+	Key       *string     `source:"command-line" help:"The key of every record."`
+	KeyField  string      `help:"Top-level field whose value becomes the key. The same key goes to the same partition, as with Java's producer."`
+	Partition int         `default:"-1" help:"The partition to write to. Default: the key's; without key, one after the other."`
+	Headers   config.List `name:"header" short:"H" placeholder:"NAME=VALUE" help:"A header of every record. Repeatable."`
 
-	// … or a Ringtail.
-	To      string // --to tcp://HOST:PORT
-	Framing string // --framing
-	Ack     bool   // --ack
+	Tombstones bool `source:"command-line" help:"Write keys without values, which delete in a compacted topic: --key's alone, or with --key-field those of the records."`
+
+	Generate string  `placeholder:"KIND" values:"numbers,clicks,stream" help:"Make records instead of reading them: numbers, clicks, stream."`
+	Count    int64   `default:"0" help:"Stop after so many. 0: no limit."`
+	Rate     float64 `default:"0" help:"Records a second. 0: as fast as possible."`
+
+	To      string `placeholder:"URL" help:"A Ringtail to send to instead of a topic: tcp://HOST:PORT or unix:///PATH."`
+	Framing string `source:"command-line" values:"${framings_sent}" help:"With --to: newline (default), length, json or auto."`
+	Ack     bool   `source:"command-line" help:"With --to: wait until the server has acked every record; needs its --ack kafka."`
 }
 
 // source hands out records, paced, until there are no more.

@@ -3,6 +3,7 @@ package kafkatools
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -14,12 +15,12 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 )
 
-// CreateOptions say what topic to make.
+// CreateOptions are the flags of topics create: what topic to make.
 type CreateOptions struct {
-	Name              string
-	Partitions        int               // --partitions
-	ReplicationFactor int               // --replication-factor
-	Configs           map[string]string // --config
+	Name              string            `arg:"" help:"The topic."`
+	Partitions        int               `default:"10" help:"How many partitions."`
+	ReplicationFactor int               `default:"1" help:"On how many brokers each partition is kept."`
+	Configs           config.Properties `name:"config" source:"command-line" placeholder:"K=V" help:"A setting of the topic. Repeatable."`
 }
 
 const (
@@ -198,20 +199,19 @@ func ListTopics(c Cluster, s Streams) error {
 	if err != nil {
 		return err
 	}
-	names := make([]string, 0, len(md.Topics))
-	for name := range md.Topics {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "TOPIC\tPARTITIONS\tREPLICAS")
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(md.Topics)) {
 		partitions := md.Topics[name].Partitions
-		replicas := 0
-		for _, p := range partitions {
-			replicas = max(replicas, len(p.Replicas))
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\n", name, len(partitions), replicas)
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\n", name, len(partitions), replicas(partitions))
 	}
 	return w.Flush()
+}
+
+// replicas is how many the partition with the most has.
+func replicas(partitions []kafka.PartitionMetadata) (most int) {
+	for _, p := range partitions {
+		most = max(most, len(p.Replicas))
+	}
+	return most
 }
