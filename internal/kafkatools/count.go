@@ -40,7 +40,7 @@ func newCounter(field string, out *bufio.Writer, s Streams, at *standing) *count
 func (c *counter) record(m *librdkafka.Message) error {
 	c.dirty = true
 	c.total++
-	value, ok, _ := topLevel(m.Value, c.field)
+	value, ok := topLevel(m.Value, c.field)
 	if !ok {
 		c.at.uncounted.Add(1)
 	} else {

@@ -120,16 +120,14 @@ func integer(v any) (*big.Int, bool) {
 
 // small is for the integers that nearly all are: no sum, difference or product of two of
 // them, and no order, needs more than an int.
-func small(v any) (int, bool) {
+func small(v any) bool {
 	n, ok := v.(int)
-	return n, ok && n < 1<<31 && n > -1<<31
+	return ok && n < 1<<31 && n > -1<<31
 }
 
 func (o operator) apply(a, b any) (any, error) {
-	if _, ok := small(a); ok && o.name != "/" && o.name != "**" && o.name != "^" && o.name != "%" {
-		if _, ok := small(b); ok {
-			return o.otherwise(a, b), nil
-		}
+	if small(a) && small(b) && o.name != "/" && o.name != "**" && o.name != "^" && o.name != "%" {
+		return o.otherwise(a, b), nil
 	}
 	if x, ok := integer(a); ok {
 		if y, ok := integer(b); ok {

@@ -126,20 +126,17 @@ func appendString(dst, s []byte) []byte {
 }
 
 // topLevel is the value of a record's top-level field as text: a string unescaped,
-// anything else its JSON. ok is false where the field is missing; object is false
-// where the record is no JSON object.
-func topLevel(record []byte, field string) (value string, ok, object bool) {
+// anything else its JSON. ok is false where the field is missing, or the record is no
+// JSON object.
+func topLevel(record []byte, field string) (value string, ok bool) {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(record, &fields); err != nil || fields == nil {
-		return "", false, false
+	if json.Unmarshal(record, &fields) != nil {
+		return "", false
 	}
 	raw, ok := fields[field]
-	if !ok {
-		return "", false, true
-	}
 	var s string
-	if raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
-		return s, true, true
+	if ok && raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+		return s, true
 	}
-	return string(raw), true, true
+	return string(raw), ok
 }

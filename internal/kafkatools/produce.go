@@ -262,7 +262,7 @@ func (r *production) key(record []byte) []byte {
 	if r.o.KeyField == "" {
 		return nil
 	}
-	key, ok, _ := topLevel(record, r.o.KeyField)
+	key, ok := topLevel(record, r.o.KeyField)
 	if !ok {
 		r.keyless++
 		return nil
