@@ -14,30 +14,56 @@ import "encoding/binary"
 //	┌────────┬────────┬────────┐       ┌───────────┬───────────┐
 //	│ value  │ meta+1 │ ordinal│       │ value …   │ meta …    │
 //	└────────┴────────┴────────┘       └───────────┴───────────┘
+//	and, where count has its highest bit set, at the end of used:
+//	┌───────────┬──────────┐
+//	│ headers … │ length   │
+//	└───────────┴──────────┘
 //
-// used is the number of bytes up to the end of the last record. taken is
+// used is the number of bytes up to the end of the last record, or of the headers. taken is
 // nanoseconds on this process's monotonic clock (Now). value and meta are lengths.
 // crc is there in ring files only: CRC32C of the used bytes behind it, begun with
 // what ties it to this file and this position (checksum, in file.go).
 // ordinal is the record's number on its connection minus the batch's first ordinal.
 // meta+1 is 0 where there is no meta; in a shard's ring meta is the Kafka key, in the
-// dead-letter ring it is what deadletter.go encodes.
+// dead-letter ring it is what deadletter.go encodes. headers are Kafka's, the same for all records
+// of the batch (headers.go), and length is theirs, of 4 bytes.
 //
-// The headers stand together because the consumer reads nothing else: five of them share a cache
+// The records' headers stand together because the consumer reads nothing else: five of them share a cache
 // line. A header before each record would cost a cache miss a record.
 const (
 	granule      = 64
 	batchHeader  = 36
 	recordHeader = 12
 
+	withHeaders   = 1 << 31 // in count, which is far smaller: a batch has no more than 2^29 bytes
+	headersLength = 4
+
 	atCRC, atCount, atUsed, atConn, atFirst, atTaken = 0, 4, 8, 12, 20, 28
 )
 
 // BatchBytes returns the room that a batch takes, in whole granules: so many records, whose values
-// and metas have so many bytes together.
+// and metas have so many bytes together, with what HeadersBytes says of their headers.
 func BatchBytes(records, bytes int) int {
 	n := batchHeader + records*recordHeader + bytes
 	return (n + granule - 1) &^ (granule - 1)
+}
+
+// HeadersBytes returns the room that headers of so many bytes take in a batch, beside its records.
+func HeadersBytes(headers int) int {
+	if headers == 0 {
+		return 0
+	}
+	return headers + headersLength
+}
+
+// countOf returns the number of records of a batch that begins with head.
+func countOf(head []byte) int {
+	return int(binary.LittleEndian.Uint32(head[atCount:]) &^ withHeaders)
+}
+
+// hasHeaders tells whether the batch that begins with head has headers.
+func hasHeaders(head []byte) bool {
+	return binary.LittleEndian.Uint32(head[atCount:])&withHeaders != 0
 }
 
 // Batch is the consumer's view of a published batch. Its bytes stay valid until
@@ -62,6 +88,17 @@ type Record struct {
 
 // Bytes is the length of all records with their headers.
 func (b *Batch) Bytes() int { return len(b.data) - batchHeader }
+
+// Headers returns the Kafka headers of each of the batch's records, as AppendHeader made them; nil
+// where there are none. The slice aliases the ring.
+func (b *Batch) Headers() []byte {
+	if !hasHeaders(b.data) {
+		return nil
+	}
+	end := len(b.data) - headersLength
+	n := int(binary.LittleEndian.Uint32(b.data[end:]))
+	return b.data[end-n : end : end]
+}
 
 // Records calls f for each record in order until f returns false.
 func (b *Batch) Records(f func(i int, r Record) bool) {

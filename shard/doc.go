@@ -64,6 +64,7 @@
 //	promise.go   room for a batch that is still being put together
 //	reader.go    the consumer's side: next batch, free, sleep until there is one
 //	batch.go     the bytes of a batch, and its records
+//	headers.go   Kafka headers that all records of a batch have
 //	set.go       all rings of a server
 //	deadletter.go   what a dead letter carries beside its record
 //

@@ -33,7 +33,7 @@ type Recovered struct {
 	Records            int
 	Bytes              int // of values and metas
 	PossibleDuplicates int // of Records: they may have been handed over before
-	Largest            int // bytes of the largest record with its meta
+	Largest            int // bytes of the largest record with its meta and headers
 }
 
 // Recovered returns what the ring's file held when it was opened; zero for a ring in memory.

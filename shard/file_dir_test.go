@@ -42,7 +42,7 @@ func fillFirst(tb testing.TB, o DirOptions) (path string) {
 				tb.Fatal(err)
 			}
 		}
-		put(tb, r, 3*i, 3, 250)
+		putWith(tb, r, 3*i, 3, 250, someHeaders(i))
 	}
 	b, _ := r.Next()
 	r.Sending(b.End)
@@ -91,7 +91,7 @@ func TestDirRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	newer := read(t, filepath.Join(version.Path, ringFileName(1)))
-	newer[atVersion]++
+	newer[atVersion] = fileVersionHeaders + 1
 	sealHeader(newer)
 	write(t, filepath.Join(version.Path, ringFileName(1)), newer)
 

@@ -23,16 +23,18 @@ import (
 //	│       │       │       │ city  │      │        │      │      │           │            │      │
 //	└───────┴───────┴───────┴───────┴──────┴────────┴──────┴──────┴───────────┴────────────┴──────┘
 //
-// shard is 0xffffffff for dead letters. salt is random: what a client can guess of a
+// version is 1 where no batch has headers (batch.go), and 2 where batches may have some. shard is
+// 0xffffffff for dead letters. salt is random: what a client can guess of a
 // batch's checksum is worth nothing without it.
 const (
 	atPositions = 4096
 	atWords     = 8192
 	dataAlign   = 64 << 10 // no kernel's pages are larger
 
-	fileMagic   = "RINGTAIL"
-	fileVersion = 1
-	headerBytes = 556
+	fileMagic          = "RINGTAIL"
+	fileVersion        = 1
+	fileVersionHeaders = 2
+	headerBytes        = 556
 
 	positionsBytes = 192
 	nameMax        = 255
@@ -52,6 +54,7 @@ type fileHeader struct {
 	shard    uint32 // deadShard: dead letters
 	salt     uint32
 	topic    string
+	headers  bool   // batches may have headers
 	cluster  string // Kafka's cluster id; "": no Kafka was reached yet, so no record is there
 }
 
@@ -66,7 +69,11 @@ func (h *fileHeader) size() int64 { return h.dataAt() + int64(h.capacity) }
 func (h *fileHeader) encode() []byte {
 	b := make([]byte, headerBytes)
 	copy(b, fileMagic)
-	binary.LittleEndian.PutUint32(b[atVersion:], fileVersion)
+	version := uint32(fileVersion)
+	if h.headers {
+		version = fileVersionHeaders
+	}
+	binary.LittleEndian.PutUint32(b[atVersion:], version)
 	binary.LittleEndian.PutUint64(b[atCapacity:], h.capacity)
 	binary.LittleEndian.PutUint32(b[atShards:], h.shards)
 	binary.LittleEndian.PutUint32(b[atShard:], h.shard)
@@ -79,7 +86,7 @@ func (h *fileHeader) encode() []byte {
 
 var (
 	errNotOurs = errors.New("is no ring file")
-	errVersion = fmt.Errorf("was written by another version of ringtail (this one knows format %d)", fileVersion)
+	errVersion = fmt.Errorf("was written by another version of ringtail (this one knows formats up to %d)", fileVersionHeaders)
 	errHeader  = errors.New("header's checksum is wrong")
 	errStray   = errors.New("header has bytes set that have no meaning")
 )
@@ -98,11 +105,12 @@ func decodeHeader(b []byte) (fileHeader, error) {
 		salt:     binary.LittleEndian.Uint32(b[atSalt:]),
 		topic:    name(atTopic),
 		cluster:  name(atCluster),
+		headers:  binary.LittleEndian.Uint32(b[atVersion:]) == fileVersionHeaders,
 	}
 	if binary.LittleEndian.Uint32(b[atHeaderCRC:]) != crc32.Checksum(b[:atHeaderCRC], castagnoli) {
 		return h, errHeader
 	}
-	if binary.LittleEndian.Uint32(b[atVersion:]) != fileVersion {
+	if v := binary.LittleEndian.Uint32(b[atVersion:]); v != fileVersion && v != fileVersionHeaders {
 		return h, errVersion
 	}
 	if !bytes.Equal(h.encode(), b[:headerBytes]) {

@@ -222,7 +222,7 @@ func TestHostileWordIsDamage(t *testing.T) {
 		{"behind version": 1}, {"behind salt": 1}, {"behind topic": 1}, {"behind cluster": 1}, {"shard": 1},
 		{"claimed": claimed | 4}, {"freed": claimed + granule}, {"done": 1}, {"sent": claimed + granule},
 		{"stopAt": claimed - 1}, {"stopAt": freed - granule}, {"stopAt": claimed + granule},
-		{"stopAt": claimed, "stopIndex": 1}, {"stopAt": freed, "stopIndex": 1 << 63}, {"stopAt": freed, "stopIndex": 4},
+		{"stopAt": claimed, "stopIndex": 1}, {"stopAt": freed, "stopIndex": 1 << 63}, {"stopAt": freed, "stopIndex": 4}, {"count": withHeaders | 3},
 		{"its word": word(lap, n+granule)}, {"its word": word(lap, n-granule)},
 		{"its word": word(lap, granule), "count": 0, "used": n, "first ordinal": granule},
 		{"its word": word(lap, over), "count": 1, "used": over, "length of a value": over - batchHeader - recordHeader,

@@ -72,7 +72,7 @@ const (
 )
 
 func killOptions(dir string) DirOptions {
-	return DirOptions{Path: filepath.Join(dir, "rings"), Topic: "t", Shards: 1, Bytes: 512 << 10}
+	return DirOptions{Path: filepath.Join(dir, "rings"), Topic: "t", Shards: 1, Bytes: 512 << 10, Headers: true}
 }
 
 func mapAnnounced(tb testing.TB, dir string) *announced {
@@ -158,7 +158,7 @@ func verify(t *testing.T, dir string, told *announced) *fileScan {
 	return s
 }
 
-// killCheck checks a batch's bytes and returns whose it is and its number.
+// killCheck checks a batch's bytes and headers and returns whose it is and its number.
 func killCheck(t *testing.T, b *Batch) (writer int, seq uint64) {
 	t.Helper()
 	b.Records(func(i int, r Record) bool {
@@ -173,6 +173,9 @@ func killCheck(t *testing.T, b *Batch) (writer int, seq uint64) {
 		}
 		return true
 	})
+	if want := someHeaders(writer + int(seq%1000)); b.Count > 0 && string(b.Headers()) != string(want) {
+		t.Errorf("writer %d, batch %d: headers %q, want %q", writer, seq, b.Headers(), want)
+	}
 	return writer, seq
 }
 
@@ -218,7 +221,8 @@ func killWriter(r *Ring, told *announced, w int) {
 	value := make([]byte, 4096)
 	for seq := told.writers[w].published.Load(); ; seq++ {
 		count, size := 1+rng.IntN(16), 16+rng.IntN(len(value)-16)
-		c, err := claimAtLast(r, count, count*size)
+		headers := someHeaders(w + int(seq%1000))
+		c, err := claimAtLast(r, count, count*size+HeadersBytes(len(headers)))
 		if err != nil {
 			return
 		}
@@ -228,7 +232,7 @@ func killWriter(r *Ring, told *announced, w int) {
 			}
 			c.Append(value[:size], nil, uint32(i))
 		}
-		c.Publish()
+		publishWith(&c, headers)
 		told.writers[w].published.Store(seq + 1)
 	}
 }

@@ -71,7 +71,7 @@ func (w *fileReader) unpublished(pos, limit uint64) (Batch, bool, error) {
 	if err != nil {
 		return Batch{}, false, err
 	}
-	count, n := binary.LittleEndian.Uint32(head[atCount:]), wholeGranules(uint64(binary.LittleEndian.Uint32(head[atUsed:])))
+	count, n := countOf(head), wholeGranules(uint64(binary.LittleEndian.Uint32(head[atUsed:])))
 	if count == 0 || n == 0 || n > min(limit-pos, w.header.capacity/2) {
 		return Batch{}, false, nil
 	}
@@ -100,7 +100,7 @@ func (w *fileReader) check(head []byte, pos, n uint64) (b Batch, why string, err
 
 // checkHead returns what in a batch's header does not fit the batch's length, n bytes; "" if all fits.
 func checkHead(head []byte, n uint64) string {
-	count, used := uint64(binary.LittleEndian.Uint32(head[atCount:])), uint64(binary.LittleEndian.Uint32(head[atUsed:]))
+	count, used := uint64(countOf(head)), uint64(binary.LittleEndian.Uint32(head[atUsed:]))
 	if used < batchHeader+count*recordHeader || used > n {
 		return fmt.Sprintf("%d records in %d of %d bytes", count, used, n)
 	}
@@ -116,7 +116,7 @@ func checkHead(head []byte, n uint64) string {
 
 // checkBody returns what is wrong with the bytes of a batch whose header fits; "" if nothing.
 func checkBody(salt uint32, pos uint64, b []byte) string {
-	count, used := uint64(binary.LittleEndian.Uint32(b[atCount:])), uint64(binary.LittleEndian.Uint32(b[atUsed:]))
+	count, used := uint64(countOf(b)), uint64(binary.LittleEndian.Uint32(b[atUsed:]))
 	if binary.LittleEndian.Uint32(b[atCRC:]) != checksum(salt, pos, b[:used]) {
 		return "its checksum is wrong"
 	}
@@ -127,6 +127,12 @@ func checkBody(salt uint32, pos uint64, b []byte) string {
 		if m := uint64(binary.LittleEndian.Uint32(h[4:])); m > 0 {
 			sum += m - 1
 		}
+	}
+	if hasHeaders(b) {
+		if sum > used || !endsWithHeaders(b[sum:used]) {
+			return fmt.Sprintf("its records have %d bytes, and no headers fill the rest of %d", sum, used)
+		}
+		return ""
 	}
 	if sum != used {
 		return fmt.Sprintf("its records have %d bytes, its header says %d", sum, used)

@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"encoding/binary"
 	"errors"
 	"os"
 )
@@ -79,7 +78,7 @@ func (r *Ring) MarkStop(at uint64, index int, sure bool) (records int) {
 		n := uint64(granule)
 		if w := r.words[pos%r.capacity/granule].Load(); w>>wordLapShift == pos/r.capacity+1 {
 			n = w & (1<<wordLapShift - 1) * granule
-			records += int(binary.LittleEndian.Uint32(r.data[pos%r.capacity+atCount:]))
+			records += countOf(r.data[pos%r.capacity:])
 		}
 		if pos == at && index > 0 {
 			sent = max(sent, at+n) // should this note not be found valid, the batch is sent again whole
@@ -106,7 +105,7 @@ func (r *Ring) Unfreed() (records int) {
 			pos += granule
 			continue
 		}
-		count := int(binary.LittleEndian.Uint32(r.data[pos%r.capacity+atCount:]))
+		count := countOf(r.data[pos%r.capacity:])
 		if r.Acked() > pos { // freed meanwhile, and perhaps written over
 			pos = r.Acked()
 			continue
@@ -120,6 +119,14 @@ func (r *Ring) Unfreed() (records int) {
 // setCluster writes the id of the Kafka cluster whose records the file holds.
 func (f *ringFile) setCluster(id string) error {
 	f.header.cluster = id
+	_, err := f.f.WriteAt(f.header.encode(), 0)
+	return err
+}
+
+// allowHeaders notes in the file's header that batches may have headers from now on: a version of
+// ringtail that does not know them refuses the file.
+func (f *ringFile) allowHeaders() error {
+	f.header.headers = true
 	_, err := f.f.WriteAt(f.header.encode(), 0)
 	return err
 }

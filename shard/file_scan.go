@@ -229,11 +229,12 @@ func (s *fileScan) take(b Batch, f func(Batch)) error {
 		s.recovered.PossibleDuplicates += b.Count - b.Done
 	}
 	var c Cursor
+	headers := len(b.Headers())
 	for i := range b.Count {
 		if r := b.Next(&c); i >= b.Done {
 			n := len(r.Value) + len(r.Meta)
 			s.recovered.Bytes += n
-			s.recovered.Largest = max(s.recovered.Largest, n)
+			s.recovered.Largest = max(s.recovered.Largest, n+headers)
 		}
 	}
 	if f != nil && b.Count > 0 {

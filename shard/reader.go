@@ -37,7 +37,7 @@ func batchOf(start uint64, data []byte) Batch {
 	return Batch{
 		Start: start,
 		End:   start + uint64(len(data)),
-		Count: int(binary.LittleEndian.Uint32(data[atCount:])),
+		Count: countOf(data),
 		Conn:  binary.LittleEndian.Uint64(data[atConn:]),
 		First: binary.LittleEndian.Uint64(data[atFirst:]),
 		Taken: int64(binary.LittleEndian.Uint64(data[atTaken:])),

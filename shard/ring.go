@@ -155,9 +155,10 @@ type Claim struct {
 	r     *Ring
 	start uint64
 	buf   []byte
-	off   int // where the next record's bytes go
-	count int // records appended
-	want  int // records claimed
+	off   int    // where the next record's bytes go
+	count int    // records appended
+	want  int    // records claimed
+	flags uint32 // in count: withHeaders
 	conn  uint64
 	first uint64
 	taken int64 // 0: at Publish
@@ -211,6 +212,18 @@ func (c *Claim) Append(value, meta []byte, ordinal uint32) {
 	c.count++
 }
 
+// AppendHeaders appends the Kafka headers of all records of the batch (AppendHeader). It comes after
+// the last record, at most once, and its room is HeadersBytes.
+func (c *Claim) AppendHeaders(headers []byte) {
+	if invariant.Enabled {
+		invariant.Check(c.count == c.want && c.flags == 0, "ring %s: headers before the last record, or twice", c.r.name)
+	}
+	c.off += copy(c.buf[c.off:], headers)
+	binary.LittleEndian.PutUint32(c.buf[c.off:], uint32(len(headers)))
+	c.off += headersLength
+	c.flags = withHeaders
+}
+
 // End returns the position of the batch's end: the batch is done once Acked() is at least that.
 func (c *Claim) End() uint64 { return c.start + uint64(len(c.buf)) }
 
@@ -230,7 +243,7 @@ func (c *Claim) Publish() {
 		taken = Now()
 	}
 	h := c.buf[:batchHeader]
-	binary.LittleEndian.PutUint32(h[atCount:], uint32(c.count))
+	binary.LittleEndian.PutUint32(h[atCount:], uint32(c.count)|c.flags)
 	binary.LittleEndian.PutUint32(h[atUsed:], uint32(c.off))
 	binary.LittleEndian.PutUint64(h[atConn:], c.conn)
 	binary.LittleEndian.PutUint64(h[atFirst:], c.first)

@@ -176,8 +176,8 @@ func TestClose(t *testing.T) {
 }
 
 // TestRandomSchedules runs producers that claim at once, or have room promised first, a consumer
-// and a close at random against each other. The consumer checks that bytes are whole, that nothing
-// is missing or double, that each producer's records come in order, and that claim order is read
+// and a close at random against each other. The consumer checks that bytes and headers are whole,
+// that nothing is missing or double, that each producer's records come in order, and that claim order is read
 // order.
 func TestRandomSchedules(t *testing.T) {
 	rounds := 150
@@ -258,10 +258,12 @@ func (p *pushed) produce(t *testing.T, id int, seed uint64) {
 		size := 16 + rng.IntN(400)
 		var c Claim
 		var err error
+		headers := someHeaders(id + int(seq))
+		room := count*size + HeadersBytes(len(headers))
 		if rng.IntN(3) == 0 {
-			c, err = claimAtLast(p.r, count, count*size)
+			c, err = claimAtLast(p.r, count, room)
 		} else {
-			c, err = p.promised(rng, count, count*size)
+			c, err = p.promised(rng, count, room)
 		}
 		if err != nil {
 			t.Error(err)
@@ -276,7 +278,7 @@ func (p *pushed) produce(t *testing.T, id int, seed uint64) {
 		}
 		seq += uint64(count)
 		p.taken[id].Store(seq)
-		c.Publish()
+		publishWith(&c, headers)
 	}
 }
 
@@ -325,6 +327,9 @@ func value(id int, seq uint64, size int) []byte {
 
 func checkBatch(t *testing.T, b *Batch, next *[4]uint64) {
 	id := int(b.Conn)
+	if want := someHeaders(id + int(next[id])); !bytes.Equal(b.Headers(), want) {
+		t.Errorf("producer %d: batch at record %d has the headers %q, want %q", id, next[id], b.Headers(), want)
+	}
 	b.Records(func(_ int, rec Record) bool {
 		if want := value(id, next[id], len(rec.Value)); !bytes.Equal(rec.Value, want) {
 			t.Errorf("producer %d: record %d is not what was pushed", id, next[id])
