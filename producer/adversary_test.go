@@ -72,6 +72,15 @@ func (a *adversary) Produce(stream int, partition int32, first uint64, records [
 	if a.gone {
 		return 0, errUnknownTopic
 	}
+	for _, r := range records {
+		if string(r.Headers) != a.world.headers[binary.LittleEndian.Uint64(r.Value)] {
+			a.world.misheaders++
+		}
+	}
+	return a.hand(stream, partition, first, records)
+}
+
+func (a *adversary) hand(stream int, partition int32, first uint64, records []backend.Record) (int, int) {
 	take := len(records)
 	code := 0
 	if !a.world.calm && a.rng.IntN(20) == 0 {
@@ -82,7 +91,8 @@ func (a *adversary) Produce(stream int, partition int32, first uint64, records [
 	for i := range take {
 		v := records[i].Value
 		a.queue[partition] = append(a.queue[partition], message{
-			stream: stream, number: first + uint64(i), id: binary.LittleEndian.Uint64(v), poison: v[8] != 0, size: len(v),
+			stream: stream, number: first + uint64(i), id: binary.LittleEndian.Uint64(v), poison: v[8] != 0,
+			size: len(v) + len(records[i].Headers),
 		})
 	}
 	return take, code
@@ -91,7 +101,13 @@ func (a *adversary) Produce(stream int, partition int32, first uint64, records [
 func (a *adversary) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
 	value = append([]byte(nil), value...)
 	value[8] = 0 // the dead-letter topic takes what the other refused
-	_, code := a.Produce(stream, partition, number, []backend.Record{{Value: value}})
+	if a.dying {
+		return backend.ErrFatal
+	}
+	if a.gone {
+		return errUnknownTopic
+	}
+	_, code := a.hand(stream, partition, number, []backend.Record{{Value: value}})
 	return code
 }
 

@@ -62,7 +62,7 @@ func (e *engine) handOverRecords(s *stream) (int, found) {
 		if f != foundRecord {
 			break
 		}
-		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta})
+		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta, Headers: s.inflight[s.cur].batch.Headers()})
 	}
 	return e.produce(s), f
 }
@@ -80,14 +80,15 @@ func (e *engine) gatherPlain(s *stream) {
 	}
 	under := s.sent + uint64(len(e.records)) - s.acked
 	room := min(backend.BatchMax-len(e.records), b.batch.Count-s.at.Index, e.cfg.WindowRecords-int(under))
-	at := s.at
+	at, headers := s.at, b.batch.Headers()
+	most := e.recordMax - len(headers)
 	for range room {
 		s.at = at
 		rec := b.batch.Next(&at)
-		if len(rec.Value)+len(rec.Meta) > e.recordMax {
+		if len(rec.Value)+len(rec.Meta) > most {
 			return
 		}
-		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta})
+		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta, Headers: headers})
 	}
 	s.at = at
 }
@@ -146,7 +147,7 @@ func (e *engine) nextRecord(s *stream, n uint64) (shard.Record, found) {
 		at := s.at
 		rec := b.batch.Next(&at)
 		if len(b.aside) == 0 || !b.isAside(s.at.Index) {
-			if !e.isRefused(s, rec, n) {
+			if !e.isRefused(s, b, rec, n) {
 				s.at = at
 				return rec, foundRecord
 			}
@@ -192,11 +193,11 @@ func (e *engine) notTaken(s *stream, code int) {
 // isRefused reports whether Kafka cannot take record n of s: it is over the topic's limit, it has
 // no key and the topic is compacted, or a broker refused it. A dead letter is never refused, since
 // an ack may wait for it.
-func (e *engine) isRefused(s *stream, rec shard.Record, n uint64) bool {
+func (e *engine) isRefused(s *stream, b *inflightBatch, rec shard.Record, n uint64) bool {
 	if s.shard < 0 {
 		return false
 	}
-	return len(rec.Value)+len(rec.Meta) > e.recordMax || e.needKey && rec.Meta == nil || s.mustSetAside(n)
+	return len(rec.Value)+len(rec.Meta)+len(b.batch.Headers()) > e.recordMax || e.needKey && rec.Meta == nil || s.mustSetAside(n)
 }
 
 // setAside takes the record at the cursor out of the stream: it publishes a dead letter and tells

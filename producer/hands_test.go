@@ -24,13 +24,14 @@ type reporting struct {
 	sends      int
 	wakes      int
 	values     [][]byte           // of all that it took
+	headers    []string           // of all that it took
 	deadLetter backend.DeadLetter // the newest
 }
 
 func (c *reporting) Produce(stream int, _ int32, first uint64, records []backend.Record) (taken, code int) {
 	n := min(len(records), c.most)
 	for _, r := range records[:n] {
-		c.values = append(c.values, r.Value)
+		c.values, c.headers = append(c.values, r.Value), append(c.headers, string(r.Headers))
 	}
 	if c.next[stream] = first + uint64(n); n < len(records) {
 		code = c.code

@@ -78,7 +78,7 @@ func (lim *limits) batch(t topicState) int {
 	return t.Limit
 }
 
-// record returns the most bytes of a record and its key, as far as refusals say.
+// record returns the most bytes of a record, its key and its headers, as far as refusals say.
 func (lim *limits) record(t topicState, now time.Duration) int {
 	if lim.resetFor(t); now >= lim.until {
 		lim.recordRefused = 0

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -160,7 +161,7 @@ func newModel(t testing.TB, seed uint64) *model {
 	shards := 1 + rng.IntN(3)
 	m := &model{t: t, rng: rng, poison: map[uint64]bool{}, nextID: 1, limit: 2000, abort: rng.IntN(8) == 0}
 	m.files = rng.IntN(2) == 0
-	m.world = &world{rng: rng, log: make([][]uint64, shards+1), faults: map[string]int{}}
+	m.world = &world{rng: rng, log: make([][]uint64, shards+1), faults: map[string]int{}, headers: map[uint64]string{}}
 	m.pushed, m.ends, m.done = make([][]uint64, shards), make([][]int, shards), make([]int, shards)
 	m.hasDeadLetters = rng.IntN(2) == 0
 	if rng.IntN(3) == 0 {
@@ -346,7 +347,8 @@ func (m *model) push(i int) {
 		values[k] = make([]byte, n)
 		size += n
 	}
-	c, err := m.rings[i].Claim(count, size)
+	headers := m.headers()
+	c, err := m.rings[i].Claim(count, size+shard.HeadersBytes(len(headers)))
 	if err != nil {
 		return // full: the client waits
 	}
@@ -358,11 +360,24 @@ func (m *model) push(i int) {
 		if m.rng.IntN(200) == 0 {
 			v[8] = 1
 		}
-		m.poison[id] = v[8] != 0 || len(v) > 2000-recordSlack || m.world.takes > 0 && len(v) > m.world.takes
+		n := len(v) + len(headers)
+		m.poison[id] = v[8] != 0 || n > 2000-recordSlack || m.world.takes > 0 && n > m.world.takes
 		c.Append(v, nil, uint32(k))
 		m.pushed[i] = append(m.pushed[i], id)
+		m.world.headers[id] = string(headers)
+	}
+	if len(headers) > 0 {
+		c.AppendHeaders(headers)
 	}
 	m.ends[i] = append(m.ends[i], len(m.pushed[i]), int(c.End()))
 	m.life.pushed += uint64(count)
 	c.Publish()
+}
+
+// headers are those of a batch that is pushed: none, or some that no other batch has.
+func (m *model) headers() []byte {
+	if m.rng.IntN(2) == 0 {
+		return nil
+	}
+	return shard.AppendHeader(shard.AppendHeaderCount(nil, 1), "id", strconv.FormatUint(m.nextID, 10))
 }

@@ -29,7 +29,7 @@ type Options struct {
 	Writer          string // --writer: WriterAuto, WriterNative or WriterLibrdkafka; "": WriterLibrdkafka
 
 	native  bool // the native client writes: what Writer comes to
-	largest int  // bytes of the largest record in ring files, with its key
+	largest int  // bytes of the largest record in ring files, with its key and headers
 
 	WindowRecords int // most records of a shard in flight; 0: 10,000
 	WindowBytes   int // most bytes of a shard in flight; 0: 4 MiB or two of the largest records
@@ -38,7 +38,7 @@ type Options struct {
 	OnProgress func()                       // room was freed: Acked of some ring moved
 	OnRefused  func(conn, ordinal uint64)   // a record was set aside after it was routed
 	RemoteOf   func(conn uint64) string     // the address a connection came from
-	OnLimit    func(record, deadLetter int) // most bytes of a record with its key, and of a dead letter
+	OnLimit    func(record, deadLetter int) // most bytes of a record with its key and headers, and of a dead letter
 	Die        func(error)                  // the process must end with 1; nil: panic
 
 	Logger     *slog.Logger

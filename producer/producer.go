@@ -215,7 +215,7 @@ func (w *Writer) topicChanged() {
 	}
 }
 
-// RecordLimit returns the most bytes of a record with its key: --max-record-bytes, or what the
+// RecordLimit returns the most bytes of a record with its key and headers: --max-record-bytes, or what the
 // topic takes if that is less.
 func (w *Writer) RecordLimit() int { return min(w.opts.MaxRecordBytes, w.topic.topic().recordMax()) }
 

@@ -154,21 +154,21 @@ func (s *stream) free(deadLetters uint64, done func(*inflightBatch)) bool {
 }
 
 // sizes returns the bytes of record n, and of all records from n on that were handed over, with
-// their keys.
+// their keys and headers.
 func (s *stream) sizes(n uint64) (record, all int) {
 	for i := range s.inflight {
 		b := &s.inflight[i]
 		if !b.entered || b.walked && b.end <= n {
 			continue
 		}
-		at := shard.Cursor{}
+		at, headers := shard.Cursor{}, len(b.batch.Headers())
 		for k := b.first; k < s.sent && at.Index < b.batch.Count; {
 			aside := b.isAside(at.Index)
 			rec := b.batch.Next(&at)
 			if aside {
 				continue
 			}
-			if size := len(rec.Value) + len(rec.Meta); k >= n {
+			if size := len(rec.Value) + len(rec.Meta) + headers; k >= n {
 				all += size
 				if k == n {
 					record = size

@@ -39,7 +39,7 @@ const (
 	refreshAgain = time.Second
 )
 
-// recordMax returns the most bytes that a record and its key may have together.
+// recordMax returns the most bytes that a record, its key and its headers may have together.
 func (t topicState) recordMax() int {
 	if t.Limit == 0 {
 		return limitDefault - recordSlack

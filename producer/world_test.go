@@ -14,6 +14,9 @@ type world struct {
 	hang    bool            // the next Destroy never returns
 	takes   int             // bytes of the largest batch; 0: any. Nobody tells
 	faults  map[string]int
+
+	headers    map[uint64]string // by id: those that its record was pushed with
+	misheaders int               // records that were handed over with others
 }
 
 func (w *world) append(r *modelRequest) {

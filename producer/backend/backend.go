@@ -79,10 +79,11 @@ type Traits struct {
 }
 
 // Record is one record to hand over. Value lies outside Go's heap and stays unchanged until its
-// report; Key is copied.
+// report; Key and Headers are copied.
 type Record struct {
-	Value []byte
-	Key   []byte // nil: no key
+	Value   []byte
+	Key     []byte // nil: no key
+	Headers []byte // as in Kafka's record format, their count first; empty: none
 }
 
 // DeadLetter is what a dead letter's headers say.

@@ -186,6 +186,54 @@ int rt_produce(rt_client *c, rd_kafka_message_t *m, int n)
 	return rd_kafka_produce_batch(c->rkt, 0, RT_F_PARTITION, m, n);
 }
 
+// rt_varint reads a varint of Kafka's record format that is not negative.
+static size_t rt_varint(const unsigned char **p)
+{
+	size_t zigzag = 0;
+	int shift = 0;
+	do {
+		zigzag |= (size_t)(**p & 0x7f) << shift;
+		shift += 7;
+	} while (*(*p)++ & 0x80);
+	return zigzag >> 1;
+}
+
+// rt_headers makes librdkafka's headers of a record's, which are as in Kafka's record format
+// (shard/headers.go) and have been checked.
+static rd_kafka_headers_t *rt_headers(const unsigned char *p)
+{
+	size_t n = rt_varint(&p);
+	rd_kafka_headers_t *h = rd_kafka_headers_new(n);
+	for (; n; n--) {
+		size_t name_len = rt_varint(&p);
+		const unsigned char *name = p;
+		p += name_len;
+		size_t value_len = rt_varint(&p);
+		rd_kafka_header_add(h, (const char *)name, (ssize_t)name_len, p, (ssize_t)value_len);
+		p += value_len;
+	}
+	return h;
+}
+
+// rt_produce_with_headers hands over records that have headers, or NULL, which
+// rd_kafka_produce_batch cannot do. It returns how many were taken; the one after them has its err
+// set.
+int rt_produce_with_headers(rt_client *c, rd_kafka_message_t *m, const unsigned char **headers, int n)
+{
+	for (int i = 0; i < n; i++) {
+		rd_kafka_headers_t *h = headers[i] ? rt_headers(headers[i]) : NULL;
+		m[i].err = rd_kafka_producev(c->rk, RT_V_RKT, c->rkt, RT_V_PARTITION, m[i].partition, RT_V_MSGFLAGS, 0,
+			RT_V_VALUE, m[i].payload, m[i].len, RT_V_KEY, m[i].key, m[i].key_len,
+			RT_V_OPAQUE, m[i]._private, RT_V_HEADERS, h, RT_V_END);
+		if (m[i].err) {
+			if (h)
+				rd_kafka_headers_destroy(h); // they are librdkafka's only where it took the record
+			return i;
+		}
+	}
+	return n;
+}
+
 // rt_produce_dead_letter hands over one record with headers, which rd_kafka_produce_batch cannot
 // do. librdkafka copies the headers, but not the value.
 int rt_produce_dead_letter(rt_client *c, rd_kafka_message_t *m, const char *reason, size_t reason_len,

@@ -88,6 +88,9 @@ void rd_kafka_topic_destroy(rd_kafka_topic_t *);
 int rd_kafka_poll(rd_kafka_t *, int);
 int rd_kafka_produce_batch(rd_kafka_topic_t *, int32_t, int, rd_kafka_message_t *, int);
 int rd_kafka_producev(rd_kafka_t *, ...);
+rd_kafka_headers_t *rd_kafka_headers_new(size_t);
+void rd_kafka_headers_destroy(rd_kafka_headers_t *);
+int rd_kafka_header_add(rd_kafka_headers_t *, const char *, ssize_t, const void *, ssize_t);
 unsigned rd_kafka_message_status(const rd_kafka_message_t *);
 int rd_kafka_purge(rd_kafka_t *, int);
 
@@ -139,9 +142,11 @@ enum {
 	RT_V_RKT = 2,
 	RT_V_PARTITION = 3,
 	RT_V_VALUE = 4,
+	RT_V_KEY = 5,
 	RT_V_OPAQUE = 6,
 	RT_V_MSGFLAGS = 7,
 	RT_V_HEADER = 9,
+	RT_V_HEADERS = 10,
 
 	RT_TEXT_MAX = 512, // ours: room for what it says
 };

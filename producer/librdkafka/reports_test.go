@@ -75,12 +75,22 @@ func TestReports(t *testing.T) {
 	if n, code := r.c.Produce(0, 0, 100, records); n != 3 || code != 0 {
 		t.Fatalf("%d taken, code %d", n, code)
 	}
+	mixed := values(4, 11)
+	mixed[0].Headers = []byte("\x02\x02a\x06xyz")
+	mixed[0].Key, mixed[2].Key = []byte("key"), []byte{}
+	mixed[2].Headers = append([]byte("\x04\x02a\x00\x04bc\x90\x03"), bytes.Repeat([]byte{'n'}, 200)...)
+	if n, code := r.c.Produce(0, 0, 103, mixed); n != 4 || code != 0 {
+		t.Fatalf("%d with headers taken, code %d", n, code)
+	}
+	for i := range mixed {
+		clear(mixed[i].Headers) // they have been copied
+	}
 	deadLetter := values(1, 20)
 	if code := r.c.ProduceDeadLetter(1, 1, 7, deadLetter[0].Value, backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}); code != 0 {
 		t.Fatal(ErrorText(code))
 	}
-	r.until("the reports", func() bool { return r.c.Progress(0).Reports == 3 && r.c.Progress(1).Reports == 1 })
-	for stream, acked := range []uint64{103, 8} {
+	r.until("the reports", func() bool { return r.c.Progress(0).Reports == 7 && r.c.Progress(1).Reports == 1 })
+	for stream, acked := range []uint64{107, 8} {
 		if got := r.c.Progress(stream); got.Acked != acked || got.Failed != backend.None || got.Beyond != 0 {
 			t.Errorf("stream %d: %+v, want acked %d", stream, got, acked)
 		}
@@ -94,7 +104,7 @@ func TestReports(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var got [2][]string
-	for n := 0; n < 4; {
+	for n := 0; n < 8; {
 		f := reader.PollFetches(ctx)
 		if err := f.Err(); err != nil {
 			t.Fatal(err)
@@ -104,7 +114,8 @@ func TestReports(t *testing.T) {
 			got[rec.Partition] = append(got[rec.Partition], fmt.Sprintf("%q %v %d %s", rec.Key, rec.Key == nil, len(rec.Value), rec.Headers))
 		})
 	}
-	want := [2][]string{{`"" true 10 []`, `"key" false 10 []`, `"" false 10 []`},
+	want := [2][]string{{`"" true 10 []`, `"key" false 10 []`, `"" false 10 []`,
+		`"key" false 11 [{a xyz}]`, `"" true 11 []`, `"" false 11 [{a } {bc ` + strings.Repeat("n", 200) + `}]`, `"" true 11 []`},
 		{`"" true 20 [{reason too_large} {remote 1.2.3.4:5} {truncated 70000}]`}}
 	if !slices.Equal(got[0], want[0]) || !slices.Equal(got[1], want[1]) {
 		t.Errorf("in the topic: %v, want %v", got, want)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math/bits"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -46,15 +47,18 @@ type encoder struct {
 
 func (e *encoder) size() int { return max(e.bytes, headerBytes) }
 
-// add appends a record. headers are names and values in turn.
-func (e *encoder) add(value, key []byte, headers []string) {
+// noHeaders is how a record without headers ends: their count.
+var noHeaders = []byte{0}
+
+// add appends a record. headers are encoded, their count first; empty: none.
+func (e *encoder) add(value, key, headers []byte) {
+	if len(headers) == 0 {
+		headers = noHeaders
+	}
 	delta := uint64(e.count) << 1 // zigzag of a number that is not negative
-	length := 1 + 1 + varintBytes(delta) + 1 + varintBytes(uint64(len(value))<<1) + len(value) + varintBytes(uint64(len(headers)))
+	length := 1 + 1 + varintBytes(delta) + 1 + varintBytes(uint64(len(value))<<1) + len(value) + len(headers)
 	if key != nil {
 		length += varintBytes(uint64(len(key))<<1) - 1 + len(key)
-	}
-	for _, h := range headers {
-		length += varintBytes(uint64(len(h))<<1) + len(h)
 	}
 	e.count++
 	b := e.tail()
@@ -67,19 +71,19 @@ func (e *encoder) add(value, key []byte, headers []string) {
 	b = append(b, key...)
 	b = binary.AppendUvarint(b, uint64(len(value))<<1)
 	b = append(b, value...)
-	b = appendHeaders(b, headers)
+	b = append(b, headers...)
 	e.data[len(e.data)-1] = b
 	e.bytes += len(b) - before
 }
 
 // addOver is add for a record that crosses the end of a piece.
-func (e *encoder) addOver(length int, delta uint64, value, key []byte, headers []string) {
+func (e *encoder) addOver(length int, delta uint64, value, key, headers []byte) {
 	var scratch [64]byte
 	e.write(appendStart(scratch[:0], length, delta, key))
 	e.write(key)
 	e.write(binary.AppendUvarint(scratch[:0], uint64(len(value))<<1))
 	e.write(value)
-	e.write(appendHeaders(scratch[:0], headers))
+	e.write(headers)
 }
 
 // appendStart appends what comes before the key, and the length of the key.
@@ -93,7 +97,8 @@ func appendStart(b []byte, length int, delta uint64, key []byte) []byte {
 	return binary.AppendUvarint(b, uint64(len(key))<<1)
 }
 
-func appendHeaders(b []byte, headers []string) []byte {
+// appendHeaders appends the count of headers, and their names and values in turn.
+func appendHeaders(b []byte, headers ...string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(headers)/2)<<1)
 	for _, h := range headers {
 		b = binary.AppendUvarint(b, uint64(len(h))<<1)
@@ -183,11 +188,10 @@ func (e *encoder) compress(c kgo.Compressor) uint16 {
 	return uint16(codec)
 }
 
-// deadLetterHeaders returns the headers of a dead letter, names and values in turn.
-func deadLetterHeaders(l backend.DeadLetter, truncated string) []string {
-	h := []string{"reason", l.Reason, "remote", l.Remote}
-	if truncated != "" {
-		h = append(h, "truncated", truncated)
+// deadLetterHeaders returns the headers of a dead letter, encoded.
+func deadLetterHeaders(l backend.DeadLetter) []byte {
+	if l.Truncated == 0 {
+		return appendHeaders(nil, "reason", l.Reason, "remote", l.Remote)
 	}
-	return h
+	return appendHeaders(nil, "reason", l.Reason, "remote", l.Remote, "truncated", strconv.Itoa(l.Truncated))
 }

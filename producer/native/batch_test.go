@@ -91,16 +91,16 @@ func TestBatch(t *testing.T) {
 				g.key = random(rng.IntN(100))
 			}
 			if rng.IntN(5) == 0 {
-				g.headers = []string{"reason", string(random(rng.IntN(20))), "remote", ""}
+				g.headers = []string{"reason", string(random(rng.IntN(20))), "remote", "", "name", string(random(rng.IntN(most)))}
 			}
 			before := e.size()
-			e.add(g.value, g.key, g.headers)
-			extra := len(g.key) + recordExtra
-			for _, h := range g.headers {
-				extra += len(h) + recordExtra
+			var headers []byte
+			if g.headers != nil {
+				headers = appendHeaders(nil, g.headers...)
 			}
-			if e.size() > before+len(g.value)+extra {
-				t.Fatalf("%d bytes more than is said", e.size()-before-len(g.value)-extra)
+			e.add(g.value, g.key, headers)
+			if extra := len(g.value) + len(g.key) + len(headers) + recordExtra; e.size() > before+extra {
+				t.Fatalf("%d bytes more than is said", e.size()-before-extra)
 			}
 			want = append(want, g)
 		}
@@ -203,6 +203,22 @@ func TestNoAllocationARecord(t *testing.T) {
 	}
 	if got := c.Progress(parts - 1).Acked; got != next || k.parts == 0 {
 		t.Errorf("%d of %d acked", got, next)
+	}
+}
+
+// TestHeadersCountInABatch: with them, a batch is no larger than batch.size.
+func TestHeadersCountInABatch(t *testing.T) {
+	o := options()
+	o.BatchBytes = 10_000
+	c := newClient(o, []uint64{0}, &prompt{}, func() time.Duration { return 0 })
+	records := make([]backend.Record, 100)
+	for i := range records {
+		records[i] = backend.Record{Value: make([]byte, 10), Headers: appendHeaders(nil, "name", string(make([]byte, 500)))}
+	}
+	taken, code := c.Produce(0, 0, 0, records)
+	size := c.streams[0].open.size()
+	if code != backend.ErrQueueFull || size > o.BatchBytes || size < o.BatchBytes-600 || taken != c.streams[0].open.count {
+		t.Errorf("%d taken, code %d, and the batch has %d of %d bytes", taken, code, size, o.BatchBytes)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -210,10 +209,10 @@ func (c *Client) Produce(stream int, partition int32, first uint64, records []ba
 	s := c.streamFor(stream, partition, first)
 	for i := range records {
 		r := &records[i]
-		if !c.hasRoom(s, len(r.Value)+len(r.Key)) {
+		if !c.hasRoom(s, len(r.Value)+len(r.Key)+len(r.Headers)) {
 			return i, backend.ErrQueueFull
 		}
-		s.open.add(r.Value, r.Key, nil)
+		s.open.add(r.Value, r.Key, r.Headers)
 	}
 	return len(records), 0
 }
@@ -224,16 +223,8 @@ func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, v
 		return backend.ErrFatal
 	}
 	s := c.streamFor(stream, partition, number)
-	truncated := ""
-	if l.Truncated > 0 {
-		truncated = strconv.Itoa(l.Truncated)
-	}
-	headers := deadLetterHeaders(l, truncated)
-	size := len(value)
-	for _, h := range headers {
-		size += len(h) + recordExtra
-	}
-	if !c.hasRoom(s, size) {
+	headers := deadLetterHeaders(l)
+	if !c.hasRoom(s, len(value)+len(headers)) {
 		return backend.ErrQueueFull
 	}
 	s.open.add(value, nil, headers)

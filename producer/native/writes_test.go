@@ -77,7 +77,7 @@ func TestWrites(t *testing.T) {
 	}
 }
 
-// handThree hands over records with and without keys to three streams, and a dead letter, and returns
+// handThree hands over records with and without keys and headers to three streams, and a dead letter, and returns
 // what is to be read back.
 func (r *rig) handThree() map[int32][]*kgo.Record {
 	want := map[int32][]*kgo.Record{}
@@ -89,8 +89,13 @@ func (r *rig) handThree() map[int32][]*kgo.Record {
 			if i%2 == 0 {
 				rec.Key = fmt.Appendf(nil, "key %d", i)
 			}
+			wanted := &kgo.Record{Key: rec.Key, Value: value}
+			if i%3 == 0 {
+				wanted.Headers = []kgo.RecordHeader{{Key: "remote", Value: fmt.Appendf(nil, "%d:%d", stream, i)}, {Key: "received", Value: []byte{}}}
+				rec.Headers = appendHeaders(nil, "remote", string(wanted.Headers[0].Value), "received", "")
+			}
 			records = append(records, rec)
-			want[int32(stream)] = append(want[int32(stream)], &kgo.Record{Key: rec.Key, Value: value})
+			want[int32(stream)] = append(want[int32(stream)], wanted)
 		}
 		r.hand(stream, records)
 	}
