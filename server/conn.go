@@ -52,6 +52,7 @@ type conn struct {
 	paused    *paused        // from detach on, until the pauser does not have it any more
 	tcp       bool           // what its socket is; remote may be another's
 	remote    netip.AddrPort // the client's; zero for unix
+	name      string         // the client's, as its certificate or token has it; "": none
 	opens     atomic.Uint32  // times an event loop has got it
 	killed    atomic.Uint32  // closeReason that the acks ask for
 	why       closeReason    // why it ends; closedNot: it does not
@@ -145,10 +146,20 @@ func (c *conn) silent() bool { return c.framed == 0 && c.overflow == nil && !c.d
 
 func (c *conn) remoteString() string { return remoteString(c.remote) }
 
+// appendRemote appends what remoteString returns.
+func (c *conn) appendRemote(b []byte) []byte {
+	if !c.remote.IsValid() {
+		return append(b, unixRemote...)
+	}
+	return c.remote.AppendTo(b)
+}
+
 // remoteString is an address as logs and dead letters show it.
 func remoteString(remote netip.AddrPort) string {
 	if !remote.IsValid() {
-		return "unix"
+		return unixRemote
 	}
 	return remote.String()
 }
+
+const unixRemote = "unix"

@@ -25,6 +25,7 @@ type intake struct {
 	router  *codec.Router
 	limit   int64 // the record limit that the router has
 	rec     codec.Record
+	value   []byte                   // scratch of setHeaders
 	metas   []byte                   // metas of this chunk's dead letters
 	meta    [codec.NumReasons][]byte // the meta of a dead letter that is not cut, by reason
 	remote  string                   // of this chunk's connection, made for its first dead letter
@@ -180,11 +181,15 @@ func (in *intake) run(c *conn) (b blocked) {
 	return b
 }
 
-// begin sets the limit that holds for the next records, and from where their ordinals count.
+// begin sets the limit and the headers that hold for the next records, and from where their
+// ordinals count.
 func (in *intake) begin(c *conn) {
 	if l := in.env.maxRecord.Load(); l != in.limit {
 		in.limit = l
 		in.router.SetMaxRecordBytes(int(l))
+	}
+	if len(in.env.headers) > 0 {
+		in.setHeaders(c)
 	}
 	in.base = c.framed + 1
 }
@@ -202,14 +207,15 @@ func (in *intake) admit(c *conn) blocked {
 func (in *intake) tryAdmit(c *conn) blocked {
 	rec := &in.rec
 	if rec.Reason == codec.OK {
-		if len(rec.Data)+len(rec.Key) <= int(in.limit) {
-			if !in.put(rec.Shard, laneRec{rec.Data, rec.Key, uint32(c.framed + 1 - in.base)}) && !in.lose(rec.Shard) {
+		if len(rec.Data)+len(rec.Key)+len(in.headers) <= int(in.limit) {
+			r := laneRec{rec.Data, rec.Key, uint32(c.framed + 1 - in.base)}
+			if !in.put(rec.Shard, r, shard.HeadersBytes(len(in.headers))) && !in.lose(rec.Shard) {
 				return blocked{waitRoom, rec.Shard}
 			}
 			c.framed++
 			return blocked{}
 		}
-		rec.Reason = codec.TooLarge // the limit is the Kafka message's: the key counts
+		rec.Reason = codec.TooLarge // the limit is the Kafka message's: key and headers count
 	}
 	return in.reject(c)
 }
@@ -273,7 +279,7 @@ func (in *intake) deadLetter(c *conn) bool {
 			in.meta[rec.Reason] = meta
 		}
 	}
-	return in.put(in.env.dead, laneRec{data, meta, uint32(c.framed + 1 - in.base)})
+	return in.put(in.env.dead, laneRec{data, meta, uint32(c.framed + 1 - in.base)}, 0)
 }
 
 // push publishes every lane and tells the ack domain.

@@ -13,6 +13,7 @@ type intakeEnv struct {
 	memory  *budget
 	samples *samples
 	giveUp  <-chan struct{} // closed: nobody waits for room any more
+	headers []Header        // of each record
 
 	maxRecord     atomic.Int64 // bytes
 	maxDeadLetter atomic.Int64 // bytes; what is longer is cut

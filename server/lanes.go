@@ -18,8 +18,9 @@ type lanes struct {
 	used    []int  // lanes with records
 	base    uint64 // ordinals in lanes are relative to this
 	batches []ack.Batch
-	lost    int  // batches of this chunk that are in no ring
-	first   bool // it is the turn of the connection to have room, so no ring is shut to it
+	headers []byte // Kafka headers of the records that come from here on, dead letters apart
+	lost    int    // batches of this chunk that are in no ring
+	first   bool   // it is the turn of the connection to have room, so no ring is shut to it
 }
 
 // lane is one ring's share of a chunk.
@@ -37,11 +38,12 @@ type laneRec struct {
 // promiseBytes are promised at a time, so that it is not done for each record.
 const promiseBytes = 16 << 10
 
-// put puts a record into a lane if its ring has room for it.
-func (ls *lanes) put(ring int, r laneRec) bool {
+// put puts a record into a lane if its ring has room for it, and for the headers of its batch, which
+// take so many bytes.
+func (ls *lanes) put(ring int, r laneRec, headers int) bool {
 	l := &ls.all[ring]
 	size := len(r.data) + len(r.meta)
-	need := shard.BatchBytes(len(l.recs)+1, l.bytes+size)
+	need := shard.BatchBytes(len(l.recs)+1, l.bytes+size+headers)
 	if need > l.promised && !ls.promise(ring, need) {
 		return false
 	}
@@ -86,9 +88,13 @@ func (ls *lanes) publish(id uint64) {
 	for _, ring := range ls.used {
 		l := &ls.all[ring]
 		ls.counts.records[ring].add(uint64(len(l.recs)))
-		claim, err := ls.env.rooms[ring].ring.ClaimPromised(len(l.recs), l.bytes, l.promised)
+		headers := ls.headers
+		if ring == ls.env.dead {
+			headers = nil
+		}
+		claim, err := ls.env.rooms[ring].ring.ClaimPromised(len(l.recs), l.bytes+shard.HeadersBytes(len(headers)), l.promised)
 		if err == nil {
-			ls.batches = append(ls.batches, ack.Batch{Ring: ring, End: fill(&claim, id, ls.base, now, l.recs)})
+			ls.batches = append(ls.batches, ack.Batch{Ring: ring, End: fill(&claim, id, ls.base, now, l.recs, headers)})
 			continue
 		}
 		invariant.Check(err == shard.ErrClosed, "claim in ring %d: %v", ring, err)
@@ -97,13 +103,16 @@ func (ls *lanes) publish(id uint64) {
 	}
 }
 
-// fill copies records into a claim and publishes it. It returns the batch's end.
+// fill copies records and their headers into a claim and publishes it. It returns the batch's end.
 // Nothing in here may block, fail or panic.
-func fill(claim *shard.Claim, id, first uint64, now int64, recs []laneRec) uint64 {
+func fill(claim *shard.Claim, id, first uint64, now int64, recs []laneRec, headers []byte) uint64 {
 	claim.SetOrigin(id, first)
 	claim.SetTaken(now)
 	for i := range recs {
 		claim.Append(recs[i].data, recs[i].meta, recs[i].ordinal)
+	}
+	if len(headers) > 0 {
+		claim.AppendHeaders(headers)
 	}
 	end := claim.End()
 	claim.Publish()

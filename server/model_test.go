@@ -167,6 +167,9 @@ func newModel(t *testing.T, seed uint64) *model {
 	if m.rng.IntN(2) == 0 {
 		o.Rings.Dead = m.ring(t)
 	}
+	if seed%2 == 0 {
+		o.Headers = allHeaders
+	}
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)

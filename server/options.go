@@ -55,6 +55,7 @@ type Options struct {
 	Codec     codec.Options // --field, --shards, --key-field, --max-record-bytes
 	Loops     int           // --loops; 0: one a core
 	Rings     shard.Set     // a ring a shard, of shard.MinBytes at least; Dead where there is --dead-letter-topic
+	Headers   []Header      // --header
 
 	MaxConnections      int   // --max-connections; 0: only the descriptor limit
 	MaxConnectionsPerIP int   // --max-connections-per-ip; 0: no limit

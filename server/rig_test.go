@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -46,6 +47,7 @@ type writer struct {
 	mu      sync.Mutex
 	records [shards + 1][]taken
 	counts  [shards + 1]int
+	headers [][]byte // of the batches that have some
 }
 
 type taken struct {
@@ -102,6 +104,9 @@ func (w *writer) note(i int, b *shard.Batch) {
 	}
 	if w.forget.Load() {
 		return
+	}
+	if h := b.Headers(); h != nil {
+		w.headers = append(w.headers, bytes.Clone(h))
 	}
 	b.Records(func(_ int, r shard.Record) bool {
 		w.records[i] = append(w.records[i], taken{b.Conn, r.Ordinal, string(r.Value), string(r.Meta)})

@@ -91,6 +91,7 @@ func (s *Server) makeEnv() {
 	}
 	s.memory.init(o.ClientMemory, o.Loops, o.Codec.MaxRecordBytes)
 	s.env.init(o.Rings, o.Codec.MaxRecordBytes)
+	s.env.headers = o.Headers
 	s.env.memory, s.env.giveUp = s.memory, stages.giveUp
 	s.env.samples = &samples{throttle{log: o.Logger, clock: clock}, throttle{log: o.Logger, clock: clock}}
 }
