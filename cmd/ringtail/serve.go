@@ -30,9 +30,10 @@ type serveFlags struct {
 	Topic               string            `default:"records" help:"The topic that records go to."`
 	FoldPartitions      bool              `help:"Let the topic have fewer partitions than shards: shard i goes to partition i mod partitions."`
 	KeyField            string            `help:"Top-level field whose value becomes the Kafka key. Default: no key."`
+	Header              config.List       `placeholder:"NAME=WHAT" help:"Give records the Kafka header NAME. WHAT is address (the client's IP:port, or unix), time (when the record was taken, in milliseconds since 1970), or name (of the client's certificate or token; no header without one). Repeatable."`
 	DeadLetterTopic     string            `help:"The topic that rejected records go to. Default: none."`
 	Ack                 string            `default:"off" enum:"off,kafka" help:"kafka: tell clients what is in Kafka."`
-	MaxRecordBytes      config.Size       `default:"1000000" help:"Longer records are rejected; the topic's own limit counts too, if lower. With lengths, at most 16MiB."`
+	MaxRecordBytes      config.Size       `default:"1000000" help:"Longer records, with their key and headers, are rejected; the topic's own limit counts too, if lower. With lengths, at most 16MiB."`
 	MaxConnections      int               `default:"100000" help:"Over it, connections are closed at once."`
 	MaxConnectionsPerIP int               `name:"max-connections-per-ip" default:"0" help:"The same for one address. 0: no limit."`
 	Allow               config.List       `placeholder:"CIDR" help:"Who may connect, by address. Unix sockets have modes instead. Default: everybody. Repeatable."`
@@ -110,8 +111,12 @@ func (c *serveFlags) options() (node.Options, error) {
 	if err != nil {
 		return node.Options{}, err
 	}
+	headers, err := node.ParseHeaders(c.Header)
+	if err != nil {
+		return node.Options{}, err
+	}
 	return node.Options{
-		Listeners: listeners,
+		Listeners: listeners, Headers: headers,
 		Codec: codec.Options{
 			Field: c.Field, Shards: c.Shards, KeyField: c.KeyField, MaxRecordBytes: int(c.MaxRecordBytes),
 		},

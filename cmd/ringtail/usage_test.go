@@ -129,7 +129,8 @@ func TestVersionNamesTheLibraries(t *testing.T) {
 
 func TestPrintedConfigIsAConfig(t *testing.T) {
 	args := []string{"--brokers", "a:1,b:2", "--listen", "tcp://:1", "--listen", "unix:///x?ack=kafka", "-X", "linger.ms=7", "-X", "sasl.password=secret",
-		"--ring-bytes", "32MiB", "--idle-timeout", "90s", "--key-field", "user", "--unsafe", "--admin", ""}
+		"--ring-bytes", "32MiB", "--idle-timeout", "90s", "--key-field", "user", "--unsafe", "--admin", "",
+		"--header", "remote=address", "--header", "received=time"}
 	first := must(t, append([]string{"serve", "--print-config"}, args...)...)
 	if strings.Contains(first, "secret") {
 		t.Errorf("the password is printed:\n%s", first)

@@ -20,6 +20,7 @@ func TestRingFiles(t *testing.T) {
 		{"killed", testKilled},
 		{"stopped without Kafka", testKept},
 		{"second signal", testKeptAtOnce},
+		{"headers", testHeaders},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}

@@ -233,6 +233,7 @@ func (n *node) serve(reg prometheus.Registerer) error {
 		Codec:               n.opt.Codec,
 		Loops:               n.opt.Loops,
 		Rings:               n.rings,
+		Headers:             n.opt.Headers,
 		MaxConnections:      n.opt.MaxConnections,
 		MaxConnectionsPerIP: n.opt.MaxConnectionsPerIP,
 		ClientMemory:        n.opt.ClientMemory,

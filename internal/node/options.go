@@ -24,6 +24,7 @@ const (
 // Options of a node; each is the flag of `ringtail serve` of that name.
 type Options struct {
 	Listeners []server.Listener // --listen, with --framing and --ack applied
+	Headers   []server.Header   // --header
 	Codec     codec.Options     // --field, --shards, --key-field, --max-record-bytes
 
 	Sink            string
