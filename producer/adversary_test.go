@@ -65,7 +65,7 @@ func newAdversary(w *world, first []uint64) *adversary {
 	return a
 }
 
-func (a *adversary) Produce(stream int, partition int32, first uint64, records []backend.Record) (int, int) {
+func (a *adversary) Produce(stream int, partition int32, first uint64, records []backend.Record, headers []byte) (int, int) {
 	if a.dying {
 		return 0, backend.ErrFatal
 	}
@@ -73,14 +73,14 @@ func (a *adversary) Produce(stream int, partition int32, first uint64, records [
 		return 0, errUnknownTopic
 	}
 	for _, r := range records {
-		if string(r.Headers) != a.world.headers[binary.LittleEndian.Uint64(r.Value)] {
+		if string(headers) != a.world.headers[binary.LittleEndian.Uint64(r.Value)] {
 			a.world.misheaders++
 		}
 	}
-	return a.hand(stream, partition, first, records)
+	return a.hand(stream, partition, first, records, len(headers))
 }
 
-func (a *adversary) hand(stream int, partition int32, first uint64, records []backend.Record) (int, int) {
+func (a *adversary) hand(stream int, partition int32, first uint64, records []backend.Record, headers int) (int, int) {
 	take := len(records)
 	code := 0
 	if !a.world.calm && a.rng.IntN(20) == 0 {
@@ -92,7 +92,7 @@ func (a *adversary) hand(stream int, partition int32, first uint64, records []ba
 		v := records[i].Value
 		a.queue[partition] = append(a.queue[partition], message{
 			stream: stream, number: first + uint64(i), id: binary.LittleEndian.Uint64(v), poison: v[8] != 0,
-			size: len(v) + len(records[i].Headers),
+			size: len(v) + headers,
 		})
 	}
 	return take, code
@@ -107,7 +107,7 @@ func (a *adversary) ProduceDeadLetter(stream int, partition int32, number uint64
 	if a.gone {
 		return errUnknownTopic
 	}
-	_, code := a.hand(stream, partition, number, []backend.Record{{Value: value}})
+	_, code := a.hand(stream, partition, number, []backend.Record{{Value: value}}, 0)
 	return code
 }
 

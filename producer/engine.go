@@ -104,6 +104,7 @@ type engine struct {
 	onFreed        func(*inflightBatch) // stats.freed, bound once
 	brokersDown    bool                 // the client reaches no broker, and nothing was acked since it said so
 	records        []backend.Record     // scratch of handOverRecords
+	headers        []byte               // of each of records
 	recordMax      int                  // handOver: most bytes of a record, its key and its headers
 	needKey        bool                 // handOver: the topic takes no record without key
 	retriesSeen    uint64               // retries as of the last statistics

@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"bytes"
+
 	"github.com/ringtail/ringtail/internal/invariant"
 	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/shard"
@@ -17,6 +19,7 @@ type found int
 const (
 	foundNothing found = iota // no batch, or the window is full
 	foundRecord               // a record to hand over
+	foundOthers               // a batch with other headers than the records that were found before it
 	foundBlocked              // a record to set aside, and no room for its dead letter yet
 )
 
@@ -40,7 +43,7 @@ func (e *engine) handOver() (records int, blocked bool) {
 			}
 			records += n
 			blocked = blocked || f == foundBlocked
-			if n < backend.BatchMax {
+			if n < backend.BatchMax && f != foundOthers {
 				break
 			}
 		}
@@ -48,7 +51,8 @@ func (e *engine) handOver() (records int, blocked bool) {
 	return records, blocked
 }
 
-// handOverRecords hands over at most backend.BatchMax records of s, in one call of the client.
+// handOverRecords hands over at most backend.BatchMax records of s, in one call of the client. They
+// have the same headers. foundOthers means that all of them were taken, and more is to come.
 func (e *engine) handOverRecords(s *stream) (int, found) {
 	e.records = e.records[:0]
 	f := foundNothing
@@ -62,9 +66,16 @@ func (e *engine) handOverRecords(s *stream) (int, found) {
 		if f != foundRecord {
 			break
 		}
-		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta, Headers: s.inflight[s.cur].batch.Headers()})
+		if len(e.records) == 0 {
+			e.headers = s.inflight[s.cur].batch.Headers()
+		}
+		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta})
 	}
-	return e.produce(s), f
+	n := e.produce(s)
+	if n < len(e.records) {
+		f = foundNothing
+	}
+	return n, f
 }
 
 // gatherPlain is the fast path of nextRecord: it appends records from the cursor on that nextRecord
@@ -80,15 +91,17 @@ func (e *engine) gatherPlain(s *stream) {
 	}
 	under := s.sent + uint64(len(e.records)) - s.acked
 	room := min(backend.BatchMax-len(e.records), b.batch.Count-s.at.Index, e.cfg.WindowRecords-int(under))
-	at, headers := s.at, b.batch.Headers()
-	most := e.recordMax - len(headers)
+	if len(e.records) == 0 {
+		e.headers = b.batch.Headers()
+	}
+	at, most := s.at, e.recordMax-len(e.headers)
 	for range room {
 		s.at = at
 		rec := b.batch.Next(&at)
 		if len(rec.Value)+len(rec.Meta) > most {
 			return
 		}
-		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta, Headers: headers})
+		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta})
 	}
 	s.at = at
 }
@@ -138,6 +151,9 @@ func (e *engine) nextRecord(s *stream, n uint64) (shard.Record, found) {
 				e.windowFull = true
 				return shard.Record{}, foundNothing
 			}
+			if len(e.records) > 0 && !bytes.Equal(b.batch.Headers(), e.headers) {
+				return shard.Record{}, foundOthers
+			}
 			s.enter(b, n)
 		}
 		if s.at.Index == b.batch.Count {
@@ -165,7 +181,7 @@ func (e *engine) produce(s *stream) int {
 	if len(e.records) == 0 {
 		return 0
 	}
-	taken, code := e.client.Produce(s.id, s.partition, s.sent, e.records)
+	taken, code := e.client.Produce(s.id, s.partition, s.sent, e.records, e.headers)
 	if invariant.Enabled {
 		invariant.Check(taken >= 0 && taken <= len(e.records), "%d of %d records taken", taken, len(e.records))
 	}

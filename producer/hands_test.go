@@ -28,10 +28,10 @@ type reporting struct {
 	deadLetter backend.DeadLetter // the newest
 }
 
-func (c *reporting) Produce(stream int, _ int32, first uint64, records []backend.Record) (taken, code int) {
+func (c *reporting) Produce(stream int, _ int32, first uint64, records []backend.Record, headers []byte) (taken, code int) {
 	n := min(len(records), c.most)
 	for _, r := range records[:n] {
-		c.values, c.headers = append(c.values, r.Value), append(c.headers, string(r.Headers))
+		c.values, c.headers = append(c.values, r.Value), append(c.headers, string(headers))
 	}
 	if c.next[stream] = first + uint64(n); n < len(records) {
 		code = c.code
@@ -41,7 +41,7 @@ func (c *reporting) Produce(stream int, _ int32, first uint64, records []backend
 
 func (c *reporting) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
 	c.deadLetter = l
-	_, code := c.Produce(stream, partition, number, []backend.Record{{Value: value}})
+	_, code := c.Produce(stream, partition, number, []backend.Record{{Value: value}}, nil)
 	return code
 }
 

@@ -113,7 +113,7 @@ type refusing struct {
 	sent  [2]uint64
 }
 
-func (c *refusing) Produce(stream int, _ int32, first uint64, records []backend.Record) (int, int) {
+func (c *refusing) Produce(stream int, _ int32, first uint64, records []backend.Record, _ []byte) (int, int) {
 	c.sent[stream] = first + uint64(len(records))
 	return len(records), 0
 }

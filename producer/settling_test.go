@@ -13,7 +13,7 @@ import (
 // eager takes everything and acks it at the next poll.
 type eager struct{ sent, acked uint64 }
 
-func (c *eager) Produce(_ int, _ int32, first uint64, records []backend.Record) (int, int) {
+func (c *eager) Produce(_ int, _ int32, first uint64, records []backend.Record, _ []byte) (int, int) {
 	c.sent = first + uint64(len(records))
 	return len(records), 0
 }
@@ -42,7 +42,7 @@ type silent struct {
 	purged      bool
 }
 
-func (c *silent) Produce(_ int, _ int32, first uint64, records []backend.Record) (int, int) {
+func (c *silent) Produce(_ int, _ int32, first uint64, records []backend.Record, _ []byte) (int, int) {
 	for _, r := range records {
 		c.values = append(c.values, r.Value)
 	}

@@ -33,9 +33,10 @@ const (
 // Client writes the records of some streams to one topic. An engine makes a new one after each
 // failure. All methods but Wake are for the engine's goroutine.
 type Client interface {
-	// Produce hands over up to BatchMax records of one stream, numbered from first. It returns how
+	// Produce hands over up to BatchMax records of one stream, numbered from first. All of them have
+	// the same headers, as in Kafka's record format, their count first; empty: none. It returns how
 	// many were taken, always the first ones, and the error code of the first that was not.
-	Produce(stream int, partition int32, first uint64, records []Record) (taken, code int)
+	Produce(stream int, partition int32, first uint64, records []Record, headers []byte) (taken, code int)
 	// ProduceDeadLetter hands over one dead letter. It returns 0 or an error code.
 	ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l DeadLetter) (code int)
 	// Send sends what was handed over.
@@ -79,11 +80,10 @@ type Traits struct {
 }
 
 // Record is one record to hand over. Value lies outside Go's heap and stays unchanged until its
-// report; Key and Headers are copied.
+// report; Key is copied.
 type Record struct {
-	Value   []byte
-	Key     []byte // nil: no key
-	Headers []byte // as in Kafka's record format, their count first; empty: none
+	Value []byte
+	Key   []byte // nil: no key
 }
 
 // DeadLetter is what a dead letter's headers say.

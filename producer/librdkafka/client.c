@@ -215,19 +215,17 @@ static rd_kafka_headers_t *rt_headers(const unsigned char *p)
 	return h;
 }
 
-// rt_produce_with_headers hands over records that have headers, or NULL, which
-// rd_kafka_produce_batch cannot do. It returns how many were taken; the one after them has its err
-// set.
-int rt_produce_with_headers(rt_client *c, rd_kafka_message_t *m, const unsigned char **headers, int n)
+// rt_produce_with_headers hands over records with headers, which rd_kafka_produce_batch cannot do.
+// It returns how many were taken; the one after them has its err set.
+int rt_produce_with_headers(rt_client *c, rd_kafka_message_t *m, int n, const unsigned char *headers)
 {
 	for (int i = 0; i < n; i++) {
-		rd_kafka_headers_t *h = headers[i] ? rt_headers(headers[i]) : NULL;
+		rd_kafka_headers_t *h = rt_headers(headers);
 		m[i].err = rd_kafka_producev(c->rk, RT_V_RKT, c->rkt, RT_V_PARTITION, m[i].partition, RT_V_MSGFLAGS, 0,
 			RT_V_VALUE, m[i].payload, m[i].len, RT_V_KEY, m[i].key, m[i].key_len,
 			RT_V_OPAQUE, m[i]._private, RT_V_HEADERS, h, RT_V_END);
 		if (m[i].err) {
-			if (h)
-				rd_kafka_headers_destroy(h); // they are librdkafka's only where it took the record
+			rd_kafka_headers_destroy(h); // they are librdkafka's only where it took the record
 			return i;
 		}
 	}

@@ -45,7 +45,6 @@ var _ backend.Client = (*Client)(nil)
 type Client struct {
 	c             *C.rt_client
 	batch         *[backend.BatchMax]C.rd_kafka_message_t // C memory
-	headers       *[backend.BatchMax]*C.uchar             // of batch's messages; C memory
 	hasProducerID bool
 }
 
@@ -69,7 +68,6 @@ func New(properties map[string]string, topic string, first []uint64) (*Client, e
 	}
 	cl := &Client{c: c}
 	cl.batch = (*[backend.BatchMax]C.rd_kafka_message_t)(C.calloc(backend.BatchMax, C.sizeof_rd_kafka_message_t))
-	cl.headers = (*[backend.BatchMax]*C.uchar)(C.calloc(backend.BatchMax, C.sizeof_uintptr_t))
 	for i, n := range first {
 		t := cl.progress(i)
 		t.acked = C.uint64_t(n)
@@ -114,17 +112,16 @@ func (c *Client) Progress(stream int) backend.Progress {
 }
 
 // Produce hands over up to backend.BatchMax records of one stream, numbered from first, to one
-// partition. It returns how many were taken, and the error code of the first that was not.
-func (c *Client) Produce(stream int, partition int32, first uint64, records []backend.Record) (int, int) {
+// partition, all with the same headers. It returns how many were taken, and the error code of the
+// first that was not.
+func (c *Client) Produce(stream int, partition int32, first uint64, records []backend.Record, headers []byte) (int, int) {
 	m := c.batch[:len(records)]
-	some := false // have headers
 	for i := range records {
 		c.fill(&m[i], stream, partition, first+uint64(i), &records[i])
-		some = some || len(records[i].Headers) > 0
 	}
 	taken := 0
-	if some {
-		taken = c.produceWithHeaders(records)
+	if len(headers) > 0 {
+		taken = int(C.rt_produce_with_headers(c.c, &c.batch[0], C.int(len(records)), (*C.uchar)(unsafe.SliceData(headers))))
 	} else {
 		taken = int(C.rt_produce(c.c, &c.batch[0], C.int(len(records))))
 	}
@@ -151,19 +148,6 @@ func (c *Client) fill(m *C.rd_kafka_message_t, stream int, partition int32, numb
 	*(*uintptr)(unsafe.Pointer(&m.key)) = uintptr(unsafe.Pointer(unsafe.SliceData(r.Key)))
 	m.key_len = C.size_t(len(r.Key))
 	*(*uint64)(unsafe.Pointer(&m._private)) = uint64(stream)<<C.RT_NUMBER_BITS | number
-}
-
-// produceWithHeaders hands over records that fill has written. librdkafka copies their headers; what
-// is stored in C memory is their address as a number, as in fill.
-func (c *Client) produceWithHeaders(records []backend.Record) int {
-	for i := range records {
-		address := uintptr(0)
-		if h := records[i].Headers; len(h) > 0 {
-			address = uintptr(unsafe.Pointer(unsafe.SliceData(h)))
-		}
-		*(*uintptr)(unsafe.Pointer(&c.headers[i])) = address
-	}
-	return int(C.rt_produce_with_headers(c.c, &c.batch[0], &c.headers[0], C.int(len(records))))
 }
 
 // ProduceDeadLetter hands over one dead letter. It returns 0 or an error code.
@@ -266,7 +250,6 @@ func (c *Client) Statistics() (backend.Statistics, bool) {
 func (c *Client) Destroy() {
 	C.rt_destroy(c.c)
 	C.free(unsafe.Pointer(c.batch))
-	C.free(unsafe.Pointer(c.headers))
 }
 
 // Relief returns to the kernel the memory that C's malloc has free.

@@ -53,7 +53,7 @@ void rt_destroy(rt_client *c);
 void rt_give_back_memory(void);
 void rt_ok(rt_progress *t, uint64_t number);
 int rt_produce(rt_client *c, rd_kafka_message_t *m, int n);
-int rt_produce_with_headers(rt_client *c, rd_kafka_message_t *m, const unsigned char **headers, int n);
+int rt_produce_with_headers(rt_client *c, rd_kafka_message_t *m, int n, const unsigned char *headers);
 int rt_produce_dead_letter(rt_client *c, rd_kafka_message_t *m, const char *reason, size_t reason_len,
 	const char *remote, size_t remote_len, const char *truncated, size_t truncated_len);
 

@@ -72,7 +72,7 @@ func TestProduceWithoutBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	value := []byte("value")
-	n, code := c.Produce(0, 0, 5, []backend.Record{{Value: value}, {Value: value, Key: []byte("k")}, {Value: value, Key: []byte{}}})
+	n, code := c.Produce(0, 0, 5, []backend.Record{{Value: value}, {Value: value, Key: []byte("k")}, {Value: value, Key: []byte{}}}, nil)
 	if n != 3 || code != 0 {
 		t.Fatalf("taken %d, code %d", n, code)
 	}
@@ -90,7 +90,7 @@ func TestProduceWithoutBroker(t *testing.T) {
 	for c.Fatal() == 0 {
 		c.Poll(100)
 	}
-	if n, code := c.Produce(0, 0, 5, []backend.Record{{Value: value}}); n != 0 || code != backend.ErrFatal {
+	if n, code := c.Produce(0, 0, 5, []backend.Record{{Value: value}}, nil); n != 0 || code != backend.ErrFatal {
 		t.Errorf("after a fatal error: taken %d, code %d", n, code)
 	}
 	if events, _ := c.Events(); len(events) == 0 {

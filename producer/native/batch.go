@@ -47,16 +47,11 @@ type encoder struct {
 
 func (e *encoder) size() int { return max(e.bytes, headerBytes) }
 
-// noHeaders is how a record without headers ends: their count.
-var noHeaders = []byte{0}
-
-// add appends a record. headers are encoded, their count first; empty: none.
+// add appends a record. headers are encoded, their count first; empty: none, and the record ends
+// with a count of 0.
 func (e *encoder) add(value, key, headers []byte) {
-	if len(headers) == 0 {
-		headers = noHeaders
-	}
 	delta := uint64(e.count) << 1 // zigzag of a number that is not negative
-	length := 1 + 1 + varintBytes(delta) + 1 + varintBytes(uint64(len(value))<<1) + len(value) + len(headers)
+	length := 1 + 1 + varintBytes(delta) + 1 + varintBytes(uint64(len(value))<<1) + len(value) + max(len(headers), 1)
 	if key != nil {
 		length += varintBytes(uint64(len(key))<<1) - 1 + len(key)
 	}
@@ -71,7 +66,11 @@ func (e *encoder) add(value, key, headers []byte) {
 	b = append(b, key...)
 	b = binary.AppendUvarint(b, uint64(len(value))<<1)
 	b = append(b, value...)
-	b = append(b, headers...)
+	if len(headers) == 0 {
+		b = append(b, 0)
+	} else {
+		b = append(b, headers...)
+	}
 	e.data[len(e.data)-1] = b
 	e.bytes += len(b) - before
 }
@@ -83,6 +82,10 @@ func (e *encoder) addOver(length int, delta uint64, value, key, headers []byte) 
 	e.write(key)
 	e.write(binary.AppendUvarint(scratch[:0], uint64(len(value))<<1))
 	e.write(value)
+	if len(headers) == 0 {
+		headers = scratch[:1]
+		headers[0] = 0
+	}
 	e.write(headers)
 }
 

@@ -188,7 +188,7 @@ func TestNoAllocationARecord(t *testing.T) {
 	next := uint64(0)
 	turn := func() {
 		for stream := range parts {
-			if taken, _ := c.Produce(stream, int32(stream), next, records); taken != each {
+			if taken, _ := c.Produce(stream, int32(stream), next, records, nil); taken != each {
 				t.Fatalf("%d of %d records taken", taken, each)
 			}
 		}
@@ -213,9 +213,9 @@ func TestHeadersCountInABatch(t *testing.T) {
 	c := newClient(o, []uint64{0}, &prompt{}, func() time.Duration { return 0 })
 	records := make([]backend.Record, 100)
 	for i := range records {
-		records[i] = backend.Record{Value: make([]byte, 10), Headers: appendHeaders(nil, "name", string(make([]byte, 500)))}
+		records[i].Value = make([]byte, 10)
 	}
-	taken, code := c.Produce(0, 0, 0, records)
+	taken, code := c.Produce(0, 0, 0, records, appendHeaders(nil, "name", string(make([]byte, 500))))
 	size := c.streams[0].open.size()
 	if code != backend.ErrQueueFull || size > o.BatchBytes || size < o.BatchBytes-600 || taken != c.streams[0].open.count {
 		t.Errorf("%d taken, code %d, and the batch has %d of %d bytes", taken, code, size, o.BatchBytes)

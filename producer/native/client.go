@@ -199,20 +199,20 @@ func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Cli
 	return c
 }
 
-// Produce takes records of one stream, numbered from first, for one partition. It copies them. It
-// returns how many it took, and ErrQueueFull where the stream's open batch is full. There is room
+// Produce takes records of one stream, numbered from first, for one partition. It copies them, and
+// headers into each. It returns how many it took, and ErrQueueFull where the stream's open batch is full. There is room
 // again once the partition's sealed batch is done.
-func (c *Client) Produce(stream int, partition int32, first uint64, records []backend.Record) (taken, code int) {
+func (c *Client) Produce(stream int, partition int32, first uint64, records []backend.Record, headers []byte) (taken, code int) {
 	if c.halted {
 		return 0, backend.ErrFatal
 	}
 	s := c.streamFor(stream, partition, first)
 	for i := range records {
 		r := &records[i]
-		if !c.hasRoom(s, len(r.Value)+len(r.Key)+len(r.Headers)) {
+		if !c.hasRoom(s, len(r.Value)+len(r.Key)+len(headers)) {
 			return i, backend.ErrQueueFull
 		}
-		s.open.add(r.Value, r.Key, r.Headers)
+		s.open.add(r.Value, r.Key, headers)
 	}
 	return len(records), 0
 }

@@ -75,10 +75,12 @@ func (r *rig) acked(stream int, n uint64) func() bool {
 }
 
 // hand hands records of a stream over, from number 0, as the queue takes them.
-func (r *rig) hand(stream int, records []backend.Record) {
+func (r *rig) hand(stream int, records []backend.Record) { r.handWith(stream, records, nil) }
+
+func (r *rig) handWith(stream int, records []backend.Record, headers []byte) {
 	n := 0
 	r.until("room", func() bool {
-		taken, code := r.c.Produce(stream, int32(stream), uint64(n), records[n:])
+		taken, code := r.c.Produce(stream, int32(stream), uint64(n), records[n:], headers)
 		if n += taken; n < len(records) && code != backend.ErrQueueFull {
 			r.t.Fatalf("%d of %d records taken, code %d", n, len(records), code)
 		}
@@ -151,7 +153,7 @@ func TestRefused(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 			for stream := range 2 {
-				if taken, code := r.c.Produce(stream, int32(stream), 50*uint64(1-stream), records(1)); taken != 0 || code == 0 {
+				if taken, code := r.c.Produce(stream, int32(stream), 50*uint64(1-stream), records(1), nil); taken != 0 || code == 0 {
 					t.Errorf("stream %d: %d records taken behind a failure", stream, taken)
 				}
 			}
@@ -170,12 +172,12 @@ func TestQueueIsFull(t *testing.T) {
 		r.cluster.SleepControl(func() { <-release })
 		return nil, nil, false
 	})
-	taken, code := r.c.Produce(0, 0, 0, records(100))
+	taken, code := r.c.Produce(0, 0, 0, records(100), nil)
 	if taken != 10 || code != backend.ErrQueueFull {
 		t.Fatalf("%d taken, code %d", taken, code)
 	}
 	r.c.Send()
-	if taken, code = r.c.Produce(0, 0, 10, records(100)[10:]); taken != 10 || code != backend.ErrQueueFull {
+	if taken, code = r.c.Produce(0, 0, 10, records(100)[10:], nil); taken != 10 || code != backend.ErrQueueFull {
 		t.Fatalf("%d taken while a batch is under way, code %d", taken, code)
 	}
 	close(release)
@@ -199,7 +201,7 @@ func TestNewConnection(t *testing.T) {
 			c := n.slots[0].c
 			age(c)
 			before := c.used
-			r.c.Produce(0, 0, 1, records(1))
+			r.c.Produce(0, 0, 1, records(1), nil)
 			r.c.Send()
 			r.until("an ack", r.acked(0, 2))
 			if other := n.slots[0].c != c; other != (name != "control") || r.c.requestTimes.retries > 0 {

@@ -80,7 +80,7 @@ func FuzzResponse(f *testing.F) {
 		c.id.Store(&producerID{7, 0})
 		c.newestMetadata.Store(&metadata{brokers: map[int32]string{0: "a:1"}, leaders: []leader{{0, -1}, {0, -1}}})
 		for stream := range 2 {
-			c.Produce(stream, int32(stream), 0, records(3))
+			c.Produce(stream, int32(stream), 0, records(3), nil)
 		}
 		c.Send()
 		w.answered(r, nil)

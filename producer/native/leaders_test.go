@@ -75,7 +75,7 @@ func TestLeadersThatFlap(t *testing.T) {
 				broker = 1 - broker
 				client.newestMetadata.Store(&metadata{brokers: map[int32]string{0: "a:1", 1: "b:1"}, leaders: []leader{{broker, -1}}})
 			}
-			if taken, _ := client.Produce(0, 0, next, records(1)); taken == 1 {
+			if taken, _ := client.Produce(0, 0, next, records(1), nil); taken == 1 {
 				next++
 			}
 			w.answer()

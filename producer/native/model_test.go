@@ -215,7 +215,7 @@ func (m *model) hand(stream int) {
 		}
 		records = append(records, r)
 	}
-	taken, code := m.client.Produce(stream, partition, m.handed[stream], records)
+	taken, code := m.client.Produce(stream, partition, m.handed[stream], records, nil)
 	if taken < len(records) && code == 0 {
 		m.t.Fatal("not taken, and no reason")
 	}

@@ -88,7 +88,7 @@ func (m *model) endClient() {
 	for range 200 * m.rng.IntN(2) {
 		m.step()
 	}
-	if taken, _ := m.client.Produce(0, 0, m.handed[0], []backend.Record{{}}); taken != 0 {
+	if taken, _ := m.client.Produce(0, 0, m.handed[0], []backend.Record{{}}, nil); taken != 0 {
 		m.t.Fatal("a record is taken after a purge")
 	}
 }

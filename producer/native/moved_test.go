@@ -59,7 +59,7 @@ func TestMovedBatch(t *testing.T) {
 			c.newestMetadata.Store(&metadata{brokers: map[int32]string{0: "a:1", 1: "b:1"}, leaders: []leader{{by, -1}}})
 		}
 		led(0)
-		c.Produce(0, 0, 0, records(3))
+		c.Produce(0, 0, 0, records(3), nil)
 		c.Send()
 		led(1)
 		clock += moveAfter
@@ -76,7 +76,7 @@ func TestMovedBatch(t *testing.T) {
 		if got := c.Progress(0); got.Acked != acked || got.Maybe != maybe || got.Reports != 3 {
 			t.Errorf("code %d: %+v, want %d acked and %d that may be written", code, got, acked, maybe)
 		}
-		c.Produce(0, 0, 3, records(500))
+		c.Produce(0, 0, 3, records(500), nil)
 		c.Send()
 		if !bytes.Equal(k.all[0].now(), k.all[0].bytes) {
 			t.Errorf("code %d: the first request would read something else now", code)

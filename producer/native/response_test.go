@@ -51,7 +51,7 @@ func newScriptedCodes(o Options, code int16, clock *time.Duration) (*Client, *sc
 	c := newClient(o, []uint64{0}, k, func() time.Duration { return *clock })
 	c.id.Store(&producerID{})
 	c.newestMetadata.Store(&metadata{brokers: map[int32]string{0: "a:1"}, leaders: []leader{{0, -1}}})
-	c.Produce(0, 0, 0, records(1))
+	c.Produce(0, 0, 0, records(1), nil)
 	c.Send()
 	return c, k
 }
@@ -106,7 +106,7 @@ func TestBackoff(t *testing.T) {
 			t.Fatalf("%d acked", got)
 		}
 		k.code = kerr.NotEnoughReplicas.Code
-		c.Produce(0, 0, uint64(round+1), records(1))
+		c.Produce(0, 0, uint64(round+1), records(1), nil)
 		c.Send()
 	}
 }

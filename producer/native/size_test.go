@@ -119,7 +119,7 @@ func TestRequestLimit(t *testing.T) {
 			r.until("everything to be written", func() bool {
 				acked := 0
 				for stream := range streams {
-					n, _ := r.c.Produce(stream, int32(stream), uint64(taken[stream]), recs[taken[stream]:])
+					n, _ := r.c.Produce(stream, int32(stream), uint64(taken[stream]), recs[taken[stream]:], nil)
 					taken[stream] += n
 					r.acked(stream, 0)()
 					acked += int(r.c.Progress(stream).Acked)

@@ -154,7 +154,7 @@ func TestClosedWhileIdle(t *testing.T) {
 		defer n.slots[0].unlock()
 		return n.slots[0].c == nil || n.slots[0].c.closed()
 	})
-	r.c.Produce(0, 0, 1, records(1))
+	r.c.Produce(0, 0, 1, records(1), nil)
 	r.c.Send()
 	r.until("an ack", r.acked(0, 2))
 	if r.c.requestTimes.retries > 0 {

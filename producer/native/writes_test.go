@@ -77,27 +77,30 @@ func TestWrites(t *testing.T) {
 	}
 }
 
-// handThree hands over records with and without keys and headers to three streams, and a dead letter, and returns
+// handThree hands over records with and without keys to three streams, one of which has headers, and a dead letter, and returns
 // what is to be read back.
 func (r *rig) handThree() map[int32][]*kgo.Record {
 	want := map[int32][]*kgo.Record{}
 	for stream := range 3 {
 		var records []backend.Record
+		var headers []byte
+		if stream == 1 {
+			headers = appendHeaders(nil, "remote", "unix", "received", "")
+		}
 		for i := range 100 {
 			value := bytes.Repeat(fmt.Appendf(nil, "%d-%d;", stream, i), 1+i*i)
 			rec := backend.Record{Value: value}
 			if i%2 == 0 {
 				rec.Key = fmt.Appendf(nil, "key %d", i)
 			}
-			wanted := &kgo.Record{Key: rec.Key, Value: value}
-			if i%3 == 0 {
-				wanted.Headers = []kgo.RecordHeader{{Key: "remote", Value: fmt.Appendf(nil, "%d:%d", stream, i)}, {Key: "received", Value: []byte{}}}
-				rec.Headers = appendHeaders(nil, "remote", string(wanted.Headers[0].Value), "received", "")
-			}
 			records = append(records, rec)
+			wanted := &kgo.Record{Key: rec.Key, Value: value}
+			if headers != nil {
+				wanted.Headers = []kgo.RecordHeader{{Key: "remote", Value: []byte("unix")}, {Key: "received", Value: []byte{}}}
+			}
 			want[int32(stream)] = append(want[int32(stream)], wanted)
 		}
-		r.hand(stream, records)
+		r.handWith(stream, records, headers)
 	}
 	deadLetter := backend.DeadLetter{Reason: "too_large", Remote: "1.2.3.4:5", Truncated: 70_000}
 	r.until("room", func() bool { return r.c.ProduceDeadLetter(0, 0, 100, []byte("letter"), deadLetter) == 0 })
