@@ -62,6 +62,7 @@
 //	             in a browser can send one to any port
 //	bad_length   a length over MaxLength, or bytes that are none
 //	bad_stream   json: see above
+//	no_token     a stream that had to begin with a token, and did not
 //
 // LooksLike guesses what the stream was.
 //
@@ -112,6 +113,7 @@
 //	decoder.go          a connection's stream; partial.go  its unfinished record
 //	unread.go           giving bytes back, for a caller that peeks
 //	lookahead.go        records found ahead of Next; simd_*  by vectors
+//	token.go            what a stream may have to begin with, before all records
 //	router.go           the options, and the verdict on one record
 //	scan.go             the single pass; nested.go  its arrays and objects
 //	slowpath.go         the right one; grammar*.go  sonic; unescape.go  names and keys

@@ -10,12 +10,13 @@ const (
 	Foreign   Failure = iota + 1 // auto: an error before any record was accepted; newline, nul: an HTTP request before any; it speaks something else
 	BadLength                    // a length over MaxLength, or none
 	BadStream                    // json: text between objects, or nested too deep
+	NoToken                      // it had to begin with a token (token.go)
 
 	// NumFailures is one more than the highest Failure, for arrays indexed by it.
 	NumFailures = iota + 1
 )
 
-var failureNames = [NumFailures]string{"", "foreign", "bad_length", "bad_stream"}
+var failureNames = [NumFailures]string{"", "foreign", "bad_length", "bad_stream", "no_token"}
 
 // String returns the failure's label, "" for none.
 func (f Failure) String() string {

@@ -47,7 +47,7 @@ func TestLabels(t *testing.T) {
 		got = append(got, f.String())
 	}
 	const want = "ok too_large truncated bad_utf8 too_deep bad_json not_object missing_field bad_number refused_by_kafka unauthorized reason(11) " +
-		" foreign bad_length bad_stream failure(4)"
+		" foreign bad_length bad_stream no_token failure(5)"
 	if strings.Join(got, " ") != want {
 		t.Errorf("%q", got)
 	}

@@ -1,0 +1,64 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Rate is so many records or bytes a second: 1000/s, 10k/s, 5MB/s. 0 is no limit.
+type Rate struct {
+	PerSecond int64
+	Bytes     bool
+}
+
+// thousands are the units of records.
+var thousands = map[byte]int64{'k': 1e3, 'm': 1e6, 'M': 1e6}
+
+// UnmarshalText reads a rate.
+func (r *Rate) UnmarshalText(text []byte) error {
+	wrong := fmt.Errorf("%q is not a rate; write it like 1000/s (records) or 5MB/s (bytes), 0 for no limit", text)
+	if string(text) == "0" {
+		*r = Rate{}
+		return nil
+	}
+	number, ok := strings.CutSuffix(string(text), "/s")
+	if !ok || number == "" {
+		return wrong
+	}
+	if strings.HasSuffix(number, "B") {
+		var size Size
+		if size.UnmarshalText([]byte(number)) != nil || size == 0 || int64(size) > rateMax {
+			return wrong
+		}
+		*r = Rate{int64(size), true}
+		return nil
+	}
+	factor := max(1, thousands[number[len(number)-1]])
+	if factor > 1 {
+		number = number[:len(number)-1]
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 1 || n > rateMax/factor {
+		return wrong
+	}
+	*r = Rate{PerSecond: n * factor}
+	return nil
+}
+
+const rateMax = int64(1e12)
+
+// String is the form that UnmarshalText reads back.
+func (r Rate) String() string {
+	switch {
+	case r == (Rate{}):
+		return "0"
+	case !r.Bytes:
+		return strconv.FormatInt(r.PerSecond, 10) + "/s"
+	}
+	size := Size(r.PerSecond).String()
+	if !strings.HasSuffix(size, "B") {
+		size += "B"
+	}
+	return size + "/s"
+}
