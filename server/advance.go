@@ -21,6 +21,8 @@ func (q *pauser) advance(p *paused) {
 	case why != closedNot:
 		q.end(p, why)
 	case q.stalls(p):
+	case q.overRate(c):
+		q.waitFor(p, blocked{on: waitRate})
 	case p.final == closedNot && c.halfClosedAt == 0 && !q.memory.usedUp() && q.memory.chargeAhead(c):
 		q.handBack(c, q.leave(p))
 	default:

@@ -16,6 +16,11 @@ import (
 // bareServer is a server that was never started: nothing runs beside the caller.
 func bareServer(t testing.TB, f codec.Framing, ack bool) (*Server, *conn) {
 	t.Helper()
+	return bareServerWith(t, f, ack, func(*Options) {})
+}
+
+func bareServerWith(t testing.TB, f codec.Framing, ack bool, change func(*Options)) (*Server, *conn) {
+	t.Helper()
 	o := Options{
 		Listeners: []Listener{{Network: "tcp", Address: loopback.Any(), Framing: f, Ack: ack}},
 		Codec:     codec.Options{Field: "number", Shards: shards, MaxRecordBytes: testMaxRecord},
@@ -33,6 +38,7 @@ func bareServer(t testing.TB, f codec.Framing, ack bool) (*Server, *conn) {
 			o.Rings.Dead = ring
 		}
 	}
+	change(&o)
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -4,24 +4,25 @@ package server
 type closeReason uint8
 
 const (
-	closedNot      closeReason = iota
-	closedByClient             // its FIN, everything before it taken
-	closedReset                // the client's reset, or an error of the socket
-	closedForeign              // speaks something else
-	closedStream               // the stream cannot be followed any more
-	closedFrame                // an unfinished record older than --frame-timeout
-	closedIdle                 // nothing for --idle-timeout
-	closedAge                  // --max-connection-age
-	closedSilent               // no record for --first-record-timeout
-	closedDrain                // stopping, and the client was silent
-	closedCutOff               // stopping, and the client went on sending
-	closedError                // our own fault: no descriptor, no memory
+	closedNot          closeReason = iota
+	closedByClient                 // its FIN, everything before it taken
+	closedReset                    // the client's reset, or an error of the socket
+	closedForeign                  // speaks something else
+	closedStream                   // the stream cannot be followed any more
+	closedFrame                    // an unfinished record older than --frame-timeout
+	closedIdle                     // nothing for --idle-timeout
+	closedAge                      // --max-connection-age
+	closedSilent                   // no record for --first-record-timeout
+	closedDrain                    // stopping, and the client was silent
+	closedCutOff                   // stopping, and the client went on sending
+	closedUnauthorized             // it did not begin with a token of --token-file
+	closedError                    // our own fault: no descriptor, no memory
 	closeReasons
 )
 
 var closeReasonNames = [closeReasons]string{
 	"", "client", "reset", "foreign", "bad_stream", "frame_timeout", "idle_timeout",
-	"max_age", "first_record_timeout", "drain", "cut_off", "error",
+	"max_age", "first_record_timeout", "drain", "cut_off", "unauthorized", "error",
 }
 
 func (r closeReason) String() string { return closeReasonNames[r] }

@@ -53,10 +53,12 @@ type conn struct {
 	tcp       bool           // what its socket is; remote may be another's
 	remote    netip.AddrPort // the client's; zero for unix
 	name      string         // the client's, as its certificate or token has it; "": none
+	meter     *meter         // nil: nothing is measured beside the totals
 	opens     atomic.Uint32  // times an event loop has got it
 	killed    atomic.Uint32  // closeReason that the acks ask for
 	why       closeReason    // why it ends; closedNot: it does not
 	gone      bool           // its place has been given up already
+	stranger  bool           // it has to show a token before anything else
 
 	// deadlines, in served time
 	openedAt     int64
@@ -104,6 +106,7 @@ const (
 	waitMemory       // of --client-memory, for the unfinished record
 	waitLines        // of --client-memory, for a rejected line
 	waitAcks         // until the client takes its lines
+	waitRate         // until as much time has passed as its latest reads are worth
 	waitInput        // bytes
 	waits
 )
@@ -138,7 +141,8 @@ func (c *conn) ending() ack.Ending {
 // endedPolitely returns whether the server ends the connection while the client may still send. To
 // close at once would then reset it, and could lose acks that the client has not read yet.
 func (c *conn) endedPolitely() bool {
-	return c.why == closedCutOff || c.why == closedDrain || c.why == closedAge || c.why == closedStream
+	return c.why == closedCutOff || c.why == closedDrain || c.why == closedAge || c.why == closedStream ||
+		c.why == closedUnauthorized
 }
 
 // silent returns whether the client has sent nothing that could be a record, or a part of one.

@@ -14,6 +14,7 @@ type connEnv struct {
 	registry  *registry
 	deadlines *deadlines
 	warnings  *throttle
+	rates     *rates
 }
 
 // conclude ends a connection of which everything is in. It closes fd, if there is one, or leaves it

@@ -44,10 +44,14 @@ type Stats struct {
 	Opened       uint64            `json:"opened"`
 	Refused      map[string]uint64 `json:"refused"`
 	Closed       map[string]uint64 `json:"closed"`
-	Waiting      int               `json:"waiting"`       // not read: they wait for room, for memory, or until their client takes its lines
+	Waiting      int               `json:"waiting"`       // not read: they wait for room, for memory, for their rate, or until their client takes its lines
 	ClientMemory int64             `json:"client_memory"` // bytes in use of --client-memory
 
 	WaitingForMemory int `json:"waiting_for_memory"` // of Waiting
+	WaitingForRate   int `json:"waiting_for_rate"`   // of Waiting
+
+	RateLimited float64  `json:"rate_limited_seconds"` // while which at least one connection waited for its rate
+	Clients     []Client `json:"clients,omitempty"`    // those that have shown a token, by name
 }
 
 // add adds what one intake has counted. dead is the dead-letter ring, or −1.

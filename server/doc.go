@@ -55,6 +55,8 @@
 //	deadlines.go     whose time is up
 //	backpressure.go  who waits for what; backpressure_seconds_total
 //	budget.go        --client-memory
+//	token.go         what strangers have to begin with; clients.go counts by name
+//	rates.go         --max-rate-per-ip, --max-rate-per-connection
 //	admission.go     limits on connections
 //
 //	conn.go          one connection; connlist.go orders them by age

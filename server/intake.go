@@ -23,7 +23,8 @@ import (
 type intake struct {
 	lanes
 	router  *codec.Router
-	limit   int64 // the record limit that the router has
+	tokens  *codec.Router // for what strangers begin with
+	limit   int64         // the record limit that the router has
 	rec     codec.Record
 	value   []byte                   // scratch of setHeaders
 	metas   []byte                   // metas of this chunk's dead letters
@@ -54,6 +55,7 @@ func newIntake(env *intakeEnv, opt codec.Options) (*intake, error) {
 	return &intake{
 		lanes:  lanes{env: env, counts: newCounters(n), all: make([]lane, n)},
 		router: router,
+		tokens: codec.NewTokenRouter(),
 		limit:  int64(opt.MaxRecordBytes),
 	}, nil
 }
@@ -63,7 +65,11 @@ func newIntake(env *intakeEnv, opt codec.Options) (*intake, error) {
 func (in *intake) take(c *conn, chunk []byte) outcome {
 	in.counts.bytes.add(uint64(len(chunk)))
 	c.dec.Feed(chunk)
-	return in.finish(c, chunk, in.run(c))
+	o := in.finish(c, chunk, in.run(c))
+	if c.meter != nil {
+		in.measure(c, len(chunk))
+	}
+	return o
 }
 
 // resume takes what it can of c's overflow. There must be one.
@@ -71,6 +77,7 @@ func (in *intake) resume(c *conn) outcome {
 	over := c.overflow
 	in.byUs = over.byUs
 	defer func() { in.byUs = false }()
+	defer in.measureRecords(c)
 	in.begin(c)
 	if in.rec = over.rec; in.rec.Reason == codec.OK {
 		in.router.Judge(&in.rec, over.rec.Data)
@@ -94,6 +101,7 @@ func (in *intake) end(c *conn, byUs bool) outcome {
 	if c.dec.Failure() == 0 {
 		c.dec.End()
 	}
+	defer in.measureRecords(c)
 	return in.finish(c, nil, in.run(c))
 }
 
@@ -134,7 +142,11 @@ func (in *intake) finish(c *conn, chunk []byte, b blocked) outcome {
 func (in *intake) outcome(c *conn, b blocked) outcome {
 	o := outcome{blocked: b, stalled: in.stalled}
 	in.stalled = false
-	if b.on == waitNothing && c.dec.Failure() != 0 {
+	switch {
+	case b.on != waitNothing || c.dec.Failure() == 0:
+	case c.stranger:
+		o.failure = closedUnauthorized
+	default:
 		in.env.samples.stream(c)
 		if o.failure = closedStream; c.dec.Failure() == codec.Foreign {
 			o.failure = closedForeign
@@ -168,6 +180,9 @@ func (in *intake) release(c *conn) {
 // then, and is not counted yet.
 func (in *intake) run(c *conn) (b blocked) {
 	in.begin(c)
+	if c.stranger && !in.greet(c) {
+		return blocked{}
+	}
 	for c.dec.Next(in.router, &in.rec) {
 		if b = in.admit(c); b.on != waitNothing {
 			break
@@ -239,13 +254,11 @@ func (in *intake) reject(c *conn) blocked {
 	if in.byUs {
 		rec.Reason = codec.Truncated
 	}
-	if dead := in.env.dead; dead >= 0 && rec.Reason != codec.Unauthorized && !in.deadLetter(c) && !in.lose(dead) {
+	if dead := in.env.dead; dead >= 0 && !in.deadLetter(c) && !in.lose(dead) {
 		return blocked{waitRoom, dead}
 	}
 	in.counts.rejected[rec.Reason].add(1)
-	if rec.Reason != codec.Unauthorized { // neither logged nor a dead letter: it may hold a secret
-		in.env.samples.record(c, rec)
-	}
+	in.env.samples.record(c, rec)
 	if !in.byUs {
 		c.framed++
 	}

@@ -12,6 +12,9 @@ type intakeEnv struct {
 	dead    int    // the dead-letter ring's index, or −1
 	memory  *budget
 	samples *samples
+	token   func(token []byte) (name string, known bool) // nil: nobody is asked for one
+	clients *roster
+	rates   *rates
 	giveUp  <-chan struct{} // closed: nobody waits for room any more
 	headers []Header        // of each record
 

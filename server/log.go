@@ -45,6 +45,7 @@ func (t *throttle) pass() (suppressed int64, ok bool) {
 type samples struct {
 	throttle          // of records
 	streams  throttle // of broken streams: another client's bad record does not hide them
+	tokens   throttle // of strangers
 }
 
 const sampleBytes = 64
@@ -66,6 +67,19 @@ func (s *samples) stream(c *conn) {
 			"looks_like", codec.LooksLike(c.dec.Offending()), "remote", c.remoteString(), "sample", quoteCut(c.dec.Offending()),
 			"suppressed", n)
 	}
+}
+
+// stranger says nothing of what was sent: it may be a token that is right elsewhere, or was.
+func (s *samples) stranger(c *conn) {
+	n, ok := s.tokens.pass()
+	if !ok {
+		return
+	}
+	args := []any{"remote", c.remoteString(), "suppressed", n}
+	if f := c.dec.Failure(); f != codec.NoToken {
+		args = append(args, "looks_like", codec.LooksLike(c.dec.Offending()))
+	}
+	s.log.Warn("server: connection closed, it did not begin with a token that --token-file has", args...)
 }
 
 func quoteCut(b []byte) string {

@@ -65,7 +65,7 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	if c.killed.Load() != 0 { // before it had a handle to be closed by
 		return nil, gnet.Close
 	}
-	if l.memory.usedUp() {
+	if l.memory.usedUp() || l.overRate(c) {
 		l.detach(c, &paused{})
 		return nil, gnet.Close
 	}
@@ -84,7 +84,7 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	o := l.in.take(c, data)
 	l.seen(c, framed)
 	action := gnet.None
-	if c.overflow != nil || o.stalled || o.failure != closedNot || c.partial > partialFree || l.memory.usedUp() {
+	if c.overflow != nil || o.stalled || o.failure != closedNot || c.partial > partialFree || l.memory.usedUp() || c.meter != nil {
 		action = l.unusual(c, o)
 	}
 	rest := l.coalesce.end(len(data), shard.Now())
@@ -106,7 +106,7 @@ func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 	case o.failure != closedNot:
 		c.why = o.failure
 		return gnet.Close
-	case c.overflow != nil || o.stalled || l.memory.usedUp() || !l.memory.chargeAhead(c):
+	case c.overflow != nil || o.stalled || l.memory.usedUp() || !l.memory.chargeAhead(c) || l.overRate(c):
 		l.detach(c, &paused{})
 		return gnet.Close
 	}

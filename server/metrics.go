@@ -16,6 +16,7 @@ type collector struct {
 	received, rejected, bytes, open, opened, refused *prometheus.Desc
 	closed, backpressure, memory, waiting, lost      *prometheus.Desc
 	waitingForMemory, separators                     *prometheus.Desc
+	waitingForRate, rateLimited                      *prometheus.Desc
 }
 
 func newCollector(stats func() Stats, shards []room) *collector {
@@ -35,15 +36,17 @@ func newCollector(stats func() Stats, shards []room) *collector {
 		closed:           desc("connections_closed_total", "Connections ended, by reason.", "reason"),
 		backpressure:     desc("backpressure_seconds_total", "Time during which connections waited for room in the shard's ring.", "shard"),
 		memory:           desc("client_memory_bytes", "Memory held of --client-memory."),
-		waiting:          desc("connections_waiting", "Connections not read now: they wait for room, memory, or their own reading of acks."),
+		waiting:          desc("connections_waiting", "Connections not read now: they wait for room, memory, their rate, or their own reading of acks."),
 		waitingForMemory: desc("connections_waiting_for_memory", "Of these, those whose unfinished record does not fit into --client-memory."),
+		waitingForRate:   desc("connections_waiting_for_rate", "Of these, those that have sent faster than --max-rate-per-ip or --max-rate-per-connection."),
+		rateLimited:      desc("rate_limited_seconds_total", "Time during which at least one connection waited for its rate."),
 		lost:             desc("records_lost_total", "Records taken that found no room before the drain time ended."),
 	}
 }
 
 func (k *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{k.received, k.rejected, k.bytes, k.open, k.opened, k.refused,
-		k.closed, k.backpressure, k.memory, k.waiting, k.waitingForMemory, k.lost, k.separators} {
+		k.closed, k.backpressure, k.memory, k.waiting, k.waitingForMemory, k.lost, k.separators, k.waitingForRate, k.rateLimited} {
 		ch <- d
 	}
 }
@@ -78,4 +81,6 @@ func (k *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(k.memory, float64(st.ClientMemory))
 	gauge(k.waiting, float64(st.Waiting))
 	gauge(k.waitingForMemory, float64(st.WaitingForMemory))
+	gauge(k.waitingForRate, float64(st.WaitingForRate))
+	count(k.rateLimited, st.RateLimited)
 }

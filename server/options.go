@@ -22,6 +22,7 @@ type Listener struct {
 	Address string // host:port, a path, or a socket's FileDescriptorName=; systemd's first, if that is empty
 	Framing codec.Framing
 	Ack     bool // --ack kafka
+	NoToken bool // token=off: Options.Token is not asked
 
 	Proxy     bool           // --proxy-protocol
 	ProxyFrom []netip.Prefix // --proxy-from: who may say it; unix sockets' modes say it for them
@@ -56,6 +57,13 @@ type Options struct {
 	Loops     int           // --loops; 0: one a core
 	Rings     shard.Set     // a ring a shard, of shard.MinBytes at least; Dead where there is --dead-letter-topic
 	Headers   []Header      // --header
+
+	// Token returns whose token it is, if that is known (--token-file). A connection has to begin with
+	// one. It is called by event loops, and must not wait. nil: nobody is asked for a token.
+	Token func(token []byte) (name string, known bool)
+
+	MaxRatePerIP         Rate // --max-rate-per-ip
+	MaxRatePerConnection Rate // --max-rate-per-connection
 
 	MaxConnections      int   // --max-connections; 0: only the descriptor limit
 	MaxConnectionsPerIP int   // --max-connections-per-ip; 0: no limit
@@ -96,6 +104,8 @@ func (o *Options) validate() error {
 		{"--frame-timeout", int64(o.FrameTimeout)},
 		{"--first-record-timeout", int64(o.FirstRecordTimeout)},
 		{"--max-connection-age", int64(o.MaxConnectionAge)},
+		{"--max-rate-per-ip", o.MaxRatePerIP.PerSecond},
+		{"--max-rate-per-connection", o.MaxRatePerConnection.PerSecond},
 	} {
 		if f.n < 0 {
 			return fmt.Errorf("server: %s is negative", f.name)

@@ -22,6 +22,7 @@ import (
 //	            │  its end has run   conclude ──────────────────────────┼──► gone
 //	            │  it is to end      run its end                        │
 //	            │  lines unread ────────────────────────────────────────┼──► acks
+//	            │  over its rate ───────────────────────────────────────┼──► rate    time passes
 //	            │  there is memory   enroll ────────────────────────────┼──► an event loop
 //	            │  there is none     peek at its socket                 │
 //	            │                      whole records  take them         │
@@ -50,13 +51,14 @@ type pauser struct {
 
 	handBack func(c *conn, fd int) // gives a connection, and its descriptor, to its event loop
 
-	all        map[uint64]*paused // by the connection's id
-	ready      []*paused          // to be advanced
-	rooms      []room             // by ring
-	memoryRoom room               // for records
-	linesRoom  room               // for rejected lines
-	counts     [waits]atomic.Int64
-	ticked     atomic.Bool // the ticker asks for a check of deadlines
+	all         map[uint64]*paused // by the connection's id
+	ready       []*paused          // to be advanced
+	rooms       []room             // by ring
+	memoryRoom  room               // for records
+	linesRoom   room               // for rejected lines
+	rateLimited room               // nothing scarce: how long connections waited for their rate
+	counts      [waits]atomic.Int64
+	ticked      atomic.Bool // the ticker asks for a check of deadlines
 
 	paused atomic.Int64  // connections that the pauser has, or will have at once
 	pauses atomic.Uint64 // times a connection was paused
@@ -117,8 +119,11 @@ func (q *pauser) waitFor(p *paused, b blocked) {
 		at.queue = append(at.queue, p)
 		at.wait(1)
 	}
-	if b.on == waitRoom {
+	switch b.on {
+	case waitRoom:
 		p.came = q.rooms[b.ring].ring.Claimed()
+	case waitRate:
+		q.rateLimited.wait(1)
 	}
 }
 
@@ -127,8 +132,11 @@ func (q *pauser) stopWaiting(p *paused) {
 	if at := q.roomOf(p.blocked); at != nil {
 		at.wait(-1)
 	}
-	if p.on == waitAcks {
+	switch p.on {
+	case waitAcks:
 		p.c.acks.Unstall()
+	case waitRate:
+		q.rateLimited.wait(-1)
 	}
 	if p.c.unfinished != 0 && p.on != waitMemory && p.on != waitInput {
 		p.c.unfinished = q.clock.stamp() // it does not age while the server does not read it

@@ -104,6 +104,8 @@ func (q *pauser) check() {
 		case c.overflow != nil && !q.stages.hasGivenUp(): // it waits for us
 		case q.stages.isCutOff() || c.killed.Load() != 0:
 			q.makeReady(p, p.on)
+		case p.on == waitRate:
+			q.checkRate(p, now)
 		case waitsForMemory || p.on == waitInput:
 			fresh := q.fresh(p, 1)
 			switch why := q.deadlines.expired(c, p.fd, now, func() bool { return waitsForMemory || fresh }); {
@@ -116,6 +118,19 @@ func (q *pauser) check() {
 				q.makeReady(p, waitInput)
 			}
 		}
+	}
+}
+
+// checkRate has p go on if it, and its address, are not over their rates any more. Until then its
+// silence is ours, so only its age may end it.
+func (q *pauser) checkRate(p *paused, now int64) {
+	c := p.c
+	if c.lastRead = q.clock.stamp(); c.unfinished != 0 {
+		c.unfinished = c.lastRead
+	}
+	p.ending = q.deadlines.expired(c, p.fd, now, func() bool { return true })
+	if p.ending != closedNot || !q.overRate(c) {
+		q.makeReady(p, waitRate)
 	}
 }
 

@@ -48,6 +48,9 @@ func (q *pauser) read(p *paused) {
 		}
 		q.in.account(c)
 		q.in.counts.bytes.add(uint64(consumed))
+		if c.meter != nil {
+			q.in.measure(c, consumed)
+		}
 	} else {
 		o = q.in.take(c, bytes)
 	}

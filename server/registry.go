@@ -13,6 +13,9 @@ import (
 type registry struct {
 	admission *admission
 	domains   []*ack.Domain[*conn] // by event loop; none where no listener acks
+	clients   *roster
+	rates     *rates
+	tokens    bool // connections have to show one
 
 	reading atomic.Int64                // connections that may still push records into rings
 	closed  [closeReasons]atomic.Uint64 // connections ended
@@ -36,7 +39,8 @@ type recentRemote struct {
 const recentRemotes = 1 << 14
 
 func newRegistry(a *admission, loops int, deadLetters bool) *registry {
-	r := &registry{admission: a, placed: make([]atomic.Int32, loops), conns: make(map[uint64]*conn)}
+	r := &registry{admission: a, placed: make([]atomic.Int32, loops), conns: make(map[uint64]*conn),
+		clients: &roster{}, rates: &rates{}}
 	if deadLetters {
 		r.recent = make([]recentRemote, recentRemotes)
 	}
@@ -49,6 +53,8 @@ func newRegistry(a *admission, loops int, deadLetters bool) *registry {
 // newConn makes a connection that has been admitted, and gives it to an event loop for life.
 func (r *registry) newConn(l Listener, remote netip.AddrPort) *conn {
 	c := &conn{id: r.nextID.Add(1), tcp: l.Network == "tcp", remote: remote, loopIndex: r.leastLoaded()}
+	c.stranger = r.tokens && !l.NoToken
+	c.meter = r.rates.join(remote.Addr())
 	c.dec.Init(l.Framing)
 	if l.Ack {
 		c.acks = r.domains[c.loopIndex].NewConn(c)
@@ -122,4 +128,6 @@ func (r *registry) forget(c *conn) {
 	delete(r.conns, c.id)
 	r.mu.Unlock()
 	r.placed[c.loopIndex].Add(-1)
+	r.rates.leave(c.meter)
+	r.clients.leave(c)
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -88,12 +89,20 @@ func (s *Server) makeEnv() {
 			clock: clock, stages: stages, admission: a,
 		},
 		warnings: &throttle{log: o.Logger, clock: clock},
+		rates: &rates{
+			perIP: o.MaxRatePerIP, perConnection: o.MaxRatePerConnection, clock: clock,
+			byIP: make(map[netip.Addr]*source),
+		},
 	}
+	s.registry.tokens, s.registry.rates = o.Token != nil, s.rates
 	s.memory.init(o.ClientMemory, o.Loops, o.Codec.MaxRecordBytes)
 	s.env.init(o.Rings, o.Codec.MaxRecordBytes)
 	s.env.headers = o.Headers
 	s.env.memory, s.env.giveUp = s.memory, stages.giveUp
-	s.env.samples = &samples{throttle{log: o.Logger, clock: clock}, throttle{log: o.Logger, clock: clock}}
+	s.env.samples = &samples{
+		throttle{log: o.Logger, clock: clock}, throttle{log: o.Logger, clock: clock}, throttle{log: o.Logger, clock: clock},
+	}
+	s.env.token, s.env.clients, s.env.rates = o.Token, s.registry.clients, s.rates
 }
 
 // makeLoops makes the event loops and the pauser, and ties them together.
@@ -249,6 +258,9 @@ func (s *Server) Stats() Stats {
 		DeadLettersLost: s.env.deadLettersLost.Load(),
 
 		WaitingForMemory: int(s.pauser.counts[waitMemory].Load()),
+		WaitingForRate:   int(s.pauser.counts[waitRate].Load()),
+		RateLimited:      s.pauser.rateLimited.wait(0).Seconds(),
+		Clients:          r.clients.list(),
 	}
 	for on := waitRoom; on < waitInput; on++ {
 		st.Waiting += int(s.pauser.counts[on].Load())

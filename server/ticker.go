@@ -32,6 +32,7 @@ func (t *ticker) run(stop <-chan struct{}) {
 			l.askToCheck()
 		}
 		t.pauser.ticked.Store(true)
+		t.rates.forget()
 		if draining != nil {
 			interval = tickInterval
 			if n := t.bytesRead(); n != seen {
