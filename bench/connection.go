@@ -68,10 +68,17 @@ func newConnection(l *Load, conn int) *connection {
 func (c *connection) connect(ctx context.Context) error {
 	var d net.Dialer
 	socket, err := d.DialContext(ctx, c.load.network, c.load.address)
-	if err == nil {
-		c.socket = socket
+	if err != nil {
+		return err
 	}
-	return err
+	c.socket = socket
+	if o := &c.load.options; o.Token != "" {
+		if _, err := socket.Write(wire.AppendToken(nil, o.Framing, o.Token)); err != nil {
+			socket.Close()
+			return err
+		}
+	}
+	return nil
 }
 
 // run sends the client's share and sees it through. With Resend it goes on
@@ -230,6 +237,8 @@ func (c *connection) answers() error {
 			return errors.New("broken off")
 		case err != nil:
 			return err
+		case answer.Reason == wire.Unauthorized:
+			return errors.New("the server does not know the token; see --token-file")
 		case answer.Rejected > 0:
 			c.rejected(answer)
 		default:

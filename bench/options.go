@@ -22,6 +22,7 @@ type Options struct {
 	Framing     wire.Framing  // --framing: one of wire.Sent; Auto mixes objects back to back and one a line
 	Ack         bool          // --ack: the server answers; read its acks and measure latency
 	Resend      bool          // --resend: connect again when a connection breaks and send what was not acked
+	Token       string        // the first of --token-file; "": none
 
 	// Digit, unless negative, is the last digit of every number (--digit).
 	Digit int

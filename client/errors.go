@@ -26,6 +26,10 @@ var (
 	// ErrProtocol is the cause of a lost connection on which the server said
 	// something that cannot be: it is no Ringtail, or somebody garbles its answers.
 	ErrProtocol = errors.New("client: answer that cannot be")
+	// ErrUnauthorized is the cause of a connection that the server closed because it does not know
+	// Options.Token, or wants one and there is none. Nothing was taken. The Client tries again: the
+	// server reads its tokens again when they change.
+	ErrUnauthorized = errors.New("client: the server does not know Token")
 	// ErrAckTimeout is the cause of a connection given up for Options.AckTimeout.
 	ErrAckTimeout = errors.New("client: no answer within AckTimeout")
 )

@@ -31,6 +31,9 @@ type Options struct {
 	Address string
 	Framing Framing // default Newline
 
+	// Token is one of the server's --token-file. "": it asks for none.
+	Token string
+
 	// The window has room for the records that are not acked yet. New allocates it. To keep a
 	// connection busy it needs as many records as are sent while Kafka writes one: records per
 	// second × seconds from Send to ack. It is also the most that a lost connection can duplicate.

@@ -54,6 +54,9 @@ func (s *session) readAnswers() error {
 
 // believe acts on an answer, if it can be true.
 func (s *session) believe(ans wire.Answer) error {
+	if ans.Rejected > 0 && ans.Reason == wire.Unauthorized {
+		return ErrUnauthorized
+	}
 	c := s.c
 	c.mu.Lock()
 	acked, begun := c.window.acked, c.window.begun

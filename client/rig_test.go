@@ -43,6 +43,10 @@ func newRig(t testing.TB, l server.Listener, keep *ledger) *rig {
 }
 
 func startRig(l server.Listener, keep *ledger) (*rig, error) {
+	return startRigWith(server.Options{Listeners: []server.Listener{l}}, keep)
+}
+
+func startRigWith(o server.Options, keep *ledger) (*rig, error) {
 	r := &rig{ledger: keep, stopped: make(chan struct{})}
 	for i := range rigShards {
 		ring, err := shard.New(shard.Options{Name: fmt.Sprint(i), Bytes: 1 << 20})
@@ -51,13 +55,11 @@ func startRig(l server.Listener, keep *ledger) (*rig, error) {
 		}
 		r.set.Rings = append(r.set.Rings, ring)
 	}
-	l.Ack = true
+	o.Listeners[0].Ack = true
+	o.Codec = codec.Options{Field: "number", Shards: rigShards, MaxRecordBytes: 64 << 10}
+	o.Loops, o.Rings = 2, r.set
 	var err error
-	r.Server, err = server.New(server.Options{
-		Listeners: []server.Listener{l},
-		Codec:     codec.Options{Field: "number", Shards: rigShards, MaxRecordBytes: 64 << 10},
-		Loops:     2, Rings: r.set,
-	})
+	r.Server, err = server.New(o)
 	if err != nil {
 		return nil, err
 	}

@@ -157,6 +157,11 @@ func (c *Client) session() error {
 var errOver = errors.New("client: connection over")
 
 func (s *session) write() error {
+	if o := &s.c.opt; o.Token != "" {
+		if _, err := s.conn.Write(wire.AppendToken(nil, o.Framing, o.Token)); err != nil {
+			return s.prefer(err)
+		}
+	}
 	half := false
 	for {
 		sp, done, last := s.c.next()
@@ -248,7 +253,7 @@ func (c *Client) explain(err error) error {
 	left, base := c.window.queued-c.window.acked, c.window.acked
 	c.mu.Unlock()
 	switch {
-	case errors.Is(err, ErrProtocol), errors.Is(err, ErrAckTimeout):
+	case errors.Is(err, ErrProtocol), errors.Is(err, ErrAckTimeout), errors.Is(err, ErrUnauthorized):
 		return err
 	case !errors.Is(err, io.EOF):
 		return fmt.Errorf("client: read: %w", err)

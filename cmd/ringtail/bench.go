@@ -9,6 +9,7 @@ import (
 	"github.com/ringtail/ringtail/bench"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/internal/tokens"
 	"github.com/ringtail/ringtail/wire"
 )
 
@@ -33,6 +34,7 @@ type benchRunCmd struct {
 	Digit         int             `source:"command-line" default:"-1" help:"Last digit of every number. Default: all come alike."`
 	Ack           bool            `source:"command-line" help:"Read the server's acks and measure latency; needs its --ack kafka."`
 	Resend        bool            `source:"command-line" help:"Connect again where a connection breaks, and send again what was not acked."`
+	TokenFile     string          `source:"command-line" placeholder:"FILE" help:"The server has --token-file; the first token of this one is sent first."`
 	Verify        bool            `source:"command-line" help:"Read the topic back and look for every record."`
 	VerifyTimeout config.Duration `source:"command-line" default:"30s" help:"How long the topic may stand still before what is missing counts as missing."`
 	Brokers       string          `placeholder:"HOST:PORT,…" help:"With --verify: Kafka's brokers (RINGTAIL_BROKERS)."`
@@ -59,10 +61,16 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 	if err != nil {
 		return nil, config.Usagef("%w", err)
 	}
+	token := ""
+	if c.TokenFile != "" {
+		if token, err = tokens.First(c.TokenFile); err != nil {
+			return nil, config.Usagef("%w", err)
+		}
+	}
 	j := &bench.Job{
 		Options: bench.Options{
 			Target: c.Target, Connections: c.Connections, Records: c.Records, Duration: time.Duration(c.Duration), Rate: c.Rate,
-			Size: int(c.Size), Framing: framing, Ack: c.Ack, Resend: c.Resend, Digit: c.Digit,
+			Size: int(c.Size), Framing: framing, Ack: c.Ack, Resend: c.Resend, Digit: c.Digit, Token: token,
 		},
 		Verify: c.Verify, Brokers: kafkaclient.Seeds(c.Brokers), Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),
 	}

@@ -19,43 +19,46 @@ import (
 // serveFlags are the flags of serve and of check. Each is a key of the --config
 // file and an environment variable as well.
 type serveFlags struct {
-	Listen              config.List       `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"Where to take records: tcp://HOST:PORT, unix:///PATH or systemd://NAME, with ?framing=…&ack=…&allow=…&proxy-protocol=… for this listener alone; unix also ?mode=0660&owner=…&group=…. Repeatable."`
-	Framing             string            `default:"auto" values:"${framings}" help:"How records are told apart: ${framings_help}."`
-	Field               string            `default:"number" help:"The field that routes: at the top level, or inside of others as a.b or /a/b."`
-	Shards              int               `default:"10" help:"Shard = number mod shards; shard i is written to partition i."`
-	Sink                string            `default:"kafka" enum:"kafka,discard" help:"kafka, or discard: count records, throw them away, ack at once; needs no broker."`
-	Brokers             string            `placeholder:"HOST:PORT,…" help:"Kafka's brokers."`
-	Embedded            bool              `help:"Run a broker in this process, with the topics made. Nothing survives it."`
-	EmbeddedPort        int               `default:"9092" help:"Its port on 127.0.0.1; 0 for any."`
-	Topic               string            `default:"records" help:"The topic that records go to."`
-	FoldPartitions      bool              `help:"Let the topic have fewer partitions than shards: shard i goes to partition i mod partitions."`
-	KeyField            string            `help:"Top-level field whose value becomes the Kafka key. Default: no key."`
-	Header              config.List       `placeholder:"NAME=WHAT" help:"Give records the Kafka header NAME. WHAT is address (the client's IP:port, or unix), time (when the record was taken, in milliseconds since 1970), or name (of the client's certificate or token; no header without one). Repeatable."`
-	DeadLetterTopic     string            `help:"The topic that rejected records go to. Default: none."`
-	Ack                 string            `default:"off" enum:"off,kafka" help:"kafka: tell clients what is in Kafka."`
-	MaxRecordBytes      config.Size       `default:"1000000" help:"Longer records, with their key and headers, are rejected; the topic's own limit counts too, if lower. With lengths, at most 16MiB."`
-	MaxConnections      int               `default:"100000" help:"Over it, connections are closed at once."`
-	MaxConnectionsPerIP int               `name:"max-connections-per-ip" default:"0" help:"The same for one address. 0: no limit."`
-	Allow               config.List       `placeholder:"CIDR" help:"Who may connect, by address. Unix sockets have modes instead. Default: everybody. Repeatable."`
-	Deny                config.List       `placeholder:"CIDR" help:"Who may not, whatever --allow says. Repeatable."`
-	ProxyProtocol       string            `default:"off" enum:"on,off" help:"on: a balancer says in a PROXY header (v1 or v2) for whom it connects; whoever does not is refused."`
-	ProxyFrom           config.List       `placeholder:"CIDR" help:"The balancers that are believed. Repeatable."`
-	ClientMemory        config.Size       `default:"256MiB" help:"What all connections together may hold of unfinished records."`
-	IdleTimeout         config.Duration   `default:"0" help:"Close connections that have sent nothing for so long. 0: never."`
-	FrameTimeout        config.Duration   `default:"30s" help:"Close connections whose unfinished record is older. 0: never."`
-	FirstRecordTimeout  config.Duration   `default:"10m" help:"Close connections that have not sent a record by then, once half of the places are taken. 0: never."`
-	MaxConnectionAge    config.Duration   `default:"0" help:"Close connections that are older. 0: never."`
-	RingBytes           config.Size       `default:"16MiB" help:"Memory of each shard for what Kafka does not have yet."`
-	RingDir             string            `placeholder:"DIR" help:"Keep them in files there instead, made if missing: they survive the death of the process, not of the machine. One server a directory."`
-	Loops               int               `default:"0" help:"Event loops. 0: one a core."`
-	Writer              string            `default:"auto" enum:"auto,native,librdkafka" help:"Who writes to Kafka: librdkafka, Ringtail itself (native), or native where it knows every --kafka-property (auto)."`
-	Producers           int               `default:"1" help:"Instances of the writer."`
-	KafkaProperty       config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka; one that would break a promise is refused. Repeatable."`
-	Unsafe              bool              `help:"Allow properties that may break order or lose records."`
-	StartTimeout        config.Duration   `default:"60s" help:"How long to wait for the brokers at start. 0: for ever."`
-	DrainTimeout        config.Duration   `default:"30s" help:"How long to take on SIGTERM or SIGINT to bring everything into Kafka."`
-	LogLevel            string            `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
-	LogFormat           string            `default:"text" enum:"text,json" help:"text or json."`
+	Listen               config.List       `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"Where to take records: tcp://HOST:PORT, unix:///PATH or systemd://NAME, with ?framing=…&ack=…&allow=…&proxy-protocol=…&token=off for this listener alone; unix also ?mode=0660&owner=…&group=…. Repeatable."`
+	Framing              string            `default:"auto" values:"${framings}" help:"How records are told apart: ${framings_help}."`
+	Field                string            `default:"number" help:"The field that routes: at the top level, or inside of others as a.b or /a/b."`
+	Shards               int               `default:"10" help:"Shard = number mod shards; shard i is written to partition i."`
+	Sink                 string            `default:"kafka" enum:"kafka,discard" help:"kafka, or discard: count records, throw them away, ack at once; needs no broker."`
+	Brokers              string            `placeholder:"HOST:PORT,…" help:"Kafka's brokers."`
+	Embedded             bool              `help:"Run a broker in this process, with the topics made. Nothing survives it."`
+	EmbeddedPort         int               `default:"9092" help:"Its port on 127.0.0.1; 0 for any."`
+	Topic                string            `default:"records" help:"The topic that records go to."`
+	FoldPartitions       bool              `help:"Let the topic have fewer partitions than shards: shard i goes to partition i mod partitions."`
+	KeyField             string            `help:"Top-level field whose value becomes the Kafka key. Default: no key."`
+	Header               config.List       `placeholder:"NAME=WHAT" help:"Give records the Kafka header NAME. WHAT is address (the client's IP:port, or unix), time (when the record was taken, in milliseconds since 1970), or name (of the client's certificate or token; no header without one). Repeatable."`
+	DeadLetterTopic      string            `help:"The topic that rejected records go to. Default: none."`
+	Ack                  string            `default:"off" enum:"off,kafka" help:"kafka: tell clients what is in Kafka."`
+	MaxRecordBytes       config.Size       `default:"1000000" help:"Longer records, with their key and headers, are rejected; the topic's own limit counts too, if lower. With lengths, at most 16MiB."`
+	MaxConnections       int               `default:"100000" help:"Over it, connections are closed at once."`
+	MaxConnectionsPerIP  int               `name:"max-connections-per-ip" default:"0" help:"The same for one address. 0: no limit."`
+	Allow                config.List       `placeholder:"CIDR" help:"Who may connect, by address. Unix sockets have modes instead. Default: everybody. Repeatable."`
+	Deny                 config.List       `placeholder:"CIDR" help:"Who may not, whatever --allow says. Repeatable."`
+	ProxyProtocol        string            `default:"off" enum:"on,off" help:"on: a balancer says in a PROXY header (v1 or v2) for whom it connects; whoever does not is refused."`
+	ProxyFrom            config.List       `placeholder:"CIDR" help:"The balancers that are believed. Repeatable."`
+	TokenFile            string            `placeholder:"FILE" help:"Clients begin with {\"token\":\"…\"}, one of this file's: token or name:token, one a line. Read again when it changes."`
+	MaxRatePerIP         config.Rate       `name:"max-rate-per-ip" default:"0" placeholder:"RATE" help:"Records (1000/s) or bytes (5MB/s) a second from one address; beyond it clients are not read. 0: no limit."`
+	MaxRatePerConnection config.Rate       `default:"0" placeholder:"RATE" help:"The same for one connection."`
+	ClientMemory         config.Size       `default:"256MiB" help:"What all connections together may hold of unfinished records."`
+	IdleTimeout          config.Duration   `default:"0" help:"Close connections that have sent nothing for so long. 0: never."`
+	FrameTimeout         config.Duration   `default:"30s" help:"Close connections whose unfinished record is older. 0: never."`
+	FirstRecordTimeout   config.Duration   `default:"10m" help:"Close connections that have not sent a record by then, once half of the places are taken. 0: never."`
+	MaxConnectionAge     config.Duration   `default:"0" help:"Close connections that are older. 0: never."`
+	RingBytes            config.Size       `default:"16MiB" help:"Memory of each shard for what Kafka does not have yet."`
+	RingDir              string            `placeholder:"DIR" help:"Keep them in files there instead, made if missing: they survive the death of the process, not of the machine. One server a directory."`
+	Loops                int               `default:"0" help:"Event loops. 0: one a core."`
+	Writer               string            `default:"auto" enum:"auto,native,librdkafka" help:"Who writes to Kafka: librdkafka, Ringtail itself (native), or native where it knows every --kafka-property (auto)."`
+	Producers            int               `default:"1" help:"Instances of the writer."`
+	KafkaProperty        config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka; one that would break a promise is refused. Repeatable."`
+	Unsafe               bool              `help:"Allow properties that may break order or lose records."`
+	StartTimeout         config.Duration   `default:"60s" help:"How long to wait for the brokers at start. 0: for ever."`
+	DrainTimeout         config.Duration   `default:"30s" help:"How long to take on SIGTERM or SIGINT to bring everything into Kafka."`
+	LogLevel             string            `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
+	LogFormat            string            `default:"text" enum:"text,json" help:"text or json."`
 
 	adminFlags
 
@@ -123,6 +126,7 @@ func (c *serveFlags) options() (node.Options, error) {
 		Sink: c.Sink, Brokers: c.Brokers, Embedded: c.Embedded, EmbeddedPort: c.EmbeddedPort,
 		Topic: c.Topic, DeadLetterTopic: c.DeadLetterTopic, FoldPartitions: c.FoldPartitions,
 		Producers: c.Producers, Writer: c.Writer, Properties: c.KafkaProperty, Unsafe: c.Unsafe,
+		TokenFile: c.TokenFile, MaxRatePerIP: c.MaxRatePerIP, MaxRatePerConnection: c.MaxRatePerConnection,
 		MaxConnections: c.MaxConnections, MaxConnectionsPerIP: c.MaxConnectionsPerIP, ClientMemory: int64(c.ClientMemory),
 		IdleTimeout: time.Duration(c.IdleTimeout), FrameTimeout: time.Duration(c.FrameTimeout),
 		FirstRecordTimeout: time.Duration(c.FirstRecordTimeout),

@@ -47,6 +47,7 @@ func TestRingtail(t *testing.T) {
 		{"start-up refusals", testRefusals},
 		{"ringtail bench", testBenchCommand},
 		{"HAProxy", testHAProxy},
+		{"tokens and rates", testTokens},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}

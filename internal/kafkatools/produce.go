@@ -26,6 +26,8 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 		return sendTCP(ctx, o, s)
 	case o.Ack:
 		return config.Usagef("--ack belongs to --to; Kafka acks every record")
+	case o.TokenFile != "":
+		return config.Usagef("--token-file belongs to --to; Kafka's passwords are -X sasl.password=…")
 	case o.Framing != "":
 		return config.Usagef("--framing belongs to --to; Kafka has no framing")
 	case o.Tombstones && o.Key == nil && o.KeyField == "":

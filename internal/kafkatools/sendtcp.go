@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/tokens"
 	"github.com/ringtail/ringtail/wire"
 )
 
@@ -51,6 +52,12 @@ func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
 			return config.Usagef("%w", err)
 		}
 	}
+	token := ""
+	if o.TokenFile != "" {
+		if token, err = tokens.First(o.TokenFile); err != nil {
+			return config.Usagef("%w", err)
+		}
+	}
 	src, err := newSource(ctx, o, s)
 	if err != nil {
 		return err
@@ -62,6 +69,9 @@ func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
 	}
 	defer func() { _ = conn.Close() }()
 	t := &tcpSender{o: o, s: s, framing: framing, conn: conn, out: bufio.NewWriterSize(conn, bufferBytes), patience: closeLimit, rejected: map[string]int{}}
+	if token != "" {
+		_, _ = t.out.Write(wire.AppendToken(nil, framing, token)) // an error comes again
+	}
 	return t.run(ctx, src)
 }
 
@@ -168,6 +178,8 @@ func (t *tcpSender) verdict(sent uint64, sending, answering error) error {
 	}
 	acked := t.acked.Load()
 	switch {
+	case t.rejected[wire.Unauthorized] > 0:
+		return fmt.Errorf("--to %s: the server does not know the token, or there is none; see --token-file", t.o.To)
 	case sending != nil:
 		return fmt.Errorf("--to %s: %d of %d records were acked: %w", t.o.To, acked, sent, sending)
 	case acked == 0 && sent > 0 && answering == nil:

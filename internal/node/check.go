@@ -26,6 +26,9 @@ func Check(o Options, connect bool, log *slog.Logger) error {
 	if _, err := o.Admin.access(func(string, error) {}); err != nil {
 		return err
 	}
+	if _, err := openTokens(o, log); err != nil {
+		return err
+	}
 	if o.RingDir != "" {
 		if err := shard.CheckDir(o.ringFiles()); err != nil {
 			return config.Usagef("%w", err)

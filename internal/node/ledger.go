@@ -35,6 +35,7 @@ func (l ledger) off() int64 {
 type counts struct {
 	received int64 // framed, routed or not: by the server
 	rejects  int64 // of them and of recovered, for whatever reason: by the server
+	strange  int64 // of the rejects, those that have no dead letter: no token was shown
 	noRoom   int64 // routed and given up before they were in a ring: by the server
 
 	recovered int64 // found in ring files at the start: by the rings
@@ -69,7 +70,7 @@ func (c counts) drained() (l ledger, off int64) {
 	l.lost = c.noRoom + c.givenUp
 	if c.deadLetters.wanted {
 		// The dead letter of every reject has left, but for those given up; keptAside's have, too.
-		l.rejected = max(c.deadLettersOut()-c.keptAside, 0)
+		l.rejected = max(c.deadLettersOut()-c.keptAside, 0) + c.strange
 		l.lost += c.deadLetters.noRoom + c.deadLetters.givenUp
 	}
 	off = l.off()
@@ -82,7 +83,7 @@ func (c counts) drained() (l ledger, off int64) {
 func (c counts) cutShort() ledger {
 	rejected := c.rejects
 	if c.deadLetters.wanted {
-		rejected = min(rejected, c.deadLettersOut())
+		rejected = min(rejected, c.deadLettersOut()+c.strange)
 	}
 	l := c.line(max(rejected-c.keptAside, 0))
 	l.kept = min(l.kept, max(l.received+l.recovered-l.delivered-l.rejected, 0))

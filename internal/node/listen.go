@@ -74,12 +74,16 @@ func parseListener(value, framing, ack string, who lists) (server.Listener, erro
 			framing = values[len(values)-1]
 		case "ack":
 			ack = values[len(values)-1]
+		case "token":
+			if l.NoToken = values[len(values)-1] == "off"; !l.NoToken {
+				return l, config.Usagef("--listen %s: want token=off; without it clients need a token wherever there is a --token-file", value)
+			}
 		case "bytes", "endian": // of framing=length, or framing=length?bytes=2
 			layout[key] = values
 		case "proxy-protocol", "allow", "mode", "owner", "group":
 			own[key] = values
 		default:
-			return l, config.Usagef("--listen %s: unknown setting %s; one of framing, bytes, endian, ack, proxy-protocol, allow, mode, owner, group",
+			return l, config.Usagef("--listen %s: unknown setting %s; one of framing, bytes, endian, ack, token, proxy-protocol, allow, mode, owner, group",
 				value, key)
 		}
 	}

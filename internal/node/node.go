@@ -18,6 +18,7 @@ import (
 	"github.com/ringtail/ringtail/internal/embedded"
 	"github.com/ringtail/ringtail/internal/httpd"
 	_ "github.com/ringtail/ringtail/internal/timerslack" // timers may be a millisecond late
+	"github.com/ringtail/ringtail/internal/tokens"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
 	"github.com/ringtail/ringtail/shard"
@@ -40,8 +41,9 @@ type node struct {
 	admin   *httpd.Server                 // nil with --admin ''
 	broker  *embedded.Broker              // nil without --embedded
 	started time.Time
-	drained bool // nobody uses the rings any more
-	native  bool // the engines are Go's
+	drained bool         // nobody uses the rings any more
+	native  bool         // the engines are Go's
+	tokens  *tokens.File // nil without --token-file
 }
 
 // Run runs a node until a signal, or until it cannot go on. Errors are
@@ -85,6 +87,9 @@ func (n *node) prepare(reg *prometheus.Registry) error {
 		}
 	}
 	if err := n.limitMemory("/"); err != nil {
+		return err
+	}
+	if n.tokens, err = openTokens(n.opt, n.env.Log); err != nil {
 		return err
 	}
 	if err = n.openRings(); err != nil {
@@ -229,20 +234,23 @@ func (n *node) unfit(err error) error {
 // serve takes records until a signal or the end of the sink; nil means the signal.
 func (n *node) serve(reg prometheus.Registerer) error {
 	s, err := server.New(server.Options{
-		Listeners:           n.opt.Listeners,
-		Codec:               n.opt.Codec,
-		Loops:               n.opt.Loops,
-		Rings:               n.rings,
-		Headers:             n.opt.Headers,
-		MaxConnections:      n.opt.MaxConnections,
-		MaxConnectionsPerIP: n.opt.MaxConnectionsPerIP,
-		ClientMemory:        n.opt.ClientMemory,
-		IdleTimeout:         n.opt.IdleTimeout,
-		FrameTimeout:        n.opt.FrameTimeout,
-		FirstRecordTimeout:  n.opt.FirstRecordTimeout,
-		MaxConnectionAge:    n.opt.MaxConnectionAge,
-		Logger:              n.env.Log,
-		Registerer:          reg,
+		Listeners:            n.opt.Listeners,
+		Codec:                n.opt.Codec,
+		Loops:                n.opt.Loops,
+		Rings:                n.rings,
+		Headers:              n.opt.Headers,
+		Token:                n.token(),
+		MaxRatePerIP:         server.Rate(n.opt.MaxRatePerIP),
+		MaxRatePerConnection: server.Rate(n.opt.MaxRatePerConnection),
+		MaxConnections:       n.opt.MaxConnections,
+		MaxConnectionsPerIP:  n.opt.MaxConnectionsPerIP,
+		ClientMemory:         n.opt.ClientMemory,
+		IdleTimeout:          n.opt.IdleTimeout,
+		FrameTimeout:         n.opt.FrameTimeout,
+		FirstRecordTimeout:   n.opt.FirstRecordTimeout,
+		MaxConnectionAge:     n.opt.MaxConnectionAge,
+		Logger:               n.env.Log,
+		Registerer:           reg,
 	})
 	var address *net.OpError
 	if errors.As(err, &address) {
@@ -258,6 +266,7 @@ func (n *node) serve(reg prometheus.Registerer) error {
 	if err := s.Start(); err != nil {
 		return err
 	}
+	defer n.watchTokens()()
 	n.phase.Store(nil)
 	n.announce(urls(s.Addrs()))
 	select {

@@ -39,6 +39,10 @@ type Options struct {
 	Properties      map[string]string // --kafka-property
 	Unsafe          bool
 
+	TokenFile            string // "": nobody is asked for a token
+	MaxRatePerIP         config.Rate
+	MaxRatePerConnection config.Rate
+
 	MaxConnections      int
 	MaxConnectionsPerIP int
 	ClientMemory        int64
