@@ -38,7 +38,7 @@ func TestToken(t *testing.T) {
 					}
 				}},
 			}))
-			sendAll(t, within(t), c, 100)
+			sendAll(t, within(t), c, 20)
 			if cause := <-refused; !errors.Is(cause, ErrUnauthorized) || strings.Contains(cause.Error(), "s3cret") {
 				t.Errorf("%v, token %q: %v", f, token, cause)
 			}
@@ -52,7 +52,7 @@ func TestToken(t *testing.T) {
 			if err := c.Close(within(t)); err != nil {
 				t.Fatal(err)
 			}
-			l.check(100, digit)
+			l.check(20, digit)
 		}
 	}
 }
