@@ -10,30 +10,26 @@ import (
 	"io"
 	"maps"
 	"net"
-	"os"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/ringtail/ringtail/client"
+	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/tokens"
 	"github.com/ringtail/ringtail/wire"
 )
 
-// tcpSender is produce --to: it sends records over one connection to a Ringtail. Two
-// goroutines: run sends, answers reads what the server says.
+// tcpSender is produce --to: it sends records over one connection to a Ringtail. With --ack package
+// client does; without it, nothing is known of a record but that it was written.
 type tcpSender struct {
 	o        ProduceOptions
 	s        Streams
 	framing  wire.Framing
+	token    string // "": the server wants none
 	conn     net.Conn
-	out      *bufio.Writer
 	patience time.Duration // after a signal
-	acked    atomic.Uint64
-	mu       sync.Mutex
-	rejected map[string]int // by reason
 }
 
 const dialLimit = 10 * time.Second
@@ -68,10 +64,7 @@ func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
 		return fmt.Errorf("--to %s: %w", o.To, err)
 	}
 	defer func() { _ = conn.Close() }()
-	t := &tcpSender{o: o, s: s, framing: framing, conn: conn, out: bufio.NewWriterSize(conn, bufferBytes), patience: closeLimit, rejected: map[string]int{}}
-	if token != "" {
-		_, _ = t.out.Write(wire.AppendToken(nil, framing, token)) // an error comes again
-	}
+	t := &tcpSender{o, s, framing, token, conn, closeLimit}
 	return t.run(ctx, src)
 }
 
@@ -89,46 +82,35 @@ func target(to string) (network, address string, err error) {
 	return "tcp", address, nil
 }
 
+// run sends what src has. After a signal what was sent is still seen through, but not for ever: the
+// server may neither take more nor ack.
 func (t *tcpSender) run(ctx context.Context, src *source) error {
+	limit, end := context.WithCancelCause(context.Background())
+	defer end(nil)
+	defer context.AfterFunc(ctx, func() {
+		time.AfterFunc(t.patience, func() { end(fmt.Errorf("stopped, and not seen through within %v", t.patience)) })
+	})()
 	p := newProgress(t.s, "sent", src.share)
-	answers := make(chan error, 1)
-	go func() { answers <- t.answers() }()
-	// After a signal what was sent is still seen through, but not for ever: the server may
-	// neither take more nor ack.
-	defer context.AfterFunc(ctx, func() { _ = t.conn.SetDeadline(time.Now().Add(t.patience)) })()
-	src.pause = func() { _ = t.out.Flush() }
-	err := t.send(src, p)
-	if err == nil {
-		err = t.out.Flush()
+	send := t.plain
+	if t.o.Ack {
+		send = t.acked
 	}
-	if half, ok := t.conn.(interface{ CloseWrite() error }); err == nil && ok {
-		err = half.CloseWrite()
-	}
-	if err != nil {
-		_ = t.conn.SetReadDeadline(time.Now().Add(time.Second)) // what it said before counts
-	}
-	answer := <-answers
+	err := send(limit, src, p)
 	p.end(src.handed, "to "+t.o.To)
-	return t.verdict(uint64(src.handed), err, answer)
+	if err != nil {
+		return fmt.Errorf("--to %s: %w", t.o.To, err)
+	}
+	return nil
 }
 
-func (t *tcpSender) send(src *source, p *progress) error {
-	var head [4]byte
+func each(src *source, p *progress, send func(record []byte) error) error {
 	for {
 		record, err := src.record()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		if t.framing == wire.Length {
-			binary.BigEndian.PutUint32(head[:], uint32(len(record)))
-			_, _ = t.out.Write(head[:])
-		}
-		_, err = t.out.Write(record)
-		if t.framing != wire.Length {
-			err = t.out.WriteByte('\n')
+		if err == nil {
+			err = send(record)
 		}
 		if err != nil {
 			return err
@@ -137,64 +119,78 @@ func (t *tcpSender) send(src *source, p *progress) error {
 	}
 }
 
-// answers reads until the server closes: acks, or, where there are none, nothing.
-func (t *tcpSender) answers() error {
-	if !t.o.Ack {
-		_, err := io.Copy(io.Discard, t.conn)
-		return err
+// plain returns when the server has closed the connection, behind the last record.
+func (t *tcpSender) plain(limit context.Context, src *source, p *progress) error {
+	out := bufio.NewWriterSize(t.conn, bufferBytes)
+	if t.token != "" {
+		_, _ = out.Write(wire.AppendToken(nil, t.framing, t.token)) // its error is that of the next, too
 	}
-	in := wire.Answers{Framing: t.framing}
-	for {
-		a, err := in.Read(t.conn)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
+	src.pause = func() { _ = out.Flush() }
+	defer context.AfterFunc(limit, func() { _ = t.conn.Close() })()
+	closed := make(chan error, 1)
+	go func() { _, err := io.Copy(io.Discard, t.conn); closed <- err }()
+	var head [4]byte
+	err := each(src, p, func(record []byte) error {
+		if t.framing == wire.Length {
+			binary.BigEndian.PutUint32(head[:], uint32(len(record)))
+			_, _ = out.Write(head[:]) // its error is that of the next, too
+			_, err := out.Write(record)
 			return err
-		case a.Rejected > 0:
-			t.mu.Lock()
-			t.rejected[a.Reason]++
-			t.mu.Unlock()
-		default:
-			t.acked.Store(a.Acked)
 		}
+		_, _ = out.Write(record)
+		return out.WriteByte('\n')
+	})
+	ending := out.Flush() // of what was before an error, too
+	if half, ok := t.conn.(interface{ CloseWrite() error }); ok {
+		ending = cmp.Or(ending, half.CloseWrite())
 	}
+	return cmp.Or(context.Cause(limit), err, ending, <-closed)
 }
 
-var errClosedEarly = errors.New("the server has closed the connection")
-
-// verdict tells whether all went well.
-func (t *tcpSender) verdict(sent uint64, sending, answering error) error {
-	for _, err := range []*error{&sending, &answering} {
-		if errors.Is(*err, os.ErrDeadlineExceeded) {
-			*err = fmt.Errorf("stopped, and not seen through within %v", t.patience)
-		}
+// acked returns when every record is acked, or the connection has ended: there is no second one, so
+// nothing is sent twice.
+func (t *tcpSender) acked(limit context.Context, src *source, p *progress) error {
+	limit, end := context.WithCancelCause(limit)
+	defer end(nil)
+	var sent uint64
+	acked, rejected := 0, map[string]int{}
+	o := client.Options{
+		Framing: wire.Newline, Token: t.token, MaxRecordBytes: codec.MaxLength - 1, WindowBytes: 2 * codec.MaxLength,
+		Dial:     func(context.Context) (net.Conn, error) { return t.conn, context.Cause(limit) },
+		OnReject: func(_ uint64, _ []byte, reason string) { rejected[reason]++ },
+		Hooks:    client.Hooks{Acked: func(records int) { acked += records }, Reconnect: end},
 	}
-	if !t.o.Ack {
-		if err := cmp.Or(sending, answering); err != nil {
-			return fmt.Errorf("--to %s: %w", t.o.To, err)
+	if t.framing == wire.Length { // the others take lines
+		o.Framing = wire.Length
+	}
+	c, err := client.New(o)
+	if err != nil {
+		return err
+	}
+	err = each(src, p, func(record []byte) error {
+		n, err := c.Send(limit, record)
+		if err != nil {
+			return fmt.Errorf("%s: %w", src.place(), err)
 		}
+		sent = n
+		return nil
+	})
+	closing := c.Close(limit) // its goroutines have ended then
+	switch err = cmp.Or(context.Cause(limit), err, closing); {
+	case errors.Is(err, client.ErrUnauthorized):
+		return errors.New("the server does not know the token, or there is none; see --token-file")
+	case err != nil:
+		return fmt.Errorf("%d of %d records were acked: %w", acked, sent, err)
+	}
+	if len(rejected) == 0 {
+		t.s.say("all %d are acked", acked)
 		return nil
 	}
-	acked := t.acked.Load()
-	switch {
-	case t.rejected[wire.Unauthorized] > 0:
-		return fmt.Errorf("--to %s: the server does not know the token, or there is none; see --token-file", t.o.To)
-	case sending != nil:
-		return fmt.Errorf("--to %s: %d of %d records were acked: %w", t.o.To, acked, sent, sending)
-	case acked == 0 && sent > 0 && answering == nil:
-		return fmt.Errorf("--to %s: no record was acked; does that listener have --ack kafka?", t.o.To)
-	case acked < sent:
-		return fmt.Errorf("--to %s: %d of %d records were acked: %w", t.o.To, acked, sent, cmp.Or(answering, errClosedEarly))
-	case len(t.rejected) > 0:
-		var reasons []string
-		total := 0
-		for _, reason := range slices.Sorted(maps.Keys(t.rejected)) {
-			reasons = append(reasons, fmt.Sprintf("%s %d", reason, t.rejected[reason]))
-			total += t.rejected[reason]
-		}
-		return fmt.Errorf("--to %s: %d of %d records were rejected: %s", t.o.To, total, sent, strings.Join(reasons, ", "))
+	var reasons []string
+	total := 0
+	for _, reason := range slices.Sorted(maps.Keys(rejected)) {
+		reasons = append(reasons, fmt.Sprintf("%s %d", reason, rejected[reason]))
+		total += rejected[reason]
 	}
-	t.s.say("all %d are acked", acked)
-	return nil
+	return fmt.Errorf("%d of %d records were rejected: %s", total, sent, strings.Join(reasons, ", "))
 }

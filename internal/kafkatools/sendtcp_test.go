@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ringtail/ringtail/internal/loopback"
 )
 
 // TestStopWithoutAReader: a signal ends it though the server takes nothing any more.
@@ -22,7 +24,7 @@ func TestStopWithoutAReader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := &tcpSender{o: o, s: Streams{Err: io.Discard}, conn: conn, out: bufio.NewWriterSize(conn, 64), patience: time.Millisecond}
+		f := &tcpSender{o: o, s: Streams{Err: io.Discard}, conn: conn, patience: time.Millisecond}
 		ended := make(chan error, 1)
 		go func() { ended <- f.run(ctx, src) }()
 		if _, err := server.Read(make([]byte, 1)); err != nil { // and no more than that
@@ -36,6 +38,99 @@ func TestStopWithoutAReader(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), "--to tcp://x:1: ") || !strings.Contains(err.Error(), "stopped, and not seen through within 1ms") {
 			t.Errorf("ack %v: %v", ack, err)
+		}
+	}
+}
+
+// answerer is a server of one connection, which it answers as the test says.
+func answerer(t *testing.T, serve func(c net.Conn)) (url string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", loopback.Any())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { _ = ln.Close(); <-done })
+	go func() {
+		defer close(done)
+		for n := 0; ; n++ {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			if n > 0 {
+				t.Error("there is a second connection")
+			}
+			serve(c)
+			_ = c.Close()
+		}
+	}()
+	return "tcp://" + ln.Addr().String()
+}
+
+// TestAcks: how many of the records are acked is said, whatever ends it; and nothing is sent twice.
+func TestAcks(t *testing.T) {
+	const three = "{\"number\":1}\n{\"number\":2}\n{\"number\":3}\n"
+	lines := func(c net.Conn, n int) {
+		in := bufio.NewReader(c)
+		for range n {
+			if _, err := in.ReadString('\n'); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for what, c := range map[string]struct {
+		input string
+		serve func(c net.Conn)
+		want  string // of the error; "": none, and all are acked
+	}{
+		"all": {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":3}\n") }, ""},
+		"rejects": {three, func(c net.Conn) {
+			lines(c, 3)
+			_, _ = io.WriteString(c, "{\"rejected\":1,\"reason\":\"bad_json\"}\n{\"rejected\":3,\"reason\":\"bad_number\"}\n{\"acked\":3}\n")
+		}, "2 of 3 records were rejected: bad_json 1, bad_number 1"},
+		"a connection that ends":  {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":2}\n") }, "2 of 3 records were acked: client: the server closed the connection, 1 records not acked"},
+		"no acks":                 {three, func(c net.Conn) { lines(c, 3) }, "0 of 3 records were acked: client: the server closed the connection and has never acked a record (is it set to --ack kafka?)"},
+		"no Ringtail":             {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "hello\n") }, "0 of 3 records were acked: client: answer that cannot be"},
+		"what cannot be a record": {"{\"number\":1}\nhello\n", func(c net.Conn) { lines(c, 1); _, _ = io.WriteString(c, "{\"acked\":1}\n") }, "1 of 1 records were acked: standard input, line 2: client: record is not one JSON object"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			url := answerer(t, c.serve)
+			var told said
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			err := sendTCP(ctx, ProduceOptions{To: url, Partition: -1, Ack: true, Raw: true}, Streams{In: strings.NewReader(c.input), Err: &told})
+			switch {
+			case c.want == "" && (err != nil || !strings.Contains(told.String(), "all 3 are acked")):
+				t.Errorf("%v; it says %q", err, told.String())
+			case c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), "--to "+url+": "+c.want)):
+				t.Errorf("%v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+// TestSentBeforeAnError: what stands before the line that is no record is sent, with acks or without.
+func TestSentBeforeAnError(t *testing.T) {
+	for _, ack := range []bool{false, true} {
+		got := make(chan string, 1)
+		url := answerer(t, func(c net.Conn) {
+			in := bufio.NewReader(c)
+			first, _ := in.ReadString('\n')
+			if ack {
+				_, _ = io.WriteString(c, "{\"acked\":1}\n")
+			}
+			rest, _ := io.ReadAll(in)
+			got <- first + string(rest)
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := sendTCP(ctx, ProduceOptions{To: url, Partition: -1, Ack: ack}, Streams{In: strings.NewReader("{\"number\":1}\nhello\n"), Err: io.Discard})
+		if err == nil || !strings.Contains(err.Error(), "standard input, line 2 is no JSON") {
+			t.Errorf("ack %v: %v", ack, err)
+		}
+		if sent := <-got; sent != "{\"number\":1}\n" {
+			t.Errorf("ack %v: sent is %q", ack, sent)
 		}
 	}
 }
