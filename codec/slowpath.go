@@ -289,9 +289,9 @@ func member(data []byte, i int, name string) (at int) {
 		return 0
 	}
 	for i++; ; {
-		i = skipSpace(data, i)
+		i = space(data, i, true)
 		if i < len(data) && data[i] == ',' {
-			i = skipSpace(data, i+1)
+			i = space(data, i+1, true)
 		}
 		// What follows is the closing brace or a key. Nothing else can be, but
 		// a client's bytes must not make a slip elsewhere a panic here.
@@ -303,7 +303,7 @@ func member(data []byte, i int, name string) (at int) {
 			return 0
 		}
 		key := data[i+1 : end-1]
-		i = skipSpace(data, skipSpace(data, end)+1)
+		i = space(data, space(data, end, true)+1, true)
 		end = valueEnd(data, i)
 		if i >= end {
 			return 0
@@ -313,13 +313,6 @@ func member(data []byte, i int, name string) (at int) {
 		}
 		i = end
 	}
-}
-
-func skipSpace(data []byte, i int) int {
-	for i < len(data) && isSpace(data[i]) {
-		i++
-	}
-	return i
 }
 
 // valueEnd returns the index behind the valid value that begins at i.

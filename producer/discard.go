@@ -47,13 +47,12 @@ func (d *Discarder) run() {
 	for {
 		moved := false
 		open := false
-		for i, r := range d.set.Rings {
+		for i, r := range d.set.All() {
+			if r == d.set.Dead {
+				i = -1
+			}
 			moved = d.empty(r, i) || moved
 			open = open || !r.Drained()
-		}
-		if dead := d.set.Dead; dead != nil {
-			moved = d.empty(dead, -1) || moved
-			open = open || !dead.Drained()
 		}
 		if moved {
 			if d.onProgress != nil {

@@ -45,19 +45,9 @@ type Options struct {
 	Registerer prometheus.Registerer
 }
 
-func (o *Options) windowRecords() int {
-	if o.WindowRecords > 0 {
-		return o.WindowRecords
-	}
-	return 10_000
-}
+func (o *Options) windowRecords() int { return cmp.Or(o.WindowRecords, 10_000) }
 
-func (o *Options) windowBytes() int {
-	if o.WindowBytes > 0 {
-		return o.WindowBytes
-	}
-	return max(4<<20, 2*o.MaxRecordBytes)
-}
+func (o *Options) windowBytes() int { return cmp.Or(o.WindowBytes, max(4<<20, 2*o.MaxRecordBytes)) }
 
 func (o *Options) validate(shards int) error {
 	switch {

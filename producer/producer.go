@@ -153,7 +153,9 @@ func (w *Writer) newEngine(name string, t *watcher, streams []*stream) *engine {
 				if err != nil {
 					return nil, err
 				}
-				n.Partitions = partitionsOf(streams)
+				for _, s := range streams {
+					n.Partitions = append(n.Partitions, s.partition)
+				}
 				return native.New(n, first)
 			}
 			return librdkafka.New(w.opts.librdkafkaProperties(ts, len(streams)), ts.Name, first)
@@ -169,13 +171,6 @@ func (w *Writer) newEngine(name string, t *watcher, streams []*stream) *engine {
 		die:          w.die,
 	}
 	return newEngine(cfg, s, streams, w.stats)
-}
-
-func partitionsOf(streams []*stream) (p []int32) {
-	for _, s := range streams {
-		p = append(p, s.partition)
-	}
-	return p
 }
 
 func (w *Writer) die(err error) {
