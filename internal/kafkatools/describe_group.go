@@ -19,24 +19,26 @@ type groupState struct {
 
 // group asks for it.
 func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic string, partitions []kafka.PartitionMetadata) (groupState, error) {
-	v := groupState{committed: map[int32]int64{}, readers: map[int32]string{}}
 	var wanted []kafka.TopicPartition
 	for _, p := range partitions {
 		wanted = append(wanted, kafka.TopicPartition{Topic: &topic, Partition: p.ID})
 	}
 	offsets, err := committed(ctx, a, group, wanted)
 	if err != nil {
-		return v, err
-	}
-	for _, p := range offsets {
-		v.committed[p.Partition] = int64(p.Offset)
+		return groupState{}, err
 	}
 	d, state, err := describeGroup(ctx, a, group)
-	if err != nil {
-		return v, err
+	return stateIn(topic, offsets, d, state), err
+}
+
+// stateIn is what a group's offsets, description and state say of one topic.
+func stateIn(topic string, offsets []kafka.TopicPartition, d kafka.ConsumerGroupDescription, state string) groupState {
+	v := groupState{committed: map[int32]int64{}, readers: map[int32]string{}, state: state, members: len(d.Members)}
+	for _, p := range offsets {
+		if *p.Topic == topic {
+			v.committed[p.Partition] = int64(p.Offset)
+		}
 	}
-	v.state = state
-	v.members = len(d.Members)
 	for _, m := range d.Members {
 		for _, p := range m.Assignment.TopicPartitions {
 			if p.Topic != nil && *p.Topic == topic {
@@ -44,7 +46,7 @@ func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic s
 			}
 		}
 	}
-	return v, nil
+	return v
 }
 
 // committed asks for a group's offsets, those that there are; without partitions, in all

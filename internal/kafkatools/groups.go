@@ -80,10 +80,7 @@ func DescribeGroup(ctx context.Context, c Cluster, group string, s Streams) erro
 		for _, id := range slices.Sorted(maps.Keys(partitions[topic])) {
 			of = append(of, kafka.PartitionMetadata{ID: id})
 		}
-		v, err := c.group(ctx, a, group, topic, of)
-		if err != nil {
-			return c.groupError(group, err)
-		}
+		v := stateIn(topic, offsets, d, state)
 		first, next := ends(ctx, a, topic, of)
 		lags := v.lags(next)
 		for _, p := range of {
