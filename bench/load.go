@@ -48,10 +48,7 @@ func Start(ctx context.Context, o Options) (*Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Run == 0 {
-		o.Run = rand.Uint32() | 1
-	}
-	l := &Load{options: o, network: network, address: address, pool: NewPool(o.Run, o.Size, o.Digit), sending: make(chan struct{})}
+	l := &Load{options: o, network: network, address: address, pool: NewPool(rand.Uint32()|1, o.Size, o.Digit), sending: make(chan struct{})}
 	for i := range l.delays {
 		l.delays[i].histogram = hdrhistogram.New(1, delayMaxUsec, 3)
 	}
@@ -131,7 +128,7 @@ func (l *Load) Wait() *Result {
 		Size:        l.options.Size,
 		Ack:         l.options.Ack,
 		RateAsked:   l.options.Rate,
-		Run:         l.options.Run,
+		Run:         l.pool.run,
 		Seconds:     elapsed.Seconds(),
 	}
 	for _, o := range l.Outcomes() {

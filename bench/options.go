@@ -26,8 +26,6 @@ type Options struct {
 
 	// Digit, unless negative, is the last digit of every number (--digit).
 	Digit int
-	// Run marks the run's records; 0 draws one.
-	Run uint32
 
 	// Odd, where set, may replace record seq of connection conn: it returns
 	// the bytes to send instead, unframed, or nil. The checker then expects
