@@ -3,10 +3,10 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"syscall"
@@ -47,17 +47,10 @@ func (c *ringInspectCmd) Run(p *process) error {
 	t := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "FILE\tTOPIC\tCLUSTER\tCAPACITY\tRECORDS\tBYTES\tDUPLICATES\tSTATE")
 	for _, i := range infos {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", filepath.Base(i.Path), dash(i.Topic), dash(i.Cluster),
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", filepath.Base(i.Path), cmp.Or(i.Topic, "-"), cmp.Or(i.Cluster, "-"),
 			config.Size(i.Capacity), i.Contents.Records, i.Contents.Bytes, i.Contents.PossibleDuplicates, i.State())
 	}
 	return t.Flush()
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 // ringError is a usage error where the path is not what it should be.
@@ -143,17 +136,13 @@ func (c *ringExportCmd) checkLines(files []string) error {
 	return nil
 }
 
-func (c *ringExportCmd) write(w io.Writer, record []byte) error {
+// write leaves all errors but the last one to the writer, which keeps them.
+func (c *ringExportCmd) write(w *bufio.Writer, record []byte) error {
 	if c.Format == "length" {
-		var n [4]byte
-		binary.BigEndian.PutUint32(n[:], uint32(len(record)))
-		if _, err := w.Write(n[:]); err != nil {
-			return err
-		}
-	}
-	if _, err := w.Write(record); err != nil || c.Format == "length" {
+		_, _ = w.Write(binary.BigEndian.AppendUint32(w.AvailableBuffer(), uint32(len(record))))
+		_, err := w.Write(record)
 		return err
 	}
-	_, err := w.Write([]byte{'\n'})
-	return err
+	_, _ = w.Write(record)
+	return w.WriteByte('\n')
 }

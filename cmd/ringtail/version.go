@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -50,11 +51,7 @@ func (*versionCmd) Run(p *process) error {
 		{"sonic", "github.com/bytedance/sonic"},
 		{"confluent-kafka-go", "github.com/confluentinc/confluent-kafka-go/v2"},
 	} {
-		v := modules[m[1]]
-		if v == "" {
-			v = "unknown"
-		}
-		lines = append(lines, [2]string{m[0], v})
+		lines = append(lines, [2]string{m[0], cmp.Or(modules[m[1]], "unknown")})
 	}
 	lines = append(lines, [2]string{"go", runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH})
 	for _, l := range lines {
