@@ -192,14 +192,8 @@ func digitsBehind(record []byte, key string, width int) (uint64, bool) {
 	if at < 0 || at+len(key)+width > len(record) {
 		return 0, false
 	}
-	var n uint64
-	for _, c := range record[at+len(key) : at+len(key)+width] {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + uint64(c-'0')
-	}
-	return n, true
+	n, err := strconv.ParseUint(string(record[at+len(key):at+len(key)+width]), 10, 64)
+	return n, err == nil
 }
 
 // five writes n with leading zeros, as do those that follow.
