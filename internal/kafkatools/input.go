@@ -160,23 +160,18 @@ func (v *values) opens() bool {
 	if v.unfold {
 		return true
 	}
-	for n, _ := have.Read(c[:]); n > 0; n, _ = have.Read(c[:]) {
-		if !isSpace(c[0]) {
-			return c[0] == '{' || c[0] == ']'
-		}
-	}
-	for n := 1; ; n++ {
+	const space = " \t\r\n"
+	inside, _ := io.ReadAll(have)
+	inside = bytes.TrimLeft(inside, space)
+	for n := 1; len(inside) == 0; n++ { // the decoder has no more of it
 		following, _ := v.text.in.Peek(n)
 		if len(following) < n {
 			return false
 		}
-		if c := following[n-1]; !isSpace(c) {
-			return c == '{' || c == ']'
-		}
+		inside = bytes.TrimLeft(following[n-1:], space)
 	}
+	return inside[0] == '{' || inside[0] == ']'
 }
-
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // fault is why there is no next value, with its line. The decoder stands where the value
 // begins; parsing again what it has read from there finds the byte.
@@ -217,18 +212,15 @@ func (t *text) Read(p []byte) (int, error) {
 	if t.read-t.from > recordMax {
 		return 0, fmt.Errorf("a record is over %d bytes", recordMax)
 	}
-	if _, err := t.in.Peek(1); err != nil {
-		return 0, err
-	}
-	if t.begin {
-		if first, _ := t.in.Peek(1); first[0] == mark[0] {
-			if head, _ := t.in.Peek(len(mark)); string(head) == mark {
-				_, _ = t.in.Discard(len(mark))
-			}
-			if _, err := t.in.Peek(1); err != nil {
-				return 0, err
-			}
+	first, err := t.in.Peek(1)
+	if err == nil && t.begin && first[0] == mark[0] {
+		if head, _ := t.in.Peek(len(mark)); string(head) == mark {
+			_, _ = t.in.Discard(len(mark))
 		}
+		_, err = t.in.Peek(1)
+	}
+	if err != nil {
+		return 0, err
 	}
 	have, _ := t.in.Peek(min(t.in.Buffered(), len(p)))
 	if i := bytes.IndexByte(have, '\n'); i >= 0 {
