@@ -11,7 +11,7 @@ import (
 	"github.com/ringtail/ringtail/codec"
 )
 
-// script is the example in Python: the same protocol in less than a hundred lines.
+// script is the example in Python: the same protocol in about a hundred lines.
 const script = "../examples/python/ringtail_client.py"
 
 // python runs the example with input, and returns what it printed.

@@ -9,8 +9,9 @@ import argparse, collections, json, random, select, socket, sys, time
 class Client:
     """One connection at a time, one thread. on_reject hears of each rejected record once; numbers count from 1."""
 
-    def __init__(self, address, window=10000, on_reject=lambda number, record, reason: None):
+    def __init__(self, address, window=10000, on_reject=lambda number, record, reason: None, token=None):
         self.address, self.window, self.on_reject = address, window, on_reject
+        self.hello = token and json.dumps({"token": token}).encode() + b"\n"  # where the server has a --token-file
         self.waiting = collections.deque()  # (frame, rejected) of every record not acked, the oldest first
         self.acked = self.base = 0  # records done for good; and when this connection was made
         self.sock, self.half_closed, self.out, self.answers = None, False, bytearray(), b""
@@ -65,13 +66,15 @@ class Client:
         self.sock = socket.create_connection((host.strip("[]"), int(port)), timeout=10)
         self.sock.setblocking(False)
         self.base, self.half_closed, self.answers = self.acked, False, b""
-        self.out = bytearray().join(frame for frame, _ in self.waiting)
+        self.out = bytearray(self.hello or b"") + b"".join(frame for frame, _ in self.waiting)
 
     def _read(self, data):
         if not data:
             raise OSError("closed by the server with %d records not acked" % len(self.waiting))
         *lines, self.answers = (self.answers + data).split(b"\n")  # only a whole line is an answer
         for answer in map(json.loads, lines):
+            if answer.get("reason") == "unauthorized":  # that is said of no record
+                raise OSError("the server does not know the token")
             number = self.base + answer.get("acked", answer.get("rejected"))
             if not self.acked + ("rejected" in answer) <= number <= self.acked + len(self.waiting):
                 raise ValueError("an answer that cannot be: %s" % answer)
@@ -89,9 +92,10 @@ if __name__ == "__main__":
     args = argparse.ArgumentParser(description="Send JSON objects, one a line, to `ringtail serve --ack kafka`.")
     args.add_argument("--address", default="127.0.0.1:8888", help="host:port, or the path of a unix socket")
     args.add_argument("--window", type=int, default=10000, help="how many records may be sent and not acked")
+    args.add_argument("--token", help="of the server's --token-file; others may see it here")
     args.add_argument("file", nargs="?", default="/dev/stdin")
     args, rejected = args.parse_args(), []
-    client = Client(args.address, args.window, lambda *what: rejected.append(what) or print("rejected", *what))
+    client = Client(args.address, args.window, lambda *what: rejected.append(what) or print("rejected", *what), args.token)
     for line in filter(bytes.strip, open(args.file, "rb")):
         client.send(line)
     client.close()
