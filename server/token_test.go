@@ -118,6 +118,26 @@ func TestTokenCutAtEveryOffset(t *testing.T) {
 	}
 }
 
+// TestTokenPeekedAt: where no loop reads, a token is taken off the socket though what is behind it
+// is not a whole record yet.
+func TestTokenPeekedAt(t *testing.T) {
+	for _, f := range everyFraming {
+		r := newRig(t, func(o *rigOptions) { wantsToken(o); o.framing = f })
+		giveBack := r.useUp()
+		nc := r.dial()
+		rec := anyFrame(f, record(1))
+		r.send(nc, tokenFrame(f, rightToken)+rec[:len(rec)-4])
+		r.eventually("the token", func() bool { return len(r.Stats().Clients) == 1 })
+		r.send(nc, rec[len(rec)-4:])
+		halfClose(nc)
+		lines, err := replies(nc)
+		if text := strings.Join(lines, ""); err != nil || !strings.Contains(text, `{"acked":1}`) || strings.Contains(text, "rejected") {
+			t.Errorf("%v: told %q, %v", f, lines, err)
+		}
+		giveBack()
+	}
+}
+
 // TestStrangers: what does not begin with a token that is known is one rejected record, told to who
 // asked for acks, and the end; nothing of it is logged or a dead letter, or acked. That is so in
 // every framing, also where no loop reads it.
