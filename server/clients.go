@@ -35,9 +35,12 @@ const (
 	clientsRest  = "(others)"
 )
 
-// name says who c's client is. A later name takes the place of an earlier one. Only the goroutine
-// that has c may call it.
+// name says who c's client is. A later name takes the place of an earlier one: a token's, which the
+// client chose to show, that of a certificate. Only the goroutine that has c may call it.
 func (s *roster) name(c *conn, name string) {
+	if c.gone {
+		return // and would never leave
+	}
 	if c.meter == nil {
 		c.meter = new(meter)
 	}
