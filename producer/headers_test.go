@@ -92,30 +92,36 @@ func TestHeadersCount(t *testing.T) {
 }
 
 // TestHeadersAtTheLimit: whoever writes, a topic takes the largest record that is let in with its
-// headers, and batches of many with large ones.
+// headers, whether its own limit or --max-record-bytes is the lower one, and batches of many.
 func TestHeadersAtTheLimit(t *testing.T) {
-	eachWriter(t, func(t *testing.T, writes func(*Options)) {
-		o := Options{}
-		writes(&o)
-		w, c, rings := fakeWriter(t, o, 1)
-		limitTopic(t, c, "20000")
-		if err := w.Check(minute(t)); err != nil {
-			t.Fatal(err)
-		}
-		h := &hands{t: t, rings: rings}
-		header := strings.Repeat("h", 3000)
-		headers := len(shard.AppendHeader(shard.AppendHeaderCount(nil, 1), "h", header))
-		h.putWith(0, 2, w.RecordLimit()-headers, header)
-		for n := range 60 {
-			h.putWith(0, 5, 100, header[:50*n])
-		}
-		h.putWith(0, 1, w.RecordLimit()-headers+1, header)
-		w.Start()
-		until(t, "everything", func() bool { s := w.Stats(); return s.Delivered == 2+60*5 && s.Refused == 1 })
-		if n := w.Stats().Rebuilds; n > 0 {
-			t.Errorf("%d instances were made anew", n)
-		}
-	})
+	for limit, refused := range map[string]uint64{"20000": 1, "": 0} {
+		eachWriter(t, func(t *testing.T, writes func(*Options)) {
+			o := Options{}
+			writes(&o)
+			w, c, rings := fakeWriter(t, o, 1)
+			if limit != "" {
+				limitTopic(t, c, limit)
+			}
+			if err := w.Check(minute(t)); err != nil {
+				t.Fatal(err)
+			}
+			h := &hands{t: t, rings: rings}
+			header := strings.Repeat("h", 3000)
+			headers := len(shard.AppendHeader(shard.AppendHeaderCount(nil, 1), "h", header))
+			h.putWith(0, 2, w.RecordLimit()-headers, header)
+			for n := range 60 {
+				h.putWith(0, 5, 100, header[:50*n])
+			}
+			if refused > 0 {
+				h.putWith(0, 1, w.RecordLimit()-headers+1, header)
+			}
+			w.Start()
+			until(t, "everything", func() bool { s := w.Stats(); return s.Delivered == 2+60*5 && s.Refused == refused })
+			if n := w.Stats().Rebuilds; n > 0 {
+				t.Errorf("%d instances were made anew", n)
+			}
+		})
+	}
 }
 
 // limitTopic sets max.message.bytes of topic records.

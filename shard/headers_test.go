@@ -241,3 +241,29 @@ func TestHostileHeaders(t *testing.T) {
 		leave(d)
 	}
 }
+
+// FuzzHeaders: what passes for headers is what AppendHeader makes of the names and values in it.
+func FuzzHeaders(f *testing.F) {
+	for n := range 9 {
+		f.Add(someHeaders(n))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if !endsWithHeaders(binary.LittleEndian.AppendUint32(bytes.Clone(b), uint32(len(b)))) {
+			return
+		}
+		count, rest, _ := cutVarint(b)
+		again := AppendHeaderCount(nil, count)
+		text := func() []byte {
+			n, behind, _ := cutVarint(rest)
+			rest = behind[n:]
+			return behind[:n]
+		}
+		for range count {
+			name := string(text())
+			again = AppendHeader(again, name, text())
+		}
+		if !bytes.Equal(again, b) || count == 0 {
+			t.Errorf("%d headers in %q; made again they are %q", count, b, again)
+		}
+	})
+}
