@@ -102,10 +102,10 @@ func TestAdminToken(t *testing.T) {
 		t.Error("refused requests are not counted")
 	}
 
-	overwrite(t, file, "s3cret-two\ntwo words\n")
+	overwrite(t, file, "s3cret-two\ns3cret:\n")
 	until(t, "a broken file is told", func() bool {
 		_, _ = two.get(s.admin + "/status")
-		return strings.Contains(s.err.String(), "tokens:2: a token has")
+		return strings.Contains(s.err.String(), "tokens: line 2: no token")
 	})
 	if code, _ := one.get(s.admin + "/status"); code != http.StatusOK {
 		t.Errorf("with a broken file, the old token gets %d", code)
@@ -161,10 +161,10 @@ func TestAdminFilesAreChecked(t *testing.T) {
 	cert, key := kafkatest.KeyPair(t)
 	_, other := kafkatest.KeyPair(t)
 	tokens := filepath.Join(t.TempDir(), "tokens")
-	overwrite(t, tokens, "good\nname:hunter two\n")
+	overwrite(t, tokens, "good\nhunter2:\n")
 	for _, c := range []struct{ args, want []string }{
 		{[]string{"--admin-token-file", "/nowhere"}, []string{"--admin-token-file", "/nowhere"}},
-		{[]string{"--admin-token-file", tokens}, []string{"--admin-token-file", tokens + ":2"}},
+		{[]string{"--admin-token-file", tokens}, []string{"--admin-token-file", tokens + ": line 2"}},
 		{[]string{"--admin-tls-cert", "/nowhere"}, []string{"--admin-tls-cert", "/nowhere"}},
 		{[]string{"--admin-tls-cert", cert, "--admin-tls-key", other}, []string{"--admin-tls-cert", "--admin-tls-key " + other, "does not match"}},
 		{[]string{"--admin-tls-cert", cert}, []string{"--admin-tls-cert"}},

@@ -41,7 +41,7 @@ func (o *Options) guard(h http.Handler) http.Handler {
 				"this port is not known by that name; ask for its IP address or localhost, or give the name with "+o.HostFlag)
 		case origin.Check(r) != nil:
 			o.refuse(w, refusedCrossOrigin, http.StatusForbidden, "not for pages of another origin")
-		case o.Tokens != nil && !slices.Contains(o.Open, r.URL.Path) && !o.Tokens.Get().has(r):
+		case o.Tokens != nil && !slices.Contains(o.Open, r.URL.Path) && !shows(r, o.Tokens.Get()):
 			w.Header().Set("WWW-Authenticate", `Basic realm="ringtail"`) // a browser asks for a password then
 			o.refuse(w, refusedToken, http.StatusUnauthorized, "a token is wanted: Authorization: Bearer TOKEN, or the token as password")
 		default:

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/internal/reload"
+	"github.com/ringtail/ringtail/internal/tokens"
 )
 
 // ConnectionsMax is how many connections a port has at most. While the newest replaces another
@@ -50,8 +51,8 @@ type Options struct {
 	Hosts    []string // names of this port, beside localhost, the machine's and that of Address
 	HostFlag string   // what would let another name in; for the text that refuses it
 
-	Tokens *reload.Value[Tokens] // nil: everybody may ask
-	Open   []string              // paths that want no token
+	Tokens *reload.Value[*tokens.Set] // nil: everybody may ask
+	Open   []string                   // paths that want no token
 
 	Certificate *reload.Value[*tls.Certificate] // nil: no TLS
 

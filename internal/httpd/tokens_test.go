@@ -68,13 +68,9 @@ func TestTokens(t *testing.T) {
 // TestTokenFile: errors say where, and not what.
 func TestTokenFile(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                            " has no token",
-		"# none\n\n":                  " has no token",
-		"good\nname:\n":               ":2: no token behind the name",
-		"good\nsecret word\n":         ":2: a token has characters of ASCII only",
-		"name:sécret\n":               ":1: a token has characters of ASCII only",
-		"\xef\xbb\xbfsecret\n":        ":1: a token has characters of ASCII only",
-		"-----BEGIN PRIVATE KEY-----": ":1: a token has characters",
+		"":                     ": no token in it",
+		"good\nsecret:\n":      ": line 2: no token behind the name",
+		"good\nsecret\x00word": ": line 2: a control character",
 	} {
 		file := tokenFile(t, text)
 		_, err := OpenTokens(file, nil)
@@ -82,7 +78,7 @@ func TestTokenFile(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		for _, word := range []string{"secret", "sécret", "word", "PRIVATE", "good"} {
+		for _, word := range []string{"secret", "word", "good"} {
 			if strings.Contains(err.Error(), word) {
 				t.Errorf("%q is told: %v", text, err)
 			}

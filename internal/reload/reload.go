@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// lookEvery is how long a change may go unseen.
+	// lookEvery is how long a change may go unseen, and how long a file has to stand still: one that
+	// is just being written is half a file, and a certificate is there before its key.
 	lookEvery = time.Second
 	// bytesMax is far more than any such file has.
 	bytesMax = 1 << 20
@@ -58,21 +59,26 @@ func (v *Value[T]) Get() T {
 	defer v.mu.Unlock()
 	if now := time.Now(); !v.once && !now.Before(v.next) {
 		v.next = now.Add(v.every)
-		v.look()
+		v.look(now)
 	}
 	return v.good
 }
 
-func (v *Value[T]) look() {
+func (v *Value[T]) look(now time.Time) {
+	for _, file := range v.files {
+		if info, err := os.Stat(file); err == nil && now.Sub(info.ModTime()).Abs() < v.every {
+			return
+		}
+	}
 	contents, seen, err := v.read()
 	if seen == v.seen {
 		return
 	}
 	v.seen = seen
 	if err == nil {
-		var now T
-		if now, err = v.parse(contents); err == nil {
-			v.good = now
+		var value T
+		if value, err = v.parse(contents); err == nil {
+			v.good = value
 		}
 	}
 	v.told(err)

@@ -87,7 +87,7 @@ func TestLooksOnceASecond(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a")
 	write(t, file, "1")
 	v := words(t, func(error) {}, file)
-	v.every, v.next = time.Hour, time.Now().Add(time.Hour)
+	v.next = time.Now().Add(time.Hour)
 	write(t, file, "2")
 	if got := v.Get(); got != "1" {
 		t.Errorf("before its time it is %q", got)
@@ -96,9 +96,38 @@ func TestLooksOnceASecond(t *testing.T) {
 	if got := v.Get(); got != "2" {
 		t.Errorf("in its time it is %q", got)
 	}
-	write(t, file, "3")
-	if got := v.Get(); got != "2" {
-		t.Errorf("right behind that it is %q", got)
+}
+
+// TestStandsStill: a file that was just written may be half of one, and is left alone.
+func TestStandsStill(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	write(t, a, "1")
+	write(t, b, "2")
+	v := words(t, func(error) {}, a, b)
+	v.every = time.Hour
+	write(t, a, "3")
+	write(t, b, "4")
+	look := func(ages ...time.Duration) string {
+		t.Helper()
+		for i, age := range ages {
+			then := time.Now().Add(-age)
+			if err := os.Chtimes([]string{a, b}[i], then, then); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v.next = time.Time{}
+		got := v.Get()
+		if again := v.Get(); again != got { // it looks once an hour
+			t.Errorf("it is %q and at once %q", got, again)
+		}
+		return got
+	}
+	if got := look(2*time.Hour, time.Minute); got != "1+2" {
+		t.Errorf("with one that is new it is %q", got)
+	}
+	if got := look(2*time.Hour, 2*time.Hour); got != "3+4" {
+		t.Errorf("when both stand still it is %q", got)
 	}
 }
 

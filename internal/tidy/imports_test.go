@@ -14,6 +14,7 @@ var core = map[string][]string{
 	"internal/invariant":   {},
 	"internal/platform":    {},
 	"internal/reload":      {},
+	"internal/tokens":      {},
 	"wire":                 {},
 	"codec":                {"internal/invariant", "wire"},
 	"shard":                {"internal/invariant", "internal/platform"},
