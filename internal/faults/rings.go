@@ -19,10 +19,16 @@ import (
 // again what was not acked, and the checker that reads along.
 func (c *Case) follow(ringDir string, rate float64) *watched {
 	c.Helper()
-	c.Kafka.CreateTopic(topic, e2e.Shards, c.replicas(), nil)
-	w := &watched{TB: c.TB, ctx: c.ctx, kafka: c.Kafka, args: watchedArgs, ringDir: ringDir}
+	w := c.prepare(ringDir)
 	w.begin(uint32(c.Rand.Uint64()), rate)
 	return w
+}
+
+// prepare makes the topic, and what follow starts.
+func (c *Case) prepare(ringDir string) *watched {
+	c.Helper()
+	c.Kafka.CreateTopic(topic, e2e.Shards, c.replicas(), nil)
+	return &watched{TB: c.TB, ctx: c.ctx, kafka: c.Kafka, args: watchedArgs, ringDir: ringDir}
 }
 
 // awaitAcked ends a watched row: nothing is missing, and each copy is accounted

@@ -65,6 +65,8 @@ func Rows() []Row {
 		{"ring-dir-full", "no room in the ring directory", "refused at the start; a running server is not disturbed", slow, one, ringDirFull, true},
 		{"one-digit-stuck", "one digit's broker frozen, others led elsewhere", "other digits keep 90 % of their rate", slow, three, oneDigitStuck, false},
 		{"rude-clients", "clients that reset mid-record, wait half-closed, send a byte at a time", "whole records only, every ack", quick, one, rudeClients, false},
+		{"haproxy-resets", "clients of an HAProxy before the server reset, and it is killed twice, under load", "nothing acked is lost, copies are counted", quick, one, haproxyResets, false},
+		{"haproxy-reload", "an HAProxy before the server reloaded under load three times", "likewise, and nobody is refused", slow, one, haproxyReload, false},
 		{"deaf-client", "a client that never reads its acks", "it is not read any more, others are", slow, one, deafClient, false},
 		{"slow-crowd", "5,000 clients that send a byte a second and never finish a record", "closed in time; others keep 90 % of their rate", slow, one, slowCrowd, false},
 		{"flood", "floods of connections, more than there are descriptors", "refused, none leaked", slow, one, flood, false},

@@ -23,6 +23,7 @@ type watched struct {
 	kafka   *kafkatest.Cluster
 	args    []string // of every server
 	ringDir string
+	front   func(server string) string // starts what is between clients and a server, returns its address; nil: nothing is
 
 	fleet   *soak.Fleet
 	checker *soak.Checker
@@ -96,6 +97,9 @@ func (w *watched) serve() {
 	w.books.recovered += m.Sum("records_recovered_total")
 	w.books.damaged += m.Sum("ring_files_damaged_total")
 	address := strings.TrimPrefix(w.server.Target, "tcp://")
+	if w.front != nil {
+		address = w.front(address)
+	}
 	w.target.Store(&address)
 }
 
