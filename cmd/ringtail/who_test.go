@@ -1,0 +1,89 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// guidedServes are the calls of serve that the guide's part on who may connect shows, as arguments.
+func guidedServes(t *testing.T) (calls [][]string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/GUIDE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(string(text), "\n## Who may connect\n")
+	part, _, _ = strings.Cut(part, "\n## ")
+	for line := range strings.Lines(part) {
+		if args, ok := strings.CutPrefix(strings.TrimSpace(line), "ringtail serve "); ok {
+			calls = append(calls, strings.Fields(strings.ReplaceAll(args, "'", "")))
+		}
+	}
+	return calls
+}
+
+// TestGuidedWaysToConnect: what the guide shows is taken.
+func TestGuidedWaysToConnect(t *testing.T) {
+	calls := guidedServes(t)
+	for _, args := range calls {
+		if out := must(t, append([]string{"check"}, args...)...); out != "ok\n" {
+			t.Errorf("%q: %s", args, out)
+		}
+	}
+	if len(calls) < 5 {
+		t.Errorf("the guide shows %q alone", calls)
+	}
+}
+
+// TestWhoMayConnect: the flags reach the server. --deny wins, a listener's own allow= replaces
+// --allow, a unix socket's file is as asked, and who is refused is counted.
+func TestWhoMayConnect(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := serve(t, "--sink", "discard", "--ack", "kafka", "--allow", "127.77.0.0/16", "--deny", "127.77.0.9",
+		"--listen", "tcp://127.0.0.1:0?allow=127.88.0.1,127.77.0.9", "--listen", "unix://"+path+"?mode=0600&framing=newline")
+	const letIn, refused = "{\"acked\":1}\n", ""
+	for _, tc := range []struct {
+		listen     int
+		from, want string
+	}{
+		{0, "127.77.0.1", letIn}, {0, "127.77.0.9", refused}, {0, "127.88.0.1", refused},
+		{1, "127.77.0.1", refused}, {1, "127.77.0.9", refused}, {1, "127.88.0.1", letIn},
+	} {
+		if got := sendFrom(t, tc.from, s.listen[tc.listen]); got != tc.want {
+			t.Errorf("from %s to listener %d: %q, want %q", tc.from, tc.listen, got, tc.want)
+		}
+	}
+	if got := send(t, s.listen[2], `{"number":1}`+"\n"); got != letIn {
+		t.Errorf("over the unix socket: %q", got)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("the socket's file: %v, %v", st, err)
+	}
+	if _, metrics := get(t, s.admin+"/metrics"); !strings.Contains(metrics, `ringtail_connections_refused_total{reason="denied"} 4`) {
+		t.Errorf("four were refused, and counted are\n%s", metrics)
+	}
+	if code := s.terminate(); code != 0 {
+		t.Errorf("exit %d: %s", code, s.err.String())
+	}
+}
+
+// sendFrom sends a record from an address of loopback, and returns what is answered, "" if the
+// connection is closed.
+func sendFrom(t *testing.T, from, to string) string {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	nc, err := dialer.Dial("tcp", strings.TrimPrefix(to, "tcp://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = nc.Close() }()
+	_ = nc.SetDeadline(time.Now().Add(patience))
+	_, _ = nc.Write([]byte(`{"number":1}` + "\n")) // who is refused cannot
+	answer := make([]byte, 100)
+	n, _ := nc.Read(answer)
+	return string(answer[:n])
+}
