@@ -130,8 +130,7 @@ func TestClosedWithoutAByte(t *testing.T) {
 // that says what it owes is let in all the while.
 func TestOldestGreetingIsGivenUp(t *testing.T) {
 	const slots = 4
-	r := greeted(t, nil)
-	r.acceptor.greetings.slots = make(chan struct{}, slots) // nobody has come yet
+	r := greeted(t, func(o *rigOptions) { o.greetings = slots })
 	silent := make([]net.Conn, slots)
 	for i := range silent {
 		silent[i] = r.dial()
@@ -151,8 +150,7 @@ func TestOldestGreetingIsGivenUp(t *testing.T) {
 // none up that is only young.
 func TestGreetingsThatComeAtOnce(t *testing.T) {
 	const conns = 300
-	r := greeted(t, nil)
-	r.acceptor.greetings.slots = make(chan struct{}, 1)
+	r := greeted(t, func(o *rigOptions) { o.greetings = 1 })
 	var clients sync.WaitGroup
 	for i := range conns {
 		clients.Go(func() {

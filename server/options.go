@@ -76,6 +76,8 @@ type Options struct {
 
 	Logger     *slog.Logger          // nil: discard
 	Registerer prometheus.Registerer // nil: none
+
+	greetings int // under way at a time; 0: greetingsMax
 }
 
 const clientMemoryDefault = 256 << 20
@@ -118,6 +120,9 @@ func (o *Options) validate() error {
 func (o *Options) setDefaults() {
 	if o.Loops == 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
+	}
+	if o.greetings == 0 {
+		o.greetings = greetingsMax
 	}
 	if o.ClientMemory == 0 {
 		o.ClientMemory = clientMemoryDefault
