@@ -51,6 +51,7 @@ const (
 // checks do that. It is counted as opened, and closed by the client, as on any other listener.
 type greetings struct {
 	slots   chan struct{}
+	limit   time.Duration // for a greeting as a whole
 	running sync.WaitGroup
 
 	mu      sync.Mutex
@@ -81,7 +82,7 @@ func (s *greetings) begin(g *greeting, greet func(*greeting), given func(*greeti
 	s.mu.Lock()
 	g.begun = time.Now()
 	g.at = s.all.PushBack(g)
-	limit := greetingTime
+	limit := s.limit
 	if s.hurried {
 		limit = s.grace
 	}

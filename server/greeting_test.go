@@ -170,6 +170,28 @@ func TestGreetingsThatComeAtOnce(t *testing.T) {
 	}
 }
 
+// TestGreetingThatIsTooLate: silent or in the middle of its header, it is closed in time, and its
+// place is free.
+func TestGreetingThatIsTooLate(t *testing.T) {
+	var log logBuffer
+	r := greeted(t, func(o *rigOptions) {
+		o.greetingLimit = 500 * time.Millisecond
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	silent, midway := r.dial(), r.dial()
+	r.send(midway, headerV1[:20])
+	closedByServer(t, silent)
+	closedByServer(t, midway)
+	r.eventually("their places", func() bool { return r.Stats().Connections == 0 })
+	if st := r.Stats(); st.Refused["proxy_header"] != 2 || st.Opened != 0 {
+		t.Errorf("%+v", st)
+	}
+	text := log.String()
+	if n := strings.Count(text, "connection refused"); n < 1 || n > r.linesMost() || !strings.Contains(text, "reason=proxy_header") {
+		t.Errorf("logged:\n%s", text)
+	}
+}
+
 // TestDrainFinishesGreetings: whose header, and records, have come is served; who is silent holds
 // nothing up.
 func TestDrainFinishesGreetings(t *testing.T) {

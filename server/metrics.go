@@ -32,7 +32,7 @@ func newCollector(stats func() Stats, shards []room) *collector {
 		separators:       desc("separators_total", "Bytes skipped between records in text: commas, NULs, RSs, brackets around."),
 		open:             desc("connections", "Connections open, those that wait for their last acks included."),
 		opened:           desc("connections_opened_total", "Connections accepted."),
-		refused:          desc("connections_refused_total", "Connections closed at once, by reason.", "reason"),
+		refused:          desc("connections_refused_total", "Connections closed before they could send a record, by reason.", "reason"),
 		closed:           desc("connections_closed_total", "Connections ended, by reason.", "reason"),
 		backpressure:     desc("backpressure_seconds_total", "Time during which connections waited for room in the shard's ring.", "shard"),
 		memory:           desc("client_memory_bytes", "Memory held of --client-memory."),

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -77,7 +78,8 @@ type Options struct {
 	Logger     *slog.Logger          // nil: discard
 	Registerer prometheus.Registerer // nil: none
 
-	greetings int // under way at a time; 0: greetingsMax
+	greetings     int           // under way at a time; 0: greetingsMax
+	greetingLimit time.Duration // for one; 0: greetingTime
 }
 
 const clientMemoryDefault = 256 << 20
@@ -121,9 +123,8 @@ func (o *Options) setDefaults() {
 	if o.Loops == 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
 	}
-	if o.greetings == 0 {
-		o.greetings = greetingsMax
-	}
+	o.greetings = cmp.Or(o.greetings, greetingsMax)
+	o.greetingLimit = cmp.Or(o.greetingLimit, greetingTime)
 	if o.ClientMemory == 0 {
 		o.ClientMemory = clientMemoryDefault
 	}

@@ -124,7 +124,7 @@ func (s *Server) makeLoops() error {
 	}
 	s.handover = &handovers{loops: s.loops, pauser: s.pauser, warnings: s.warnings}
 	s.pauser.handBack = s.handover.back
-	s.greetings = &greetings{slots: make(chan struct{}, s.opt.greetings)}
+	s.greetings = &greetings{slots: make(chan struct{}, s.opt.greetings), limit: s.opt.greetingLimit}
 	s.acceptor = acceptor{
 		registry: s.registry, handover: s.handover, greetings: s.greetings, warnings: s.warnings, draining: s.stages.draining,
 	}
