@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -53,6 +54,22 @@ func TestProxiedClientIsKnownByItsOwnAddress(t *testing.T) {
 	r.eventually("another client of the same balancer", func() bool { return r.w.count() == 3 })
 	if st := r.Stats(); st.Refused["max_connections_per_ip"] != 1 || st.Connections != 2 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestHeaderWithoutAnAddress: then the balancer's own counts, or "unix" if the client came over one.
+func TestHeaderWithoutAnAddress(t *testing.T) {
+	r := greeted(t, func(o *rigOptions) { o.dead = true })
+	for i, tc := range []struct{ header, remote string }{
+		{"PROXY UNKNOWN\r\n", ""}, {v2(0x21, 0x00, ""), ""}, {v2(0x20, 0x11, inet4), ""}, {v2(0x21, 0x31, strings.Repeat("x", 216)), "unix"},
+	} {
+		nc := r.dial()
+		r.send(nc, tc.header+record(1)+"\nx\n")
+		r.eventually("the dead letter", func() bool { return len(r.w.shard(shards)) == i+1 })
+		want := cmp.Or(tc.remote, nc.LocalAddr().String())
+		if dead := r.w.shard(shards)[i]; !strings.Contains(dead.meta, want) {
+			t.Errorf("%q: the dead letter says it is from %q, want %s", tc.header, dead.meta, want)
+		}
 	}
 }
 
@@ -219,6 +236,70 @@ func TestDrainFinishesGreetings(t *testing.T) {
 	}
 	if st := r.Stats(); r.w.count() != conns*3/4 || st.Refused["proxy_header"] != 0 {
 		t.Errorf("%d of %d records arrived; %+v", r.w.count(), conns*3/4, st)
+	}
+}
+
+// TestResetInTheBacklog: what a client had sent before its reset is taken, though no event loop can
+// have its socket any more; one that had sent nothing is no error.
+func TestResetInTheBacklog(t *testing.T) {
+	for name, header := range map[string]string{"plain": "", "header": headerV1} {
+		t.Run(name, func(t *testing.T) {
+			const each = 20
+			r := newRig(t, func(o *rigOptions) {
+				o.ack = true
+				o.Listeners = []Listener{{Network: "tcp", Address: loopback.Any(), Ack: true, Proxy: header != "", ProxyFrom: anywhere}}
+				o.waiting = func(a net.Addr) {
+					for i := range 2 * each {
+						nc, err := net.Dial("tcp", a.String())
+						if err != nil {
+							t.Fatal(err)
+						}
+						if i < each {
+							fmt.Fprint(nc, header+record(i)+"\n")
+						}
+						reset(nc)
+					}
+				}
+			})
+			if err := r.drain(60 * time.Second); err != nil {
+				t.Fatal(err)
+			}
+			st := r.Stats()
+			if r.w.count() != each || st.Closed["reset"] != each || st.Closed["client"] != each || st.Opened != 2*each || st.Refused["error"] != 0 {
+				t.Errorf("%d records; %+v", r.w.count(), st)
+			}
+		})
+	}
+}
+
+// TestSocketWithoutAPeerIsRead: the same for certain, with a socket of which the kernel does not know
+// the peer any more.
+func TestSocketWithoutAPeerIsRead(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) { o.ack = true })
+	l, err := openListener(Listener{Network: "tcp", Address: loopback.Any()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	client, err := net.Dial("tcp", l.ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(client, record(1)+"\n")
+	reset(client)
+	fd, remote := l.acceptNow()
+	if remote.String() != client.LocalAddr().String() {
+		t.Errorf("it is said to be from %s", remote)
+	}
+	nc, err := fileConn(fd)
+	if err != nil || nc.RemoteAddr() != nil {
+		t.Fatalf("the peer is still known: %v, %v", nc, err)
+	}
+	r.acceptor.welcome(r.listeners[0], nc, remote)
+	r.eventually("its record", func() bool { return r.w.count() == 1 })
+	r.eventually("its end", func() bool { return r.Stats().Closed["reset"] == 1 })
+	if st := r.Stats(); st.Opened != 1 || st.Refused["error"] != 0 {
+		t.Errorf("%+v", st)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,16 +21,7 @@ func TestDeployedConfig(t *testing.T) {
 // TestUnit: systemd starts the server again after everything but a wrong configuration, and lets
 // it drain.
 func TestUnit(t *testing.T) {
-	unit, err := os.ReadFile("../../deploy/ringtail.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	settings := map[string]string{}
-	for line := range strings.Lines(string(unit)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && name[0] != '#' {
-			settings[name] = value
-		}
-	}
+	settings := unitSettings(t, "ringtail.service")
 	for name, want := range map[string]string{
 		"Restart": "on-failure", "RestartPreventExitStatus": strconv.Itoa(exitUsage), "StartLimitIntervalSec": "0",
 		"TimeoutStopSec":         "45", // the stop has to outlast the drain
@@ -40,6 +32,32 @@ func TestUnit(t *testing.T) {
 			t.Errorf("%s=%s, want %q", name, settings[name], want)
 		}
 	}
+}
+
+// TestSocketUnit: the socket has the port of ringtail.yaml, and the name that the guide listens by.
+func TestSocketUnit(t *testing.T) {
+	settings := unitSettings(t, "ringtail.socket")
+	name := "systemd://" + settings["FileDescriptorName"]
+	shown := slices.ContainsFunc(guidedServes(t), func(args []string) bool { return slices.Contains(args, name) })
+	config, err := os.ReadFile("../../deploy/ringtail.yaml")
+	if err != nil || settings["ListenStream"] == "" || !strings.Contains(string(config), ":"+settings["ListenStream"]+"\n") || !shown {
+		t.Errorf("%v; the guide shows %s: %v, %v", settings, name, shown, err)
+	}
+}
+
+func unitSettings(t *testing.T, name string) map[string]string {
+	t.Helper()
+	unit, err := os.ReadFile(filepath.Join("../../deploy", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{}
+	for line := range strings.Lines(string(unit)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && name[0] != '#' {
+			settings[name] = value
+		}
+	}
+	return settings
 }
 
 // TestProvisioning: what compose.yaml mounts is there, and Grafana's files point at
