@@ -29,7 +29,7 @@ type trouble struct {
 
 // fake is a fake cluster with what process reads and writes.
 func fake(t *testing.T, o ...kfake.Opt) string {
-	return fakeBehind(t, kafkatest.Careful, o...)
+	return fakeBehind(t, newCareful, o...)
 }
 
 // fakeBehind is fake with something between it and its listener.
@@ -59,7 +59,7 @@ func advertising(t *testing.T, advertised string) string {
 func troubles(t *testing.T) map[string]trouble {
 	secure := func(certificate tls.Certificate) string {
 		return fakeBehind(t, func(l net.Listener) net.Listener {
-			return kafkatest.Careful(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}}))
+			return newCareful(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}}))
 		})
 	}
 	web := httptest.NewServer(http.NotFoundHandler())

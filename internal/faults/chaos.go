@@ -177,7 +177,7 @@ func stopServer(r *rand.Rand) breakage {
 		defer s.mu.Unlock()
 		s.cutAll()
 		time.Sleep(away) // the fault itself
-		if s.stop().Kept == 0 {
+		if s.stop(0).Kept == 0 {
 			s.Fatalf("nothing was kept, without Kafka and under load")
 		}
 		if earlier { // than Kafka is back: it waits for it

@@ -7,7 +7,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -80,10 +79,7 @@ func rudeClients(c *Case) {
 		all.Go(func() { c.megabyteAtOnce(i) })
 	}
 	all.Wait()
-	r := c.Finish()
-	if err := r.Err(); err != nil {
-		c.Fatalf("%v\n%s", err, c.Server.Output())
-	}
+	r := c.Finished()
 	v := c.Verify(r.Outcomes)
 	whole := c.foreign()
 	// Resets may take whole records with them, so their number is not known.
@@ -116,15 +112,7 @@ func (c *Case) byteByByte(i int) {
 			return
 		}
 	}
-	socket.CloseWrite()
-	answers := wire.Answers{Framing: wire.Newline}
-	for acked := uint64(0); acked < 2; {
-		answer, err := answers.Read(socket)
-		if err != nil {
-			return
-		}
-		acked = answer.Acked
-	}
+	bothAcked(socket, wire.Newline)
 }
 
 // megabyteAtOnce sends one large record, waits half-closed for its ack, and
@@ -141,14 +129,17 @@ func (c *Case) megabyteAtOnce(i int) {
 	if _, err := io.WriteString(socket, text); err != nil {
 		return
 	}
+	bothAcked(socket, wire.Length)
+}
+
+// bothAcked half-closes a connection and waits until two records are acked, or it has ended.
+func bothAcked(socket *net.TCPConn, framing wire.Framing) {
 	socket.CloseWrite()
-	answers := wire.Answers{Framing: wire.Length}
-	for acked := uint64(0); acked < 2; {
-		answer, err := answers.Read(socket)
-		if err != nil {
+	answers := wire.Answers{Framing: framing}
+	for {
+		if answer, err := answers.Read(socket); err != nil || answer.Acked == 2 {
 			return
 		}
-		acked = answer.Acked
 	}
 }
 
@@ -164,9 +155,7 @@ func (c *Case) foreign() map[string]int {
 			}
 		}
 	})
-	if err != nil {
-		c.Fatalf("%v", err)
-	}
+	c.must(err)
 	return kinds
 }
 
@@ -175,9 +164,7 @@ func (c *Case) foreign() map[string]int {
 func deafClient(c *Case) {
 	c.Begin()
 	socket, err := c.dial()
-	if err != nil {
-		c.Fatalf("%v", err)
-	}
+	c.must(err)
 	defer socket.Close()
 	socket.SetReadBuffer(4096)
 	stuck := make(chan int64, 1)
@@ -200,11 +187,7 @@ func deafClient(c *Case) {
 		c.Fatalf("%d bytes taken from a client that reads no answers", sent)
 	}
 	c.Proved("bytes_until_held_back", sent)
-	r := c.Finish()
-	if err := r.Err(); err != nil {
-		c.Fatalf("%v\n%s", err, c.Server.Output())
-	}
+	r := c.Finished()
 	c.Verify(r.Outcomes)
-	c.Server.Signal(syscall.SIGTERM)
-	c.Server.Wait().Ledger(c)
+	c.Server.Stop().Ledger(c)
 }

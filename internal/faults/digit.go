@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ringtail/ringtail/bench"
@@ -37,12 +38,7 @@ func oneDigitStuck(c *Case) {
 		return n
 	}
 	c.Server.Await("all digits flow", func() bool {
-		for _, l := range all {
-			if l.Acked() < perDigit {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(all, func(l *bench.Load) bool { return l.Acked() < perDigit })
 	})
 	c.Kafka.Freeze(frozen)
 	c.Server.Await("the stuck digit's clients are held back", func() bool {
@@ -80,9 +76,5 @@ func (c *Case) digitLoad(digit int, rate float64) *bench.Load {
 	c.Helper()
 	o := bench.Defaults()
 	o.Target, o.Ack, o.Digit, o.Rate, o.Connections, o.Records = c.Server.Target, true, digit, rate, 1, 10_000_000
-	l, err := bench.Start(c.ctx, o)
-	if err != nil {
-		c.Fatalf("%v", err)
-	}
-	return l
+	return c.start(o)
 }

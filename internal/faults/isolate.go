@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/internal/e2e"
+	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
 // isolated is set, in the environment, for a process that has been isolated
@@ -40,15 +41,9 @@ func isolate(row Row, seed uint64, log io.Writer) Report {
 		report.Failure = err.Error()
 		return report
 	}
-	r := &runner{log: log}
+	r := &kafkatest.Runner{Log: log}
 	binary := ""
-	done := make(chan struct{})
-	go func() { // Fatalf ends the goroutine it is called on
-		defer close(done)
-		binary = e2e.Binary(r)
-	}()
-	if <-done; r.failure != "" {
-		report.Failure = r.failure
+	if report.Failure = r.Run(func() { binary = e2e.Binary(r) }); report.Failure != "" {
 		return report
 	}
 	var out bytes.Buffer

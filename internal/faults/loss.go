@@ -17,9 +17,7 @@ func packetsLost(c *Case) {
 	c.SendOn()
 	c.Flows(50_000)
 	_, port, err := net.SplitHostPort(c.Kafka.Address(1))
-	if err != nil {
-		c.Fatalf("%v", err)
-	}
+	c.must(err)
 	c.nft(fmt.Sprintf(`
 table ip faults {
   counter lost { }

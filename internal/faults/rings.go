@@ -42,7 +42,7 @@ func (c *Case) awaitAcked(w *watched) {
 		Reordered: v.Reordered, Misrouted: v.Misrouted, Changed: v.Changed,
 	}
 	c.report.weigh(c, w.server, w.before)
-	if ledger := w.stop(); ledger.Kept != 0 {
+	if ledger := w.stop(0); ledger.Kept != 0 {
 		c.Fatalf("%d records kept, with Kafka there", ledger.Kept)
 	}
 	c.report.PossibleDuplicates = w.books.possible
@@ -62,8 +62,7 @@ func serverKilled(kills int) func(*Case) {
 			if full {
 				c.Kafka.Freeze(1)
 			}
-			until := time.Now().Add(c.Between(0, 2*time.Second))
-			w.Await("time passes", func() bool { return time.Now().After(until) })
+			w.pause(c.Between(0, 2*time.Second))
 			w.kill()
 			if full {
 				c.Kafka.Continue(1)
@@ -71,10 +70,9 @@ func serverKilled(kills int) func(*Case) {
 			w.serve()
 			w.flows("a kill")
 		}
-		recovered := w.books.recovered
 		c.awaitAcked(w)
 		c.Proved("kills", int64(kills))
-		c.Proved("recovered", recovered)
+		c.Proved("recovered", w.books.recovered)
 	}
 }
 
@@ -85,9 +83,8 @@ func serverKilled(kills int) func(*Case) {
 func stopKept(c *Case) {
 	w := c.follow("", loadRate/3)
 	c.Kafka.Kill(1)
-	until := time.Now().Add(c.Between(time.Second, 3*time.Second))
-	w.Await("time passes", func() bool { return time.Now().After(until) })
-	kept := w.stop().Kept
+	w.pause(c.Between(time.Second, 3*time.Second))
+	kept := w.stop(0).Kept
 	c.Kafka.Restart(1)
 	w.serveRecovered()
 	w.flows("a stop with room in the rings")
@@ -95,16 +92,15 @@ func stopKept(c *Case) {
 	c.Kafka.Freeze(1)
 	w.Await("the rings are full", func() bool { return w.server.Metrics().Sum("backpressure_seconds_total") > 0 })
 	const oneRead = 64<<10/soak.RecordBytesLeast + 1 // what a connection may have in hand
-	ledger := w.stopLosing(watchedConnections * oneRead)
+	ledger := w.stop(watchedConnections * oneRead)
 	c.Kafka.Continue(1)
 	w.serveRecovered()
 	w.flows("a stop with the rings full")
 
-	recovered := w.books.recovered
 	c.awaitAcked(w)
 	c.Proved("kept", kept)
 	c.Proved("kept_full", ledger.Kept)
-	c.Proved("recovered", recovered)
+	c.Proved("recovered", w.books.recovered)
 }
 
 // damage is what may happen to a file between two lives of a server.
@@ -141,9 +137,7 @@ func ringDamaged(c *Case) {
 	w := c.follow("", loadRate)
 	aside := func() int {
 		files, err := filepath.Glob(filepath.Join(w.ringDir, "*.damaged-*"))
-		if err != nil {
-			c.Fatalf("%v", err)
-		}
+		c.must(err)
 		return len(files)
 	}
 	for i, d := range damage {
@@ -161,14 +155,12 @@ func ringDamaged(c *Case) {
 	}
 	w.kill() // no crash loop: what was set aside is left alone
 	w.serve()
-	damaged := w.books.damaged
-	if damaged != int64(len(damage)) || aside() != len(damage) {
-		c.Fatalf("%d files counted as damaged, %d set aside\n%s", damaged, aside(), w.server.Output())
+	if w.books.damaged != int64(len(damage)) || aside() != len(damage) {
+		c.Fatalf("%d files counted as damaged, %d set aside\n%s", w.books.damaged, aside(), w.server.Output())
 	}
-	recovered := w.books.recovered
 	c.awaitAcked(w)
-	c.Proved("damaged", damaged)
-	c.Proved("recovered", recovered)
+	c.Proved("damaged", w.books.damaged)
+	c.Proved("recovered", w.books.recovered)
 }
 
 // fullest waits until a ring is filled, with Kafka away, and says which. Over half is full
@@ -191,17 +183,13 @@ func (w *watched) fullest() (shard int) {
 func (c *Case) damage(name string, do func(c *Case, file *os.File, size int64) error) {
 	c.Helper()
 	file, err := os.OpenFile(name, os.O_RDWR, 0)
-	if err != nil {
-		c.Fatalf("%v", err)
-	}
+	c.must(err)
 	defer file.Close()
 	stat, err := file.Stat()
 	if err == nil {
 		err = do(c, file, stat.Size())
 	}
-	if err != nil {
-		c.Fatalf("%v", err)
-	}
+	c.must(err)
 }
 
 // ringDirFull: a directory without room for the files is refused at
@@ -229,19 +217,16 @@ func ringDirFull(c *Case) {
 		w.serve()
 		w.flows("a kill with the directory full")
 	}
-	recovered := w.books.recovered
 	c.awaitAcked(w)
 	c.Proved("ballast_bytes", filled)
-	c.Proved("recovered", recovered)
+	c.Proved("recovered", w.books.recovered)
 }
 
 // tmpfs is a directory with so much room.
 func (c *Case) tmpfs(bytes int64) string {
 	c.Helper()
 	dir, err := os.MkdirTemp("", "ringtail-small-")
-	if err != nil {
-		c.Fatalf("%v", err)
-	}
+	c.must(err)
 	c.Cleanup(func() { os.RemoveAll(dir) })
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)); err != nil {
 		c.Fatalf("mount: %v", err)
@@ -254,9 +239,7 @@ func (c *Case) tmpfs(bytes int64) string {
 func (c *Case) fill(name string) (written int64) {
 	c.Helper()
 	file, err := os.Create(name)
-	if err != nil {
-		c.Fatalf("%v", err)
-	}
+	c.must(err)
 	defer file.Close()
 	for _, size := range []int{1 << 20, 4096} {
 		for page := make([]byte, size); err == nil; {

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"runtime"
 	"strings"
-	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -60,7 +58,6 @@ func Exec(tb kafkatest.TB, row Row, seed uint64, report *Report) {
 		Rand:   rand.New(rand.NewPCG(seed, 0)),
 		Kafka:  kafka,
 		ctx:    ctx,
-		begun:  begun,
 		report: report,
 	})
 }
@@ -71,58 +68,17 @@ func Run(row Row, seed uint64, log io.Writer) Report {
 		return isolate(row, seed, log)
 	}
 	var report Report
-	r := &runner{log: log}
-	done := make(chan struct{})
-	go func() { // Fatalf ends the goroutine it is called on
-		defer close(done)
-		defer r.cleanup()
+	r := &kafkatest.Runner{Log: log}
+	failure := r.Run(func() {
 		if row.Own {
 			if err := furnish(); err != nil {
 				r.Fatalf("%v", err)
 			}
 		}
 		Exec(r, row, seed, &report)
-	}()
-	<-done
-	report.Failure = r.failure
+	})
+	report.Failure = failure
 	return report
-}
-
-// runner is a kafkatest.TB without a test.
-type runner struct {
-	log io.Writer
-
-	mu       sync.Mutex
-	failure  string
-	cleanups []func()
-}
-
-func (r *runner) Helper() {}
-
-func (r *runner) Logf(format string, args ...any) { fmt.Fprintf(r.log, format+"\n", args...) }
-
-func (r *runner) Fatalf(format string, args ...any) {
-	r.mu.Lock()
-	if r.failure == "" {
-		r.failure = fmt.Sprintf(format, args...)
-	}
-	r.mu.Unlock()
-	runtime.Goexit()
-}
-
-func (r *runner) Cleanup(f func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.cleanups = append(r.cleanups, f)
-}
-
-func (r *runner) cleanup() {
-	for len(r.cleanups) > 0 {
-		last := len(r.cleanups) - 1
-		f := r.cleanups[last]
-		r.cleanups = r.cleanups[:last]
-		f()
-	}
 }
 
 // WriteTable writes the reports for a person.

@@ -73,19 +73,15 @@ type soaking struct {
 // started and written goes with it.
 func Soak(ctx context.Context, o SoakOptions, log io.Writer) SoakReport {
 	var report SoakReport
-	r := &runner{log: log}
-	done := make(chan struct{})
-	go func() { // Fatalf ends the goroutine it is called on
-		defer close(done)
-		defer r.cleanup()
+	r := &kafkatest.Runner{Log: log}
+	failure := r.Run(func() {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		s := &soaking{options: o, rand: rand.New(rand.NewPCG(o.Seed, 0)), begun: time.Now(), report: &report}
 		s.watched = watched{TB: r, ctx: ctx, args: watchedArgs, also: func() { s.others(r) }}
 		s.soak()
-	}()
-	<-done
-	report.Failure = r.failure
+	})
+	report.Failure = failure
 	return report
 }
 
@@ -104,7 +100,7 @@ func (s *soaking) soak() {
 	s.end()
 	s.report.Memory = s.server.RSS()
 	s.mu.Lock() // for good: there is no server any more
-	if ledger := s.stop(); ledger.Kept != 0 {
+	if ledger := s.stop(0); ledger.Kept != 0 {
 		s.Fatalf("%d records kept, with Kafka there", ledger.Kept)
 	}
 }
@@ -113,8 +109,7 @@ func (s *soaking) soak() {
 func (s *soaking) breakThings() {
 	for round := 1; time.Since(s.begun) < s.options.Length; round++ {
 		s.say("all is well")
-		calm := time.Now().Add(between(s.rand, calmLeast, calmMost))
-		s.Await("time passes", func() bool { return time.Now().After(calm) })
+		s.pause(between(s.rand, calmLeast, calmMost))
 		s.weighNow()
 		s.report.Possible = s.possible()
 		// A slow leak shows in the last third: its server is left alive.
@@ -145,14 +140,11 @@ func (s *soaking) say(what string) { s.now.Store(&what) }
 
 // others fails this goroutine if another one has failed, the disk fills, or it
 // is to end.
-func (s *soaking) others(r *runner) {
+func (s *soaking) others(r *kafkatest.Runner) {
 	if s.ctx.Err() != nil {
 		s.Fatalf("interrupted")
 	}
-	r.mu.Lock()
-	failure := r.failure
-	r.mu.Unlock()
-	if failure != "" {
+	if failure := r.Failure(); failure != "" {
 		s.Fatalf("%s", failure)
 	}
 	if disk := s.disk.Load(); disk > diskMost {

@@ -113,14 +113,8 @@ func (w *watched) kill() {
 }
 
 // stop ends the server with SIGTERM. With ring files and room in them nothing
-// is lost.
-func (w *watched) stop() e2e.Ledger {
-	w.Helper()
-	return w.stopLosing(0)
-}
-
-// stopLosing is stop where so many may be lost, which were not acked.
-func (w *watched) stopLosing(most int64) e2e.Ledger {
+// is lost; else so many may be, at most, which were not acked.
+func (w *watched) stop(most int64) e2e.Ledger {
 	w.Helper()
 	w.books.possible += w.server.Metrics().Sum("possible_duplicates_total")
 	exit := w.server.Stop()
@@ -149,6 +143,13 @@ func (w *watched) Await(what string, done func() bool) {
 		w.check()
 		return done()
 	})
+}
+
+// pause lets time pass.
+func (w *watched) pause(d time.Duration) {
+	w.Helper()
+	until := time.Now().Add(d)
+	w.Await("time passes", func() bool { return time.Now().After(until) })
 }
 
 // check fails if anybody has found anything.

@@ -1,10 +1,12 @@
 package kafkatest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,10 +97,7 @@ func (c *Cluster) CreateTopic(name string, partitions, replicas int, configs map
 	c.tb.Helper()
 	c.admin("create "+name, func(ctx context.Context, admin *kadm.Client) error {
 		created, err := admin.CreateTopic(ctx, int32(partitions), int16(replicas), pointers(configs), name)
-		if err != nil {
-			return err
-		}
-		return created.Err
+		return cmp.Or(err, created.Err)
 	})
 	c.awaitTopic(name, partitions)
 }
@@ -131,13 +130,8 @@ func (c *Cluster) CreateTopicOn(name string, leaders []int) {
 
 func (c *Cluster) awaitTopic(name string, partitions int) {
 	c.tb.Helper()
-	c.Wait("every broker knows "+name, func(ctx context.Context) bool {
-		for _, b := range c.brokers {
-			if b.alive() && c.leaders(ctx, b.id, name) != partitions {
-				return false
-			}
-		}
-		return true
+	c.Wait(fmt.Sprintf("every broker knows %d partitions of %s", partitions, name), func(ctx context.Context) bool {
+		return !slices.ContainsFunc(c.brokers, func(b *broker) bool { return b.alive() && c.leaders(ctx, b.id, name) != partitions })
 	})
 }
 
@@ -160,23 +154,13 @@ func (c *Cluster) DeleteTopic(name string) {
 	c.tb.Helper()
 	c.admin("delete "+name, func(ctx context.Context, admin *kadm.Client) error {
 		deleted, err := admin.DeleteTopic(ctx, name)
-		if err != nil {
-			return err
-		}
-		return deleted.Err
+		return cmp.Or(err, deleted.Err)
 	})
 	c.Wait(name+" can be made again", func(ctx context.Context) bool {
 		made, err := kadm.NewClient(c.client).ValidateCreateTopics(ctx, 1, 1, nil, name)
 		return err == nil && made.Error() == nil
 	})
-	c.Wait("no broker knows "+name, func(ctx context.Context) bool {
-		for _, b := range c.brokers {
-			if b.alive() && c.leaders(ctx, b.id, name) != 0 {
-				return false
-			}
-		}
-		return true
-	})
+	c.awaitTopic(name, 0)
 }
 
 // leaders is how many of the topic's partitions have a leader as broker i
@@ -219,13 +203,8 @@ func (c *Cluster) Leader(topic string, partition int) int {
 	leader := 0
 	c.admin("find a leader", func(ctx context.Context, admin *kadm.Client) error {
 		topics, err := admin.ListTopics(ctx, topic)
-		if err != nil {
-			return err
-		}
-		if detail, ok := topics[topic].Partitions[int32(partition)]; ok && detail.Leader > 0 {
-			leader = int(detail.Leader)
-		}
-		return topics[topic].Err
+		leader = max(0, int(topics[topic].Partitions[int32(partition)].Leader))
+		return cmp.Or(err, topics[topic].Err)
 	})
 	return leader
 }
@@ -237,12 +216,8 @@ func (c *Cluster) Ends(topic string) int64 {
 	var sum int64
 	c.admin("list ends", func(ctx context.Context, admin *kadm.Client) error {
 		ends, err := admin.ListEndOffsets(ctx, topic)
-		if err != nil {
-			return err
-		}
-		sum = 0
 		ends.Each(func(o kadm.ListedOffset) { sum += o.Offset })
-		return ends.Error()
+		return cmp.Or(err, ends.Error())
 	})
 	return sum
 }
@@ -258,15 +233,12 @@ func (c *Cluster) SetProduceQuota(bytesPerSecond int) {
 				Key: "producer_byte_rate", Value: float64(bytesPerSecond), Remove: bytesPerSecond == 0,
 			}},
 		}})
-		if err != nil {
-			return err
-		}
 		for _, answer := range answers {
 			if answer.Err != nil {
-				return fmt.Errorf("%w: %s", answer.Err, answer.ErrMessage)
+				err = fmt.Errorf("%w: %s", answer.Err, answer.ErrMessage)
 			}
 		}
-		return nil
+		return err
 	})
 }
 
@@ -296,23 +268,15 @@ func (c *Cluster) TakeUpFeatures() (from, to int16) {
 			}
 		}
 		answers, err := admin.UpdateFeatures(ctx, false, updates...)
-		if err != nil {
-			return err
-		}
-		return answers.Error()
+		return cmp.Or(err, answers.Error())
 	})
 	return from, to
 }
 
-// Grant lets User see the topic and its configs, produce idempotently and,
-// unless write is false, write to the topic.
-func (c *Cluster) Grant(topic string, write bool) {
+// Grant lets User see the topic and its configs, produce idempotently, and write to the topic.
+func (c *Cluster) Grant(topic string) {
 	c.tb.Helper()
-	operations := []kadm.ACLOperation{kadm.OpDescribe, kadm.OpDescribeConfigs}
-	if write {
-		operations = append(operations, kadm.OpWrite)
-	}
-	c.grant(topic, operations...)
+	c.grant(topic, kadm.OpDescribe, kadm.OpDescribeConfigs, kadm.OpWrite)
 }
 
 // GrantBlind is Grant without a sight of the topic's configs.
@@ -323,49 +287,39 @@ func (c *Cluster) GrantBlind(topic string) {
 
 func (c *Cluster) grant(topic string, operations ...kadm.ACLOperation) {
 	c.tb.Helper()
-	c.acls("grant", kadm.NewACLs().Topics(topic).Operations(operations...))
-	c.acls("grant", kadm.NewACLs().Clusters().Operations(kadm.OpIdempotentWrite))
+	for _, builder := range []*kadm.ACLBuilder{
+		kadm.NewACLs().Topics(topic).Operations(operations...),
+		kadm.NewACLs().Clusters().Operations(kadm.OpIdempotentWrite),
+	} {
+		c.admin("grant", func(ctx context.Context, admin *kadm.Client) error {
+			results, err := admin.CreateACLs(ctx, ofUser(builder))
+			for _, result := range results {
+				err = cmp.Or(err, result.Err)
+			}
+			return err
+		})
+	}
 }
 
-// acls creates what the builder describes, for User, from every host.
-func (c *Cluster) acls(what string, builder *kadm.ACLBuilder) {
-	c.tb.Helper()
-	builder.ResourcePatternType(kadm.ACLPatternLiteral).Allow("User:" + User).AllowHosts("*")
-	c.admin(what, func(ctx context.Context, admin *kadm.Client) error {
-		results, err := admin.CreateACLs(ctx, builder)
-		if err != nil {
-			return err
-		}
-		for _, result := range results {
-			if result.Err != nil {
-				return result.Err
-			}
-		}
-		return nil
-	})
+// ofUser makes what a builder describes User's, from every host.
+func ofUser(builder *kadm.ACLBuilder) *kadm.ACLBuilder {
+	return builder.ResourcePatternType(kadm.ACLPatternLiteral).Allow("User:" + User).AllowHosts("*")
 }
 
 // RevokeWrite takes the permission to write to the topic from User.
 func (c *Cluster) RevokeWrite(topic string) {
 	c.tb.Helper()
-	builder := kadm.NewACLs().Topics(topic).Operations(kadm.OpWrite).
-		ResourcePatternType(kadm.ACLPatternLiteral).Allow("User:" + User).AllowHosts("*")
 	c.admin("revoke", func(ctx context.Context, admin *kadm.Client) error {
-		results, err := admin.DeleteACLs(ctx, builder)
-		if err != nil {
-			return err
-		}
+		results, err := admin.DeleteACLs(ctx, ofUser(kadm.NewACLs().Topics(topic).Operations(kadm.OpWrite)))
 		deleted := 0
 		for _, result := range results {
-			if result.Err != nil {
-				return result.Err
-			}
+			err = cmp.Or(err, result.Err)
 			deleted += len(result.Deleted)
 		}
 		if deleted == 0 {
-			return fmt.Errorf("%s had no permission to write to %s", User, topic)
+			err = cmp.Or(err, fmt.Errorf("%s had no permission to write to %s", User, topic))
 		}
-		return nil
+		return err
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -102,7 +103,7 @@ func (b *broker) ready(ctx context.Context) error {
 		switch {
 		case err != nil:
 			last = err
-		case b.listed(answer):
+		case slices.ContainsFunc(answer.Brokers, func(other kmsg.MetadataResponseBroker) bool { return int(other.NodeID) == b.id }):
 			return nil
 		default:
 			last = errors.New("the controller has not let it in yet")
@@ -115,15 +116,6 @@ func (b *broker) ready(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("its process ended (%w)", last)
-}
-
-func (b *broker) listed(answer *kmsg.MetadataResponse) bool {
-	for _, other := range answer.Brokers {
-		if int(other.NodeID) == b.id {
-			return true
-		}
-	}
-	return false
 }
 
 func (b *broker) kill() {

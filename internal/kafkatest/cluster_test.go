@@ -80,7 +80,7 @@ func TestPermissionsAndQuotas(t *testing.T) {
 	if err := produce(t, c.clientAs(t, User), "records"); err == nil {
 		t.Fatal("a stranger could write")
 	}
-	c.Grant("records", true)
+	c.Grant("records")
 	client := c.clientAs(t, User)
 	c.Wait("the grant works", func(context.Context) bool { return produce(t, client, "records") == nil })
 	c.RevokeWrite("records")

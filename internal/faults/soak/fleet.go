@@ -16,7 +16,7 @@ type Options struct {
 }
 
 // Fleet is clients that send, read acks, and connect again, as long as it
-// takes.
+// takes. Its Err is the first answer of a server that broke the protocol.
 type Fleet struct {
 	options Options
 	maker   *Maker
@@ -24,9 +24,28 @@ type Fleet struct {
 	begun   time.Time
 	done    sync.WaitGroup
 	finish  chan struct{} // closed: nothing new is begun
+	firstError
+}
 
+// firstError is the first error of those that goroutines have found.
+type firstError struct {
 	mu  sync.Mutex
 	err error
+}
+
+// Err is that error, nil while there is none.
+func (f *firstError) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+func (f *firstError) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+	}
 }
 
 // Start starts the clients. They end when the context does, or when all is
@@ -88,21 +107,6 @@ func (f *Fleet) each(of func(*client) *atomic.Uint64) []uint64 {
 
 // Reset breaks a connection with a reset, wherever it is in its records.
 func (f *Fleet) Reset(conn int) { f.clients[conn].reset() }
-
-// Err is the first answer of a server that broke the protocol.
-func (f *Fleet) Err() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.err
-}
-
-func (f *Fleet) fail(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.err == nil {
-		f.err = err
-	}
-}
 
 // due is the latest record that a connection should have sent by now.
 func (f *Fleet) due() uint64 {

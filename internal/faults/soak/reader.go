@@ -11,14 +11,14 @@ import (
 
 // Reader reads a topic along with its writing and feeds a checker. It must not
 // miss an offset: a topic that forgets records before they were read, or one
-// whose offsets go back, is an error, not a gap.
+// whose offsets go back, is an error (Err), not a gap.
 type Reader struct {
 	topic  string
 	client *kgo.Client // for questions
 
-	mu  sync.Mutex
-	at  []int64 // by partition: the next offset
-	err error
+	mu sync.Mutex
+	at []int64 // by partition: the next offset
+	firstError
 }
 
 // Read reads the topic from its beginning, which is offset 0, until the
@@ -81,21 +81,6 @@ func (r *Reader) take(record *kgo.Record, checker *Checker) {
 	r.mu.Lock()
 	r.at[p]++
 	r.mu.Unlock()
-}
-
-func (r *Reader) fail(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err == nil {
-		r.err = err
-	}
-}
-
-// Err is why the reader has given up, if it has.
-func (r *Reader) Err() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err
 }
 
 // Behind is how many records lie between the reader and these ends.

@@ -91,13 +91,8 @@ func number(text []byte, width int, then string) (n uint64, rest []byte, ok bool
 	if len(text) < width+len(then) || string(text[width:width+len(then)]) != then {
 		return 0, nil, false
 	}
-	for _, c := range text[:width] {
-		if c < '0' || c > '9' {
-			return 0, nil, false
-		}
-		n = n*10 + uint64(c-'0')
-	}
-	return n, text[width+len(then):], true
+	n, err := strconv.ParseUint(string(text[:width]), 10, 64)
+	return n, text[width+len(then):], err == nil
 }
 
 func decimal(dst []byte, n uint64, width int) []byte {

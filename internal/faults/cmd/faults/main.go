@@ -55,19 +55,24 @@ func main() {
 			os.Setenv(variable, value)
 		}
 	}
-	var code int
+	var failed bool
 	switch {
 	case o.score:
-		code = score()
-	case faults.Isolated():
-		code = alone(o)
+		err = score()
+	case faults.Isolated(): // one row, for the process that isolated this one
+		err = faults.WriteReport(os.Stdout, faults.Run(o.rows[0], o.seed, os.Stderr))
 	case o.minutes > 0:
-		code = soak(o)
+		failed, err = soak(o)
 	default:
-		code = run(o)
+		failed, err = run(o)
 	}
 	e2e.RemoveBinary()
-	os.Exit(code)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "faults:", err)
+	}
+	if failed || err != nil {
+		os.Exit(1)
+	}
 }
 
 // parse reads the flags and says what is wrong with them.
@@ -113,17 +118,8 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// alone runs one row for the process that isolated this one.
-func alone(o options) (code int) {
-	if err := faults.WriteReport(os.Stdout, faults.Run(o.rows[0], o.seed, os.Stderr)); err != nil {
-		fmt.Fprintln(os.Stderr, "faults:", err)
-		return 1
-	}
-	return 0
-}
-
 // soak runs a soak. What it says meanwhile is for standard error.
-func soak(flags options) (code int) {
+func soak(flags options) (failed bool, err error) {
 	o := faults.SoakOptions{Length: time.Duration(flags.minutes * float64(time.Minute)), Rate: flags.rate, Seed: flags.seed}
 	fmt.Fprintf(os.Stderr, "soak, seed %d: %v of random faults at %.0f records/s\n", o.Seed, o.Length, o.Rate)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -131,13 +127,8 @@ func soak(flags options) (code int) {
 	report := faults.Soak(ctx, o, os.Stderr)
 	if report.Failure != "" {
 		fmt.Fprintf(os.Stderr, "soak, seed %d: FAILED: %s\n", o.Seed, report.Failure)
-		code = 1
 	}
-	if err := faults.WriteSoak(os.Stdout, o, report); err != nil {
-		fmt.Fprintln(os.Stderr, "faults:", err)
-		return 1
-	}
-	return code
+	return report.Failure != "", faults.WriteSoak(os.Stdout, o, report)
 }
 
 func choose(names string) ([]faults.Row, error) {
@@ -163,7 +154,7 @@ func choose(names string) ([]faults.Row, error) {
 	return chosen, nil
 }
 
-func run(o options) (code int) {
+func run(o options) (failed bool, err error) {
 	var reports []faults.Report
 	for _, row := range o.rows {
 		for i := range o.runs {
@@ -172,24 +163,19 @@ func run(o options) (code int) {
 			report := faults.Run(row, s, os.Stderr)
 			reports = append(reports, report)
 			if err := record(o, report); err != nil {
-				fmt.Fprintln(os.Stderr, "faults:", err)
-				return 1
+				return true, err
 			}
 			result := "passed"
 			switch {
 			case report.Absent != "":
 				result = "cannot be done here: " + report.Absent
 			case report.Failure != "":
-				result, code = "FAILED: "+report.Failure, 1
+				result, failed = "FAILED: "+report.Failure, true
 			}
 			fmt.Fprintf(os.Stderr, "row %s, seed %d: %s\n", row.Name, s, result)
 		}
 	}
-	if err := faults.WriteTable(os.Stdout, reports); err != nil {
-		fmt.Fprintln(os.Stderr, "faults:", err)
-		return 1
-	}
-	return code
+	return failed, faults.WriteTable(os.Stdout, reports)
 }
 
 // record writes a run into the ledger at once: those before a Ctrl-C count.
@@ -201,14 +187,10 @@ func record(o options, report faults.Report) error {
 }
 
 // score prints what the ledger says of each row.
-func score() int {
+func score() error {
 	entries, err := faults.Ledger()
-	if err == nil {
-		err = faults.WriteScore(os.Stdout, entries)
-	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "faults:", err)
-		return 1
+		return err
 	}
-	return 0
+	return faults.WriteScore(os.Stdout, entries)
 }
