@@ -51,9 +51,7 @@ func (c *Cluster) optionsAs(user string) []kgo.Opt {
 func (c *Cluster) clientAs(tb TB, user string, opts ...kgo.Opt) *kgo.Client {
 	tb.Helper()
 	client, err := kgo.NewClient(append(c.optionsAs(user), opts...)...)
-	if err != nil {
-		tb.Fatalf("kafkatest: %v", err)
-	}
+	must(tb, err)
 	tb.Cleanup(client.Close)
 	return client
 }
@@ -139,9 +137,7 @@ func (c *Cluster) awaitTopic(name string, partitions int) {
 func (c *Cluster) awaitTopics(i int) {
 	c.tb.Helper()
 	partitions, err := filepath.Glob(filepath.Join(c.broker(i).dir, "data", "*-0"))
-	if err != nil {
-		c.tb.Fatalf("kafkatest: %v", err)
-	}
+	must(c.tb, err)
 	for _, partition := range partitions {
 		name := strings.TrimSuffix(filepath.Base(partition), "-0")
 		c.Wait(fmt.Sprintf("broker %d knows %s", i, name), func(ctx context.Context) bool { return c.leaders(ctx, i, name) > 0 })

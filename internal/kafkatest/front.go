@@ -12,13 +12,9 @@ import (
 func Front(tb TB) (*Link, func(network, address string) (net.Listener, error)) {
 	tb.Helper()
 	broker, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("kafkatest: %v", err)
-	}
+	must(tb, err)
 	link, err := newLink("127.0.0.1:0", broker.Addr().String())
-	if err != nil {
-		tb.Fatalf("kafkatest: %v", err)
-	}
+	must(tb, err)
 	tb.Cleanup(link.close)
 	return link, func(string, string) (net.Listener, error) { return elsewhere{broker, link.listener.Addr()}, nil }
 }

@@ -46,9 +46,7 @@ const (
 func ReservePorts(tb TB, n int) int {
 	tb.Helper()
 	dir := filepath.Join(os.TempDir(), "ringtail-ports")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		tb.Fatalf("kafkatest: %v", err)
-	}
+	must(tb, os.MkdirAll(dir, 0o777))
 	for range 1000 {
 		base := portsFrom + portsStep*rand.IntN((portsUntil-portsFrom)/portsStep)
 		lock, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(base)), os.O_CREATE|os.O_RDWR, 0o666)

@@ -7,6 +7,14 @@ import (
 	"sync"
 )
 
+// must fails where there is an error.
+func must(tb TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatalf("kafkatest: %v", err)
+	}
+}
+
 // Runner is a TB without a test. Its log goes to Log.
 type Runner struct {
 	Log io.Writer

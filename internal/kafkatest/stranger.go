@@ -21,9 +21,7 @@ func Rude(tb TB) string { return stranger(tb, func(c net.Conn) { c.Close() }) }
 func stranger(tb TB, accepted func(net.Conn)) string {
 	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("kafkatest: %v", err)
-	}
+	must(tb, err)
 	var accepting sync.WaitGroup
 	accepting.Go(func() {
 		var all []net.Conn
