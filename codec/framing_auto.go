@@ -32,10 +32,22 @@ func (d *Decoder) begin(r *Router) {
 	if partial {
 		d.absorb(r, []byte(bom[:d.at.bom])) // none: it is part of what follows
 	}
-	if d.mode == modeAuto {
+	switch {
+	case d.mode == modeAuto:
 		d.decide()
+	case d.at.bom == 0 && len(d.chunk) > 0 && isStranger(d.chunk[0], d.mode):
+		d.fail(Foreign)
 	}
 }
+
+// isStranger tells by the first byte that the client speaks TLS, or in json HTTP, and must not wait
+// for an answer to what is no record. (In lines a request is known by its first one.)
+func isStranger(c byte, m mode) bool {
+	return c == tlsHandshake || m == modeJSON && 'A' <= c && c <= 'Z'
+}
+
+// tlsHandshake is the first byte of TLS.
+const tlsHandshake = 0x16
 
 // decide chooses auto's framing at the first byte, or behind a byte order mark.
 func (d *Decoder) decide() {

@@ -103,11 +103,25 @@ func (d *Decoder) lengthBytes() uint8 {
 
 // misread fails at a header, which it shows.
 func (d *Decoder) misread(f Failure) {
-	if d.unsure {
+	if d.unsure || !d.accepted && d.headerOfStranger() {
 		f = Foreign
 	}
 	d.chunk = append(d.appendHeader(nil), d.chunk[:min(len(d.chunk), MaxPrefix)]...)
 	d.fail(f)
+}
+
+// headerOfStranger tells that what was read as a length is how TLS or HTTP begins.
+func (d *Decoder) headerOfStranger() bool {
+	if d.framing == Octet {
+		return d.headerLen == 0 && isStranger(d.chunk[0], modeJSON)
+	}
+	p := d.appendHeader(nil)
+	for _, c := range p {
+		if (c < 'A' || c > 'Z') && c != ' ' {
+			return p[0] == tlsHandshake && p[1] == 3
+		}
+	}
+	return p[0] != ' '
 }
 
 // appendLength appends what has come of the length, which is n.

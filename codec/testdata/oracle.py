@@ -119,6 +119,7 @@ REQUEST_LINE = re.compile(rb"[A-Z]{3,7} (?:[/*]|.* HTTP/)", re.DOTALL)
 
 BOM = b"\xef\xbb\xbf"
 SEPARATORS = b",\0\x1e"
+STRANGER = re.compile(rb"[A-Z\x16]")  # how TLS and HTTP begin, where text does not
 
 
 class Frames:
@@ -163,22 +164,23 @@ class Frames:
         self.record(start, len(self.data))
 
     def length(self, layout=">I"):
-        at, data, header = 0, self.data, struct.calcsize(layout)
+        at, data, header, accepted = 0, self.data, struct.calcsize(layout), False
         while at < len(data):
             if len(data) - at < header:
                 return self.record(len(data), len(data), "truncated")
             n, = struct.unpack_from(layout, data, at)
             at += header
             if n > MAX_LENGTH:
-                self.failure = "bad_length"
+                stranger = re.match(rb"[A-Z][A-Z ]{3}|\x16\x03", data[at - header:at])
+                self.failure = "foreign" if stranger and not accepted else "bad_length"
                 return None
             if len(data) - at < n:
                 return self.record(at, len(data), "truncated")
-            self.record(at, at + n)
+            accepted |= self.record(at, at + n)
             at += n
 
     def octet(self):
-        at, data = 0, self.data
+        at, data, accepted = 0, self.data, False
         while True:
             while data[at:at + 1] and data[at] in SPACE:
                 at += 1
@@ -188,12 +190,12 @@ class Frames:
             if header and header.end() == len(data):
                 return self.record(len(data), len(data), "truncated")
             if not header or data[header.end()] != ord(" ") or int(header[0]) > MAX_LENGTH:
-                self.failure = "bad_length"
+                self.failure = "foreign" if STRANGER.match(data[at:at + 1]) and not accepted else "bad_length"
                 return None
             at, n = header.end() + 1, int(header[0])
             if len(data) - at < n:
                 return self.record(at, len(data), "truncated")
-            self.record(at, at + n)
+            accepted |= self.record(at, at + n)
             at += n
 
     def region(self, at):
@@ -280,7 +282,10 @@ FRAMINGS = {
 
 def frames(framing, data, limit=1_000_000):
     f = Frames(data, limit)
-    FRAMINGS[framing](f)
+    if framing in "n0j" and data[:1] == b"\x16" or framing == "j" and STRANGER.match(data[:1]):
+        f.failure = "foreign"
+    else:
+        FRAMINGS[framing](f)
     return [f.out, f.failure, f.separators]
 
 
