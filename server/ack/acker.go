@@ -104,7 +104,7 @@ func (d *Domain[C]) flush(a *Conn[C]) {
 			d.allSaid(a)
 			return
 		}
-		n, err := d.opt.Write(int(a.fd), line)
+		n, err := d.opt.Write(a.owner, int(a.fd), line)
 		if n = max(n, 0); n > 0 {
 			a.took = d.opt.Clock()
 			a.backoff = 0
@@ -229,13 +229,17 @@ func (d *Domain[C]) dropClient(a *Conn[C]) {
 	d.giveUp(a)
 }
 
-// halfClose sends our FIN, and has the acker wait for the client's.
+// halfClose sends our FIN, and has the acker wait for the client's. If the socket is full, it is
+// tried again as lines are.
 func (d *Domain[C]) halfClose(a *Conn[C]) {
+	if d.opt.HalfClose(a.owner, int(a.fd)) == unix.EAGAIN {
+		d.block(a)
+		return
+	}
 	a.phase = phaseHalfClosed
 	a.broken = true // nothing is written behind the FIN
 	d.dropUnsent(a)
 	d.dropCheckpoints(a)
-	_ = unix.Shutdown(int(a.fd), unix.SHUT_WR)
 	if discard(int(a.fd)) {
 		d.closeFD(a)
 		return

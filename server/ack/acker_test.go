@@ -92,7 +92,7 @@ func TestGivenUpIsForgotten(t *testing.T) {
 		t.Errorf("charged %d times, once is enough", r.charged)
 	}
 	write := r.d.opt.Write
-	r.d.opt.Write = func(int, []byte) (int, error) { return -1, errors.New("gone") }
+	r.d.opt.Write = func(int, int, []byte) (int, error) { return -1, errors.New("gone") }
 	r.d.Pass()
 	r.d.opt.Write = write
 	if r.charged != 0 || gone.open != nil || gone.unsent != nil || !gone.broken {
@@ -135,11 +135,11 @@ func TestInterruptedWrite(t *testing.T) {
 	r := newRig(1)
 	a := r.conn(3)
 	times := 0
-	r.d.opt.Write = func(fd int, p []byte) (int, error) {
+	r.d.opt.Write = func(owner, fd int, p []byte) (int, error) {
 		if times++; times == 1 {
 			return -1, unix.EINTR
 		}
-		return r.write(fd, p)
+		return r.write(owner, fd, p)
 	}
 	a.Framed(Chunk{Last: 1})
 	for range 3 {
@@ -153,9 +153,9 @@ func TestInterruptedWrite(t *testing.T) {
 // tries is the times, in ms, at which a full socket was tried until then.
 func (r *rig) tries(until int64) (at []int64) {
 	write := r.d.opt.Write
-	r.d.opt.Write = func(fd int, p []byte) (int, error) {
+	r.d.opt.Write = func(owner, fd int, p []byte) (int, error) {
 		at = append(at, r.now/1e6)
-		return write(fd, p)
+		return write(owner, fd, p)
 	}
 	for ; r.now < until*1e6; r.now += 1e6 {
 		r.d.Pass()

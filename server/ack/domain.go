@@ -74,15 +74,16 @@ type Position interface{ Acked() uint64 }
 // Options tie a domain to the server. The domain calls every func with its mutex held, so none may
 // block or call back.
 type Options[C any] struct {
-	Clock         func() int64                   // served time, ns: for what clients must do in time
-	Now           func() int64                   // ns: for what the domain does
-	IdleTimeout   int64                          // ns; 0: none
-	LingerTimeout int64                          // ns; 0: none
-	Resume        func(C)                        // a stalled client has taken its lines
-	Kill          func(C)                        // a client has taken nothing for IdleTimeout; its Handle is closed next
-	Gone          func(c C, timedOut bool)       // a lingering connection has been closed
-	Write         func(int, []byte) (int, error) // to a descriptor
-	LinesSaid     func()                         // gives back what was charged for rejected lines
+	Clock         func() int64                      // served time, ns: for what clients must do in time
+	Now           func() int64                      // ns: for what the domain does
+	IdleTimeout   int64                             // ns; 0: none
+	LingerTimeout int64                             // ns; 0: none
+	Resume        func(C)                           // a stalled client has taken its lines
+	Kill          func(C)                           // a client has taken nothing for IdleTimeout; its Handle is closed next
+	Gone          func(c C, timedOut bool)          // a lingering connection has been closed
+	Write         func(C, int, []byte) (int, error) // to the connection's descriptor; how much the socket has taken
+	HalfClose     func(C, int) error                // sends our FIN; EAGAIN: the socket has no room for what must be said before it
+	LinesSaid     func()                            // gives back what was charged for rejected lines
 }
 
 // Conn is the acks of one connection. Its fields belong to the domain's mutex. One goroutine at a

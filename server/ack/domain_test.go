@@ -48,11 +48,12 @@ func newRig(rings int) *rig {
 		Gone:          func(_ int, timedOut bool) { r.gone = append(r.gone, timedOut) },
 		Kill:          func(int) { r.killed++ },
 		Write:         r.write,
+		HalfClose:     func(_, fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) },
 	})
 	return r
 }
 
-func (r *rig) write(fd int, p []byte) (int, error) {
+func (r *rig) write(_, fd int, p []byte) (int, error) {
 	n := len(p)
 	if room, limited := r.full[fd]; limited {
 		if room == 0 {
@@ -319,7 +320,7 @@ func TestLingerUntilTheLastAck(t *testing.T) {
 func TestGiveUpAfterAFailedWrite(t *testing.T) {
 	r := newRig(1)
 	a := r.conn(3)
-	r.d.opt.Write = func(int, []byte) (int, error) { return -1, io.ErrClosedPipe }
+	r.d.opt.Write = func(int, int, []byte) (int, error) { return -1, io.ErrClosedPipe }
 	a.Framed(Chunk{Last: 1, Batches: []Batch{{0, 64}}})
 	a.Framed(Chunk{Last: 2, Rejects: []Reject{{2, codec.BadJSON}}})
 	r.d.Pass()

@@ -102,7 +102,7 @@ func TestWhoLingersAndIsGone(t *testing.T) {
 	a := r.conn(ours)
 	a.Framed(Chunk{Last: 1})
 	a.Linger(ours, EndingOwed)
-	r.d.opt.Write = func(int, []byte) (int, error) { return -1, unix.EPIPE }
+	r.d.opt.Write = func(int, int, []byte) (int, error) { return -1, unix.EPIPE }
 	r.d.Pass()
 	if isOpen(ours) || len(r.gone) != 1 {
 		t.Errorf("still open, gone %v", r.gone)
