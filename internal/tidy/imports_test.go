@@ -31,7 +31,7 @@ var core = map[string][]string{
 // layers are the packages around the core, lowest first; each may import the core
 // and what is in a layer below its own.
 var layers = [][]string{
-	{"internal/cgroup", "internal/config", "internal/loopback", "internal/embedded", "internal/httpd", "internal/kafkatest", "internal/tidy", "internal/timerslack", "internal/tokens"},
+	{"internal/certs", "internal/cgroup", "internal/config", "internal/loopback", "internal/embedded", "internal/httpd", "internal/kafkatest", "internal/tidy", "internal/timerslack", "internal/tokens"},
 	{"bench", "client", "internal/node"},
 	{"internal/kafkatools", "internal/e2e"},
 	{"internal/faults", "cmd"},
