@@ -6,12 +6,12 @@ import (
 	"log"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-	"golang.org/x/sys/unix"
 
-	"github.com/ringtail/ringtail/bench/ceiling"
+	"github.com/ringtail/ringtail/bench"
 )
 
 // The ceiling and confluent-kafka-go run in a process of their own, this program
@@ -52,34 +52,29 @@ func runChild(name string) {
 	}
 	var cpu time.Duration
 	var begun time.Time
-	begin := func() { cpu, begun = ownCPU(), time.Now() }
-	var lat ceiling.Latency
+	begin := func() { cpu, begun = bench.ProcessCPU(), time.Now() }
+	var m measure
 	var err error
 	if name == "ceiling" {
-		co := ceiling.Options{
-			Brokers: o.Brokers, Topic: o.Topic, Records: o.Records, Rate: o.Rate,
-			Linger: o.Linger, ByPartition: records(o), Latency: o.Rate > 0, Begin: begin,
-		}
-		lat, err = ceiling.Run(co)
+		m, err = ceiling(o, begin)
 	} else {
 		err = confluent(o, begin)
 	}
 	if err != nil {
 		log.Fatal(err)
 	}
-	m := measure{
-		CPUNanos: float64(ownCPU()-cpu) / float64(o.Records), Seconds: time.Since(begun).Seconds(), PeakMiB: peakMiB("self"),
-		P50: lat.P50 * 1e3, P99: lat.P99 * 1e3,
-	}
+	m.CPUNanos, m.Seconds = float64(bench.ProcessCPU()-cpu)/float64(o.Records), time.Since(begun).Seconds()
+	m.PeakMiB = ownPeakMiB()
 	fmt.Println(encode(m))
 }
 
-func ownCPU() time.Duration {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		log.Fatal(err)
+// ownPeakMiB is from /proc: what getrusage(2) tells begins with the parent's.
+func ownPeakMiB() (peak float64) {
+	status, _ := os.ReadFile("/proc/self/status")
+	if _, behind, ok := strings.Cut(string(status), "VmHWM:"); ok {
+		_, _ = fmt.Sscan(behind, &peak)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return peak / 1024
 }
 
 // confluent is what one writes with the stock client: Produce, and a goroutine

@@ -13,7 +13,6 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/ringtail/ringtail/bench/ceiling"
 	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
@@ -113,9 +112,7 @@ func read(o options, r reader, binary string, round int) (measure, error) {
 // fill writes the topic that is read.
 func fill(o options, kafka *kafkatest.Cluster) error {
 	kafka.CreateTopic(o.Topic, 10, 1, nil)
-	_, err := ceiling.Run(ceiling.Options{
-		Brokers: o.Brokers, Topic: o.Topic, Records: o.Records, Linger: o.Linger, ByPartition: records(o),
-	})
+	_, err := ceiling(o, func() {})
 	return err
 }
 

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/bench"
+	"github.com/ringtail/ringtail/internal/e2e"
 	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
@@ -39,6 +40,8 @@ type options struct {
 	ServeArgs                  []string
 	Framing                    string
 	Idle                       time.Duration
+
+	tb kafkatest.TB
 }
 
 // measure is what one subject did once.
@@ -55,18 +58,17 @@ type measure struct {
 
 type subject struct {
 	name, what string
-	kafka      bool
 	run        func(options) (measure, error)
 }
 
 var subjects = []subject{
-	{"ceiling", "librdkafka alone, a C loop", true, child("ceiling")},
-	{"server", "ringtail serve", true, serve},
-	{"librdkafka", "ringtail serve --writer librdkafka", true, serveLibrdkafka},
-	{"other", "ringtail serve of -other", true, serveOther},
-	{"digit", "ringtail serve, all records of one digit", true, serveOneDigit},
-	{"discard", "ringtail serve --sink discard", false, serve},
-	{"confluent", "confluent-kafka-go Produce() with delivery reports", true, child("confluent")},
+	{"ceiling", "librdkafka alone, a C loop", child("ceiling")},
+	{"server", "ringtail serve", serve},
+	{"librdkafka", "ringtail serve --writer librdkafka", serveWith("--writer", "librdkafka")},
+	{"other", "ringtail serve of -other", serveOther},
+	{"digit", "ringtail serve, all records of one digit", serveOneDigit},
+	{"discard", "ringtail serve --sink discard", serveWith("--sink", "discard")},
+	{"confluent", "confluent-kafka-go Produce() with delivery reports", child("confluent")},
 }
 
 func main() {
@@ -89,19 +91,22 @@ func main() {
 	flag.StringVar(&o.Other, "other", "", "another ringtail binary to measure in turn with this source's")
 	flag.Parse()
 	o.ServeArgs = strings.Fields(*serveArgs)
-	if err := run(o, *rounds, strings.Split(*only, ","), *out); err != nil {
-		log.Fatal(err)
+	r := &kafkatest.Runner{Log: os.Stderr}
+	o.tb = r
+	failure := r.Run(func() {
+		if err := run(o, *rounds, strings.Split(*only, ","), *out); err != nil {
+			r.Fatalf("%v", err)
+		}
+	})
+	e2e.RemoveBinary()
+	if failure != "" {
+		log.Fatal(failure)
 	}
 }
 
-func run(o options, rounds int, only []string, out string) (err error) {
-	tb := &runner{}
-	defer tb.end()
-	o.Binary, err = build(tb)
-	if err != nil {
-		return err
-	}
-	kafka := kafkatest.Start(tb, kafkatest.Options{Heap: "1g"})
+func run(o options, rounds int, only []string, out string) error {
+	o.Binary = e2e.Binary(o.tb)
+	kafka := kafkatest.Start(o.tb, kafkatest.Options{Heap: "1g"})
 	o.Brokers = kafka.Bootstrap()
 	if o.Idle > 0 {
 		o.Topic = "idle"
@@ -120,11 +125,7 @@ func run(o options, rounds int, only []string, out string) (err error) {
 			}
 			o := o
 			o.Topic = fmt.Sprintf("%s-%d", s.name, round)
-			if s.kafka {
-				kafka.CreateTopic(o.Topic, 10, 1, nil)
-			} else {
-				o.ServeArgs = append([]string{"--sink", "discard"}, o.ServeArgs...)
-			}
+			kafka.CreateTopic(o.Topic, 10, 1, nil)
 			m, err := s.run(o)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
@@ -132,9 +133,7 @@ func run(o options, rounds int, only []string, out string) (err error) {
 			log.Printf("round %d %-9s %7.0f ns a record, %8.0f records/s, peak %4.0f MiB, p50 %.1f ms, p99 %.1f ms, loader %.0f ns",
 				round+1, s.name, m.CPUNanos, float64(o.Records)/m.Seconds, m.PeakMiB, m.P50, m.P99, m.LoaderNs)
 			results[s.name] = append(results[s.name], m)
-			if s.kafka {
-				kafka.DeleteTopic(o.Topic)
-			}
+			kafka.DeleteTopic(o.Topic)
 		}
 	}
 	table := ""

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
 )
@@ -76,6 +77,12 @@ type Server struct {
 func Start(tb kafkatest.TB, args ...string) *Server {
 	tb.Helper()
 	return start(tb, exec.Command(Binary(tb)), args)
+}
+
+// StartBinary is Start of another binary.
+func StartBinary(tb kafkatest.TB, binary string, args ...string) *Server {
+	tb.Helper()
+	return start(tb, binary, args)
 }
 
 // StartLimited is Start with so many file descriptors.
@@ -210,24 +217,6 @@ func (s *Server) Stop() Exit {
 	return s.Wait()
 }
 
-// StopAtOnce sends SIGTERM twice and waits. Two in short succession count as one, so
-// it goes on sending until the server has ended.
-func (s *Server) StopAtOnce() Exit {
-	s.tb.Helper()
-	again := time.NewTicker(500 * time.Millisecond)
-	defer again.Stop()
-	for deadline := time.After(patience); ; {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended just now
-		select {
-		case <-s.gone:
-			return s.Wait()
-		case <-deadline:
-			return s.Wait() // says that it has not ended
-		case <-again.C:
-		}
-	}
-}
-
 // Get asks the server's HTTP port; status 0 means that it does not answer.
 func (s *Server) Get(path string) (status int, body string) {
 	answer, err := s.http.Get("http://" + s.Admin + path)
@@ -285,7 +274,11 @@ func (s *Server) Descriptors() int {
 // status is one line of /proc/PID/status, in its unit.
 func (s *Server) status(name string) int64 {
 	s.tb.Helper()
-	for line := range strings.Lines(s.proc("status")) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		s.tb.Fatalf("e2e: %v\n%s", err, s.output)
+	}
+	for line := range strings.Lines(string(text)) {
 		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == name+":" {
 			n, err := strconv.ParseInt(fields[1], 10, 64)
 			if err == nil {
@@ -297,44 +290,15 @@ func (s *Server) status(name string) int64 {
 	return 0
 }
 
-// CPU is the processor time, user and system, that the server has taken.
+// CPU is the processor time, user and system, that the server has taken, by its processor clock
+// (clock_getcpuclockid(3)): /proc has it in hundredths of a second only.
 func (s *Server) CPU() time.Duration {
 	s.tb.Helper()
-	stat := s.proc("stat")
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	const utime, stime, ticksPerSecond = 11, 12, 100
-	var ticks int64
-	for _, field := range []string{fields[utime], fields[stime]} {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			s.tb.Fatalf("e2e: stat: %v", err)
-		}
-		ticks += n
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^s.cmd.Process.Pid<<3|2), &t); err != nil {
+		s.tb.Fatalf("e2e: processor clock: %v\n%s", err, s.output)
 	}
-	return time.Duration(ticks) * time.Second / ticksPerSecond
-}
-
-func (s *Server) proc(file string) string {
-	s.tb.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.cmd.Process.Pid, file))
-	if err != nil {
-		s.tb.Fatalf("e2e: %v\n%s", err, s.output)
-	}
-	return string(text)
-}
-
-// Command runs the binary to its end and returns its exit code and what it
-// wrote to standard output and error together.
-func Command(tb kafkatest.TB, args ...string) (code int, out string) {
-	tb.Helper()
-	text, err := exec.Command(Binary(tb), args...).CombinedOutput()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return exit.ExitCode(), string(text)
-	}
-	if err != nil {
-		tb.Fatalf("e2e: %v", err)
-	}
-	return 0, string(text)
+	return time.Duration(t.Nano())
 }
 
 // output collects what a process writes; its end is kept if it is too much.

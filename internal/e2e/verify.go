@@ -26,26 +26,6 @@ func Verify(tb kafkatest.TB, c *kafkatest.Cluster, topic string, l *bench.Load, 
 	return v
 }
 
-// CheckFlawless fails unless everything a load sent is in the topic, once, in
-// order, unchanged, and nothing else is.
-func CheckFlawless(tb kafkatest.TB, c *kafkatest.Cluster, topic string, l *bench.Load, r *bench.Result) bench.Verdict {
-	tb.Helper()
-	if err := r.Err(); err != nil {
-		tb.Fatalf("e2e: %v", err)
-	}
-	v := Verify(tb, c, topic, l, r.Outcomes)
-	if err := v.Err(); err != nil {
-		tb.Fatalf("e2e: %v", err)
-	}
-	if v.Foreign > 0 {
-		tb.Fatalf("e2e: the topic holds %d records that nobody sent", v.Foreign)
-	}
-	if r.Unasked > 0 {
-		tb.Fatalf("e2e: the server wrote %d bytes to clients that asked for nothing", r.Unasked)
-	}
-	return v
-}
-
 // FreshRecords is how many records Fresh sends.
 const FreshRecords = 10_000
 
