@@ -66,8 +66,7 @@ func newConnection(l *Load, conn int) *connection {
 }
 
 func (c *connection) connect(ctx context.Context) error {
-	var d net.Dialer
-	socket, err := d.DialContext(ctx, c.load.network, c.load.address)
+	socket, err := c.load.dial(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,10 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +16,7 @@ import (
 // Load is a run under way.
 type Load struct {
 	options     Options
-	network     string // of Options.Target
+	network     string // of Options.Target; may be tls
 	address     string
 	pool        *Pool
 	connections []*connection
@@ -167,4 +169,11 @@ func (l *Load) share(i int) uint64 {
 		n++
 	}
 	return uint64(n)
+}
+
+func (l *Load) dial(ctx context.Context) (net.Conn, error) {
+	if l.network == "tls" {
+		return (&tls.Dialer{Config: l.options.TLS}).DialContext(ctx, "tcp", l.address)
+	}
+	return (&net.Dialer{}).DialContext(ctx, l.network, l.address)
 }

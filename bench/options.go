@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
@@ -13,7 +14,8 @@ import (
 // Options say what to send and how. Errors of Validate speak in the words of
 // the command's flags, which have the fields' names.
 type Options struct {
-	Target      string        // --target: tcp://HOST:PORT or unix:///PATH
+	Target      string        // --target: tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH
+	TLS         *tls.Config   // of tls://; nil: the system's authorities are trusted
 	Connections int           // --connections
 	Records     int64         // --records: over all connections; 0: until Duration is over
 	Duration    time.Duration // --duration
@@ -73,11 +75,11 @@ func parseTarget(target string) (network, address string, err error) {
 		return "", "", fmt.Errorf("--target: missing; for example tcp://127.0.0.1:8888")
 	case ok && scheme == "unix" && rest != "":
 		return "unix", rest, nil
-	case ok && scheme == "tcp":
+	case ok && (scheme == "tcp" || scheme == "tls"):
 		if _, _, err := net.SplitHostPort(rest); err != nil {
 			return "", "", fmt.Errorf("--target %s: %w", target, err)
 		}
-		return "tcp", rest, nil
+		return scheme, rest, nil
 	}
-	return "", "", fmt.Errorf("--target %s: must be tcp://HOST:PORT or unix:///PATH", target)
+	return "", "", fmt.Errorf("--target %s: must be tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH", target)
 }

@@ -197,6 +197,11 @@ func (a *acceptor) refuse(g *greeting, why refusal, err error) {
 // handOver makes a connection, and gives it to its event loop.
 func (a *acceptor) handOver(g *greeting) {
 	c := a.registry.newConn(g.listener.opt, g.client)
+	if c.tls = g.tls; c.tls != nil {
+		if name := c.tls.clientName(); name != "" {
+			a.registry.clients.name(c, name)
+		}
+	}
 	a.handover.first(c, g.Conn, func(err error) {
 		why := refusedError
 		if isNoDescriptor(err) {

@@ -14,7 +14,7 @@ func (q *pauser) advance(p *paused) {
 	case c.overflow != nil:
 		framed := c.framed
 		o := q.in.resume(c)
-		c.age(p.left > 0 || c.dec.Unfinished(), framed, q.clock.stamp())
+		c.age(p.left > 0 || c.unfinishedRecord(), framed, q.clock.stamp())
 		q.follow(p, o)
 	case p.finished:
 		q.conclude(q.in, c, q.leave(p))

@@ -61,9 +61,10 @@ const partialFree = 4 << 10
 // wholeRead is the most that one read brings.
 const wholeRead = 64 << 10
 
-// readGrowth is the most memory that a read adds to partialFree bytes: buffers are powers of two,
-// so what it brought counts twice at most, as an unfinished record or as an overflow.
-const readGrowth = 2 * (wholeRead + partialFree)
+// readGrowth is the most memory that a read adds to partialFree bytes, and to a begun TLS record:
+// buffers are powers of two, so what it brought counts twice at most, as an unfinished record or as
+// an overflow.
+const readGrowth = 2 * (wholeRead + partialFree + tlsRecordMax)
 
 // init sets the limits. It raises a limit that the loops' share and a record would use up.
 func (b *budget) init(limit int64, loops, maxRecord int) {
@@ -190,10 +191,10 @@ func (b *budget) takeReserve(c *conn) bool {
 	return true
 }
 
-// recordEnded gives the reserve back, if c has it: it has no large record any more.
+// recordEnded gives the reserve back, if c has it: it has no large record any more. What it has of
+// another one must find room beside the reserve.
 func (b *budget) recordEnded(c *conn) {
-	if b.hasReserve(c) {
-		b.add(c.charged)
+	if b.hasReserve(c) && (c.charged == 0 || b.tryAdd(c.charged, b.lines)) {
 		b.reserveUsed.Add(-c.charged)
 		b.reserveHolder.Store(0)
 	}

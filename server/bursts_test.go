@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -26,30 +27,39 @@ func BenchmarkBursts(b *testing.B) {
 	const rate = 150_000 // records a second: as many as are taken at once, or reads would be larger than writes
 	for _, burst := range []int{15, 150} {
 		for _, conns := range []int{16, 5000} {
-			b.Run(fmt.Sprintf("records=%d/connections=%d", burst, conns), func(b *testing.B) {
-				s := startDiscarding(b)
-				c := startClients(b, s.Addrs()[0].String(), conns, burst, rate)
-				s.until(b, func() bool { return s.Stats().Connections == conns })
-				for b.Loop() {
-					total := uint64(rate)
-					received := s.Stats().Received
-					reads, cpu := readCalls(b), processCPU(b)
-					fmt.Fprintln(c.in, total)
-					s.until(b, func() bool { return s.Stats().Received >= received+total })
-					b.ReportMetric(float64(processCPU(b)-cpu)/float64(total), "cpu-ns/record")
-					b.ReportMetric(float64(readCalls(b)-reads)/float64(total), "reads/record")
-				}
-			})
+			b.Run(fmt.Sprintf("records=%d/connections=%d", burst, conns), func(b *testing.B) { bursts(b, "tcp", conns, burst, rate) })
 		}
+	}
+}
+
+// BenchmarkBurstsTLS is the same over TLS, where each write is a TLS record.
+func BenchmarkBurstsTLS(b *testing.B) {
+	for _, burst := range []int{15, 150} {
+		b.Run(fmt.Sprintf("records=%d/connections=16", burst), func(b *testing.B) { bursts(b, "tls", 16, burst, 150_000) })
+	}
+}
+
+func bursts(b *testing.B, network string, conns, burst, rate int) {
+	s := startDiscarding(b, network)
+	c := startClients(b, network, s.Addrs()[0].String(), conns, burst, rate)
+	s.until(b, func() bool { return s.Stats().Connections == conns })
+	for b.Loop() {
+		total := uint64(rate)
+		received := s.Stats().Received
+		reads, cpu := readCalls(b), processCPU(b)
+		fmt.Fprintln(c.in, total)
+		s.until(b, func() bool { return s.Stats().Received >= received+total })
+		b.ReportMetric(float64(processCPU(b)-cpu)/float64(total), "cpu-ns/record")
+		b.ReportMetric(float64(readCalls(b)-reads)/float64(total), "reads/record")
 	}
 }
 
 // BenchmarkAccept is how many connections a second are taken while records come.
 func BenchmarkAccept(b *testing.B) {
 	const each = 2000
-	s := startDiscarding(b)
+	s := startDiscarding(b, "tcp")
 	addr := s.Addrs()[0].String()
-	c := startClients(b, addr, 16, 15, 150_000)
+	c := startClients(b, "tcp", addr, 16, 15, 150_000)
 	s.until(b, func() bool { return s.Stats().Connections == 16 })
 	fmt.Fprintln(c.in, 1<<40) // for as long as it takes
 	s.until(b, func() bool { return s.Stats().Received > 0 })
@@ -78,8 +88,11 @@ func BenchmarkAccept(b *testing.B) {
 // discarding is a server whose rings are emptied, and nothing else.
 type discarding struct{ *Server }
 
-func startDiscarding(b *testing.B) discarding {
+func startDiscarding(b *testing.B, network string) discarding {
 	s, c := bareServer(b, codec.Newline, false)
+	if network == "tls" {
+		s.listeners[0].useTLS(testTLS(b))
+	}
 	s.registry.forget(c)
 	s.registry.reading.Add(-1)
 	if err := s.Start(); err != nil {
@@ -134,14 +147,14 @@ func readCalls(b *testing.B) (n int) {
 
 type clients struct{ in *os.File }
 
-func startClients(b *testing.B, addr string, conns, burst, rate int) clients {
+func startClients(b *testing.B, network, addr string, conns, burst, rate int) clients {
 	r, w, err := os.Pipe()
 	if err != nil {
 		b.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "RINGTAIL_SERVER_TEST_CHILD=clients", "RINGTAIL_SERVER_TEST_CLIENTS="+
-		fmt.Sprintf("%s %d %d %d", addr, conns, burst, rate))
+		fmt.Sprintf("%s %s %d %d %d", network, addr, conns, burst, rate))
 	cmd.Stdin, cmd.Stderr = r, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -159,14 +172,18 @@ func startClients(b *testing.B, addr string, conns, burst, rate int) clients {
 // clientsMain is the clients' process: for each number it reads, it sends so many
 // records, a burst to one connection after the other, at the rate asked for.
 func clientsMain() int {
-	var addr string
+	var network, addr string
 	var conns, burst, rate int
-	if _, err := fmt.Sscan(os.Getenv("RINGTAIL_SERVER_TEST_CLIENTS"), &addr, &conns, &burst, &rate); err != nil {
+	if _, err := fmt.Sscan(os.Getenv("RINGTAIL_SERVER_TEST_CLIENTS"), &network, &addr, &conns, &burst, &rate); err != nil {
 		return childFails(err)
 	}
 	list := make([]net.Conn, conns)
 	for i := range list {
 		nc, err := net.Dial("tcp", addr)
+		if err == nil && network == "tls" {
+			c := tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
+			nc, err = c, c.Handshake()
+		}
 		if err != nil {
 			return childFails(err)
 		}

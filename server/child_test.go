@@ -36,7 +36,7 @@ func childMain(mode string) int {
 		return childFails(err)
 	}
 	w := &writer{set: o.Rings, srv: s, stop: make(chan struct{})}
-	w.forget.Store(mode == "idle")
+	w.forget.Store(strings.HasPrefix(mode, "idle"))
 	for i := range shards {
 		w.done.Add(1)
 		go w.run(i)
@@ -92,6 +92,9 @@ func childOptions(mode string) (Options, error) {
 		Loops:     2,
 		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
+	if mode == "idle-tls" {
+		o.Listeners[0].TLS, o.TLS = true, testTLS(childTB{})
+	}
 	if mode == "deadlines" {
 		o.IdleTimeout, o.FrameTimeout = childDeadline, childDeadline
 	}
@@ -124,6 +127,13 @@ func takeDescriptors(taken []*os.File) []*os.File {
 		taken = append(taken, f)
 	}
 }
+
+// childTB is a test in the child's place.
+type childTB struct{}
+
+func (childTB) Helper()                      {}
+func (childTB) Cleanup(func())               {}
+func (childTB) Fatalf(text string, a ...any) { panic(fmt.Sprintf(text, a...)) }
 
 func childFails(err error) int {
 	fmt.Fprintln(os.Stderr, err)

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// roster counts by name what named clients have sent: those that have shown a token. A token
-// without a name has the name "".
+// roster counts by name what clients have sent that have shown a certificate or a token. A token
+// without a name has the name "", or that of the certificate.
 type roster struct {
 	mu     sync.Mutex
 	byName map[string]*clientCounts

@@ -9,6 +9,7 @@ const (
 	closedReset                    // the client's reset, or an error of the socket
 	closedForeign                  // speaks something else
 	closedStream                   // the stream cannot be followed any more
+	closedTLS                      // what came is no TLS, or ended inside of a TLS record
 	closedFrame                    // an unfinished record older than --frame-timeout
 	closedIdle                     // nothing for --idle-timeout
 	closedAge                      // --max-connection-age
@@ -21,7 +22,7 @@ const (
 )
 
 var closeReasonNames = [closeReasons]string{
-	"", "client", "reset", "foreign", "bad_stream", "frame_timeout", "idle_timeout",
+	"", "client", "reset", "foreign", "bad_stream", "tls", "frame_timeout", "idle_timeout",
 	"max_age", "first_record_timeout", "drain", "cut_off", "unauthorized", "error",
 }
 

@@ -42,6 +42,7 @@ type conn struct {
 	dec      codec.Decoder
 	framed   uint64           // records framed so far: the ordinal of the last one
 	acks     *ack.Conn[*conn] // nil without --ack kafka
+	tls      *tlsConn         // nil: plain text
 	partial  int64            // bytes of memory that its unfinished record takes
 	overflow *overflow        // what was read and waits for room; nil: nothing
 	charged  int64            // to --client-memory, by the budget
@@ -117,6 +118,11 @@ type blocked struct {
 	ring int // of waitRoom
 }
 
+// unfinishedRecord returns whether the stream stands inside of a record, or of a TLS record.
+func (c *conn) unfinishedRecord() bool {
+	return c.dec.Unfinished() || c.tls != nil && len(c.tls.begun) > 0
+}
+
 // age updates since when c's record is unfinished. framed is c.framed before the latest bytes.
 func (c *conn) age(unfinished bool, framed uint64, now int64) {
 	switch {
@@ -146,7 +152,7 @@ func (c *conn) endedPolitely() bool {
 }
 
 // silent returns whether the client has sent nothing that could be a record, or a part of one.
-func (c *conn) silent() bool { return c.framed == 0 && c.overflow == nil && !c.dec.Unfinished() }
+func (c *conn) silent() bool { return c.framed == 0 && c.overflow == nil && !c.unfinishedRecord() }
 
 func (c *conn) remoteString() string { return remoteString(c.remote) }
 

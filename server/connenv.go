@@ -24,6 +24,7 @@ func (e *connEnv) conclude(in *intake, c *conn, fd int) {
 	in.release(c)
 	if c.acks == nil || !c.acks.Linger(fd, c.ending()) {
 		if fd >= 0 {
+			c.sayEnd(fd)
 			_ = unix.Close(fd)
 		}
 		if !c.gone {

@@ -51,7 +51,7 @@ type Stats struct {
 	WaitingForRate   int `json:"waiting_for_rate"`   // of Waiting
 
 	RateLimited float64  `json:"rate_limited_seconds"` // while which at least one connection waited for its rate
-	Clients     []Client `json:"clients,omitempty"`    // those that have shown a token, by name
+	Clients     []Client `json:"clients,omitempty"`    // those that have shown a certificate or a token, by name
 }
 
 // add adds what one intake has counted. dead is the dead-letter ring, or −1.

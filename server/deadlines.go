@@ -1,10 +1,6 @@
 package server
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "time"
 
 // deadlines decide when the time of a connection is up. They run on served time (clock.go).
 //
@@ -60,7 +56,7 @@ func (d *deadlines) expired(c *conn, fd int, now int64, pending func() bool) clo
 	case c.framed == 0 && past(d.firstRecord, c.openedAt) && d.admission.crowded():
 		return d.farewell(c, fd, closedSilent)
 	case age > 0 && now-c.openedAt > age: // between two records, if it comes to that soon
-		if !c.dec.Unfinished() && !pending() || now-c.openedAt > age+ageGrace {
+		if !c.unfinishedRecord() && !pending() || now-c.openedAt > age+ageGrace {
 			return d.farewell(c, fd, closedAge)
 		}
 	}
@@ -77,7 +73,7 @@ func (d *deadlines) farewell(c *conn, fd int, why closeReason) closeReason {
 		return why
 	}
 	c.why, c.halfClosedAt = why, d.clock.stamp()
-	_ = unix.Shutdown(fd, unix.SHUT_WR)
+	_ = c.halfClose(fd)
 	return closedNot
 }
 

@@ -150,7 +150,7 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 	bad := strings.Repeat("x\n", 70_000)
 	for range hogs {
 		nc := r.dial()
-		_ = nc.(*net.TCPConn).SetReadBuffer(4096)
+		_ = tcpOf(nc).SetReadBuffer(4096)
 		go func() { // until it is stopped: the kernel may take megabytes of lines
 			for _, err := nc.Write([]byte(record(1) + "\n" + bad)); err == nil; _, err = nc.Write([]byte(bad)) {
 			}

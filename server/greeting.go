@@ -68,6 +68,7 @@ type greeting struct {
 	trusted  bool           // --allow and --deny are not asked: a unix socket's modes rule, or it is the balancer's own
 	counted  netip.Addr     // the address that admission has counted
 	received int            // bytes read
+	tls      *tlsConn       // behind its handshake
 
 	// under greetings.mu
 	stage refusal // what it is refused as, if it fails now

@@ -43,21 +43,29 @@ func (c *child) footprint() (f footprint) {
 // Thousands of connections, from several addresses, that have sent a record and are
 // silent now take little memory and no goroutine each, and leave nothing behind.
 func TestIdleConnectionsAreCheap(t *testing.T) {
-	const bytesMost = 1500
 	conns := 15_000
 	if testing.Short() {
 		conns = 2000
 	}
+	idleAreCheap(t, "idle", conns, 1500, func(d net.Dialer, address string) (net.Conn, error) { return d.Dial("tcp", address) })
+}
+
+func idleAreCheap(t *testing.T, mode string, conns, bytesMost int, dial func(net.Dialer, string) (net.Conn, error)) {
+	weighed := !testing.Short() && !invariant.Enabled         // the race detector has memory of its own
 	conns = min(conns, int(descriptorLimit())-reserveMax-200) // ours and the child's alike
-	c := startChild(t, "idle")
-	early := c.dial()
+	c := startChild(t, mode)
+	early, err := dial(net.Dialer{}, c.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer early.Close()
 	_, _ = early.Write([]byte(record(1) + "\n"))
 	c.until("", "records=1 ")
 	before := c.footprint()
 	list := make([]net.Conn, conns)
 	for i := range list {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%4))}}
-		nc, err := d.Dial("tcp", c.addr)
+		nc, err := dial(d, c.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +80,6 @@ func TestIdleConnectionsAreCheap(t *testing.T) {
 	}
 	each := (during.rss - before.rss) / conns
 	t.Logf("%d connections: %d bytes of RSS each, %d goroutines more", conns, each, during.goroutines-before.goroutines)
-	weighed := conns >= 10_000 && !invariant.Enabled // the race detector has memory of its own
 	if each > bytesMost && weighed {
 		t.Errorf("%d bytes a connection, want at most %d", each, bytesMost)
 	}

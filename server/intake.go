@@ -37,6 +37,8 @@ type intake struct {
 	byUs    bool // the server ends the connection: an unfinished record is not the client's fault
 	peeking bool // the chunk was only peeked at: nothing of it may take memory
 	rest    int  // peeking: the bytes behind the last record taken
+
+	decrypter decrypter
 }
 
 // outcome is what has become of a chunk. Its zero value: all of it is in.
@@ -163,7 +165,11 @@ func (in *intake) account(c *conn) {
 	if c.overflow != nil {
 		bytes += powerOfTwo(int64(len(c.overflow.buf))) // its rest may become an unfinished record
 	}
-	in.env.memory.charge(c, bytes)
+	charge := bytes
+	if c.tls != nil {
+		charge += int64(cap(c.tls.begun))
+	}
+	in.env.memory.charge(c, charge)
 	if bytes <= partialFree {
 		in.env.memory.recordEnded(c)
 	}
@@ -172,6 +178,9 @@ func (in *intake) account(c *conn) {
 // release frees the memory of a connection of which everything is in.
 func (in *intake) release(c *conn) {
 	c.dec.Release()
+	if c.tls != nil {
+		c.tls.begun = nil
+	}
 	in.account(c)
 	in.env.memory.recordEnded(c)
 }

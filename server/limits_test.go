@@ -18,7 +18,7 @@ import (
 func (r *rig) dialFrom(ip string) net.Conn {
 	r.t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
-	nc, err := d.Dial("tcp", r.Addrs()[0].String())
+	nc, err := r.connect(0, d)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestClientThatNeverReadsItsAcks(t *testing.T) {
 	r := newRig(t, func(o *rigOptions) { o.ack = true; o.framing = codec.Newline })
 	r.w.forget.Store(true)
 	deaf := r.dial()
-	_ = deaf.(*net.TCPConn).SetReadBuffer(64 << 10)
+	_ = tcpOf(deaf).SetReadBuffer(64 << 10)
 	var sent atomic.Int64
 	var writer sync.WaitGroup
 	writer.Go(func() {
@@ -229,7 +229,7 @@ func TestClientThatNeverReadsItsAcksIsEndedByIdleTimeout(t *testing.T) {
 		o.IdleTimeout = 500 * time.Millisecond
 	})
 	deaf := r.dial()
-	_ = deaf.(*net.TCPConn).SetReadBuffer(16 << 10)
+	_ = tcpOf(deaf).SetReadBuffer(16 << 10)
 	go func() {
 		for {
 			if _, err := io.WriteString(deaf, strings.Repeat("no\n", 8000)); err != nil {

@@ -82,6 +82,13 @@ func (s *samples) stranger(c *conn) {
 	s.log.Warn("server: connection closed, it did not begin with a token that --token-file has", args...)
 }
 
+func (s *samples) tls(c *conn) {
+	if n, ok := s.streams.pass(); ok {
+		s.log.Warn("server: connection closed, its TLS cannot be followed", "remote", c.remoteString(),
+			"error", c.tls.err, "suppressed", n)
+	}
+}
+
 func quoteCut(b []byte) string {
 	return strconv.QuoteToASCII(string(b[:min(len(b), sampleBytes)]))
 }

@@ -81,7 +81,7 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	l.coalesce.begin(shard.Now())
 	c := gc.Context().(*conn)
 	framed := c.framed
-	o := l.in.take(c, data)
+	o := l.in.takeRead(c, data, gc.Fd())
 	l.seen(c, framed)
 	action := gnet.None
 	if c.overflow != nil || o.stalled || o.failure != closedNot || c.partial > partialFree || l.memory.usedUp() || c.meter != nil {
@@ -104,10 +104,12 @@ func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 	}
 	switch {
 	case o.failure != closedNot:
-		c.why = o.failure
+		if c.why == closedNot || o.failure != closedByClient { // else it is the client's answer to our FIN
+			c.why = o.failure
+		}
 		return gnet.Close
 	case c.overflow != nil || o.stalled || l.memory.usedUp() || !l.memory.chargeAhead(c) || l.overRate(c):
-		l.detach(c, &paused{})
+		l.detach(c, &paused{final: c.endSeen()})
 		return gnet.Close
 	}
 	return gnet.None
@@ -169,17 +171,22 @@ func (l *loop) end(c *conn, err error) *paused {
 	if c.why == closedNot {
 		c.why = whyClosed(c, err)
 	}
-	byClient := errors.Is(err, io.EOF) || c.why == closedByClient || c.why == closedReset
+	byClient := c.why != closedTLS && errors.Is(err, io.EOF) || c.endSeen() == closedByClient || c.why == closedByClient || c.why == closedReset
 	if l.in.end(c, !byClient); c.overflow != nil {
 		p := &paused{fd: -1, final: c.why, finished: true}
 		if c.acks != nil {
 			l.detach(c, p)
+		} else {
+			c.sayEnd(c.gc.Fd())
 		}
 		return p
 	}
 	fd := -1
 	if c.acks != nil && (c.endedPolitely() || c.acks.Owes()) {
 		fd = l.dup(c)
+	}
+	if fd < 0 {
+		c.sayEnd(c.gc.Fd())
 	}
 	l.conclude(l.in, c, fd)
 	return nil
@@ -192,7 +199,7 @@ func whyClosed(c *conn, err error) closeReason {
 	case err == nil: // gnet is being stopped
 		return closedCutOff
 	case errors.Is(err, io.EOF):
-		return closedByClient
+		return c.endOfStream()
 	default:
 		return closedReset
 	}
@@ -208,7 +215,7 @@ func (l *loop) seen(c *conn, framed uint64) {
 		l.lists.removeSilent(c)
 	}
 	was := c.unfinished
-	if c.age(c.dec.Unfinished(), framed, c.lastRead); c.unfinished == was {
+	if c.age(c.unfinishedRecord(), framed, c.lastRead); c.unfinished == was {
 		return
 	}
 	l.lists.removeUnfinished(c)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,6 +24,7 @@ type Listener struct {
 	Address string // host:port, a path, or a socket's FileDescriptorName=; systemd's first, if that is empty
 	Framing codec.Framing
 	Ack     bool // --ack kafka
+	TLS     bool // tls://: a handshake comes first, with Options.TLS
 	NoToken bool // token=off: Options.Token is not asked
 
 	Proxy     bool           // --proxy-protocol
@@ -59,6 +61,8 @@ type Options struct {
 	Rings     shard.Set     // a ring a shard, of shard.MinBytes at least; Dead where there is --dead-letter-topic
 	Headers   []Header      // --header
 
+	TLS *tls.Config // of listeners with TLS: --tls-cert, --tls-key, --tls-client-ca
+
 	// Token returns whose token it is, if that is known (--token-file). A connection has to begin with
 	// one. It is called by event loops, and must not wait. nil: nobody is asked for a token.
 	Token func(token []byte) (name string, known bool)
@@ -91,6 +95,9 @@ func (o *Options) validate() error {
 	for _, l := range o.Listeners {
 		if l.Network != "tcp" && l.Network != "unix" && l.Network != "systemd" {
 			return fmt.Errorf("server: --listen %s://%s: unknown network %q, want tcp, unix or systemd", l.Network, l.Address, l.Network)
+		}
+		if l.TLS && o.TLS == nil {
+			return fmt.Errorf("server: --listen tls://%s needs a certificate: give --tls-cert and --tls-key", l.Address)
 		}
 	}
 	if len(o.Rings.Rings) != o.Codec.Shards || o.Codec.Shards < 1 {

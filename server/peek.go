@@ -16,6 +16,10 @@ const frameHeader = 4 // of a length-prefixed frame, as Unread gives it back
 // but they are charged first (budget.go).
 func (q *pauser) read(p *paused) {
 	c := p.c
+	if c.tls != nil {
+		q.readTLS(p)
+		return
+	}
 	own, peeks := q.buf[:0], false
 	if c.partial <= peekMax {
 		own, peeks = c.dec.Unread(own)

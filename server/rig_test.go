@@ -162,6 +162,9 @@ func newRig(t testing.TB, change func(*rigOptions)) *rig {
 	if o.Listeners == nil {
 		o.Listeners = []Listener{{Network: "tcp", Address: loopback.Any(), Framing: o.framing, Ack: o.ack}}
 	}
+	if overTLS(t) {
+		o.useTLS(t)
+	}
 	for i := range shards {
 		o.Rings.Rings = append(o.Rings.Rings, newRing(t, fmt.Sprint(i), o.ringBytes))
 	}
@@ -255,8 +258,7 @@ func (r *rig) waited(ring int) float64 { return r.pauser.rooms[ring].wait(0).Sec
 
 func (r *rig) dial() net.Conn {
 	r.t.Helper()
-	a := r.Addrs()[0]
-	nc, err := net.Dial(a.Network(), a.String())
+	nc, err := r.connect(0, net.Dialer{})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -287,8 +289,8 @@ func halfClose(nc net.Conn) {
 
 // reset closes with a RST.
 func reset(nc net.Conn) {
-	_ = nc.(*net.TCPConn).SetLinger(0)
-	_ = nc.Close()
+	_ = tcpOf(nc).SetLinger(0)
+	_ = tcpOf(nc).Close() // without close_notify, where there is TLS
 }
 
 // replies reads what the server says to its end.

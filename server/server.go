@@ -61,6 +61,9 @@ func New(o Options) (*Server, error) {
 			s.closeListeners()
 			return nil, err
 		}
+		if l.TLS {
+			lis.useTLS(o.TLS)
+		}
 		s.listeners = append(s.listeners, lis)
 	}
 	a := s.registry.admission
@@ -154,7 +157,8 @@ func (s *Server) makeDomain() *ack.Domain[*conn] {
 			}
 			s.registry.gone(c, why)
 		},
-		Write:     unix.Write,
+		Write:     (*conn).write,
+		HalfClose: (*conn).halfClose,
 		LinesSaid: s.memory.linesSaid,
 	})
 }

@@ -113,8 +113,7 @@ func checkChecker(t *testing.T, w *writer, logs []*clientLog) {
 
 func soakClient(r *rig, l *clientLog, rng *rand.Rand) {
 	which := rng.IntN(3)
-	a := r.Addrs()[which]
-	nc, err := net.Dial(a.Network(), a.String())
+	nc, err := r.connect(which, net.Dialer{})
 	if err != nil {
 		r.t.Error(err)
 		return
@@ -166,7 +165,7 @@ func soakClient(r *rig, l *clientLog, rng *rand.Rand) {
 		l.written++
 	}
 	if off < len(stream) {
-		if tcp, ok := nc.(*net.TCPConn); ok && rng.IntN(2) == 0 {
+		if tcp := tcpOf(nc); tcp != nil && rng.IntN(2) == 0 {
 			_ = tcp.SetLinger(0)
 		}
 		_ = nc.Close()

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"cmp"
+
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/server/ack"
 )
@@ -21,7 +23,8 @@ func (in *intake) greet(c *conn) bool {
 				in.rest = c.dec.Rest()
 				c.dec.Mark()
 			}
-			in.env.clients.name(c, name)
+			in.env.clients.name(c, cmp.Or(name, c.name))
+			in.setHeaders(c)
 			return true
 		}
 		c.dec.Refuse()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/bench"
+	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkaclient"
 	"github.com/ringtail/ringtail/internal/tokens"
@@ -24,24 +25,25 @@ func (*benchCmd) Help() string {
 }
 
 type benchRunCmd struct {
-	Target        string          `source:"command-line" default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"The Ringtail: tcp://HOST:PORT or unix:///PATH."`
-	Connections   int             `source:"command-line" default:"16" help:"How many connections."`
-	Records       int64           `source:"command-line" default:"0" help:"How many records over all connections. Default: 1000000, without --duration."`
-	Duration      config.Duration `source:"command-line" default:"0" help:"Send for so long instead."`
-	Rate          float64         `source:"command-line" default:"0" help:"Records a second over all connections (open loop). 0: as fast as possible."`
-	Size          config.Size     `source:"command-line" default:"220" help:"Mean size of a record."`
-	Framing       string          `source:"command-line" default:"newline" enum:"${framings_sent}" help:"newline, length, json (objects back to back) or auto (objects mixed: one a line, and back to back)."`
-	Digit         int             `source:"command-line" default:"-1" help:"Last digit of every number. Default: all come alike."`
-	Ack           bool            `source:"command-line" help:"Read the server's acks and measure latency; needs its --ack kafka."`
-	Resend        bool            `source:"command-line" help:"Connect again where a connection breaks, and send again what was not acked."`
-	TokenFile     string          `source:"command-line" placeholder:"FILE" help:"The server has --token-file; the first token of this one is sent first."`
-	Verify        bool            `source:"command-line" help:"Read the topic back and look for every record."`
-	VerifyTimeout config.Duration `source:"command-line" default:"30s" help:"How long the topic may stand still before what is missing counts as missing."`
-	Brokers       string          `placeholder:"HOST:PORT,…" help:"With --verify: Kafka's brokers (RINGTAIL_BROKERS)."`
-	Topic         string          `default:"records" help:"With --verify: the topic."`
-	Shards        int             `default:"10" help:"With --verify: the server's --shards."`
-	JSON          string          `name:"json" source:"command-line" placeholder:"FILE" help:"Write the result there; -: to standard output instead of the table."`
-	Gobench       bool            `source:"command-line" help:"Write the result as go test -bench does, for benchstat."`
+	Target        string            `source:"command-line" default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"The Ringtail: tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH."`
+	TLS           certs.ClientFiles `embed:""`
+	Connections   int               `source:"command-line" default:"16" help:"How many connections."`
+	Records       int64             `source:"command-line" default:"0" help:"How many records over all connections. Default: 1000000, without --duration."`
+	Duration      config.Duration   `source:"command-line" default:"0" help:"Send for so long instead."`
+	Rate          float64           `source:"command-line" default:"0" help:"Records a second over all connections (open loop). 0: as fast as possible."`
+	Size          config.Size       `source:"command-line" default:"220" help:"Mean size of a record."`
+	Framing       string            `source:"command-line" default:"newline" enum:"${framings_sent}" help:"newline, length, json (objects back to back) or auto (objects mixed: one a line, and back to back)."`
+	Digit         int               `source:"command-line" default:"-1" help:"Last digit of every number. Default: all come alike."`
+	Ack           bool              `source:"command-line" help:"Read the server's acks and measure latency; needs its --ack kafka."`
+	Resend        bool              `source:"command-line" help:"Connect again where a connection breaks, and send again what was not acked."`
+	TokenFile     string            `source:"command-line" placeholder:"FILE" help:"The server has --token-file; the first token of this one is sent first."`
+	Verify        bool              `source:"command-line" help:"Read the topic back and look for every record."`
+	VerifyTimeout config.Duration   `source:"command-line" default:"30s" help:"How long the topic may stand still before what is missing counts as missing."`
+	Brokers       string            `placeholder:"HOST:PORT,…" help:"With --verify: Kafka's brokers (RINGTAIL_BROKERS)."`
+	Topic         string            `default:"records" help:"With --verify: the topic."`
+	Shards        int               `default:"10" help:"With --verify: the server's --shards."`
+	JSON          string            `name:"json" source:"command-line" placeholder:"FILE" help:"Write the result there; -: to standard output instead of the table."`
+	Gobench       bool              `source:"command-line" help:"Write the result as go test -bench does, for benchstat."`
 }
 
 // Help is shown under the flags' list.
@@ -61,6 +63,10 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 	if err != nil {
 		return nil, config.Usagef("%w", err)
 	}
+	tlsConfig, err := c.TLS.Config()
+	if err != nil {
+		return nil, config.Usagef("%w", err)
+	}
 	token := ""
 	if c.TokenFile != "" {
 		if token, err = tokens.First(c.TokenFile); err != nil {
@@ -69,7 +75,7 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 	}
 	j := &bench.Job{
 		Options: bench.Options{
-			Target: c.Target, Connections: c.Connections, Records: c.Records, Duration: time.Duration(c.Duration), Rate: c.Rate,
+			Target: c.Target, TLS: tlsConfig, Connections: c.Connections, Records: c.Records, Duration: time.Duration(c.Duration), Rate: c.Rate,
 			Size: int(c.Size), Framing: framing, Ack: c.Ack, Resend: c.Resend, Digit: c.Digit, Token: token,
 		},
 		Verify: c.Verify, Brokers: kafkaclient.Seeds(c.Brokers), Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),

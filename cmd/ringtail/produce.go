@@ -21,7 +21,8 @@ Examples:
     echo '{"user":"ada","text":"こんにちは"}' | ringtail produce --brokers 127.0.0.1:9092 --topic greetings --key ada
     ringtail produce --brokers 127.0.0.1:9092 --topic click_events --key-field user_id --generate clicks --count 10000 --rate 500
     ringtail produce --to tcp://127.0.0.1:8888 --generate numbers --count 100000
-    ringtail produce --to tcp://127.0.0.1:8888 --framing length --ack records.jsonl`
+    ringtail produce --to tcp://127.0.0.1:8888 --framing length --ack records.jsonl
+    ringtail produce --to tls://ringtail.example:8899 --tls-ca ca.pem records.jsonl`
 }
 
 // Run produces.

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/node"
 )
@@ -19,7 +20,10 @@ import (
 // serveFlags are the flags of serve and of check. Each is a key of the --config
 // file and an environment variable as well.
 type serveFlags struct {
-	Listen               config.List       `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"Where to take records: tcp://HOST:PORT, unix:///PATH or systemd://NAME, with ?framing=…&ack=…&allow=…&proxy-protocol=…&token=off for this listener alone; unix also ?mode=0660&owner=…&group=…. Repeatable."`
+	Listen               config.List       `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"Where to take records: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or systemd://NAME, with ?framing=…&ack=…&allow=…&proxy-protocol=…&token=off for this listener alone; unix also ?mode=0660&owner=…&group=…. Repeatable."`
+	TLSCert              config.List       `name:"tls-cert" placeholder:"FILE" help:"For tls://: the certificate and its chain, in PEM. Read again when it changes. Repeatable: clients get the one of the name that they ask for, or the first."`
+	TLSKey               config.List       `name:"tls-key" placeholder:"FILE" help:"Its key, without a passphrase; as many as certificates. Default: in the certificates' files."`
+	TLSClientCA          string            `name:"tls-client-ca" placeholder:"FILE" help:"For tls://: clients need a certificate that one of these has signed. Default: none needed."`
 	Framing              string            `default:"auto" values:"${framings}" help:"How records are told apart: ${framings_help}."`
 	Field                string            `default:"number" help:"The field that routes: at the top level, or inside of others as a.b or /a/b."`
 	Shards               int               `default:"10" help:"Shard = number mod shards; shard i is written to partition i."`
@@ -81,6 +85,7 @@ Examples:
     ringtail serve --embedded
     ringtail serve --brokers kafka-1:9092,kafka-2:9092 --topic records
     ringtail serve --brokers kafka:9092 --listen 'tcp://:8888' --listen 'tcp://:8889?framing=length&ack=kafka'
+    ringtail serve --brokers kafka:9092 --listen tls://:8899 --tls-cert cert.pem --tls-key key.pem
     ringtail serve --config /etc/ringtail.yaml
     ringtail serve --brokers kafka:9092 --ring-dir /var/lib/ringtail
     ringtail serve --sink discard --ack kafka`
@@ -123,6 +128,7 @@ func (c *serveFlags) options() (node.Options, error) {
 		Codec: codec.Options{
 			Field: c.Field, Shards: c.Shards, KeyField: c.KeyField, MaxRecordBytes: int(c.MaxRecordBytes),
 		},
+		TLS:  certs.Files{Certs: c.TLSCert, Keys: c.TLSKey, ClientCA: c.TLSClientCA},
 		Sink: c.Sink, Brokers: c.Brokers, Embedded: c.Embedded, EmbeddedPort: c.EmbeddedPort,
 		Topic: c.Topic, DeadLetterTopic: c.DeadLetterTopic, FoldPartitions: c.FoldPartitions,
 		Producers: c.Producers, Writer: c.Writer, Properties: c.KafkaProperty, Unsafe: c.Unsafe,

@@ -48,6 +48,8 @@ func TestRingtail(t *testing.T) {
 		{"ringtail bench", testBenchCommand},
 		{"HAProxy", testHAProxy},
 		{"tokens and rates", testTokens},
+		{"clients over TLS", testTLS},
+		{"tools over TLS", testTLSTools},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}

@@ -82,7 +82,7 @@ func Start(tb kafkatest.TB, args ...string) *Server {
 // StartBinary is Start of another binary.
 func StartBinary(tb kafkatest.TB, binary string, args ...string) *Server {
 	tb.Helper()
-	return start(tb, binary, args)
+	return start(tb, exec.Command(binary), args)
 }
 
 // StartLimited is Start with so many file descriptors.
@@ -143,6 +143,17 @@ func Serve(tb kafkatest.TB, args ...string) *Server {
 func (s *Server) AwaitReady() {
 	s.tb.Helper()
 	s.Await("ready", func() bool { return s.output.contains("ringtail: ready") })
+}
+
+// Listening returns the address of the first listener of that scheme, as the ready line tells it.
+func (s *Server) Listening(scheme string) string {
+	s.tb.Helper()
+	_, rest, ok := strings.Cut(s.Output(), " listen="+scheme+"://")
+	if !ok {
+		s.tb.Fatalf("e2e: no %s:// in the ready line\n%s", scheme, s.output)
+	}
+	address, _, _ := strings.Cut(rest, " ")
+	return scheme + "://" + strings.TrimSpace(address)
 }
 
 // Await polls until done says yes. It fails the test when the server ends

@@ -69,6 +69,7 @@ func Rows() []Row {
 		{"haproxy-reload", "an HAProxy before the server reloaded under load three times", "likewise, and nobody is refused", slow, one, haproxyReload, false},
 		{"deaf-client", "a client that never reads its acks", "it is not read any more, others are", slow, one, deafClient, false},
 		{"slow-crowd", "5,000 clients that send a byte a second and never finish a record", "closed in time; others keep 90 % of their rate", slow, one, slowCrowd, false},
+		{"tls-strangers", "no certificate, an expired one, plain text and stalled handshakes at a TLS port", "closed in time, counted", quick, one, tlsStrangers, false},
 		{"flood", "floods of connections, more than there are descriptors", "refused, none leaked", slow, one, flood, false},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/ringtail/ringtail/client"
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/tokens"
 	"github.com/ringtail/ringtail/wire"
@@ -59,7 +61,7 @@ func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
 		return err
 	}
 	defer src.close()
-	conn, err := net.DialTimeout(network, address, dialLimit)
+	conn, err := dialTo(ctx, network, address, o.TLS)
 	if err != nil {
 		return fmt.Errorf("--to %s: %w", o.To, err)
 	}
@@ -72,14 +74,28 @@ func target(to string) (network, address string, err error) {
 	if path, ok := strings.CutPrefix(to, "unix://"); ok && path != "" {
 		return "unix", path, nil
 	}
-	address, ok := strings.CutPrefix(to, "tcp://")
-	if ok {
+	network, address, ok := strings.Cut(to, "://")
+	if ok = ok && (network == "tcp" || network == "tls"); ok {
 		_, _, err = net.SplitHostPort(address)
 	}
 	if !ok || err != nil {
-		return "", "", config.Usagef("--to is %q; want tcp://HOST:PORT or unix:///PATH", to)
+		return "", "", config.Usagef("--to is %q; want tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH", to)
 	}
-	return "tcp", address, nil
+	return network, address, nil
+}
+
+// dialTo connects. network may be tls.
+func dialTo(ctx context.Context, network, address string, files certs.ClientFiles) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	if network != "tls" {
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	c, err := files.Config()
+	if err != nil {
+		return nil, config.Usagef("%w", err)
+	}
+	return (&tls.Dialer{Config: c}).DialContext(ctx, "tcp", address)
 }
 
 // run sends what src has. After a signal what was sent is still seen through, but not for ever: the

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
 )
 
@@ -30,10 +31,11 @@ type ProduceOptions struct {
 	Count    int64   `default:"0" help:"Stop after so many. 0: no limit."`
 	Rate     float64 `default:"0" help:"Records a second. 0: as fast as possible."`
 
-	To        string `placeholder:"URL" help:"A Ringtail to send to instead of a topic: tcp://HOST:PORT or unix:///PATH."`
-	Framing   string `source:"command-line" values:"${framings_sent}" help:"With --to: newline (default), length, json or auto."`
-	TokenFile string `source:"command-line" placeholder:"FILE" help:"With --to: the server has --token-file; the first token of this one is sent first."`
-	Ack       bool   `source:"command-line" help:"With --to: wait until the server has acked every record; needs its --ack kafka."`
+	To        string            `placeholder:"URL" help:"A Ringtail to send to instead of a topic: tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH."`
+	Framing   string            `source:"command-line" values:"${framings_sent}" help:"With --to: newline (default), length, json or auto."`
+	TokenFile string            `source:"command-line" placeholder:"FILE" help:"With --to: the server has --token-file; the first token of this one is sent first."`
+	TLS       certs.ClientFiles `embed:""`
+	Ack       bool              `source:"command-line" help:"With --to: wait until the server has acked every record; needs its --ack kafka."`
 }
 
 // source hands out records, paced, until there are no more.

@@ -147,7 +147,7 @@ func (n *node) status() status {
 	st.Ready, st.Reason = n.ready()
 	if s := n.server.Load(); s != nil {
 		st.Server = s.Stats()
-		st.Listen = urls(s.Addrs())
+		st.Listen = urls(n.opt.Listeners, s.Addrs())
 	}
 	for _, r := range n.rings.All() {
 		st.Rings = append(st.Rings, ringStatus{r.Name(), r.Used(), r.Capacity()})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/shard"
@@ -28,6 +29,11 @@ func Check(o Options, connect bool, log *slog.Logger) error {
 	}
 	if _, err := openTokens(o, log); err != nil {
 		return err
+	}
+	if o.TLS.Given() {
+		if _, err := certs.Open(o.TLS, log); err != nil {
+			return config.Usagef("%w", err)
+		}
 	}
 	if o.RingDir != "" {
 		if err := shard.CheckDir(o.ringFiles()); err != nil {

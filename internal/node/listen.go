@@ -32,16 +32,16 @@ func ParseListeners(values []string, framing, ack string, who Who) ([]server.Lis
 	return out, nil
 }
 
-const wanted = "want tcp://HOST:PORT, unix:///PATH or systemd://NAME"
+const wanted = "want tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or systemd://NAME"
 
 // parseAddress reads what is before the settings.
 func parseAddress(value string, u *url.URL) (l server.Listener, err error) {
 	switch u.Scheme {
-	case "tcp":
-		l.Network, l.Address = "tcp", u.Host
+	case "tcp", "tls":
+		l.Network, l.Address, l.TLS = "tcp", u.Host, u.Scheme == "tls"
 		port, err := strconv.Atoi(u.Port())
 		if err != nil || port > 65535 || u.Path != "" {
-			return l, config.Usagef("--listen %s: want tcp://HOST:PORT with a port of 0 to 65535", value)
+			return l, config.Usagef("--listen %s: want %s://HOST:PORT with a port of 0 to 65535", value, u.Scheme)
 		}
 	case "unix":
 		l.Network, l.Address = "unix", u.Host+u.Path
@@ -105,10 +105,14 @@ func parseListener(value, framing, ack string, who lists) (server.Listener, erro
 }
 
 // urls are the addresses really listened on, as --listen writes them.
-func urls(addrs []net.Addr) []string {
+func urls(listeners []server.Listener, addrs []net.Addr) []string {
 	out := make([]string, len(addrs))
 	for i, a := range addrs {
-		out[i] = a.Network() + "://" + a.String()
+		scheme := a.Network()
+		if listeners[i].TLS {
+			scheme = "tls"
+		}
+		out[i] = scheme + "://" + a.String()
 	}
 	return out
 }

@@ -233,12 +233,18 @@ func (n *node) unfit(err error) error {
 
 // serve takes records until a signal or the end of the sink; nil means the signal.
 func (n *node) serve(reg prometheus.Registerer) error {
+	tlsConfig, stop, err := n.openTLS(reg)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	s, err := server.New(server.Options{
 		Listeners:            n.opt.Listeners,
 		Codec:                n.opt.Codec,
 		Loops:                n.opt.Loops,
 		Rings:                n.rings,
 		Headers:              n.opt.Headers,
+		TLS:                  tlsConfig,
 		Token:                n.token(),
 		MaxRatePerIP:         server.Rate(n.opt.MaxRatePerIP),
 		MaxRatePerConnection: server.Rate(n.opt.MaxRatePerConnection),
@@ -268,7 +274,7 @@ func (n *node) serve(reg prometheus.Registerer) error {
 	}
 	defer n.watchTokens()()
 	n.phase.Store(nil)
-	n.announce(urls(s.Addrs()))
+	n.announce(urls(n.opt.Listeners, s.Addrs()))
 	select {
 	case sig := <-n.env.Signals:
 		n.env.Log.Info("stopping", "signal", sig.String())

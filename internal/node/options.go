@@ -5,10 +5,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
@@ -26,6 +28,7 @@ type Options struct {
 	Listeners []server.Listener // --listen, with --framing and --ack applied
 	Headers   []server.Header   // --header
 	Codec     codec.Options     // --field, --shards, --key-field, --max-record-bytes
+	TLS       certs.Files       // --tls-cert, --tls-key, --tls-client-ca
 
 	Sink            string
 	Brokers         string
@@ -104,6 +107,9 @@ func (o *Options) Validate() error {
 	if err := o.validateFramings(); err != nil {
 		return err
 	}
+	if err := o.validateTLS(); err != nil {
+		return err
+	}
 	if err := producer.CheckProperties(o.Properties, o.Unsafe); err != nil {
 		return config.Usagef("%w", err)
 	}
@@ -118,6 +124,19 @@ func (o *Options) validateFramings() error {
 			return config.Usagef("--max-record-bytes is %s; --framing %v, which --listen %s://%s has, takes records of %s at most",
 				config.Size(o.Codec.MaxRecordBytes), l.Framing, l.Network, l.Address, config.Size(codec.MaxLength))
 		}
+	}
+	return nil
+}
+
+// validateTLS refuses certificates that nobody would use, and listeners that have none.
+func (o *Options) validateTLS() error {
+	encrypted := slices.IndexFunc(o.Listeners, func(l server.Listener) bool { return l.TLS })
+	switch {
+	case encrypted >= 0 && len(o.TLS.Certs) == 0:
+		return config.Usagef("--listen tls://%s: --tls-cert is missing; give the certificate's file, in PEM, and with --tls-key its key's",
+			o.Listeners[encrypted].Address)
+	case encrypted < 0 && o.TLS.Given():
+		return config.Usagef("--tls-cert, --tls-key and --tls-client-ca are for a --listen tls://HOST:PORT, and there is none; nothing would be encrypted")
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func (d *Domain[C]) flush(a *Conn[C]) {
 			return
 		}
 		n, err := d.opt.Write(a.owner, int(a.fd), line)
-		if n = max(n, 0); n > 0 {
+		if n = max(n, 0); n > 0 || err == ErrPart {
 			a.took = d.opt.Clock()
 			a.backoff = 0
 			written += n
@@ -114,7 +114,7 @@ func (d *Domain[C]) flush(a *Conn[C]) {
 			u := d.needUnsent(a)
 			u.out = append(u.out[:0], line[n:]...)
 		}
-		if err == unix.EAGAIN {
+		if err == unix.EAGAIN || err == ErrPart {
 			d.block(a)
 			return
 		}

@@ -1,6 +1,7 @@
 package ack
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -137,6 +138,10 @@ const (
 	// remainder of a write.
 	UnsentMax = 2*(rejectsMax+3*RejectsAtOnce) + scratchBytes
 )
+
+// ErrPart is what Options.Write returns where EAGAIN would not be all: the socket has taken a part of
+// what lines were made into, but no line yet. The client reads.
+var ErrPart = errors.New("ack: the socket has taken a part of what the lines became")
 
 // New makes a domain; rings are those that the Ring of a Batch indexes.
 func New[C any](rings []Position, opt Options[C]) *Domain[C] {

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"bytes"
+	"crypto/tls"
+	"reflect"
+	"unsafe"
+)
+
+// A tls.Conn has a buffer for the TLS record that it reads, rawInput, and one for handshake
+// messages, hand. Neither ever shrinks. So a connection that has sent one record of 16 KiB has 18
+// KiB for good, and one that has sent nothing has what its handshake took. Between two reads both
+// are empty. So hand is dropped, and while a goroutine decrypts it lends its own buffer for
+// rawInput. That is most of what an idle TLS connection would cost, and no copy more.
+//
+// crypto/tls has no way to ask for this. If a future Go has other fields, nothing is dropped or
+// lent: it only costs memory again. TestBuffersAreLent says so.
+var (
+	rawInputAt = bufferAt("rawInput")
+	handAt     = bufferAt("hand")
+)
+
+// bufferAt returns where in a tls.Conn the bytes.Buffer of that name is, −1 if there is none.
+func bufferAt(name string) int {
+	f, ok := reflect.TypeFor[tls.Conn]().FieldByName(name)
+	if !ok || f.Type != reflect.TypeFor[bytes.Buffer]() {
+		return -1
+	}
+	return int(f.Offset)
+}
+
+// emptyBuffer returns the buffer at that place, nil if there is none, or if it is not empty.
+func emptyBuffer(c *tls.Conn, at int) *bytes.Buffer {
+	if at < 0 {
+		return nil
+	}
+	b := (*bytes.Buffer)(unsafe.Add(unsafe.Pointer(c), at))
+	if b.Len() > 0 {
+		return nil
+	}
+	return b
+}
+
+// dropBuffers drops the empty buffers of a connection that nobody else uses.
+func dropBuffers(c *tls.Conn) {
+	for _, at := range [2]int{rawInputAt, handAt} {
+		if b := emptyBuffer(c, at); b != nil {
+			*b = bytes.Buffer{}
+		}
+	}
+}
+
+// lend gives c a buffer that it need not enlarge. takeBack takes it again.
+func (d *decrypter) lend(c *tls.Conn) {
+	if b := emptyBuffer(c, rawInputAt); b != nil {
+		if d.raw == nil {
+			d.raw = make([]byte, 0, wholeRead+tlsRecordMax)
+		}
+		*b = *bytes.NewBuffer(d.raw)
+	}
+}
+
+func (d *decrypter) takeBack(c *tls.Conn) {
+	if b := emptyBuffer(c, rawInputAt); b != nil {
+		b.Reset()
+		d.raw = b.AvailableBuffer()
+		*b = bytes.Buffer{}
+	} else if rawInputAt >= 0 {
+		d.raw = nil // the connection has failed in the middle of it
+	}
+}
