@@ -122,6 +122,7 @@ need-cc:
 need-tests:
 	@$(call need,java,default-jre-headless,java-21-openjdk-headless,openjdk)
 	@$(call need,mvn,maven,maven,maven)
+	@$(call need,openssl,openssl,openssl,openssl)
 	@$(call need,python3,python3,python3,python3)
 	@python3 -m pip --version >/dev/null 2>&1 || $(call need,pip3,python3-pip,python3-pip,python3)
 	@$(call need,rsyslogd,rsyslog,rsyslog,rsyslog)

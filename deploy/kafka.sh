@@ -16,6 +16,7 @@
 set -euo pipefail
 
 readonly cache="${XDG_CACHE_HOME:-$HOME/.cache}/ringtail"
+. "$(dirname "${BASH_SOURCE[0]}")/kafka-security.sh"
 
 usage() {
   cat <<'USAGE'
@@ -27,6 +28,8 @@ usage: deploy/kafka.sh fetch [--version V]   download Kafka into the cache, prin
        deploy/kafka.sh prepare [options]     write the files, start nothing
        deploy/kafka.sh upgrade --version V [--dir DIR]
                                              brokers have this version from their next start
+       deploy/kafka.sh certify [--dir DIR]   with --tls new: sign a new certificate for the
+                                             brokers, who have it from their next start
 
   --version V      of Apache Kafka (default: $KAFKA_VERSION, or 4.1.1); before 3.7 with a
                    ZooKeeper
@@ -39,9 +42,23 @@ usage: deploy/kafka.sh fetch [--version V]   download Kafka into the cache, prin
   --heap SIZE      Java heap of each broker (default: 384m)
   --set KEY=VALUE  a server property more, or instead of ours; repeatable
   --tls PEM        clients come by TLS, to localhost; PEM has the brokers' key and
-                   certificate
-  --acl            SASL/PLAIN and ACLs: users admin (super user) and ringtail
-                   (may do what ACLs allow), each with its name as the password
+                   certificate. --tls new makes one, in DIR/tls: ca.pem is who signed it;
+                   client.pem and client.key are a client's, for account ringtail, as is
+                   client.p12, which has both; password of key and file: ringtail
+  --sasl MECHANISMS
+                   clients log in, by one of PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER:
+                   PLAIN alone with --acl. OAUTHBEARER takes unsigned tokens
+  --user NAME:PASSWORD
+                   an account, repeatable (default: ringtail:ringtail); admin:admin is there
+                   always. Its passwords are for PLAIN and SCRAM
+  --acl            accounts may do what ACLs allow, admin everything
+  --listener L     one more, repeatable: PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL, or MTLS,
+                   which is SSL with a client's certificate; its CN is the account. Broker i
+                   has the k-th on BASE+(2+k)N+i-1
+
+  A Kafka that wants a password, by TLS, and lets nobody do what was not granted:
+
+    deploy/kafka.sh start --tls new --sasl SCRAM-SHA-512 --user me:secret --acl
 USAGE
 }
 
@@ -114,12 +131,12 @@ LOG
 }
 
 options() {
-  version=${KAFKA_VERSION:-4.1.1} brokers=1 dir="${TMPDIR:-/tmp}/ringtail-kafka-$(id -u)" port=9092 advertise='' heap=384m acl=off tls=''
-  properties=()
+  version=${KAFKA_VERSION:-4.1.1} brokers=1 dir="${TMPDIR:-/tmp}/ringtail-kafka-$(id -u)" port=9092 advertise='' heap=384m acl=off tls='' sasl=''
+  properties=() users=() listeners=()
   while [ $# -gt 0 ]; do
     case $1 in
       --acl) acl=on; shift; continue ;;
-      --version|--brokers|--dir|--port|--advertise|--heap|--tls|--set) [ $# -ge 2 ] || code=2 die "$1 needs a value" ;;
+      --version|--brokers|--dir|--port|--advertise|--heap|--tls|--sasl|--user|--listener|--set) [ $# -ge 2 ] || code=2 die "$1 needs a value" ;;
       *) code=2 die "unknown option $1 (kafka.sh help)" ;;
     esac
     case $1 in
@@ -130,15 +147,18 @@ options() {
       --advertise) advertise=$2 ;;
       --heap) heap=$2 ;;
       --tls) tls=$2 ;;
+      --sasl) sasl=$2 ;;
+      --user) [[ $2 =~ ^[A-Za-z0-9._-]+:[^\",\;=\ ]+$ ]] || code=2 die "--user takes NAME:PASSWORD, without quotes, commas, semicolons and white space"; users+=("$2") ;;
+      --listener) listeners+=("$2") ;;
       --set) [[ $2 == *=* ]] || code=2 die "--set takes KEY=VALUE, not $2"; properties+=("$2") ;;
     esac
     shift 2
   done
-  [ -z "$tls" ] || [ $acl = off ] || code=2 die "--tls and --acl: give one of them"
   case $brokers in 1|3) ;; *) code=2 die "--brokers is 1 or 3, not $brokers" ;; esac
   [[ $version =~ ^[0-9]+(\.[0-9]+)+$ ]] || code=2 die "--version is like 4.1.1, not $version"
   [[ $dir == /* ]] || dir="$PWD/$dir"
   home="$cache/kafka-$version" libs="$home/libs"
+  secure
 }
 
 # list prints one item a broker, "a,b,c": the template with ID and PORT filled
@@ -154,9 +174,10 @@ list() {
 
 broker_properties() {
   local id=$1 replicas=$((brokers == 3 ? 3 : 1)) protocol=PLAINTEXT host=127.0.0.1 authorizer
-  local client="CLIENT://127.0.0.1:$((port + id - 1))" above=$((port + brokers))
+  local client="CLIENT://127.0.0.1:$((port + id - 1))" above=$((port + brokers)) others
+  others=$(more LISTENER://127.0.0.1:PORT "$id")
   [ -n "$tls" ] && protocol=SSL host=localhost
-  [ $acl = on ] && protocol=SASL_PLAINTEXT
+  [ -n "$sasl" ] && protocol=SASL_$protocol
   if before 3.7; then
     authorizer=kafka.security.authorizer.AclAuthorizer
     cat <<PROPERTIES
@@ -164,7 +185,7 @@ broker.id=$id
 zookeeper.connect=127.0.0.1:$above
 zookeeper.session.timeout.ms=9000
 zookeeper.connection.timeout.ms=60000
-listeners=$client
+listeners=$client$others
 PROPERTIES
   else
     authorizer=org.apache.kafka.metadata.authorizer.StandardAuthorizer
@@ -173,12 +194,12 @@ process.roles=broker,controller
 node.id=$id
 controller.quorum.voters=$(list 'ID@127.0.0.1:PORT' $above)
 controller.listener.names=CONTROLLER
-listeners=$client,CONTROLLER://127.0.0.1:$((above + id - 1))
+listeners=$client$others,CONTROLLER://127.0.0.1:$((above + id - 1))
 PROPERTIES
   fi
   cat <<PROPERTIES
-advertised.listeners=CLIENT://$host:$((${advertise:-port} + id - 1))
-listener.security.protocol.map=CLIENT:$protocol,CONTROLLER:PLAINTEXT
+advertised.listeners=CLIENT://$host:$((${advertise:-port} + id - 1))$(more LISTENER://$host:PORT "$id")
+listener.security.protocol.map=CLIENT:$protocol$(more LISTENER:PROTOCOL "$id"),CONTROLLER:PLAINTEXT
 inter.broker.listener.name=CLIENT
 log.dirs=$dir/$id/data
 num.partitions=10
@@ -201,19 +222,10 @@ queued.max.requests=100
 log.cleaner.dedupe.buffer.size=16777216
 controlled.shutdown.enable=true
 PROPERTIES
-  if [ -n "$tls" ]; then
-    cat <<PROPERTIES
-ssl.keystore.type=PEM
-ssl.keystore.location=$tls
-ssl.truststore.type=PEM
-ssl.truststore.location=$tls
-PROPERTIES
-  fi
+  [ -z "$tls" ] || tls_properties
+  [ -z "$sasl" ] || sasl_properties
   if [ $acl = on ]; then
     cat <<PROPERTIES
-sasl.enabled.mechanisms=PLAIN
-sasl.mechanism.inter.broker.protocol=PLAIN
-listener.name.client.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="admin" user_admin="admin" user_ringtail="ringtail";
 authorizer.class.name=$authorizer
 super.users=User:admin;User:ANONYMOUS
 PROPERTIES
@@ -243,6 +255,7 @@ prepare() {
   fetch
   [ -e "$dir/cluster" ] && die "$dir holds a cluster already: kafka.sh stop --dir $dir"
   local id
+  [ "$tls_given" != new ] || authority
   for ((id = 1; id <= brokers; id++)); do
     broker_properties $id | java_process $id kafka.Kafka "$heap"
   done
@@ -263,12 +276,17 @@ PROPERTIES
 
 # format makes the brokers' storage, as KRaft wants it.
 format() {
-  local id formats=() format
+  local id formats=() format user accounts=()
+  for format in ${sasl//,/ }; do
+    for user in "${users[@]}"; do
+      [[ $format != SCRAM* ]] || accounts+=(--add-scram "$format=[name=${user%%:*},password=${user#*:}]")
+    done
+  done
   for ((id = 1; id <= brokers; id++)); do
     # 22 characters of base64: any cluster id will do, all brokers share it.
     java "${tool_flags[@]}" -Dlog4j.configuration="file:$home/log4j.properties" -Dlog4j2.configurationFile="$home/log4j2.properties" \
       -cp "$libs/*" kafka.tools.StorageTool format \
-      --cluster-id cmluZ3RhaWwtdGVzdC0wMQ --config "$dir/$id/server.properties" >"$dir/$id/format.log" 2>&1 &
+      --cluster-id cmluZ3RhaWwtdGVzdC0wMQ --config "$dir/$id/server.properties" ${accounts[@]+"${accounts[@]}"} >"$dir/$id/format.log" 2>&1 &
     formats+=($!)
   done
   for format in "${formats[@]}"; do
@@ -372,7 +390,7 @@ command=$1
 shift
 case $command in
   fetch) options "$@"; fetch; echo "$home" ;;
-  start|stop|status|prepare|upgrade) options "$@"; "$command" ;;
+  start|stop|status|prepare|upgrade|certify) options "$@"; "$command" ;;
   help|-h|--help) usage ;;
   *) usage >&2; code=2 die "unknown command $command" ;;
 esac

@@ -22,13 +22,14 @@ import (
 const User = "ringtail"
 
 func (c *Cluster) login(user string) []kgo.Opt {
+	var o []kgo.Opt
 	if c.tls {
-		return []kgo.Opt{kgo.DialTLSConfig(&tls.Config{InsecureSkipVerify: true})} // whoever it says it is
+		o = append(o, kgo.DialTLSConfig(&tls.Config{InsecureSkipVerify: true})) // whoever it says it is
 	}
-	if !c.acl {
-		return nil
+	if c.sasl {
+		o = append(o, kgo.SASL(plain.Auth{User: user, Pass: user}.AsMechanism()))
 	}
-	return []kgo.Opt{kgo.SASL(plain.Auth{User: user, Pass: user}.AsMechanism())}
+	return o
 }
 
 // Client returns a franz-go client for the cluster, closed when tb ends. With
@@ -68,9 +69,9 @@ func (c *Cluster) addresses() []string {
 }
 
 // ClientProperties are librdkafka's properties for the account called User;
-// nil for a cluster without ACLs.
+// nil for a cluster without SASL. They are for one without TLS.
 func (c *Cluster) ClientProperties() map[string]string {
-	if !c.acl {
+	if !c.sasl {
 		return nil
 	}
 	return map[string]string{

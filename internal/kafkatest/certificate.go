@@ -51,11 +51,23 @@ func pair(t *testing.T, template *x509.Certificate) (tls.Certificate, string) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
 }
 
+// Stranger makes a certificate for localhost and 127.0.0.1 that nobody trusts, and a file with its
+// key and it, as brokers read it.
+func Stranger(t *testing.T) string {
+	t.Helper()
+	return brokerFile(t, &x509.Certificate{Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
+}
+
 // CommonNameOnly makes a self-signed certificate that has no names but a common one, as keytool
 // makes them, and a file with its key and it, as Options.TLS wants it.
 func CommonNameOnly(t *testing.T, name string) string {
 	t.Helper()
-	key, der := selfSigned(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}})
+	return brokerFile(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}})
+}
+
+func brokerFile(t *testing.T, template *x509.Certificate) string {
+	t.Helper()
+	key, der := selfSigned(t, template)
 	secret, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)

@@ -33,8 +33,11 @@ type Options struct {
 	Brokers    int               // 1 (also for 0) or 3
 	Properties map[string]string // server properties more, or instead of deploy/kafka.sh's
 	Heap       string            // Java heap of each broker, as Java writes it; default 384m
-	TLS        string            // PEM file with the brokers' key and certificate, for "localhost"
-	ACL        bool              // SASL/PLAIN and ACLs: see Cluster.Grant
+	TLS        string            // PEM file with the brokers' key and certificate, for "localhost"; NewTLS makes one
+	SASL       string            // mechanisms by which clients log in, one of them PLAIN: "PLAIN,SCRAM-SHA-512"
+	Users      []string          // NAME:PASSWORD; empty: User with its name
+	ACL        bool              // ACLs, and SASL, by PLAIN where SASL does not say: see Cluster.Grant
+	Listeners  []string          // more of them, as deploy/kafka.sh has them: see Cluster.At
 	Links      bool              // everybody reaches the brokers through Links: see Cluster.Link
 }
 
@@ -47,8 +50,9 @@ const patience = 6 * time.Minute
 // killed, frozen or started by one goroutine at a time.
 type Cluster struct {
 	tb        TB
-	acl       bool
+	sasl      bool
 	tls       bool
+	listeners map[string]string // addresses of Options.Listeners
 	dir       string
 	zookeeper *broker // ZooKeeper, before Kafka 3.7; else nil
 	brokers   []*broker
@@ -68,11 +72,11 @@ func Start(tb TB, o Options) *Cluster {
 		tb.Fatalf("kafkatest: %v", err)
 	}
 	tb.Cleanup(func() { os.RemoveAll(dir) })
-	base := ReservePorts(tb, 3*o.Brokers) // listeners, controllers, links
+	base := ReservePorts(tb, (3+len(o.Listeners))*o.Brokers) // listeners, controllers, links, more listeners
 	if err := prepare(dir, base, o); err != nil {
 		tb.Fatalf("kafkatest: %v", err)
 	}
-	c := &Cluster{tb: tb, acl: o.ACL, tls: o.TLS != "", dir: dir}
+	c := &Cluster{tb: tb, sasl: o.ACL || o.SASL != "", tls: o.TLS != "", dir: dir, listeners: more(base, o)}
 	for id := 1; id <= o.Brokers; id++ {
 		c.brokers = append(c.brokers, &broker{
 			id:      id,
@@ -253,12 +257,7 @@ func prepare(dir string, base int, o Options) error {
 	if o.Heap != "" {
 		args = append(args, "--heap", o.Heap)
 	}
-	if o.TLS != "" {
-		args = append(args, "--tls", o.TLS)
-	}
-	if o.ACL {
-		args = append(args, "--acl")
-	}
+	args = append(args, securityArgs(o)...)
 	if o.Links {
 		args = append(args, "--advertise", fmt.Sprint(base+2*o.Brokers))
 	}
