@@ -57,7 +57,7 @@ type serveFlags struct {
 	Loops                int               `default:"0" help:"Event loops. 0: one a core."`
 	Writer               string            `default:"auto" enum:"auto,native,librdkafka" help:"Who writes to Kafka: librdkafka, Ringtail itself (native), or native where it knows every --kafka-property (auto)."`
 	Producers            int               `default:"1" help:"Instances of the writer."`
-	KafkaProperty        config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka; one that would break a promise is refused. Repeatable."`
+	KafkaProperty        config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka; one that would break a promise is refused. V as @FILE is what FILE holds, in which $${NAME} is a variable. Repeatable."`
 	Unsafe               bool              `help:"Allow properties that may break order or lose records."`
 	StartTimeout         config.Duration   `default:"60s" help:"How long to wait for the brokers at start. 0: for ever."`
 	DrainTimeout         config.Duration   `default:"30s" help:"How long to take on SIGTERM or SIGINT to bring everything into Kafka."`
@@ -77,8 +77,8 @@ type serveCmd struct {
 // Help is shown under the flags' list.
 func (*serveCmd) Help() string {
 	return `Every flag is also a key of the --config file and an environment variable (--ring-bytes: RINGTAIL_RING_BYTES).
-Everybody on the machine can read a command line: give Kafka's password in that file
-(kafka-property: {sasl.password: …}) or in RINGTAIL_KAFKA_PROPERTY.
+Everybody on the machine can read a command line: give Kafka's password as the name of a file that
+holds it (-X sasl.password=@/run/secrets/kafka), in the --config file, or in RINGTAIL_KAFKA_PROPERTY.
 
 Examples:
 
@@ -123,6 +123,10 @@ func (c *serveFlags) options() (node.Options, error) {
 	if err != nil {
 		return node.Options{}, err
 	}
+	properties, err := c.KafkaProperty.Read()
+	if err != nil {
+		return node.Options{}, err
+	}
 	return node.Options{
 		Listeners: listeners, Headers: headers,
 		Codec: codec.Options{
@@ -131,7 +135,7 @@ func (c *serveFlags) options() (node.Options, error) {
 		TLS:  certs.Files{Certs: c.TLSCert, Keys: c.TLSKey, ClientCA: c.TLSClientCA},
 		Sink: c.Sink, Brokers: c.Brokers, Embedded: c.Embedded, EmbeddedPort: c.EmbeddedPort,
 		Topic: c.Topic, DeadLetterTopic: c.DeadLetterTopic, FoldPartitions: c.FoldPartitions,
-		Producers: c.Producers, Writer: c.Writer, Properties: c.KafkaProperty, Unsafe: c.Unsafe,
+		Producers: c.Producers, Writer: c.Writer, Properties: properties, Unsafe: c.Unsafe,
 		TokenFile: c.TokenFile, MaxRatePerIP: c.MaxRatePerIP, MaxRatePerConnection: c.MaxRatePerConnection,
 		MaxConnections: c.MaxConnections, MaxConnectionsPerIP: c.MaxConnectionsPerIP, ClientMemory: int64(c.ClientMemory),
 		IdleTimeout: time.Duration(c.IdleTimeout), FrameTimeout: time.Duration(c.FrameTimeout),

@@ -2,11 +2,12 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/ringtail/ringtail/internal/secret"
 )
 
 // List is a repeatable flag.
@@ -54,31 +55,18 @@ func leading(pair string) string {
 
 const nameRunes = "abcdefghijklmnopqrstuvwxyz0123456789._-" // of librdkafka's properties
 
-// Pairs are the properties as key=value, sorted, with secrets hidden.
+// Pairs are the properties as key=value, sorted, with secrets hidden. The name of a secret's file is
+// none.
 func (p Properties) Pairs() []string {
 	pairs := make([]string, 0, len(p))
 	for k, v := range p {
-		if isSecret(strings.ToLower(k)) {
-			v = hidden
-		} else if u, err := url.Parse(v); err == nil && u.User != nil {
-			v = hidden // https://name:password@host
+		if _, file := fileOf(v); !file && secret.Named(k) || secret.InURL(v) {
+			v = secret.Hidden
 		}
 		pairs = append(pairs, k+"="+v)
 	}
 	slices.Sort(pairs)
 	return pairs
-}
-
-const hidden = "[hidden]"
-
-// isSecret tells whether a property of librdkafka must not be shown.
-func isSecret(name string) bool {
-	for _, part := range []string{"password", "passphrase", "secret", ".key.pem", "sasl.oauthbearer.config", "sasl.jaas.config", "kinit.cmd", "token"} {
-		if strings.Contains(name, part) && !strings.HasSuffix(name, ".url") {
-			return true
-		}
-	}
-	return false
 }
 
 func popValues(ctx *kong.DecodeContext) ([]string, error) {

@@ -284,18 +284,20 @@ func (c *Cluster) GrantBlind(topic string) {
 
 func (c *Cluster) grant(topic string, operations ...kadm.ACLOperation) {
 	c.tb.Helper()
-	for _, builder := range []*kadm.ACLBuilder{
-		kadm.NewACLs().Topics(topic).Operations(operations...),
-		kadm.NewACLs().Clusters().Operations(kadm.OpIdempotentWrite),
-	} {
-		c.admin("grant", func(ctx context.Context, admin *kadm.Client) error {
-			results, err := admin.CreateACLs(ctx, ofUser(builder))
-			for _, result := range results {
-				err = cmp.Or(err, result.Err)
-			}
-			return err
-		})
-	}
+	c.allow(kadm.NewACLs().Topics(topic).Operations(operations...))
+	c.allow(kadm.NewACLs().Clusters().Operations(kadm.OpIdempotentWrite))
+}
+
+// allow lets User do what the builder describes.
+func (c *Cluster) allow(builder *kadm.ACLBuilder) {
+	c.tb.Helper()
+	c.admin("grant", func(ctx context.Context, admin *kadm.Client) error {
+		results, err := admin.CreateACLs(ctx, ofUser(builder))
+		for _, result := range results {
+			err = cmp.Or(err, result.Err)
+		}
+		return err
+	})
 }
 
 // ofUser makes what a builder describes User's, from every host.

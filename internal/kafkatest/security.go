@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -113,24 +114,21 @@ func (c *Cluster) SetPassword(user, password string) {
 // GrantAll lets User do everything.
 func (c *Cluster) GrantAll() {
 	c.tb.Helper()
-	c.acls("grant all", kadm.NewACLs().Topics("*").Groups("*").TransactionalIDs("*").Clusters().Operations(kadm.OpAll))
+	c.allow(everything())
 }
 
-// Revoke takes from User what GrantAll gave, topics apart from which it may do all but write.
+// RevokeAll takes what GrantAll gave.
 func (c *Cluster) RevokeAll() {
 	c.tb.Helper()
-	builder := kadm.NewACLs().Topics("*").Groups("*").TransactionalIDs("*").Clusters().Operations(kadm.OpAll).
-		ResourcePatternType(kadm.ACLPatternLiteral).Allow("User:" + User).AllowHosts("*")
 	c.admin("revoke all", func(ctx context.Context, admin *kadm.Client) error {
-		results, err := admin.DeleteACLs(ctx, builder)
-		if err != nil {
-			return err
-		}
+		results, err := admin.DeleteACLs(ctx, ofUser(everything()))
 		for _, result := range results {
-			if result.Err != nil {
-				return result.Err
-			}
+			err = cmp.Or(err, result.Err)
 		}
-		return nil
+		return err
 	})
+}
+
+func everything() *kadm.ACLBuilder {
+	return kadm.NewACLs().Topics("*").Groups("*").TransactionalIDs("*").Clusters().Operations(kadm.OpAll)
 }

@@ -22,7 +22,13 @@ import (
 // Cluster is how to reach Kafka, as flags.
 type Cluster struct {
 	Brokers    string            `placeholder:"HOST:PORT,…" help:"Kafka's brokers (RINGTAIL_BROKERS)."`
-	Properties config.Properties `name:"kafka-property" short:"X" placeholder:"K=V" help:"A property of librdkafka. Repeatable."`
+	Properties config.Properties `name:"kafka-property" short:"X" placeholder:"K=V" help:"A property of librdkafka; V as @FILE is what FILE holds. Repeatable."`
+}
+
+// AfterApply reads the files that hold secrets. Kong calls it when it has parsed the flags.
+func (c *Cluster) AfterApply() (err error) {
+	c.Properties, err = c.Properties.Read()
+	return err
 }
 
 // Streams are where results (Out) and progress (Err) go. A terminal gets tables

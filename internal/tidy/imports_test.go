@@ -18,9 +18,10 @@ var core = map[string][]string{
 	"wire":                 {},
 	"codec":                {"internal/invariant", "wire"},
 	"shard":                {"internal/invariant", "internal/platform"},
+	"internal/secret":      {},
 	"internal/kafkaclient": {},
 	"producer/backend":     {},
-	"producer/librdkafka":  {"internal/platform", "producer/backend"},
+	"producer/librdkafka":  {"internal/platform", "internal/secret", "producer/backend"},
 	"producer/native":      {"internal/kafkaclient", "internal/platform", "producer/backend"}, // builds without cgo, see make lint
 	"producer": {"internal/invariant", "internal/kafkaclient", "shard", "producer/backend", "producer/librdkafka",
 		"producer/native"},

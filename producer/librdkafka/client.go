@@ -23,6 +23,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka" // links librdkafka; names of errors
 
+	"github.com/ringtail/ringtail/internal/secret"
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
@@ -46,6 +47,7 @@ type Client struct {
 	c             *C.rt_client
 	batch         *[backend.BatchMax]C.rd_kafka_message_t // C memory
 	hasProducerID bool
+	secrets       []string // of the properties: librdkafka may quote them in its log
 }
 
 // New makes a producer with the given librdkafka properties. first has, for each stream, the number
@@ -64,9 +66,9 @@ func New(properties map[string]string, topic string, first []uint64) (*Client, e
 	defer C.free(unsafe.Pointer(name))
 	c := C.rt_new(conf, name, C.int(len(first)), text, C.RT_TEXT_MAX-1)
 	if c == nil {
-		return nil, errors.New("librdkafka: " + C.GoString(text))
+		return nil, errors.New("librdkafka: " + secret.Hide(C.GoString(text), secret.Of(properties)))
 	}
-	cl := &Client{c: c}
+	cl := &Client{c: c, secrets: secret.Of(properties)}
 	cl.batch = (*[backend.BatchMax]C.rd_kafka_message_t)(C.calloc(backend.BatchMax, C.sizeof_rd_kafka_message_t))
 	for i, n := range first {
 		t := cl.progress(i)
@@ -87,7 +89,7 @@ func newConf(properties map[string]string) (*C.rd_kafka_conf_t, error) {
 		C.free(unsafe.Pointer(cv))
 		if res != 0 {
 			C.rd_kafka_conf_destroy(conf)
-			return nil, refusal(k, C.GoString(text))
+			return nil, refusal(k, secret.Hide(C.GoString(text), secret.Of(properties)))
 		}
 	}
 	return conf, nil
@@ -223,6 +225,7 @@ func (c *Client) Events() ([]backend.Event, int) {
 			c.hasProducerID = true
 			continue
 		}
+		ev.Text = secret.Hide(ev.Text, c.secrets)
 		out = append(out, ev)
 	}
 	c.c.events, c.c.events_lost = 0, 0

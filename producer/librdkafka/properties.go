@@ -29,6 +29,8 @@ import (
 	"strings"
 	"sync"
 	"unsafe"
+
+	"github.com/ringtail/ringtail/internal/secret"
 )
 
 // Kind is what the value of a property is.
@@ -45,9 +47,32 @@ const (
 	String  Kind = "string"
 )
 
+// Role is which clients look at a property.
+type Role string
+
+// Roles, as the table has them.
+const (
+	ForAll       Role = "*"
+	ForConsumers Role = "C"
+	ForProducers Role = "P"
+)
+
+// CheckRole returns an error about the first property that only clients of the other kind look at:
+// librdkafka would take it, and do nothing about it.
+func CheckRole(properties map[string]string, other Role) error {
+	whose := map[Role]string{ForConsumers: "consumers, and nothing is consumed here", ForProducers: "producers, and nothing is produced here"}[other]
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if Properties()[Canonical(name)].Role == other {
+			return fmt.Errorf("--kafka-property %s is a property of %s", name, whose)
+		}
+	}
+	return nil
+}
+
 // Property is a property as librdkafka's own table has it.
 type Property struct {
 	Name      string // the name that librdkafka uses; others are aliases
+	Role      Role   // which clients look at it
 	Kind      Kind
 	Default   string
 	Low, High float64  // of a number; both are allowed
@@ -88,7 +113,7 @@ func parseProperty(row string) (name string, p Property, ok bool) {
 	if kind == nil {
 		return "", p, false // the head
 	}
-	p = Property{Name: cells[0], Kind: Kind(kind[1]), Default: cells[3]}
+	p = Property{Name: cells[0], Role: Role(cells[1]), Kind: Kind(kind[1]), Default: cells[3]}
 	if a := aliasOf.FindStringSubmatch(cells[5]); a != nil {
 		p.Name = a[1]
 	}
@@ -208,7 +233,7 @@ func CheckClient(properties map[string]string, consumer bool) error {
 	client := C.rd_kafka_new(role, conf, text, C.RT_TEXT_MAX-1) // takes conf, but only if it succeeds
 	if client == nil {
 		C.rd_kafka_conf_destroy(conf)
-		return errors.New("--kafka-property: " + C.GoString(text))
+		return errors.New("--kafka-property: " + secret.Hide(C.GoString(text), secret.Of(properties)))
 	}
 	C.rd_kafka_destroy(client)
 	return nil

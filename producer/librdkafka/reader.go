@@ -19,6 +19,8 @@ import (
 	"unsafe"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/ringtail/ringtail/internal/secret"
 )
 
 // Message is a record, or something else that comes among the records: see Err. It and the bytes
@@ -55,7 +57,7 @@ func NewReader(properties map[string]string, topic string) (*Reader, error) {
 	defer C.free(unsafe.Pointer(name))
 	c := C.rt_reader_new(conf, name, text, C.RT_TEXT_MAX-1)
 	if c == nil {
-		return nil, errors.New("--kafka-property: " + C.GoString(text))
+		return nil, errors.New("--kafka-property: " + secret.Hide(C.GoString(text), secret.Of(properties)))
 	}
 	return &Reader{c: c}, nil
 }
