@@ -46,7 +46,14 @@ type Cause struct {
 	What     string
 	Do       string // "" where nobody knows
 	err      error
+	refused  bool // see ErrRefused
 }
+
+// ErrRefused is a cause that nobody's waiting mends: a password, a secret or a token is refused.
+var ErrRefused = errors.New("refused")
+
+// Is makes a refusal ErrRefused.
+func (c *Cause) Is(target error) bool { return target == ErrRefused && c.refused }
 
 // Error is the sentence.
 func (c *Cause) Error() string {
@@ -169,7 +176,10 @@ func (c *Cause) certificate(_ Security, err error) bool {
 func (c *Cause) login(s Security, err error) bool {
 	var other *mismatch
 	var wants *wantsSASL
+	var token *tokenError
 	switch {
+	case errors.As(err, &token):
+		c.What, c.Do, c.refused = "it wants a token, and "+token.what, token.do, token.refused
 	case errors.As(err, &wants):
 		protocol := "sasl_plaintext"
 		if s.TLS != nil {
@@ -188,6 +198,11 @@ func (c *Cause) login(s Security, err error) bool {
 		c.What, c.Do = "it takes no SASL", "set security.protocol="+protocol
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		c.What, c.Do = "authentication failed: sasl.username or sasl.password is wrong", "check both, and that the account may use "+s.mechanism()
+		if s.mechanism() == oauthMechanism {
+			c.What = "authentication failed: it refuses the token that sasl.oauthbearer.token.endpoint.url gave"
+			c.Do = "check sasl.oauthbearer.scope, and whose tokens the broker takes"
+		}
+		c.refused = !errors.As(err, new(*brokenOff)) // a broker that stops breaks off, too
 	default:
 		return false
 	}

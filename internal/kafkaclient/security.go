@@ -54,7 +54,7 @@ func SecurityOf(properties map[string]string) (s Security, err error) {
 		if name == "sasl.mechanisms" {
 			name = "sasl.mechanism"
 		}
-		if name == "security.protocol" || strings.HasPrefix(name, "sasl.") || strings.Contains(name, "ssl.") {
+		if IsSecurity(name) {
 			p[name] = value
 		}
 	}
@@ -73,12 +73,18 @@ func SecurityOf(properties map[string]string) (s Security, err error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		// librdkafka too looks at nothing of what the protocol does not need.
-		if strings.HasPrefix(protocol, "sasl_") && strings.HasPrefix(name, "sasl.") || strings.HasSuffix(protocol, "ssl") && strings.Contains(name, "ssl.") {
+		if strings.HasPrefix(protocol, "sasl_") && (strings.HasPrefix(name, "sasl.") || strings.HasPrefix(name, "https.")) ||
+			strings.HasSuffix(protocol, "ssl") && strings.Contains(name, "ssl.") {
 			return s, cmp.Or(only, fmt.Errorf("%s is a property that only librdkafka understands", name))
 		}
 	}
 	s.Partial = false
 	return s, only
+}
+
+// IsSecurity reports whether a property of librdkafka is one of those that SecurityOf looks at.
+func IsSecurity(name string) bool {
+	return name == "security.protocol" || strings.HasPrefix(name, "sasl.") || strings.Contains(name, "ssl.") || strings.HasPrefix(name, "https.ca.")
 }
 
 // pending are those that have not been looked at yet.
@@ -92,13 +98,21 @@ func (p pending) take(name string) string {
 
 func (p pending) mechanism() (sasl.Mechanism, error) {
 	user, password := p.take("sasl.username"), p.take("sasl.password")
-	switch name := p.take("sasl.mechanism"); name {
-	case "PLAIN":
+	method := strings.ToLower(p["sasl.oauthbearer.method"])
+	switch name := p.take("sasl.mechanism"); {
+	case name == "":
+		return nil, errors.New("sasl.mechanism is not set, and its default, GSSAPI, is one that only librdkafka understands")
+	case name == "PLAIN":
 		return plain.Auth{User: user, Pass: password}.AsMechanism(), nil
-	case "SCRAM-SHA-256":
+	case name == "SCRAM-SHA-256":
 		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism(), nil
-	case "SCRAM-SHA-512":
+	case name == "SCRAM-SHA-512":
 		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism(), nil
+	case name == oauthMechanism && method == "oidc":
+		p.take("sasl.oauthbearer.method")
+		return p.oidc()
+	case name == oauthMechanism:
+		return nil, errors.New("sasl.mechanism=OAUTHBEARER without sasl.oauthbearer.method=oidc is one that only librdkafka understands")
 	default:
 		return nil, fmt.Errorf("sasl.mechanism=%s is one that only librdkafka understands", name)
 	}
@@ -122,6 +136,9 @@ func (p pending) tls() (*tls.Config, error) {
 	}
 	key, err := p.pem("ssl.key")
 	if err != nil {
+		return nil, err
+	}
+	if key, err = decryptKey(key, p.take("ssl.key.password")); err != nil {
 		return nil, err
 	}
 	if certificate != nil {
@@ -155,7 +172,7 @@ func (p pending) pem(name string) ([]byte, error) {
 	switch {
 	case text != "":
 		return []byte(text), nil
-	case location == "" || name == "ssl.ca" && location == "probe":
+	case location == "" || strings.HasSuffix(name, ".ca") && location == "probe":
 		return nil, nil
 	}
 	return os.ReadFile(location)

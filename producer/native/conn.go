@@ -307,7 +307,7 @@ func (c *conn) authenticate(ctx context.Context, o Options) error {
 		say = nil
 		if !done {
 			if done, say, err = session.Challenge(r.SASLAuthBytes); err != nil {
-				return err
+				return fmt.Errorf("%w: %w", kerr.SaslAuthenticationFailed, err) // OAUTHBEARER says no by text
 			}
 		}
 	}

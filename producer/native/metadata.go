@@ -84,6 +84,7 @@ const staleMax = 10
 
 const (
 	refreshAgain      = 100 * time.Millisecond // shortest time between two refreshes
+	tellAgain         = 2 * time.Second        // while no broker answers: whoever is told looks at the topic, which may be seen by a login that is not over yet
 	refreshTimeoutMin = 2 * time.Second        // for one refresh: that broker may be frozen, and the next one asks another
 	refreshTimeoutMax = 30 * time.Second       // longest, since the way to all of them may be slow
 )
@@ -99,6 +100,7 @@ func (c *Client) wantMetadata() {
 // watchMetadata gets a producer id, and then keeps the metadata new, until ctx ends.
 func (c *Client) watchMetadata(ctx context.Context, kc *kgo.Client) {
 	down, limit := false, refreshTimeoutMin
+	var told time.Time
 	for {
 		err := c.refreshMetadata(ctx, kc, limit)
 		if ctx.Err() != nil {
@@ -121,7 +123,8 @@ func (c *Client) watchMetadata(ctx context.Context, kc *kgo.Client) {
 			if !silent {
 				c.setUnready(err)
 			}
-			if !down {
+			if !down || time.Since(told) > tellAgain {
+				told = time.Now()
 				c.noteEvent(backend.Event{Code: backend.ErrAllBrokersDown, Text: err.Error()})
 			}
 		}
