@@ -32,7 +32,7 @@ var nativeProperties = []string{
 func (o *Options) librdkafkaOnly() string {
 	for _, k := range slices.Sorted(maps.Keys(o.Properties)) {
 		name := canonical(k)
-		known := slices.Contains(nativeProperties, name) || name == "security.protocol" || strings.HasPrefix(name, "sasl.") || strings.Contains(name, "ssl.")
+		known := slices.Contains(nativeProperties, name) || kafkaclient.IsSecurity(name)
 		for _, d := range defaults {
 			// --unsafe may have given up a promise; native can only keep it.
 			known = known || d.name == name && name != "debug" && (d.fixed == "" || sameValue(name, o.Properties[k], d.value))
@@ -92,6 +92,7 @@ func (o *Options) traits() backend.Traits {
 
 // chooseWriter decides which client writes. Its error names the property that native does not know.
 func (o *Options) chooseWriter() error {
+	o.why = "as --writer says"
 	switch o.Writer {
 	case "", WriterLibrdkafka:
 		return nil
@@ -108,9 +109,13 @@ func (o *Options) chooseWriter() error {
 	switch {
 	case err == nil:
 		o.native = true
+		if o.Writer == WriterAuto {
+			o.why = "it knows every property that is set"
+		}
 	case o.Writer == WriterNative:
 		return fmt.Errorf("--writer %s: --kafka-property %w", WriterNative, err)
 	default:
+		o.why = err.Error()
 		o.Logger.Info("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka, "because", err)
 	}
 	return nil

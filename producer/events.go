@@ -20,7 +20,7 @@ func (e *engine) events() {
 			}
 			e.brokersDown = true
 			e.seams.refreshTopic() // the refresh sets readiness
-		case ev.Code == backend.ErrTransport || ev.Code == backend.ErrResolve || ev.Code == backend.ErrFatal:
+		case ev.Code == backend.ErrTransport || ev.Code == backend.ErrResolve || ev.Code == backend.ErrAuthentication || ev.Code == backend.ErrFatal:
 			// A log line, or fail, says the same.
 		case ev.Code != 0:
 			e.log().Warn(e.cfg.Traits.Name, "error", librdkafka.ErrorText(ev.Code), "text", ev.Text)

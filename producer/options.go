@@ -28,8 +28,9 @@ type Options struct {
 	Unsafe          bool   // --unsafe
 	Writer          string // --writer: WriterAuto, WriterNative or WriterLibrdkafka; "": WriterLibrdkafka
 
-	native  bool // the native client writes: what Writer comes to
-	largest int  // bytes of the largest record in ring files, with its key and headers
+	native  bool   // the native client writes: what Writer comes to
+	why     string // why it does, or does not
+	largest int    // bytes of the largest record in ring files, with its key and headers
 
 	WindowRecords int // most records of a shard in flight; 0: 10,000
 	WindowBytes   int // most bytes of a shard in flight; 0: 4 MiB or two of the largest records

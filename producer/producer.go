@@ -262,6 +262,14 @@ func (w *Writer) Close() {
 // this is known once Check has succeeded.
 func (w *Writer) Native() bool { return w.opts.native }
 
+// Choice returns which client writes, and why. With WriterAuto a Check may choose anew.
+func (w *Writer) Choice() (writer, why string) {
+	if w.opts.native {
+		return WriterNative, w.opts.why
+	}
+	return WriterLibrdkafka, w.opts.why
+}
+
 // Stats returns a snapshot of the counters.
 func (w *Writer) Stats() Stats { return w.stats.snapshot() }
 

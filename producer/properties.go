@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -98,7 +99,7 @@ func CheckProperties(user map[string]string, unsafe bool) error {
 			}
 		}
 	}
-	return librdkafka.CheckProperties(user)
+	return cmp.Or(librdkafka.CheckProperties(user), librdkafka.CheckRole(user, librdkafka.ForConsumers))
 }
 
 func sameValue(name, got, want string) bool {

@@ -160,7 +160,14 @@ func (w *watcher) fetch() topicState {
 		return t
 	}
 	t.Leaders = w.connectivity.checkLeaders(w.admin.ctx, md, w.name, least)
+	var asking sync.WaitGroup // it ends before this goroutine does, which admin knows
+	var forbidden error
+	asking.Go(func() { forbidden = w.permitted() })
 	w.settings(&t)
+	asking.Wait()
+	if t.Err == nil {
+		t.Err = forbidden
+	}
 	return t
 }
 

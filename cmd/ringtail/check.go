@@ -31,9 +31,12 @@ func (c *checkCmd) Run(p *process, ctx *kong.Context) error {
 		return err
 	}
 	defer p.untilSignal()()
-	if err := node.Check(o, c.Connect, c.logger(p.Err)); err != nil {
+	writer, err := node.Check(o, c.Connect, c.logger(p.Err))
+	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(p.Out, "ok")
+	if _, err = fmt.Fprintln(p.Out, "ok"); err == nil && writer != "" {
+		_, err = fmt.Fprintln(p.Out, "writer: "+writer)
+	}
 	return err
 }

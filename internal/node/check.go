@@ -16,13 +16,13 @@ import (
 const checkLimit = tryLimit
 
 // Check is Run without running: it validates the options and, with connect, asks
-// the brokers about the topics.
-func Check(o Options, connect bool, log *slog.Logger) error {
+// the brokers about the topics. It returns who would write to Kafka, and why: "" where nobody would.
+func Check(o Options, connect bool, log *slog.Logger) (writer string, err error) {
 	if err := o.Validate(); err != nil {
-		return err
+		return "", err
 	}
 	if err := (&node{opt: o, env: Env{Log: log}}).limitMemory("/"); err != nil {
-		return err
+		return "", err
 	}
 	if _, err := o.Admin.access(func(string, error) {}); err != nil {
 		return err
@@ -37,28 +37,28 @@ func Check(o Options, connect bool, log *slog.Logger) error {
 	}
 	if o.RingDir != "" {
 		if err := shard.CheckDir(o.ringFiles()); err != nil {
-			return config.Usagef("%w", err)
+			return "", config.Usagef("%w", err)
 		}
 	}
 	if o.Sink != SinkKafka || o.Embedded {
-		return nil
+		return "", nil
 	}
 	// The writer asks for rings, but a check puts nothing in them.
 	small := o
 	small.RingBytes = shard.MinBytes(0)
 	rings, err := newRings(&small)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer rings.Release()
 	n := &node{opt: o, brokers: o.Brokers, rings: rings, env: Env{Log: log}}
 	s, err := n.newSink(nil)
 	if err != nil {
-		return config.Usagef("%w", err)
+		return "", config.Usagef("%w", err)
 	}
 	defer s.close()
 	if !connect {
-		return nil
+		return s.choice(), nil
 	}
 	limit := checkLimit
 	if o.StartTimeout > 0 {
@@ -68,9 +68,9 @@ func Check(o Options, connect bool, log *slog.Logger) error {
 	defer cancel()
 	switch err := s.check(ctx); {
 	case errors.Is(err, producer.ErrTopic):
-		return n.unfit(err)
+		return "", n.unfit(err)
 	case err != nil:
-		return fmt.Errorf("--brokers %s: %w", o.Brokers, explain(err))
+		return "", fmt.Errorf("--brokers %s: %w", o.Brokers, explain(err))
 	}
-	return nil
+	return s.choice(), nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/embedded"
 	"github.com/ringtail/ringtail/internal/httpd"
+	"github.com/ringtail/ringtail/internal/kafkaclient"
 	_ "github.com/ringtail/ringtail/internal/timerslack" // timers may be a millisecond late
 	"github.com/ringtail/ringtail/internal/tokens"
 	"github.com/ringtail/ringtail/producer"
@@ -151,6 +152,8 @@ func (n *node) reach() (bool, error) {
 		switch {
 		case stopped:
 			return false, nil
+		case errors.Is(err, kafkaclient.ErrRefused):
+			return false, fmt.Errorf("--brokers %s: %w", n.brokers, err) // a password: waiting does not mend it
 		case err == nil || errors.As(err, &usage):
 			return err == nil, err
 		case errors.Is(err, producer.ErrTopic):

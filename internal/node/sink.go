@@ -14,6 +14,7 @@ type sink interface {
 	check(ctx context.Context) error // an error that wraps producer.ErrTopic will not go away by itself
 	cluster(ctx context.Context) (id string, err error)
 	native() bool              // engines are Go's; known after check
+	choice() string            // who writes to Kafka, and why; "": nobody
 	start(ctx context.Context) // returns when records can be written, or ctx has ended
 	drain(ctx context.Context)
 	kept() producer.Kept // after drain
@@ -94,6 +95,7 @@ type kafkaSink struct {
 
 func (k *kafkaSink) check(ctx context.Context) error { return k.w.Check(ctx) }
 func (k *kafkaSink) native() bool                    { return k.w.Native() }
+func (k *kafkaSink) choice() string                  { name, why := k.w.Choice(); return name + ": " + why }
 func (k *kafkaSink) start(ctx context.Context)       { k.w.Start(); k.w.Await(ctx) }
 func (k *kafkaSink) drain(ctx context.Context)       { k.w.Drain(ctx) }
 func (k *kafkaSink) kept() producer.Kept             { return k.w.MarkStop() }
@@ -119,6 +121,7 @@ type discardSink struct {
 
 func (d *discardSink) check(context.Context) error      { return nil }
 func (d *discardSink) native() bool                     { return false }
+func (d *discardSink) choice() string                   { return "" }
 func (d *discardSink) start(context.Context)            { d.d.Start() }
 func (d *discardSink) drain(context.Context)            { d.d.Drain() }
 func (d *discardSink) kept() producer.Kept              { return producer.Kept{} }

@@ -27,6 +27,7 @@ const (
 	ErrTimedOut       = -185 // no response
 	ErrAllBrokersDown = -187
 	ErrResolve        = -193
+	ErrAuthentication = -169
 	ErrTransport      = -195
 )
 
