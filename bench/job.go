@@ -16,6 +16,7 @@ type Job struct {
 	Options
 	Verify   bool          // --verify: read the topic back
 	Brokers  []string      // --brokers, host:port each
+	Security []kgo.Opt     // --kafka-property: how to be let in
 	Topic    string        // --topic
 	Shards   int           // --shards, as the server has it
 	Patience time.Duration // --verify-timeout: how long the topic may stand still
@@ -53,7 +54,7 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 	}
 	back := Readback{Topic: j.Topic, Patience: j.Patience}
 	if j.Verify {
-		back.Options = []kgo.Opt{kgo.SeedBrokers(j.Brokers...)}
+		back.Options = append([]kgo.Opt{kgo.SeedBrokers(j.Brokers...)}, j.Security...)
 		marks, err := back.Marks(ctx)
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkaclient"
 	"github.com/ringtail/ringtail/internal/tokens"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/wire"
 )
 
@@ -40,6 +42,7 @@ type benchRunCmd struct {
 	Verify        bool              `source:"command-line" help:"Read the topic back and look for every record."`
 	VerifyTimeout config.Duration   `source:"command-line" default:"30s" help:"How long the topic may stand still before what is missing counts as missing."`
 	Brokers       string            `placeholder:"HOST:PORT,…" help:"With --verify: Kafka's brokers (RINGTAIL_BROKERS)."`
+	KafkaProperty config.Properties `short:"X" placeholder:"K=V" help:"With --verify: a property of librdkafka about who you are, security.protocol, ssl.… or sasl.…; others are not looked at. V as @FILE is what FILE holds. Repeatable."`
 	Topic         string            `default:"records" help:"With --verify: the topic."`
 	Shards        int               `default:"10" help:"With --verify: the server's --shards."`
 	JSON          string            `name:"json" source:"command-line" placeholder:"FILE" help:"Write the result there; -: to standard output instead of the table."`
@@ -73,12 +76,16 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 			return nil, config.Usagef("%w", err)
 		}
 	}
+	security, err := c.security()
+	if err != nil {
+		return nil, config.Usagef("%w", err)
+	}
 	j := &bench.Job{
 		Options: bench.Options{
 			Target: c.Target, TLS: tlsConfig, Connections: c.Connections, Records: c.Records, Duration: time.Duration(c.Duration), Rate: c.Rate,
 			Size: int(c.Size), Framing: framing, Ack: c.Ack, Resend: c.Resend, Digit: c.Digit, Token: token,
 		},
-		Verify: c.Verify, Brokers: kafkaclient.Seeds(c.Brokers), Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),
+		Verify: c.Verify, Brokers: kafkaclient.Seeds(c.Brokers), Security: security.Options(), Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),
 	}
 	if j.Records == 0 && j.Duration == 0 {
 		j.Records = 1_000_000
@@ -90,6 +97,22 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 		return nil, config.Usagef("%w", err)
 	}
 	return j, nil
+}
+
+// security is how --verify is let in.
+func (c *benchRunCmd) security() (kafkaclient.Security, error) {
+	properties, err := c.KafkaProperty.Read()
+	if err == nil {
+		err = librdkafka.CheckProperties(properties)
+	}
+	if err != nil {
+		return kafkaclient.Security{}, err
+	}
+	s, err := kafkaclient.SecurityOf(properties)
+	if err != nil {
+		err = fmt.Errorf("--kafka-property: %w, and --verify reads without it", err)
+	}
+	return s, err
 }
 
 // Run loads, checks, and tells what came of it.

@@ -212,8 +212,8 @@ func (c trouble) args(args ...string) []string {
 	return args
 }
 
-// fails runs a verb that ends with 1 and the sentence.
-func (c trouble) fails(t *testing.T, verb string, args ...string) {
+// fails runs a verb that ends with 1 and the sentence, and returns all that it says.
+func (c trouble) fails(t *testing.T, verb string, args ...string) string {
 	t.Helper()
 	cmd := start(t, "", c.args(args...)...)
 	select {
@@ -225,6 +225,7 @@ func (c trouble) fails(t *testing.T, verb string, args ...string) {
 	case <-time.After(patience):
 		t.Errorf("%s: still running; it said %q", verb, cmd.err.String())
 	}
+	return cmd.err.String()
 }
 
 // told checks that a text has the sentence.

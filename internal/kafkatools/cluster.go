@@ -109,6 +109,14 @@ func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
 	return all, nil
 }
 
+// refuseRole refuses a property that only clients of that role look at, for a verb that has none.
+func (c Cluster) refuseRole(other librdkafka.Role) error {
+	if err := librdkafka.CheckRole(c.Properties, other); err != nil {
+		return config.Usagef("%w", err)
+	}
+	return nil
+}
+
 // config is properties as confluent-kafka-go takes them.
 func (c Cluster) config(verb map[string]string) (*kafka.ConfigMap, error) {
 	all, err := c.properties(verb)
@@ -159,6 +167,20 @@ func (c Cluster) metadata(a asker, name string) (*kafka.Metadata, error) {
 		return nil, c.explain(err)
 	}
 	return md, nil
+}
+
+// answers returns why no broker does, within seconds: librdkafka's requests about groups take their
+// whole time until then.
+func (c Cluster) answers(a *kafka.AdminClient) error {
+	security, _ := kafkaclient.SecurityOf(c.Properties)
+	err := kafkaclient.Ask(context.Background(), kafkaclient.Seeds(c.Brokers), security, metadataSoon, requestLimit, func(limit time.Duration) error {
+		_, err := a.GetMetadata(nil, false, int(limit/time.Millisecond))
+		return err
+	})
+	if err != nil {
+		return c.explain(err)
+	}
+	return nil
 }
 
 // lookup asks about one topic. A topic that is not there is a usage error.

@@ -83,6 +83,9 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 		return err
 	}
 	properties, err := c.properties(r.properties())
+	if err == nil {
+		err = c.refuseRole(librdkafka.ForProducers)
+	}
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,9 @@ func ListGroups(ctx context.Context, c Cluster, s Streams) error {
 		return err
 	}
 	defer a.Close()
+	if err := c.answers(a); err != nil {
+		return err
+	}
 	answer, err := a.ListConsumerGroups(ctx, kafka.SetAdminRequestTimeout(requestLimit))
 	if err != nil {
 		return c.unreached(err)
@@ -46,6 +49,9 @@ func DescribeGroup(ctx context.Context, c Cluster, group string, s Streams) erro
 		return err
 	}
 	defer a.Close()
+	if err := c.answers(a); err != nil {
+		return err
+	}
 	d, state, err := describeGroup(ctx, a, group)
 	if err != nil {
 		return c.groupError(group, err)

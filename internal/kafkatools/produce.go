@@ -14,6 +14,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // Produce writes records to a topic, or to a Ringtail. It returns once all of them
@@ -73,6 +74,9 @@ func (c Cluster) target(ctx context.Context, o ProduceOptions) (*kafka.TopicMeta
 		return nil, limit{}, err
 	}
 	defer a.Close()
+	if err := c.refuseRole(librdkafka.ForConsumers); err != nil {
+		return nil, limit{}, err
+	}
 	t, err := c.topic(a, o.Topic)
 	if err != nil {
 		return nil, limit{}, err
