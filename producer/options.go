@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ringtail/ringtail/internal/kafkaclient"
 	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
@@ -68,7 +69,9 @@ func (o *Options) validate(shards int) error {
 	p := o.properties(topicState{}, shards)
 	delete(p, "bootstrap.servers")
 	c, err := librdkafka.New(p, o.Topic, []uint64{0})
-	if err != nil && strings.HasPrefix(err.Error(), "--") {
+	if _, key := kafkaclient.SecurityOf(o.Properties); err != nil && errors.Is(key, kafkaclient.ErrKey) {
+		return fmt.Errorf("--kafka-property %w", key)
+	} else if err != nil && strings.HasPrefix(err.Error(), "--") {
 		return err // names the property
 	} else if err != nil {
 		return fmt.Errorf("--kafka-property: %w", err)

@@ -17,7 +17,7 @@ func (w *watcher) permitted() error {
 	r, err := w.admin.client.DescribeTopics(ctx, kafka.NewTopicCollectionOfTopicNames([]string{w.name}),
 		kafka.SetAdminOptionIncludeAuthorizedOperations(true), kafka.SetAdminRequestTimeout(w.admin.limit))
 	if err != nil || len(r.TopicDescriptions) != 1 {
-		return nil //nolint:nilerr // they do not tell
+		return nil // they do not tell
 	}
 	may := r.TopicDescriptions[0].AuthorizedOperations
 	if len(may) == 0 || slices.Contains(may, kafka.ACLOperationWrite) || slices.Contains(may, kafka.ACLOperationAll) {

@@ -15,7 +15,7 @@ import (
 // account is how kafkatest.User is let in, but for its password.
 const (
 	accountPassword = "hunter2-of-the-account"
-	clientSecret    = "hunter2-of-the-client"
+	clientSecret    = "hunter2+of%the&client=:/é"
 	keyPassword     = "ringtail" // deploy/kafka.sh's
 )
 

@@ -112,6 +112,19 @@ func TestPropertiesOfVerbs(t *testing.T) {
 		{"process", "enable.idempotence=false", "enable.idempotence"},
 		{"process", "acks=1", "acks"},
 		{"produce", "acks=1 enable.idempotence=true", "acks"},
+		{"serve", "group.id=g", "group.id is a property of consumers"},
+		{"check librdkafka", "fetch.min.bytes=1", "fetch.min.bytes is a property of consumers"},
+		{"check embedded", "auto.offset.reset=earliest", "auto.offset.reset is a property of consumers"},
+		{"produce", "group.id=g", "group.id is a property of consumers"},
+		{"consume", "linger.ms=5", "linger.ms is a property of producers"},
+		{"consume group", "topic.acks=all", "topic.acks is a property of producers"},
+		{"serve", "security.protocol=sasl_plaintext sasl.mechanism=GSSAPI", "GSSAPI"},
+		{"consume", "security.protocol=sasl_plaintext sasl.mechanism=GSSAPI", "GSSAPI"},
+		{"serve", "sasl.password=@/nowhere/to/be/found", "sasl.password: "},
+		{"topics list", "sasl.password=@/nowhere/to/be/found", "sasl.password: "},
+		{"serve", "security.protocol=sasl_plaintext sasl.mechanism=OAUTHBEARER sasl.oauthbearer.method=oidc", "sasl.oauthbearer."},
+		{"serve", "security.protocol=ssl ssl.certificate.location=../../internal/kafkaclient/testdata/client.pem ssl.key.location=../../internal/kafkaclient/testdata/aes256.key ssl.key.password=guess", "ssl.key.password: "},
+		{"topics list", "security.protocol=ssl ssl.certificate.location=../../internal/kafkaclient/testdata/client.pem ssl.key.location=../../internal/kafkaclient/testdata/aes256.key ssl.key.password=guess", "ssl.key.password: "},
 	} {
 		args := slices.Clone(all[c.verb])
 		for p := range strings.FieldsSeq(c.properties) {

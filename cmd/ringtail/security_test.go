@@ -62,7 +62,11 @@ func (a *asking) everything(t *testing.T, w way) {
 		if writer == "native" && !w.native {
 			continue
 		}
-		s := a.serve(t, w, topic, writer)
+		var more []string
+		if writer == "librdkafka" { // which says all that it does
+			more = []string{"--log-level", "debug", "-X", "debug=all"}
+		}
+		s := a.serve(t, w, topic, writer, more...)
 		if said := send(t, s.listen[0], lines(total, 20)); !strings.HasSuffix(said, "{\"acked\":20}\n") {
 			t.Errorf("%s: %q", writer, said)
 		}

@@ -56,9 +56,12 @@ var keyCiphers = map[string]keyCipher{
 	"1.2.840.113549.3.7":      {24, des.NewTripleDESCipher},
 }
 
+// ErrKey is wrapped by errors about an encrypted key and its password. OpenSSL says less of these.
+var ErrKey = errors.New("the key cannot be read")
+
 var (
-	errKeyPassword   = errors.New("ssl.key.password does not fit the key")
-	errNoKeyPassword = errors.New("the key is encrypted: set ssl.key.password")
+	errKeyPassword   = fmt.Errorf("ssl.key.password: %w: it has another password", ErrKey)
+	errNoKeyPassword = fmt.Errorf("ssl.key.password: %w: it is encrypted, and no password is set", ErrKey)
 	errKeyKind       = errors.New("the key is encrypted in a way that only librdkafka understands")
 )
 

@@ -1,6 +1,7 @@
 package kafkatools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,6 +103,9 @@ func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
 			}
 		}
 		if err := librdkafka.CheckClient(all, reads); err != nil {
+			if _, key := kafkaclient.SecurityOf(c.Properties); errors.Is(key, kafkaclient.ErrKey) {
+				err = fmt.Errorf("--kafka-property %w", key)
+			}
 			return nil, config.Usagef("%w", err)
 		}
 	}
@@ -111,7 +115,7 @@ func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
 
 // refuseRole refuses a property that only clients of that role look at, for a verb that has none.
 func (c Cluster) refuseRole(other librdkafka.Role) error {
-	if err := librdkafka.CheckRole(c.Properties, other); err != nil {
+	if err := cmp.Or(librdkafka.CheckProperties(c.Properties), librdkafka.CheckRole(c.Properties, other)); err != nil {
 		return config.Usagef("%w", err)
 	}
 	return nil

@@ -69,14 +69,14 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 
 // target looks whether the topic is there, and what it takes.
 func (c Cluster) target(ctx context.Context, o ProduceOptions) (*kafka.TopicMetadata, limit, error) {
+	if err := c.refuseRole(librdkafka.ForConsumers); err != nil {
+		return nil, limit{}, err
+	}
 	a, err := c.admin()
 	if err != nil {
 		return nil, limit{}, err
 	}
 	defer a.Close()
-	if err := c.refuseRole(librdkafka.ForConsumers); err != nil {
-		return nil, limit{}, err
-	}
 	t, err := c.topic(a, o.Topic)
 	if err != nil {
 		return nil, limit{}, err

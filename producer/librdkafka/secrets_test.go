@@ -1,0 +1,48 @@
+package librdkafka
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestNoSecretIsQuoted: librdkafka quotes what it does not understand, in its log too, and nobody
+// sees the secret in it.
+func TestNoSecretIsQuoted(t *testing.T) {
+	c, err := New(map[string]string{
+		"bootstrap.servers": "127.0.0.1:1", "security.protocol": "sasl_plaintext", "sasl.mechanism": "OAUTHBEARER", "log.queue": "true",
+		"enable.sasl.oauthbearer.unsecure.jwt": "true", "sasl.oauthbearer.config": "principal=me hunter2=hunter3",
+	}, "t", []uint64{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Destroy()
+	said := ""
+	for end := time.Now().Add(time.Minute); !strings.Contains(said, "sasl.oauthbearer.config"); c.Poll(10) {
+		events, _ := c.Events()
+		for _, e := range events {
+			said += e.Text + "\n"
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it does not complain: %q", said)
+		}
+	}
+	if strings.Contains(said, "hunter") || !strings.Contains(said, "[hidden]") {
+		t.Errorf("it says %q", said)
+	}
+}
+
+// TestRoles: what only clients of the other role look at is named; what both do is not.
+func TestRoles(t *testing.T) {
+	for name, other := range map[string]Role{
+		"group.id": ForConsumers, "fetch.wait.max.ms": ForConsumers, "auto.offset.reset": ForConsumers, "topic.auto.offset.reset": ForConsumers,
+		"linger.ms": ForProducers, "queue.buffering.max.ms": ForProducers, "acks": ForProducers, "topic.acks": ForProducers, "compression.type": ForProducers,
+		"sasl.password": ForAll, "client.id": ForAll, "no.such": "",
+	} {
+		for _, role := range []Role{ForConsumers, ForProducers} {
+			if err := CheckRole(map[string]string{name: "1"}, role); (err != nil) != (role == other) || err != nil && !strings.Contains(err.Error(), "--kafka-property "+name) {
+				t.Errorf("%s, for %s: %v", name, role, err)
+			}
+		}
+	}
+}
