@@ -36,7 +36,6 @@ func TestOverTLS(t *testing.T) {
 		"no acks, idle":    TestClientThatNeverReadsItsAcksIsEndedByIdleTimeout,
 		"unread rejects":   TestUnreadRejectsAreClientMemory,
 		"failure behind":   TestFailureBehindARecordThatWaits,
-		"no descriptor":    TestNoDescriptorWhilePausing,
 		"resets":           TestResetConnectionsHaveNoPlaces,
 		"farewell":         TestFarewellReadsWhatIsUnderWay,
 		"drain":            TestDrainLosesNothingOfClientsThatHadFinished,
