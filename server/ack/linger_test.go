@@ -183,3 +183,54 @@ func TestFinish(t *testing.T) {
 		t.Errorf("told %q, gone %v", got, r.gone)
 	}
 }
+
+// TestFINWaitsForRoom: what must be said before our FIN may find the socket full; the FIN waits for
+// it, and is sent once.
+func TestFINWaitsForRoom(t *testing.T) {
+	r := newRig(1)
+	ours, client := pair(t)
+	a := r.conn(ours)
+	full, times := 3, 0
+	r.d.opt.HalfClose = func(_, fd int) error {
+		if times++; times <= full {
+			return unix.EAGAIN
+		}
+		return unix.Shutdown(fd, unix.SHUT_WR)
+	}
+	a.Linger(ours, EndingFarewell)
+	for range full {
+		if r.d.Pass(); finSeen(client) || !r.d.restless() {
+			t.Fatal("half-closed, or forgotten, and what comes before is not sent")
+		}
+		r.now += backoffMax
+	}
+	if r.d.Pass(); !finSeen(client) || times != full+1 {
+		t.Errorf("no FIN after %d tries", times)
+	}
+}
+
+// TestPartOfALine: a client that takes a part of what its lines became is alive, and is tried again
+// soon.
+func TestPartOfALine(t *testing.T) {
+	r := newRig(1)
+	a := r.conn(3)
+	part := true
+	r.d.opt.Write = func(owner, fd int, p []byte) (int, error) {
+		if part {
+			return 0, ErrPart
+		}
+		return r.write(owner, fd, p)
+	}
+	a.Framed(Chunk{Last: 1})
+	for end := r.now + 5e9; r.now < end; r.now += 1e8 {
+		r.d.Pass()
+	}
+	if r.killed > 0 || int64(a.backoff) != backoffMin {
+		t.Errorf("ended %d times, tried again after %d ns", r.killed, a.backoff)
+	}
+	part = false
+	r.d.Pass()
+	if got := r.take(3); got != "{\"acked\":1}\n" {
+		t.Errorf("told %q", got)
+	}
+}
