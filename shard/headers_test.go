@@ -247,6 +247,7 @@ func FuzzHeaders(f *testing.F) {
 	for n := range 9 {
 		f.Add(someHeaders(n))
 	}
+	f.Add(AppendHeaderCount(nil, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if !endsWithHeaders(binary.LittleEndian.AppendUint32(bytes.Clone(b), uint32(len(b)))) {
 			return

@@ -121,7 +121,7 @@ func (c *Client) Produce(stream int, partition int32, first uint64, records []ba
 	for i := range records {
 		c.fill(&m[i], stream, partition, first+uint64(i), &records[i])
 	}
-	taken := 0
+	var taken int
 	if len(headers) > 0 {
 		taken = int(C.rt_produce_with_headers(c.c, &c.batch[0], C.int(len(records)), (*C.uchar)(unsafe.SliceData(headers))))
 	} else {

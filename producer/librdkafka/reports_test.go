@@ -195,18 +195,20 @@ func TestUnderWay(t *testing.T) {
 // TestTakenIsAPrefix: behind a record that is not taken none is counted, though librdkafka takes
 // those that are smaller; and the next call is told of its own.
 func TestTakenIsAPrefix(t *testing.T) {
-	r := newReports(t, []uint64{0}, map[string]string{"message.max.bytes": "2000"})
 	const tooLarge = 10
-	for _, at := range []int{1, 3, 0} {
-		records := values(5, 10)
-		records[at].Value = make([]byte, 5000)
-		if n, code := r.c.Produce(0, 0, 0, records, nil); n != at || code != tooLarge {
-			t.Errorf("the one at %d is too large: %d taken, code %d", at, n, code)
+	for _, headers := range []string{"", "\x02\x02a\x02b"} {
+		r := newReports(t, []uint64{0}, map[string]string{"message.max.bytes": "2000"})
+		for _, at := range []int{1, 3, 0} {
+			records := values(5, 10)
+			records[at].Value = make([]byte, 5000)
+			if n, code := r.c.Produce(0, 0, 0, records, []byte(headers)); n != at || code != tooLarge {
+				t.Errorf("headers %q, the one at %d is too large: %d taken, code %d", headers, at, n, code)
+			}
 		}
-	}
-	r = newReports(t, []uint64{0}, map[string]string{"queue.buffering.max.messages": "2", "linger.ms": "60000"})
-	if n, code := r.c.Produce(0, 0, 0, values(5, 10), nil); n != 2 || code != backend.ErrQueueFull {
-		t.Errorf("with room for 2 of 5: %d taken, code %d", n, code)
+		r = newReports(t, []uint64{0}, map[string]string{"queue.buffering.max.messages": "2", "linger.ms": "60000"})
+		if n, code := r.c.Produce(0, 0, 0, values(5, 10), []byte(headers)); n != 2 || code != backend.ErrQueueFull {
+			t.Errorf("headers %q, with room for 2 of 5: %d taken, code %d", headers, n, code)
+		}
 	}
 }
 
