@@ -266,7 +266,7 @@ func (a *asking) notPermitted(t *testing.T) {
 	w := a.sasl("sasl_plaintext", a.At("SASL_PLAINTEXT"), "PLAIN")
 	a.CreateTopic("forbidden", 4, 1, nil)
 	a.RevokeAll()
-	a.Grant("forbidden", false)
+	a.Grant("forbidden")
 	c := trouble{w.brokers, w.properties, []string{"topic forbidden: this account may not write to it"}, ""}
 	var all sync.WaitGroup
 	for _, writer := range []string{"native", "librdkafka"} {

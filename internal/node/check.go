@@ -25,14 +25,14 @@ func Check(o Options, connect bool, log *slog.Logger) (writer string, err error)
 		return "", err
 	}
 	if _, err := o.Admin.access(func(string, error) {}); err != nil {
-		return err
+		return "", err
 	}
 	if _, err := openTokens(o, log); err != nil {
-		return err
+		return "", err
 	}
 	if o.TLS.Given() {
 		if _, err := certs.Open(o.TLS, log); err != nil {
-			return config.Usagef("%w", err)
+			return "", config.Usagef("%w", err)
 		}
 	}
 	if o.RingDir != "" {
