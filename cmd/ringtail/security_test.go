@@ -266,7 +266,7 @@ func (a *asking) notPermitted(t *testing.T) {
 	w := a.sasl("sasl_plaintext", a.At("SASL_PLAINTEXT"), "PLAIN")
 	a.CreateTopic("forbidden", 4, 1, nil)
 	a.RevokeAll()
-	a.Grant("forbidden")
+	a.GrantSight("forbidden")
 	c := trouble{w.brokers, w.properties, []string{"topic forbidden: this account may not write to it"}, ""}
 	var all sync.WaitGroup
 	for _, writer := range []string{"native", "librdkafka"} {
@@ -281,7 +281,7 @@ func (a *asking) notPermitted(t *testing.T) {
 	if a.note(said); code != exitFailed || !strings.Contains(said, "authorization failed") {
 		t.Errorf("produce: exit %d: %s", code, said)
 	}
-	a.Grant("forbidden", true)
+	a.Grant("forbidden")
 	for _, writer := range []string{"native", "librdkafka"} {
 		s := a.serve(t, w, "forbidden", writer)
 		if said := send(t, s.listen[0], lines(0, 4)); !strings.HasSuffix(said, "{\"acked\":4}\n") {

@@ -282,6 +282,12 @@ func (c *Cluster) GrantBlind(topic string) {
 	c.grant(topic, kadm.OpDescribe, kadm.OpWrite)
 }
 
+// GrantSight is Grant without the permission to write.
+func (c *Cluster) GrantSight(topic string) {
+	c.tb.Helper()
+	c.grant(topic, kadm.OpDescribe, kadm.OpDescribeConfigs)
+}
+
 func (c *Cluster) grant(topic string, operations ...kadm.ACLOperation) {
 	c.tb.Helper()
 	c.allow(kadm.NewACLs().Topics(topic).Operations(operations...))
