@@ -97,6 +97,13 @@ func TestGreetingsRefused(t *testing.T) {
 	r.refusedAs("denied", strings.Replace(headerV1, "192.0.2.7", "203.0.113.1", 1))
 	r.refusedAs("denied", "PROXY TCP6 ::ffff:192.0.2.7 ::1 1 2\r\n")
 	r.refusedAs("denied", "PROXY UNKNOWN\r\n")
+	midway := r.dial()
+	r.send(midway, headerV1[:20])
+	halfClose(midway)
+	closedByServer(t, midway)
+	if n := r.Stats().Refused["proxy_header"]; n != 3 {
+		t.Errorf("%d refused, want 3: one has ended within its header", n)
+	}
 	r.send(r.dial(), strings.Replace(headerV1, "192.0.2.7", "198.51.100.3", 1)+record(1)+"\n")
 	r.eventually("one that is allowed", func() bool { return r.w.count() == 1 })
 	local := r.dial() // the balancer's own: the lists are not for it
