@@ -35,6 +35,7 @@ type greeted struct {
 	failure Failure
 	records int
 	most    int // bytes of memory that it took before the token was there
+	fed     int // bytes before it failed, or before its end
 }
 
 // greet reads a stream that comes in pieces.
@@ -60,6 +61,9 @@ func greet(t testing.TB, f Framing, pieces ...string) (g greeted) {
 		}
 	}
 	for _, p := range pieces {
+		if d.Failure() == 0 {
+			g.fed += len(p)
+		}
 		d.Feed([]byte(p))
 		read()
 	}
@@ -84,7 +88,7 @@ func TestTokenCutAnywhere(t *testing.T) {
 			want := greeted{token: "s3cret", found: true, records: 2}
 			for i := range len(stream) + 1 {
 				got := greet(t, f, stream[:i], stream[i:])
-				if got.most = 0; got != want {
+				if got.most, got.fed = 0, 0; got != want {
 					t.Fatalf("%v, cut at %d of %q: %+v", f, i, stream, got)
 				}
 			}
@@ -104,6 +108,12 @@ func TestNoToken(t *testing.T) {
 				if got := greet(t, f, tokenFrame(f, object)+behind); got.found || got.failure == 0 || got.records != 0 {
 					t.Errorf("%v, %q: %+v", f, object, got)
 				}
+			}
+		}
+		if f >= Octet { // whole, but for white space
+			text := tokenFrame(f, `{"token":"x"}  `)
+			if got := greet(t, f, text[:len(text)-1]); got.found || got.failure != NoToken {
+				t.Errorf("%v, cut off: %+v", f, got)
 			}
 		}
 		if got := greet(t, f, ""); got != (greeted{}) {
@@ -127,7 +137,7 @@ func TestLongToken(t *testing.T) {
 				pieces = append(pieces, text[:100])
 			}
 			got := greet(t, f, append(pieces, text)...)
-			if got.found != (n == most) || (got.failure == 0) != got.found || got.most > 2*MaxTokenRecord {
+			if got.found != (n == most) || (got.failure == 0) != got.found || got.most > 2*MaxTokenRecord || got.fed > MaxTokenRecord+200 {
 				t.Errorf("%v, %d bytes: found %v, %v, %d bytes stored", f, n, got.found, got.failure, got.most)
 			}
 		}
@@ -166,7 +176,8 @@ func FuzzToken(f *testing.F) {
 			whole := greet(t, fr, string(data))
 			at := int(cut % uint(len(data)+1))
 			two := greet(t, fr, string(data[:at]), string(data[at:]))
-			if whole.most, two.most = 0, 0; whole != two {
+			whole.most, two.most, whole.fed, two.fed = 0, 0, 0, 0
+			if whole != two {
 				t.Fatalf("%v: %q is %+v, cut at %d %+v", fr, data, whole, at, two)
 			}
 			quoted, _ := json.Marshal(string(data))

@@ -39,9 +39,9 @@ func TestCostOfARate(t *testing.T) {
 	}
 }
 
-// TestRateOverAnySchedule: whenever connections send, and however much a read brings, what they
-// bring is never over the burst, the rate times the time, and a read of each; and who always has
-// more to send, and is looked at often, gets all of that.
+// TestRateOverAnySchedule: whenever connections send, and however much a read brings, what they bring
+// between any two moments is never over the burst, the rate times the time, and a read of each; and
+// who always has more to send, and is looked at often, gets all of that.
 func TestRateOverAnySchedule(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 7))
@@ -70,6 +70,10 @@ func TestRateOverAnySchedule(t *testing.T) {
 			}
 			if !busy && rng.IntN(50) == 0 {
 				clock.ns.Add(rng.Int64N(5e9)) // they are silent
+			}
+			if !busy && rng.IntN(50) == 0 {
+				begin = clock.now() // from here on
+				clear(taken)
 			}
 			seconds := float64(clock.now()-begin) / 1e9
 			sum := int64(0)
@@ -110,6 +114,9 @@ func TestDebtsAreNotForgotten(t *testing.T) {
 	pass(7)
 	if len(r.byIP) != 2 || r.late(r.join(a)) {
 		t.Errorf("after nine seconds: %d known", len(r.byIP))
+	}
+	if pass(3); len(r.byIP) != 2 || len(r.idle) != 0 {
+		t.Errorf("who is there again is forgotten: %d known, %d idle", len(r.byIP), len(r.idle))
 	}
 	r.leave(r.byIP[a].meter())
 	r.leave(r.byIP[b].meter())
