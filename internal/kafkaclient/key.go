@@ -8,6 +8,7 @@ import (
 	"crypto/sha1" //nolint:gosec // the default of PKCS#5
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
@@ -130,5 +131,9 @@ func decryptPBES2(der []byte, password string) ([]byte, error) {
 	if padding < 1 || padding > size {
 		return nil, errKeyPassword
 	}
-	return plain[:len(plain)-padding], nil
+	plain = plain[:len(plain)-padding]
+	if _, err := x509.ParsePKCS8PrivateKey(plain); err != nil { // one wrong password of 256 has some padding
+		return nil, errKeyPassword
+	}
+	return plain, nil
 }

@@ -2,11 +2,25 @@ package kafkaclient
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// TestWrongPasswordOfKey: whatever a wrong password makes of the key, it is said.
+func TestWrongPasswordOfKey(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "aes128.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		if _, err := decryptKey(text, fmt.Sprint("guess", i)); !errors.Is(err, errKeyPassword) || !errors.Is(err, ErrKey) {
+			t.Fatalf("guess%d: %v", i, err)
+		}
+	}
+}
 
 // TestEncryptedKeys: what openssl writes is read, with the right password alone, or refused by name.
 func TestEncryptedKeys(t *testing.T) {
