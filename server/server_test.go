@@ -261,7 +261,7 @@ func TestWhatPeopleSend(t *testing.T) {
 		{"little-endian, auto", string(rune(len(a))) + "\x00\x00\x00" + a, codec.Auto, closes, 0, 0, "little-endian lengths"},
 		{"HTTP to lengths", "GET / HTTP/1.1\r\n", codec.Length, closes, 0, 0, "looks_like=HTTP"},
 		{"TLS", "\x16\x03\x01\x02\x00\x01", codec.Auto, closes, 0, 0, "looks_like=TLS"},
-		{"TLS, newline", "\x16\x03\x01\x02\x00\x01", codec.Newline, 0, 1, 0, "looks_like=TLS"},
+		{"TLS, newline", "\x16\x03\x01\x02\x00\x01", codec.Newline, closes, 0, 0, "looks_like=TLS"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var log logBuffer

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/embedded"
 	"github.com/ringtail/ringtail/internal/httpd"
@@ -34,7 +35,8 @@ type node struct {
 	env     Env
 	brokers string // --brokers, or the embedded one
 	rings   shard.Set
-	dir     *shard.Dir // nil without --ring-dir
+	dir     *shard.Dir   // nil without --ring-dir
+	certs   *certs.Store // nil without --tls-cert
 	sink    sink
 	server  atomic.Pointer[server.Server] // nil until Kafka has been reached
 	phase   atomic.Pointer[string]        // why /readyz says no; nil: the sink decides
@@ -97,6 +99,9 @@ func (n *node) prepare(reg *prometheus.Registry) error {
 		return config.Usagef("%w", err)
 	}
 	if err := errors.Join(registerProcess(reg, n.opt.Version), n.registerRings(reg)); err != nil {
+		return err
+	}
+	if err := n.openTLS(reg); err != nil {
 		return err
 	}
 	if n.sink, err = n.newSink(reg); err != nil {
@@ -236,10 +241,7 @@ func (n *node) unfit(err error) error {
 
 // serve takes records until a signal or the end of the sink; nil means the signal.
 func (n *node) serve(reg prometheus.Registerer) error {
-	tlsConfig, stop, err := n.openTLS(reg)
-	if err != nil {
-		return err
-	}
+	tlsConfig, stop := n.watchTLS()
 	defer stop()
 	s, err := server.New(server.Options{
 		Listeners:            n.opt.Listeners,

@@ -25,13 +25,14 @@ func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }
 
 func TestParseListeners(t *testing.T) {
 	got, err := ParseListeners([]string{
-		"tcp://127.0.0.1:8888", "tcp://:0?framing=length&ack=kafka", "tcp://[::1]:1?ack=off", "unix:///run/ringtail.sock?framing=newline",
+		"tcp://127.0.0.1:8888", "tcp://:0?framing=length&ack=kafka", "tcp://[::1]:1?ack=off", "unix:///run/ringtail.sock?framing=newline", "tls://:8899",
 	}, "json", "kafka", Who{})
 	want := []server.Listener{
 		{Network: "tcp", Address: "127.0.0.1:8888", Framing: codec.JSON, Ack: true},
 		{Network: "tcp", Address: ":0", Framing: codec.Length, Ack: true},
 		{Network: "tcp", Address: "[::1]:1", Framing: codec.JSON},
 		{Network: "unix", Address: "/run/ringtail.sock", Framing: codec.Newline, Ack: true},
+		{Network: "tcp", Address: ":8899", Framing: codec.JSON, Ack: true, TLS: true},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -40,7 +41,7 @@ func TestParseListeners(t *testing.T) {
 
 func TestParseListenersRefused(t *testing.T) {
 	for _, value := range []string{"", "127.0.0.1:8888", "tcp://127.0.0.1", "tcp://127.0.0.1:x", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:1/path",
-		"tls://127.0.0.1:1", "unix://", "tcp://:1?framing=", "tcp://:1?ack=on", "tcp://:1?proxy-protocol=on", "tcp://:%"} {
+		"tls://127.0.0.1", "tls:///path", "unix://", "tcp://:1?framing=", "tcp://:1?ack=on", "tcp://:1?proxy-protocol=on", "tcp://:%"} {
 		_, err := ParseListeners([]string{value}, "auto", "off", Who{})
 		var usage *config.UsageError
 		if !errors.As(err, &usage) || !strings.HasPrefix(err.Error(), "--listen") {

@@ -10,21 +10,27 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 )
 
-// openTLS reads the certificates of tls:// listeners, and reads them again when they change, until
-// stop is called. Without such a listener the configuration is nil.
-func (n *node) openTLS(reg prometheus.Registerer) (c *tls.Config, stop func(), err error) {
+// openTLS reads the certificates of tls:// listeners, if there are any.
+func (n *node) openTLS(reg prometheus.Registerer) error {
 	if !n.opt.TLS.Given() {
-		return nil, func() {}, nil
+		return nil
 	}
 	store, err := certs.Open(n.opt.TLS, n.env.Log)
 	if err != nil {
-		return nil, nil, config.Usagef("%w", err)
+		return config.Usagef("%w", err)
 	}
-	if err := reg.Register(store); err != nil {
-		return nil, nil, err
+	n.certs = store
+	return reg.Register(store)
+}
+
+// watchTLS reads the certificates again when they change, until stop is called. Without any the
+// configuration is nil.
+func (n *node) watchTLS() (c *tls.Config, stop func()) {
+	if n.certs == nil {
+		return nil, func() {}
 	}
 	stopped := make(chan struct{})
 	var running sync.WaitGroup
-	running.Go(func() { store.Run(stopped) })
-	return store.Config(), func() { close(stopped); running.Wait() }, nil
+	running.Go(func() { n.certs.Run(stopped) })
+	return n.certs.Config(), func() { close(stopped); running.Wait() }
 }
