@@ -44,7 +44,7 @@
 //	pauser.go        the goroutine that has the connections which are not read
 //	turns.go         whose turn it is to have room
 //	advance.go       the next thing to do for one connection
-//	peek.go          reading without memory
+//	peek.go          reading without memory; tlsread.go reading what is encrypted
 //	pause.go         the states in which a connection waits, and how it enters and leaves them
 //
 //	connenv.go       what a goroutine needs that has connections; how a connection ends
@@ -60,6 +60,7 @@
 //	admission.go     limits on connections
 //
 //	conn.go          one connection; connlist.go orders them by age
+//	tlsconn.go       its TLS; tls.go where it meets the rest; tlsbuffers.go crypto/tls's memory
 //	clock.go         served time; stages.go the stages of a drain
 //	counters.go      Stats; log.go what is logged; closereason.go why connections end
 //	ack/             what clients are told of their records
