@@ -128,6 +128,5 @@ need-tests:
 	@$(call need,rsyslogd,rsyslog,rsyslog,rsyslog)
 	@command -v haproxy >/dev/null || { $(call need,haproxy,haproxy,haproxy,haproxy); \
 	  [ ! -d /run/systemd/system ] || systemctl disable -q haproxy; } # nor at the next boot
-	@$(call need,openssl,openssl,openssl,openssl)
 	@command -v promtool >/dev/null || { $(call need,promtool,prometheus,golang-github-prometheus,prometheus); \
 	  [ ! -d /run/systemd/system ] || systemctl disable -q prometheus; } # nor at the next boot
