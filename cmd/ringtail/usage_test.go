@@ -33,12 +33,6 @@ func TestUsageErrors(t *testing.T) {
 		"duration":              {serve("--idle-timeout", "-5s"), "--idle-timeout"},
 		"listen scheme":         {serve("--listen", "udp://127.0.0.1:1"), "--listen"},
 		"listen port":           {serve("--listen", "tcp://127.0.0.1"), "--listen"},
-		"TLS, no certificate":   {serve("--listen", "tls://127.0.0.1:0"), "--tls-cert is missing"},
-		"TLS, no port":          {serve("--listen", "tls://127.0.0.1", "--tls-cert", file), "tls://HOST:PORT"},
-		"certificate, no TLS":   {serve("--tls-cert", file), "--listen tls://"},
-		"no certificate file":   {serve("--listen", "tls://127.0.0.1:0", "--tls-cert", "/nowhere"), "--tls-cert"},
-		"check no certificate":  {[]string{"check", "--brokers", "x:1", "--listen", "tls://:0", "--tls-cert", file}, "--tls-cert " + file},
-		"bench, no authority":   {[]string{"bench", "--target", "tls://127.0.0.1:1", "--tls-ca", "/nowhere"}, "--tls-ca"},
 		"listen setting":        {serve("--listen", "tcp://127.0.0.1:0?acks=kafka"), "acks"},
 		"listen framing":        {serve("--listen", "tcp://127.0.0.1:0?framing=csv"), "framing"},
 		"listen ack":            {serve("--listen", "tcp://127.0.0.1:0?ack=yes"), "ack"},
@@ -78,6 +72,28 @@ func TestUsageErrors(t *testing.T) {
 		"produce key to server": {[]string{"produce", "--to", "tcp://127.0.0.1:8888", "--key", "k"}, "--key"},
 		"bench json nowhere":    {[]string{"bench", "--target", "tcp://127.0.0.1:1", "--json", "/nowhere/result.json"}, "--json"},
 		"produce header":        {[]string{"produce", "--topic", "x", "--brokers", "x:1", "-H", "a"}, "--header"},
+	} {
+		t.Run(what, func(t *testing.T) { refuse(t, exitUsage, []string{c.want}, c.args...) })
+	}
+}
+
+// TestTLSUsageErrors: of certificates that are missing, too many, or none.
+func TestTLSUsageErrors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "no.pem")
+	if err := os.WriteFile(file, []byte("no certificate\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serve := func(args ...string) []string { return append([]string{"serve", "--brokers", "127.0.0.1:1"}, args...) }
+	for what, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"TLS, no certificate":  {serve("--listen", "tls://127.0.0.1:0"), "--tls-cert is missing"},
+		"TLS, no port":         {serve("--listen", "tls://127.0.0.1", "--tls-cert", file), "tls://HOST:PORT"},
+		"certificate, no TLS":  {serve("--tls-cert", file), "--listen tls://"},
+		"no certificate file":  {serve("--listen", "tls://127.0.0.1:0", "--tls-cert", "/nowhere"), "--tls-cert"},
+		"check no certificate": {[]string{"check", "--brokers", "x:1", "--listen", "tls://:0", "--tls-cert", file}, "--tls-cert " + file},
+		"bench, no authority":  {[]string{"bench", "--target", "tls://127.0.0.1:1", "--tls-ca", "/nowhere"}, "--tls-ca"},
 	} {
 		t.Run(what, func(t *testing.T) { refuse(t, exitUsage, []string{c.want}, c.args...) })
 	}
