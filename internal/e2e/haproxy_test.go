@@ -48,8 +48,9 @@ func guideBlock(t *testing.T, language string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, block, ok := strings.Cut(string(text), "```"+language+"\n")
-	if block, _, ok = strings.Cut(block, "```"); !ok {
+	_, rest, _ := strings.Cut(string(text), "```"+language+"\n")
+	block, _, ok := strings.Cut(rest, "```")
+	if !ok {
 		t.Fatalf("docs/GUIDE.md has no block of %s", language)
 	}
 	return block
