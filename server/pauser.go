@@ -128,7 +128,7 @@ func (q *pauser) checkRate(p *paused, now int64) {
 	if c.lastRead = q.clock.stamp(); c.unfinished != 0 {
 		c.unfinished = c.lastRead
 	}
-	p.ending = q.deadlines.expired(c, p.fd, now, func() bool { return true })
+	p.ending = q.deadlines.expired(c, p.fd, now, func() bool { return false })
 	if p.ending != closedNot || !q.overRate(c) {
 		q.makeReady(p, waitRate)
 	}
