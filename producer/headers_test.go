@@ -70,23 +70,57 @@ func TestHeadersGoWithTheirRecords(t *testing.T) {
 	}
 }
 
+// stubborn takes nothing: its queue is full.
+type stubborn struct {
+	*reporting
+	t     *testing.T
+	calls int
+}
+
+func (c *stubborn) Produce(int, int32, uint64, []backend.Record, []byte) (taken, code int) {
+	if c.calls++; c.calls > 100 {
+		c.t.Fatal("the engine asks again and again, and does not wait")
+	}
+	return 0, backend.ErrQueueFull
+}
+
+// TestHeadersAndAFullQueue: what is not taken waits, though records of other headers come behind.
+func TestHeadersAndAFullQueue(t *testing.T) {
+	h := newHands(t, 1)
+	c := &stubborn{reporting: h.c, t: t}
+	h.e.client = c
+	h.putWith(0, 3, 100, "a")
+	h.putWith(0, 3, 100, "b")
+	if h.e.step(); c.calls != 1 {
+		t.Errorf("%d calls in a step, want 1", c.calls)
+	}
+}
+
 // TestHeadersCount: for the topic's limit a record has the size of its value and its headers,
 // wherever in a batch it lies; and so it has for what a refusal teaches.
 func TestHeadersCount(t *testing.T) {
-	const headers = len("\x02\x02h\x64") + 50
-	header := string(make([]byte, 50))
-	for _, lead := range []int{0, 1} { // records before it in its batch
-		for _, over := range []int{0, 1} {
-			h := newHands(t, 1)
-			h.topic.Limit = 200_000
-			n := h.topic.recordMax() - headers + over
-			h.putWith(0, lead+1, n, header)
-			if steps(h.e, 3); len(h.refused) != over*(lead+1) || len(h.c.values) != (1-over)*(lead+1) {
-				t.Errorf("%d over the limit: %d refused, %d handed over", over, len(h.refused), len(h.c.values))
-			}
-			if record, all := h.e.streams[0].sizes(0); over == 0 && (record != n+headers || all != (lead+1)*(n+headers)) {
-				t.Errorf("sizes %d and %d, want %d each", record, all, n+headers)
-			}
+	headers := shard.AppendHeader(shard.AppendHeaderCount(nil, 1), "h", make([]byte, 50))
+	for _, lead := range []int{0, 1, 2} { // records before it in its batch
+		h := newHands(t, 1)
+		h.topic.Limit = 200_000
+		most := h.topic.recordMax() - len(headers)
+		c, err := h.rings[0].Claim(lead+2, lead*10+most+most+1+shard.HeadersBytes(len(headers)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range lead {
+			c.Append(make([]byte, 10), nil, uint32(i))
+		}
+		c.Append(make([]byte, most), nil, 7)
+		c.Append(make([]byte, most+1), nil, 8)
+		c.AppendHeaders(headers)
+		c.Publish()
+		if steps(h.e, 3); !slices.Equal(h.refused, []uint64{8}) || len(h.c.values) != lead+1 {
+			t.Errorf("behind %d others: refused %v, want the one that is too large; %d handed over", lead, h.refused, len(h.c.values))
+		}
+		record, all := h.e.streams[0].sizes(uint64(lead))
+		if want := most + len(headers); record != want || all != want {
+			t.Errorf("behind %d others: sizes %d and %d, want %d", lead, record, all, want)
 		}
 	}
 }

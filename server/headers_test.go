@@ -43,7 +43,11 @@ func readHeaders(t *testing.T, b []byte, since time.Time) (out []string) {
 		b = b[n:]
 		return s
 	}
-	for range next() {
+	n := next()
+	if n == 0 {
+		t.Error("a batch has headers, and there are none in them")
+	}
+	for range n {
 		name, value := text(), text()
 		if name == "received" {
 			ms, err := strconv.ParseInt(value, 10, 64)
