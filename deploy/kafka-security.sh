@@ -87,7 +87,8 @@ authority() {
 }
 
 make_authority() {
-  openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=Ringtail test authority" -keyout "$dir/tls/ca.key" -out "$dir/tls/ca.pem" &&
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj "/CN=Ringtail test authority" \
+    -keyout "$dir/tls/ca.key" -out "$dir/tls/ca.pem" &&
     sign ringtail extendedKeyUsage=clientAuth client &&
     openssl pkcs12 -export -passout pass:ringtail -inkey "$dir/tls/client.plain" -in "$dir/tls/client.pem" -out "$dir/tls/client.p12" &&
     openssl pkcs8 -topk8 -passout pass:ringtail -in "$dir/tls/client.plain" -out "$dir/tls/client.key" &&
@@ -109,7 +110,7 @@ make_certificate() {
 # sign makes a certificate for CN $1, with extension $2, as $3.pem, and its key, $3.plain.
 sign() {
   local file="$dir/tls/$3"
-  openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$file.plain" -out "$file.csr" &&
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" -keyout "$file.plain" -out "$file.csr" &&
     openssl x509 -req -in "$file.csr" -CA "$dir/tls/ca.pem" -CAkey "$dir/tls/ca.key" -set_serial "0x$(openssl rand -hex 8)" -days 3650 \
       -extfile <(printf '%s\n' "$2") -out "$file.pem" && rm "$file.csr"
 }

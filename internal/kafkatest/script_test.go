@@ -59,6 +59,10 @@ func TestScript(t *testing.T) {
 		t.Errorf("said again it prints %q, the broker is %d; want %q, %d", got, pid(), want, first)
 	}
 	run(1, "start", "--port", "1")
+	for _, wrong := range []string{"--sasl NTLM", "--sasl OAUTHBEARER", "--listener SSL", "--listener SASL_PLAINTEXT", "--listener QUIC", "--user me", "--user me:a,b"} {
+		run(2, "start", strings.Fields(wrong)...)
+	}
+	run(1, "certify")
 	if err := syscall.Kill(first, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
