@@ -389,13 +389,3 @@ func TestServerEndsTLS(t *testing.T) {
 		drained.Wait()
 	}
 }
-
-// A TLS record that does not end is client memory, and ages like an unfinished record.
-func TestBegunTLSRecord(t *testing.T) {
-	r := newRig(t, func(o *rigOptions) { encrypted(o); o.useTLS(t); o.FrameTimeout = time.Second })
-	nc := r.dial()
-	_, _ = tcpOf(nc).Write([]byte("\x17\x03\x03\x40\x00" + strings.Repeat("x", 5000)))
-	r.eventually("it is charged", func() bool { return r.Stats().ClientMemory >= 5005 })
-	r.eventually("it is ended in time", func() bool { return r.Stats().Closed["frame_timeout"] == 1 })
-	r.eventually("its memory is given back", func() bool { return r.Stats().ClientMemory == 0 })
-}
