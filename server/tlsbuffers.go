@@ -29,16 +29,42 @@ func bufferAt(name string) int {
 	return int(f.Offset)
 }
 
-// emptyBuffer returns the buffer at that place, nil if there is none, or if it is not empty.
-func emptyBuffer(c *tls.Conn, at int) *bytes.Buffer {
+// bufferOf returns the buffer at that place, nil if there is none.
+func bufferOf(c *tls.Conn, at int) *bytes.Buffer {
 	if at < 0 {
 		return nil
 	}
-	b := (*bytes.Buffer)(unsafe.Add(unsafe.Pointer(c), at))
-	if b.Len() > 0 {
+	return (*bytes.Buffer)(unsafe.Add(unsafe.Pointer(c), at))
+}
+
+// emptyBuffer returns the buffer at that place, nil if there is none, or if it is not empty.
+func emptyBuffer(c *tls.Conn, at int) *bytes.Buffer {
+	b := bufferOf(c, at)
+	if b == nil || b.Len() > 0 {
 		return nil
 	}
 	return b
+}
+
+// handMax is the most that a connection may have of a handshake message between two reads. The one
+// that a client may send, KeyUpdate, has five bytes; crypto/tls would gather 256 KiB of any other
+// before it refused it.
+const handMax = 64
+
+// checkHand drops what the latest read has left of handshake messages: nothing, of a client that
+// means well, or a few bytes, which it keeps. It returns false if the client means something else.
+func checkHand(c *tls.Conn) bool {
+	b := bufferOf(c, handAt)
+	if b == nil || b.Cap() == 0 {
+		return true
+	}
+	begun := b.Bytes()
+	*b = bytes.Buffer{}
+	if len(begun) > handMax/2 {
+		return false
+	}
+	b.Write(begun)
+	return true
 }
 
 // dropBuffers drops the empty buffers of a connection that nobody else uses.

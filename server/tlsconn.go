@@ -65,8 +65,9 @@ const (
 )
 
 var (
-	errNoBytes error = noBytes{}
-	errOutFull       = errors.New("server: the client reads no answers to its KeyUpdate messages")
+	errNoBytes     error = noBytes{}
+	errOutFull           = errors.New("server: the client reads no answers to its KeyUpdate messages")
+	errLongMessage       = errors.New("server: a long handshake message behind the handshake")
 )
 
 // noBytes says that tls.Conn has been given everything. crypto/tls goes on after an error that is
@@ -224,9 +225,12 @@ func (t *tlsConn) readAll(buf []byte) []byte {
 	for {
 		k, err := t.conn.Read(buf[n:])
 		n += k
-		switch {
-		case err == nil:
+		if err == nil {
 			continue
+		}
+		switch short := checkHand(t.conn); {
+		case err == errNoBytes && !short:
+			t.ended, t.err = closedTLS, errLongMessage
 		case err == errNoBytes:
 		case err == io.EOF: // close_notify
 			t.ended = closedByClient

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// sealer is a client that encrypts what crypto/tls would not let it say: handshake messages behind
+// the handshake, in TLS 1.3.
+type sealer struct {
+	aead cipher.AEAD
+	iv   []byte
+	seq  uint64
+}
+
+// sealed is a connection behind its handshake, and a client of which nothing has been encrypted yet.
+func sealed(t testing.TB) (*tlsConn, *sealer) {
+	t.Helper()
+	_, ours, theirs := sockets(t)
+	var keys bytes.Buffer
+	config := clientTLS(t)
+	config.MinVersion, config.KeyLogWriter = tls.VersionTLS13, &keys
+	config.CurvePreferences = []tls.CurveID{tls.X25519}
+	client := tls.Client(theirs, config)
+	failed := make(chan error, 1)
+	go func() { failed <- client.Handshake() }()
+	c, err := handshake(ours, testTLS(t))
+	if err = errors.Join(err, <-failed); err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(keys.String(), "CLIENT_TRAFFIC_SECRET_0 ")
+	text, _, _ := strings.Cut(line, "\n")
+	_, text, _ = strings.Cut(text, " ")
+	secret, err := hex.DecodeString(text)
+	if err != nil || len(secret) != sha256.Size {
+		t.Fatalf("%s: a secret of %d bytes, %v", tls.CipherSuiteName(client.ConnectionState().CipherSuite), len(secret), err)
+	}
+	block, err1 := aes.NewCipher(expand(t, secret, "key", 16))
+	aead, err2 := cipher.NewGCM(block)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	return c, &sealer{aead: aead, iv: expand(t, secret, "iv", 12)}
+}
+
+func expand(t testing.TB, secret []byte, label string, n int) []byte {
+	info := binary.BigEndian.AppendUint16(nil, uint16(n))
+	info = append(append(info, byte(len("tls13 "+label))), "tls13 "+label...)
+	key, err := hkdf.Expand(sha256.New, secret, string(append(info, 0)), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// record encrypts one TLS record of a type.
+func (s *sealer) record(typ byte, content []byte) []byte {
+	nonce := bytes.Clone(s.iv)
+	for i := range 8 {
+		nonce[4+i] ^= byte(s.seq >> (56 - 8*i))
+	}
+	s.seq++
+	size := len(content) + 1 + s.aead.Overhead()
+	head := []byte{23, 3, 3, byte(size >> 8), byte(size)}
+	return s.aead.Seal(head, nonce, append(bytes.Clone(content), typ), head)
+}
+
+const (
+	typeHandshake = 22
+	typeData      = 23
+)
+
+// TestLongMessageBehindTheHandshake: crypto/tls would gather up to 256 KiB of a handshake message
+// that nobody charges, for a client that has shown no token, and for as long as it likes.
+func TestLongMessageBehindTheHandshake(t *testing.T) {
+	for _, message := range [][]byte{{11, 3, 0, 0}, {24, 0, 0xff, 0}, {4, 0, 1, 0}} { // Certificate, KeyUpdate, ticket
+		c, client := sealed(t)
+		var d decrypter
+		most := 0
+		for range 20 {
+			d.decrypt(c, client.record(typeHandshake, append(bytes.Clone(message), make([]byte, 10_000)...)))
+			message = nil
+			if b := bufferOf(c.conn, handAt); b != nil {
+				most = max(most, b.Cap())
+			}
+		}
+		if c.ended != closedTLS || c.err == nil || most > handMax {
+			t.Errorf("ended %q (%v), %d bytes of a message held", c.ended, c.err, most)
+		}
+	}
+}
+
+// TestKeyUpdateInPieces: a message that may come does, wherever it is cut, and leaves nothing.
+func TestKeyUpdateInPieces(t *testing.T) {
+	c, client := sealed(t)
+	var d decrypter
+	update := []byte{24, 0, 0, 1, 0}
+	for i := range update {
+		if d.decrypt(c, client.record(typeHandshake, update[i:i+1])); c.ended != closedNot {
+			t.Fatalf("behind %d bytes: %q (%v)", i+1, c.ended, c.err)
+		}
+	}
+	if b := emptyBuffer(c.conn, handAt); b == nil || b.Cap() > 0 {
+		t.Errorf("it leaves %v", b)
+	}
+	if client.seq = 0; len(d.decrypt(c, client.record(typeData, []byte("x")))) != 0 || c.ended != closedTLS {
+		t.Errorf("the keys have not changed: %q", c.ended)
+	}
+}
