@@ -77,28 +77,6 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-// TestTLSUsageErrors: of certificates that are missing, too many, or none.
-func TestTLSUsageErrors(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "no.pem")
-	if err := os.WriteFile(file, []byte("no certificate\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	serve := func(args ...string) []string { return append([]string{"serve", "--brokers", "127.0.0.1:1"}, args...) }
-	for what, c := range map[string]struct {
-		args []string
-		want string
-	}{
-		"TLS, no certificate":  {serve("--listen", "tls://127.0.0.1:0"), "--tls-cert is missing"},
-		"TLS, no port":         {serve("--listen", "tls://127.0.0.1", "--tls-cert", file), "tls://HOST:PORT"},
-		"certificate, no TLS":  {serve("--tls-cert", file), "--listen tls://"},
-		"no certificate file":  {serve("--listen", "tls://127.0.0.1:0", "--tls-cert", "/nowhere"), "--tls-cert"},
-		"check no certificate": {[]string{"check", "--brokers", "x:1", "--listen", "tls://:0", "--tls-cert", file}, "--tls-cert " + file},
-		"bench, no authority":  {[]string{"bench", "--target", "tls://127.0.0.1:1", "--tls-ca", "/nowhere"}, "--tls-ca"},
-	} {
-		t.Run(what, func(t *testing.T) { refuse(t, exitUsage, []string{c.want}, c.args...) })
-	}
-}
-
 // TestLimitBeyondTheFraming: lengths end at 16 MiB, so a higher limit would only be found out by
 // the client that is cut off. Text has no such end.
 func TestLimitBeyondTheFraming(t *testing.T) {
