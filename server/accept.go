@@ -47,9 +47,13 @@ func (a *acceptor) run(l *listener) {
 	}
 }
 
-// takeBacklog welcomes every client whose connection the kernel has accepted already.
-func (a *acceptor) takeBacklog(l *listener) {
+// takeBacklog welcomes every client whose connection the kernel has accepted already, until the time
+// is up: each may be kept waiting by greetings before it.
+func (a *acceptor) takeBacklog(l *listener, until time.Time) {
 	for range backlogMax {
+		if time.Now().After(until) {
+			return
+		}
 		fd, remote := l.acceptNow()
 		if fd < 0 {
 			return

@@ -11,7 +11,7 @@ const drainDefault = 30 * time.Second
 
 // Drain ends the taking of records, step by step. The clock on the left is the drain's.
 //
-//	Drain   take what waits in the accept backlog, close the listeners
+//	Drain   take what waits in the accept backlog, until 1/6 at most; close the listeners
 //	        leave greetings 200 ms
 //	        read each connection to its end, or until it has been silent for 200 ms
 //	1/3     cut off: nobody is read any more; what has been framed still waits for room
@@ -37,6 +37,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		total = max(time.Until(deadline), 0)
 	}
+	begin := time.Now()
 	s.stages.start.Store(s.clock.now())
 	close(s.stages.draining)
 	for _, l := range s.listeners {
@@ -45,11 +46,10 @@ func (s *Server) Drain(ctx context.Context) error {
 	s.greetings.hurry(min(greetingFair, total/3))
 	s.accepting.Wait()
 	for _, l := range s.listeners {
-		s.acceptor.takeBacklog(l)
+		s.acceptor.takeBacklog(l, begin.Add(total/6))
 		l.close()
 	}
 	s.greetings.running.Wait()
-	begin := time.Now()
 	s.waitRead(ctx, begin.Add(total/3))
 	close(s.stages.cutOff)
 	s.waitRead(ctx, begin.Add(2*total/3))
