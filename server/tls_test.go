@@ -15,6 +15,7 @@ import (
 	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/certs/certtest"
 	"github.com/ringtail/ringtail/internal/loopback"
+	"github.com/ringtail/ringtail/internal/reload"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -175,10 +176,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := make(chan struct{})
-	var running sync.WaitGroup
-	running.Go(func() { store.Run(stop) })
-	defer func() { close(stop); running.Wait() }()
+	defer reload.Watch(store)()
 	r := newRig(t, func(o *rigOptions) { encrypted(o); o.TLS = store.Config() })
 	presented := func() string {
 		nc, err := r.connect(0, net.Dialer{})

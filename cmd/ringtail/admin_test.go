@@ -144,7 +144,7 @@ func TestAdminTLS(t *testing.T) {
 		if code != http.StatusOK {
 			t.Fatal("half of a rotation is in use")
 		}
-		return strings.Contains(s.err.String(), "flag=--admin-tls-cert")
+		return strings.Contains(s.err.String(), "--admin-tls-cert "+cert)
 	})
 	overwrite(t, key, contents(t, newKey))
 	until(t, "the new certificate is in use", func() bool {

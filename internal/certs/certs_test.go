@@ -121,8 +121,8 @@ func TestRotation(t *testing.T) {
 	client := &tls.Config{RootCAs: ca.Pool(), ServerName: "127.0.0.1", ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 	presented := func(want string, resumed bool) {
 		t.Helper()
-		s.look()
-		s.look()
+		s.Look()
+		s.Look()
 		mine := client
 		if !resumed {
 			mine = client.Clone()
@@ -139,7 +139,7 @@ func TestRotation(t *testing.T) {
 	presented("old", true)
 	newCert, newKey := ca.Issue(t, certtest.Leaf{Name: "new"})
 	certtest.Write(t, cert, newCert) // the key is another's
-	s.look()
+	s.Look()
 	if log.Len() > 0 {
 		t.Errorf("judged while it is written: %s", log)
 	}
@@ -181,8 +181,8 @@ func TestClientCAIsTakenAway(t *testing.T) {
 		}
 	}
 	certtest.Write(t, trusted, other.PEM)
-	s.look()
-	s.look()
+	s.Look()
+	s.Look()
 	if _, err := greet(t, s, client); err == nil {
 		t.Error("still let in")
 	}
@@ -244,6 +244,7 @@ func TestFilesThatDoNotFit(t *testing.T) {
 		"--tls-client-ca " + empty:          {Certs: []string{cert}, Keys: []string{key}, ClientCA: empty},
 		"--tls-client-ca " + broken:         {Certs: []string{cert}, Keys: []string{key}, ClientCA: broken},
 		"--tls-cert " + broken + ", --tls-": {Certs: []string{broken}, Keys: []string{key}},
+		"--admin-tls-key is missing; ":      {Flags: "--admin-tls-", Certs: []string{cert}},
 	} {
 		if _, err := Open(f, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
@@ -266,16 +267,19 @@ func TestClientFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	empty := filepath.Join(t.TempDir(), "empty")
+	certtest.Write(t, empty, nil)
 	c.ServerName = "127.0.0.1"
 	if _, err := greet(t, s, c); err != nil {
 		t.Error(err)
 	}
 	for want, f := range map[string]ClientFiles{
-		"--tls-ca: open":        {CA: "/nowhere"},
-		"--tls-ca " + key:       {CA: key},
-		"without --tls-cert":    {Key: key},
-		"--tls-cert " + cert:    {Cert: cert},
-		"--tls-cert /nowhere: ": {Cert: "/nowhere"},
+		"--tls-ca: open":       {CA: "/nowhere"},
+		"--tls-ca " + key:      {CA: key},
+		"without --tls-cert":   {Key: key},
+		"--tls-key is missing": {Cert: cert},
+		"--tls-cert: open":     {Cert: "/nowhere"},
+		"--tls-ca " + empty:    {CA: empty},
 	} {
 		if _, err := f.Config(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)

@@ -1,12 +1,11 @@
 package certs
 
 import (
-	"cmp"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
+
+	"github.com/ringtail/ringtail/internal/reload"
 )
 
 // ClientFiles are the flags of the verbs that send to a Ringtail. The zero value trusts whom the
@@ -21,23 +20,27 @@ type ClientFiles struct {
 func (f ClientFiles) Config() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if f.CA != "" {
-		text, err := os.ReadFile(f.CA)
+		text, err := reload.ReadFile(f.CA)
 		if err != nil {
 			return nil, fmt.Errorf("--tls-ca: %w", err)
 		}
-		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("--tls-ca %s: no certificate in PEM in it", f.CA)
+		if c.RootCAs, err = parseCAs("--tls-ca "+f.CA, text); err != nil {
+			return nil, err
 		}
 	}
 	if f.Cert == "" && f.Key != "" {
 		return nil, errors.New("--tls-key is given without --tls-cert")
 	}
 	if f.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.Cert, cmp.Or(f.Key, f.Cert))
-		if err != nil {
-			return nil, fmt.Errorf("--tls-cert %s: %w", f.Cert, err)
+		own := Files{Certs: []string{f.Cert}}
+		if f.Key != "" {
+			own.Keys = []string{f.Key}
 		}
-		c.Certificates = []tls.Certificate{pair}
+		v, err := own.open(nil)
+		if err != nil {
+			return nil, err
+		}
+		c.Certificates = v.Get().config().Certificates
 	}
 	return c, nil
 }

@@ -1,10 +1,8 @@
-// Package certs has the certificates of TLS listeners: it reads their files, and reads them again
-// when they change.
+// Package certs has the certificates of TLS listeners, of the admin port and of clients. Those of
+// listeners and of the admin port are read again when they change.
 //
-//	--tls-cert, --tls-key, --tls-client-ca ──► Files ──► load ──► Store.Config ──► handshakes
-//	                                             ▲                    ▲
-//	                                             └── Run: has anything changed? ──┘
+//	--tls-cert, --tls-key, --tls-client-ca ──► Files ──► reload.Value ──► Store.Config ──► handshakes
 //
 // A handshake takes the newest configuration, so a rotation touches no connection. What cannot be
-// loaded leaves the old one in use.
+// used leaves the old one in use.
 package certs

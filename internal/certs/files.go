@@ -3,19 +3,20 @@ package certs
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/ringtail/ringtail/internal/reload"
 )
 
 // Files are the values of the flags.
 type Files struct {
+	Flags    string   // what the flags begin with; "": --tls-
 	Certs    []string // --tls-cert; the first is for clients that name no server
 	Keys     []string // --tls-key: the n-th for the n-th certificate; none: they are in the certificates' files
 	ClientCA string   // --tls-client-ca; "": no client certificate is asked for
@@ -24,57 +25,33 @@ type Files struct {
 // Given returns whether any of the flags was given.
 func (f *Files) Given() bool { return len(f.Certs)+len(f.Keys) > 0 || f.ClientCA != "" }
 
-// keyOf returns the file with the key of the n-th certificate.
-func (f *Files) keyOf(n int) string {
+func (f *Files) flag(name string) string { return cmp.Or(f.Flags, "--tls-") + name }
+
+// key returns the file with the key of the n-th certificate.
+func (f *Files) key(n int) reload.File {
 	if len(f.Keys) > 0 {
-		return f.Keys[n]
+		return reload.File{Flag: f.flag("key"), Path: f.Keys[n]}
 	}
-	return f.Certs[n]
+	return reload.File{Flag: f.flag("cert"), Path: f.Certs[n]}
 }
 
-// contents is what stands in the files, in one order: certificates and keys in turn, and the
-// client CA at the end.
-type contents struct {
-	texts [][]byte
-	sum   [sha256.Size]byte
-	err   error // of the first file that could not be read
-}
-
-func (f *Files) paths() (all []string) {
+// open reads the files: certificates and keys in turn, and the client CA at the end.
+func (f *Files) open(told func(*loaded, error)) (*reload.Value[*loaded], error) {
+	switch {
+	case len(f.Certs) == 0:
+		return nil, fmt.Errorf("%s is missing; give the certificate's file, in PEM", f.flag("cert"))
+	case len(f.Keys) > 0 && len(f.Keys) != len(f.Certs):
+		return nil, fmt.Errorf("%s is given %d times, and %s %d times; want a key for each certificate, or none if each file holds its key, too",
+			f.flag("key"), len(f.Keys), f.flag("cert"), len(f.Certs))
+	}
+	var all []reload.File
 	for n, cert := range f.Certs {
-		all = append(all, cert, f.keyOf(n))
+		all = append(all, reload.File{Flag: f.flag("cert"), Path: cert}, f.key(n))
 	}
 	if f.ClientCA != "" {
-		all = append(all, f.ClientCA)
+		all = append(all, reload.File{Flag: f.flag("client-ca"), Path: f.ClientCA})
 	}
-	return all
-}
-
-// flag returns the flag that names the n-th of paths.
-func (f *Files) flag(n int) string {
-	switch {
-	case n == 2*len(f.Certs):
-		return "--tls-client-ca"
-	case n%2 == 1 && len(f.Keys) > 0:
-		return "--tls-key"
-	}
-	return "--tls-cert"
-}
-
-func (f *Files) read() contents {
-	var c contents
-	h := sha256.New()
-	for n, path := range f.paths() {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			c.err = cmp.Or(c.err, fmt.Errorf("%s: %w", f.flag(n), err))
-		}
-		sum := sha256.Sum256(text)
-		h.Write(sum[:])
-		c.texts = append(c.texts, text)
-	}
-	h.Sum(c.sum[:0])
-	return c
+	return reload.Open(f.parse, told, all...)
 }
 
 // pair is a certificate, and what an operator wants to know of it.
@@ -100,19 +77,10 @@ type loaded struct {
 }
 
 // parse finds what is wrong with the files' contents. Its errors name the flag.
-func (f *Files) parse(c contents) (*loaded, error) {
-	switch {
-	case len(f.Certs) == 0:
-		return nil, fmt.Errorf("--tls-cert is missing; give the certificate's file, in PEM")
-	case len(f.Keys) > 0 && len(f.Keys) != len(f.Certs):
-		return nil, fmt.Errorf("--tls-key is given %d times, and --tls-cert %d times; want a key for each certificate, or none if each file holds its key, too",
-			len(f.Keys), len(f.Certs))
-	case c.err != nil:
-		return nil, c.err
-	}
+func (f *Files) parse(texts [][]byte) (*loaded, error) {
 	l := &loaded{}
 	for n, path := range f.Certs {
-		cert, err := f.parsePair(n, c.texts[2*n], c.texts[2*n+1])
+		cert, err := f.parsePair(n, texts[2*n], texts[2*n+1])
 		if err != nil {
 			return nil, err
 		}
@@ -121,26 +89,27 @@ func (f *Files) parse(c contents) (*loaded, error) {
 	if f.ClientCA == "" {
 		return l, nil
 	}
-	l.clientCAs = x509.NewCertPool()
-	return l, f.parseClientCA(l.clientCAs, c.texts[2*len(f.Certs)])
+	var err error
+	l.clientCAs, err = parseCAs(f.flag("client-ca")+" "+f.ClientCA, texts[2*len(f.Certs)])
+	return l, err
 }
 
 func (f *Files) parsePair(n int, certificate, key []byte) (tls.Certificate, error) {
-	path, keyPath := f.Certs[n], f.keyOf(n)
-	keyFlag := f.flag(2*n + 1)
+	path, keyFile := f.Certs[n], f.key(n)
 	switch {
 	case !bytes.Contains(certificate, []byte("-----BEGIN CERTIFICATE-----")):
-		return tls.Certificate{}, fmt.Errorf("--tls-cert %s: no certificate in PEM in it", path)
+		return tls.Certificate{}, fmt.Errorf("%s %s: no certificate in PEM in it", f.flag("cert"), path)
 	case bytes.Contains(key, []byte("ENCRYPTED")):
-		return tls.Certificate{}, fmt.Errorf("%s %s: the key is encrypted; want it without a passphrase, in a file that only Ringtail may read", keyFlag, keyPath)
+		return tls.Certificate{}, fmt.Errorf("%s %s: the key is encrypted; want it without a passphrase, in a file that only its user may read",
+			keyFile.Flag, keyFile.Path)
 	case !bytes.Contains(key, []byte("PRIVATE KEY-----")) && len(f.Keys) == 0:
-		return tls.Certificate{}, fmt.Errorf("--tls-key is missing; %s holds no key of its own", path)
+		return tls.Certificate{}, fmt.Errorf("%s is missing; %s holds no key of its own", f.flag("key"), path)
 	case !bytes.Contains(key, []byte("PRIVATE KEY-----")):
-		return tls.Certificate{}, fmt.Errorf("--tls-key %s: no key in PEM in it", keyPath)
+		return tls.Certificate{}, fmt.Errorf("%s %s: no key in PEM in it", keyFile.Flag, keyFile.Path)
 	}
 	cert, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
-		return cert, fmt.Errorf("--tls-cert %s, %s %s: %w", path, keyFlag, keyPath, err)
+		return cert, fmt.Errorf("%s %s, %s %s: %w", f.flag("cert"), path, keyFile.Flag, keyFile.Path, err)
 	}
 	if cert.Leaf == nil {
 		cert.Leaf, err = x509.ParseCertificate(cert.Certificate[0])
@@ -148,23 +117,24 @@ func (f *Files) parsePair(n int, certificate, key []byte) (tls.Certificate, erro
 	return cert, err
 }
 
-func (f *Files) parseClientCA(pool *x509.CertPool, text []byte) error {
-	found := false
+// parseCAs reads certificates to trust. Errors begin with name.
+func parseCAs(name string, text []byte) (*x509.CertPool, error) {
+	pool, found := x509.NewCertPool(), false
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
 		}
 		ca, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return fmt.Errorf("--tls-client-ca %s: %w", f.ClientCA, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		pool.AddCert(ca)
 		found = true
 	}
 	if !found {
-		return fmt.Errorf("--tls-client-ca %s: no certificate in PEM in it", f.ClientCA)
+		return nil, fmt.Errorf("%s: no certificate in PEM in it", name)
 	}
-	return nil
+	return pool, nil
 }
 
 // config is what handshakes take.

@@ -1,46 +1,40 @@
 package certs
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringtail/ringtail/internal/reload"
 )
 
-// Store has what the files held when they were last good.
+// Store has what the files held when they were last good. Whoever has it watched (reload.Watch) has
+// the files read again when they change.
 type Store struct {
-	files   Files
-	log     *slog.Logger
-	base    *tls.Config
-	current atomic.Pointer[loaded]
-	config  atomic.Pointer[tls.Config] // of current
-
-	seen   [sha256.Size]byte // what stood in the files at the last look
-	judged [sha256.Size]byte // what was last loaded, or found to be broken
+	*reload.Value[*loaded]
+	log    *slog.Logger
+	base   *tls.Config
+	config atomic.Pointer[tls.Config] // of the value
 }
-
-// lookInterval is how often the files are looked at. A change is taken at the second look that sees
-// it, so that a file is not read while it is written, nor a certificate before its key.
-const lookInterval = 2 * time.Second
 
 // Open reads the files. A certificate that has expired is only warned of: its clients may not look.
 func Open(f Files, log *slog.Logger) (*Store, error) {
-	c := f.read()
-	l, err := f.parse(c)
+	s := &Store{log: log}
+	v, err := f.open(s.changed)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{files: f, log: log, seen: c.sum, judged: c.sum}
+	s.Value = v
 	// Tickets are encrypted with keys of this one, so that clients resume their sessions whatever
 	// changes (tls.Config.GetConfigForClient).
 	s.base = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.config.Load(), nil },
 	}
-	s.use(l)
+	s.use(v.Get())
 	return s, nil
 }
 
@@ -49,7 +43,6 @@ func (s *Store) Config() *tls.Config { return s.base }
 
 func (s *Store) use(l *loaded) {
 	s.config.Store(l.config())
-	s.current.Store(l)
 	for i := range l.pairs {
 		p := &l.pairs[i]
 		if p.expires().Before(time.Now()) {
@@ -58,40 +51,19 @@ func (s *Store) use(l *loaded) {
 	}
 }
 
-// Run looks at the files until stop is closed.
-func (s *Store) Run(stop <-chan struct{}) {
-	tick := time.NewTicker(lookInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-tick.C:
-			s.look()
-		}
-	}
-}
-
-// look takes what has changed. What is broken is said once, and leaves the old in use.
-func (s *Store) look() {
-	c := s.files.read()
-	still := c.sum == s.seen
-	if s.seen = c.sum; !still || c.sum == s.judged {
-		return
-	}
-	s.judged = c.sum
-	l, err := s.files.parse(c)
+// changed is told when the files have changed.
+func (s *Store) changed(l *loaded, err error) {
 	if err != nil {
 		s.log.Error("tls: files have changed and cannot be used; the certificates of before are", "error", err)
 		return
 	}
 	s.use(l)
-	s.log.Info("tls: files have changed; new connections get the new certificates", "expires", s.earliest())
+	s.log.Info("tls: files have changed; new connections get the new certificates", "file", l.pairs[0].file, "expires", l.earliest())
 }
 
 // earliest returns when the first certificate expires.
-func (s *Store) earliest() (t time.Time) {
-	for _, p := range s.current.Load().pairs {
+func (l *loaded) earliest() (t time.Time) {
+	for _, p := range l.pairs {
 		if t.IsZero() || p.expires().Before(t) {
 			t = p.expires()
 		}
@@ -108,7 +80,7 @@ func (s *Store) Describe(ch chan<- *prometheus.Desc) { ch <- expiryDesc }
 // Collect is a prometheus.Collector's.
 func (s *Store) Collect(ch chan<- prometheus.Metric) {
 	byLabel := map[string]time.Time{}
-	for _, p := range s.current.Load().pairs {
+	for _, p := range s.Get().pairs {
 		if t, ok := byLabel[p.label()]; !ok || p.expires().Before(t) {
 			byLabel[p.label()] = p.expires()
 		}

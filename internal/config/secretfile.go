@@ -2,11 +2,12 @@ package config
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/ringtail/ringtail/internal/reload"
 )
 
 // Read returns the properties with the contents of files in place of their names: a value @FILE is
@@ -36,9 +37,6 @@ func fileOf(value string) (name string, ok bool) {
 	return name, ok && !strings.HasPrefix(name, "@")
 }
 
-// fileMax is more than any key or certificate has, and less than a device that never ends.
-const fileMax = 1 << 20
-
 func contents(name string) (string, error) {
 	var unset []string
 	path := os.Expand(name, func(v string) string {
@@ -54,7 +52,7 @@ func contents(name string) (string, error) {
 	case len(unset) > 0:
 		return "", fmt.Errorf("@%s: the environment has no variable %s", name, strings.Join(unset, ", "))
 	}
-	text, err := readSome(path)
+	text, err := reload.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("a value @FILE is what FILE holds (@@ is an @): %w", err)
 	}
@@ -63,17 +61,4 @@ func contents(name string) (string, error) {
 		return "", fmt.Errorf("@%s: the file is empty", name)
 	}
 	return value, nil
-}
-
-func readSome(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, fileMax+1))
-	if err == nil && len(text) > fileMax {
-		err = fmt.Errorf("%s has more than %d bytes", path, fileMax)
-	}
-	return text, err
 }

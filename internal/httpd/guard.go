@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/ringtail/ringtail/internal/tokens"
 )
 
 // The reasons for which a request is refused.
@@ -84,4 +86,17 @@ func isOneOf(hosts []string, host string) bool {
 	return slices.ContainsFunc(hosts, func(name string) bool {
 		return strings.EqualFold(strings.TrimSuffix(name, "."), strings.TrimSuffix(host, "."))
 	})
+}
+
+// shows tells whether a request brings one of the tokens: as bearer or, since that is what a browser
+// can do, as password of any user.
+func shows(r *http.Request, set *tokens.Set) bool {
+	token := ""
+	if _, password, ok := r.BasicAuth(); ok {
+		token = password
+	} else if scheme, bearer, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		token = strings.TrimSpace(bearer)
+	}
+	_, known := set.Find([]byte(token))
+	return known
 }

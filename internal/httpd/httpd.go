@@ -5,8 +5,8 @@
 //	a request     10 s until it is read, 30 s more until its response is written
 //	quiet         60 s
 //
-// A port responds to those who ask it by a name that is its own (host.go), and where it has tokens,
-// to those who have one (tokens.go). It may speak TLS.
+// A port responds to those who ask it by a name that is its own, and where it has tokens, to those who
+// have one (guard.go). It may speak TLS.
 package httpd
 
 import (
@@ -54,7 +54,7 @@ type Options struct {
 	Tokens *reload.Value[*tokens.Set] // nil: everybody may ask
 	Open   []string                   // paths that want no token
 
-	Certificate *reload.Value[*tls.Certificate] // nil: no TLS
+	TLS *tls.Config // nil: no TLS
 
 	Refused  func(reason string) // hears of each request that was refused: one of Reasons; may be nil
 	ErrorLog *log.Logger         // what goes wrong later, a line a second at most
@@ -70,14 +70,11 @@ func serve(o Options, h http.Handler, t timeouts) (*Server, error) {
 	}
 	at, _ := ln.Addr().(*net.TCPAddr)
 	scheme := "http"
-	if o.Certificate != nil {
+	if o.TLS != nil {
 		scheme = "https"
 		// http.Server limits the time of a handshake as that of a request. HTTP/2 is not offered: its
 		// streams would be many requests on one of the few connections.
-		ln = tls.NewListener(ln, &tls.Config{
-			MinVersion:     tls.VersionTLS12,
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return o.Certificate.Get(), nil },
-		})
+		ln = tls.NewListener(ln, o.TLS)
 	}
 	errorLog := oneASecond(o.ErrorLog)
 	ctx, cancel := context.WithCancel(context.Background())

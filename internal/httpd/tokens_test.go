@@ -6,8 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
+
+	"github.com/ringtail/ringtail/internal/tokens"
 )
 
 func tokenFile(t *testing.T, text string) string {
@@ -22,13 +23,13 @@ func tokenFile(t *testing.T, text string) string {
 // TestTokens: who has one of them is let through, by bearer or password; the others are asked for it
 // everywhere but on the open paths.
 func TestTokens(t *testing.T) {
-	tokens, err := OpenTokens(tokenFile(t, "# who may read\r\nfirst-token\r\n\r\nprometheus:se:cond=\n"), nil)
+	known, err := tokens.Open("--admin-token-file", tokenFile(t, "# who may read\r\nfirst-token\r\n\r\nprometheus:se:cond=\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var refused []string
 	s := startWith(t, Options{
-		Address: "127.0.0.1:0", Tokens: tokens, Open: []string{"/healthz"}, Refused: func(reason string) { refused = append(refused, reason) },
+		Address: "127.0.0.1:0", Tokens: known, Open: []string{"/healthz"}, Refused: func(reason string) { refused = append(refused, reason) },
 	}, ok, ordinary)
 	basic := func(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
 	for _, c := range []struct {
@@ -61,27 +62,6 @@ func TestTokens(t *testing.T) {
 		bad := c.want == http.StatusUnauthorized
 		if r.StatusCode != c.want || slices.Equal(refused, []string{refusedToken}) != bad || (r.Header.Get("WWW-Authenticate") == `Basic realm="ringtail"`) != bad {
 			t.Errorf("%s with %q gets %d %v; refused is %v", c.path, c.authorization, r.StatusCode, r.Header, refused)
-		}
-	}
-}
-
-// TestTokenFile: errors say where, and not what.
-func TestTokenFile(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                     ": no token in it",
-		"good\nsecret:\n":      ": line 2: no token behind the name",
-		"good\nsecret\x00word": ": line 2: a control character",
-	} {
-		file := tokenFile(t, text)
-		_, err := OpenTokens(file, nil)
-		if err == nil || !strings.HasPrefix(err.Error(), file+want) {
-			t.Errorf("%q: %v", text, err)
-			continue
-		}
-		for _, word := range []string{"secret", "word", "good"} {
-			if strings.Contains(err.Error(), word) {
-				t.Errorf("%q is told: %v", text, err)
-			}
 		}
 	}
 }

@@ -28,7 +28,7 @@ type ConsumeOptions struct {
 	CountBy   string `placeholder:"FIELD" help:"Count records by a top-level field instead of printing them: a live table on a terminal, else value and count at the end."`
 	Metrics   string `source:"command-line" placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
 
-	MetricsTokenFile string `source:"command-line" placeholder:"FILE" help:"A token a line, or NAME:TOKEN, one of which is wanted there then."`
+	MetricsTokenFile string `source:"command-line" placeholder:"FILE" help:"--metrics wants one of this file's tokens: token or name:token, one a line. Read again when it changes."`
 }
 
 const (

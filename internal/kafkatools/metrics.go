@@ -13,6 +13,8 @@ import (
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/httpd"
+	"github.com/ringtail/ringtail/internal/reload"
+	"github.com/ringtail/ringtail/internal/tokens"
 )
 
 var (
@@ -57,15 +59,17 @@ func (s *standing) expose(address, tokenFile string, to Streams) (stop func(), e
 		return nil, config.Usagef("--metrics is %q; want HOST:PORT, like 127.0.0.1:9889", address)
 	}
 	o := httpd.Options{Address: address, HostFlag: "--metrics NAME:PORT", ErrorLog: log.New(to.Err, "ringtail: ", 0)}
+	var watched []reload.Looker
 	if tokenFile != "" {
-		o.Tokens, err = httpd.OpenTokens(tokenFile, func(err error) {
+		o.Tokens, err = tokens.Open("--metrics-token-file", tokenFile, func(_ *tokens.Set, err error) {
 			if err != nil {
-				to.say("--metrics-token-file: %v; the tokens before it stay in use", err)
+				to.say("%v; the tokens before it stay in use", err)
 			}
 		})
 		if err != nil {
-			return nil, config.Usagef("--metrics-token-file: %w", err)
+			return nil, config.Usagef("%w", err)
 		}
+		watched = append(watched, o.Tokens)
 	}
 	reg := prometheus.NewRegistry()
 	if err := reg.Register(s); err != nil {
@@ -78,5 +82,6 @@ func (s *standing) expose(address, tokenFile string, to Streams) (stop func(), e
 		return nil, fmt.Errorf("--metrics %s: %w", address, err)
 	}
 	to.say("metrics at %s/metrics", srv.URL())
-	return srv.Close, nil
+	unwatch := reload.Watch(watched...)
+	return func() { srv.Close(); unwatch() }, nil
 }

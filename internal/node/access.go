@@ -1,10 +1,12 @@
 package node
 
 import (
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
 
+	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/httpd"
 	"github.com/ringtail/ringtail/internal/reload"
@@ -38,29 +40,26 @@ func (o *AdminOptions) validate() error {
 	return nil
 }
 
-// access reads the files. When one of them changes later told hears of it, with its flag.
-func (o *AdminOptions) access(told func(flag string, err error)) (httpd.Options, error) {
-	out := httpd.Options{Address: o.Address, Hosts: o.Hosts, HostFlag: "--admin-host NAME"}
-	var err error
-	if o.TokenFile != "" {
-		out.Open = []string{"/healthz", "/readyz"}
-		out.Tokens, err = httpd.OpenTokens(o.TokenFile, func(err error) { told("--admin-token-file", err) })
-		if err != nil {
-			return out, config.Usagef("--admin-token-file: %w", err)
-		}
+// access reads the files. It also returns what is to be watched of them.
+func (o *AdminOptions) access(log *slog.Logger) (out httpd.Options, watched []reload.Looker, err error) {
+	out = httpd.Options{Address: o.Address, Hosts: o.Hosts, HostFlag: "--admin-host NAME", Open: []string{"/healthz", "/readyz"}}
+	if out.Tokens, err = openTokens("--admin-token-file", o.TokenFile, log); err != nil {
+		return out, nil, err
 	}
-	if o.TLSCert != "" {
-		out.Certificate, err = reload.KeyPair(o.TLSCert, o.TLSKey, func(err error) { told("--admin-tls-cert", err) })
-		if err != nil {
-			return out, config.Usagef("--admin-tls-cert %s%s: %w", o.TLSCert, withKey(o.TLSKey), err)
-		}
+	if out.Tokens != nil {
+		watched = append(watched, out.Tokens)
 	}
-	return out, nil
-}
-
-func withKey(file string) string {
-	if file == "" {
-		return ""
+	if o.TLSCert == "" {
+		return out, watched, nil
 	}
-	return ", --admin-tls-key " + file
+	files := certs.Files{Flags: "--admin-tls-", Certs: []string{o.TLSCert}}
+	if o.TLSKey != "" {
+		files.Keys = []string{o.TLSKey}
+	}
+	store, err := certs.Open(files, log)
+	if err != nil {
+		return out, nil, config.Usagef("%w", err)
+	}
+	out.TLS = store.Config()
+	return out, append(watched, store), nil
 }

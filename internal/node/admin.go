@@ -42,10 +42,11 @@ func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 	if n.opt.Admin.Pprof {
 		handleProfiles(mux)
 	}
-	o, err := n.opt.Admin.access(n.fileChanged)
+	o, watched, err := n.opt.Admin.access(n.env.Log)
 	if err != nil {
 		return nil, err
 	}
+	n.watched = append(n.watched, watched...)
 	if o.Refused, err = registerRefused(reg); err != nil {
 		return nil, err
 	}
@@ -59,15 +60,6 @@ func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 		n.env.Log.Warn("whoever reaches the admin port may read it; --admin-token-file has it ask for a token", "admin", s.URL())
 	}
 	return s, nil
-}
-
-// fileChanged is told when a file of a flag has changed.
-func (n *node) fileChanged(flag string, err error) {
-	if err != nil {
-		n.env.Log.Error("a file has changed and is not in order; what it was before stays in use", "flag", flag, "cause", err)
-		return
-	}
-	n.env.Log.Info("a file has changed and is in use", "flag", flag)
 }
 
 // registerRefused returns what counts a refused request, by its reason.

@@ -24,10 +24,10 @@ func Check(o Options, connect bool, log *slog.Logger) (writer string, err error)
 	if err := (&node{opt: o, env: Env{Log: log}}).limitMemory("/"); err != nil {
 		return "", err
 	}
-	if _, err := o.Admin.access(func(string, error) {}); err != nil {
+	if _, _, err := o.Admin.access(log); err != nil {
 		return "", err
 	}
-	if _, err := openTokens(o, log); err != nil {
+	if _, err := openTokens("--token-file", o.TokenFile, log); err != nil {
 		return "", err
 	}
 	if o.TLS.Given() {

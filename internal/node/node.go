@@ -19,6 +19,7 @@ import (
 	"github.com/ringtail/ringtail/internal/embedded"
 	"github.com/ringtail/ringtail/internal/httpd"
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/internal/reload"
 	_ "github.com/ringtail/ringtail/internal/timerslack" // timers may be a millisecond late
 	"github.com/ringtail/ringtail/internal/tokens"
 	"github.com/ringtail/ringtail/producer"
@@ -44,9 +45,10 @@ type node struct {
 	admin   *httpd.Server                 // nil with --admin ''
 	broker  *embedded.Broker              // nil without --embedded
 	started time.Time
-	drained bool         // nobody uses the rings any more
-	native  bool         // the engines are Go's
-	tokens  *tokens.File // nil without --token-file
+	drained bool                       // nobody uses the rings any more
+	native  bool                       // the engines are Go's
+	tokens  *reload.Value[*tokens.Set] // nil without --token-file
+	watched []reload.Looker            // files that are read again when they change
 }
 
 // Run runs a node until a signal, or until it cannot go on. Errors are
@@ -63,6 +65,7 @@ func Run(o Options, env Env) error {
 	if err := n.prepare(reg); err != nil {
 		return err
 	}
+	defer reload.Watch(n.watched...)()
 	reached, err := n.reach()
 	if err != nil {
 		return err
@@ -92,16 +95,13 @@ func (n *node) prepare(reg *prometheus.Registry) error {
 	if err := n.limitMemory("/"); err != nil {
 		return err
 	}
-	if n.tokens, err = openTokens(n.opt, n.env.Log); err != nil {
+	if err := n.openFiles(reg); err != nil {
 		return err
 	}
 	if err = n.openRings(); err != nil {
 		return config.Usagef("%w", err)
 	}
 	if err := errors.Join(registerProcess(reg, n.opt.Version), n.registerRings(reg)); err != nil {
-		return err
-	}
-	if err := n.openTLS(reg); err != nil {
 		return err
 	}
 	if n.sink, err = n.newSink(reg); err != nil {
@@ -241,15 +241,13 @@ func (n *node) unfit(err error) error {
 
 // serve takes records until a signal or the end of the sink; nil means the signal.
 func (n *node) serve(reg prometheus.Registerer) error {
-	tlsConfig, stop := n.watchTLS()
-	defer stop()
 	s, err := server.New(server.Options{
 		Listeners:            n.opt.Listeners,
 		Codec:                n.opt.Codec,
 		Loops:                n.opt.Loops,
 		Rings:                n.rings,
 		Headers:              n.opt.Headers,
-		TLS:                  tlsConfig,
+		TLS:                  n.tls(),
 		Token:                n.token(),
 		MaxRatePerIP:         server.Rate(n.opt.MaxRatePerIP),
 		MaxRatePerConnection: server.Rate(n.opt.MaxRatePerConnection),
@@ -277,7 +275,6 @@ func (n *node) serve(reg prometheus.Registerer) error {
 	if err := s.Start(); err != nil {
 		return err
 	}
-	defer n.watchTokens()()
 	n.phase.Store(nil)
 	n.announce(urls(n.opt.Listeners, s.Addrs()))
 	select {

@@ -2,7 +2,6 @@ package node
 
 import (
 	"crypto/tls"
-	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -10,27 +9,28 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 )
 
-// openTLS reads the certificates of tls:// listeners, if there are any.
-func (n *node) openTLS(reg prometheus.Registerer) error {
+// openFiles reads the tokens of clients, and the certificates of tls:// listeners.
+func (n *node) openFiles(reg prometheus.Registerer) (err error) {
+	if n.tokens, err = openTokens("--token-file", n.opt.TokenFile, n.env.Log); err != nil {
+		return err
+	}
+	if n.tokens != nil {
+		n.watched = append(n.watched, n.tokens)
+	}
 	if !n.opt.TLS.Given() {
 		return nil
 	}
-	store, err := certs.Open(n.opt.TLS, n.env.Log)
-	if err != nil {
+	if n.certs, err = certs.Open(n.opt.TLS, n.env.Log); err != nil {
 		return config.Usagef("%w", err)
 	}
-	n.certs = store
-	return reg.Register(store)
+	n.watched = append(n.watched, n.certs)
+	return reg.Register(n.certs)
 }
 
-// watchTLS reads the certificates again when they change, until stop is called. Without any the
-// configuration is nil.
-func (n *node) watchTLS() (c *tls.Config, stop func()) {
+// tls is what tls:// listeners shake hands with; nil: there are none.
+func (n *node) tls() *tls.Config {
 	if n.certs == nil {
-		return nil, func() {}
+		return nil
 	}
-	stopped := make(chan struct{})
-	var running sync.WaitGroup
-	running.Go(func() { n.certs.Run(stopped) })
-	return n.certs.Config(), func() { close(stopped); running.Wait() }
+	return n.certs.Config()
 }

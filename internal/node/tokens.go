@@ -2,21 +2,32 @@ package node
 
 import (
 	"log/slog"
+	"os"
 
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/reload"
 	"github.com/ringtail/ringtail/internal/tokens"
 )
 
-// openTokens reads --token-file, if there is one.
-func openTokens(o Options, log *slog.Logger) (*tokens.File, error) {
-	if o.TokenFile == "" {
+// openTokens reads the file of a flag, if there is one.
+func openTokens(flag, path string, log *slog.Logger) (*reload.Value[*tokens.Set], error) {
+	if path == "" {
 		return nil, nil
 	}
-	f, err := tokens.Open(o.TokenFile, log)
+	v, err := tokens.Open(flag, path, func(set *tokens.Set, err error) {
+		if err != nil {
+			log.Error("the tokens stay as they were", "cause", err)
+			return
+		}
+		log.Info(flag+" has changed, and was read again", "file", path, "tokens", set.Len())
+	})
 	if err != nil {
 		return nil, config.Usagef("%w", err)
 	}
-	return f, nil
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
+		log.Warn(flag+" can be read by everybody on this machine; chmod o-r", "file", path)
+	}
+	return v, nil
 }
 
 // token returns what the server asks whose token it is; nil: it does not.
@@ -24,21 +35,5 @@ func (n *node) token() func([]byte) (string, bool) {
 	if n.tokens == nil {
 		return nil
 	}
-	return n.tokens.Find
-}
-
-// watchTokens has the file read again when it changes, until the func that it returns is called.
-func (n *node) watchTokens() (stop func()) {
-	if n.tokens == nil {
-		return func() {}
-	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		n.tokens.Watch(done)
-	}()
-	return func() {
-		close(done)
-		<-ended
-	}
+	return func(token []byte) (string, bool) { return n.tokens.Get().Find(token) }
 }

@@ -1,95 +1,98 @@
 // Package reload reads small files again when they have changed: certificates, tokens. Whoever
 // rotates them restarts nothing, and a file that is broken meanwhile changes nothing.
+//
+//	files ──► Watch, once a second: Look ──► parse ──► Get: event loops, handshakes, requests
+//	                                           │
+//	                                           └─ not in order: what was good stays, and told hears why
 package reload
 
 import (
 	"crypto/sha256"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	// lookEvery is how long a change may go unseen, and how long a file has to stand still: one that
-	// is just being written is half a file, and a certificate is there before its key.
+	// lookEvery is how often files are looked at. A change is taken at the second look that sees it:
+	// a file that is just being written is half a file, and a certificate is there before its key.
 	lookEvery = time.Second
 	// bytesMax is far more than any such file has.
-	bytesMax = 1 << 20
+	bytesMax = 4 << 20
 )
 
-// Value is what some files say together. It looks at them when it is asked, at most once a second:
-// there is no goroutine, and a value that nobody asks for costs nothing.
+// File is a file, and the flag that names it.
+type File struct{ Flag, Path string }
+
+// Value is what some files say together. Any goroutine may Get it, and need not wait for a file; one
+// at a time may Look.
 type Value[T any] struct {
-	files []string
+	files []File
 	parse func(contents [][]byte) (T, error)
-	told  func(error)
-	every time.Duration
+	told  func(T, error)
 	once  bool // one of them is a pipe: what came of it does not come again
 
-	mu   sync.Mutex
-	next time.Time         // when to look again
-	seen [sha256.Size]byte // of what was there at the last look, good or bad
-	good T
+	good   atomic.Pointer[T]
+	seen   [sha256.Size]byte // what was there at the last look
+	judged [sha256.Size]byte // what was parsed last, in order or not
 }
 
-// Open reads the files. From then on told hears of each change, once: nil if the new contents are in
-// use, or why the old ones still are. It must not call Get.
-func Open[T any](parse func(contents [][]byte) (T, error), told func(error), files ...string) (*Value[T], error) {
-	v := &Value[T]{files: files, parse: parse, told: told, every: lookEvery, next: time.Now().Add(lookEvery)}
-	for _, file := range files {
-		if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+// Open reads the files. From then on told hears of each change, once: what is in use from now on, or
+// why the old value still is. Errors of reading name the flag; those of parse are left as they are.
+func Open[T any](parse func(contents [][]byte) (T, error), told func(T, error), files ...File) (*Value[T], error) {
+	v := &Value[T]{files: files, parse: parse, told: told}
+	for _, f := range files {
+		if info, err := os.Stat(f.Path); err == nil && !info.Mode().IsRegular() {
 			v.once = true
 		}
 	}
-	contents, seen, err := v.read()
+	contents, sum, err := v.read(false)
 	if err != nil {
 		return nil, err
 	}
-	v.seen = seen
-	v.good, err = parse(contents)
-	return v, err
+	good, err := parse(contents)
+	if err != nil {
+		return nil, err
+	}
+	v.good.Store(&good)
+	v.seen, v.judged = sum, sum
+	return v, nil
 }
 
-// Get returns what the files said when they were last as they should be.
-func (v *Value[T]) Get() T {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if now := time.Now(); !v.once && !now.Before(v.next) {
-		v.next = now.Add(v.every)
-		v.look(now)
-	}
-	return v.good
-}
+// Get returns what the files said when they were last in order.
+func (v *Value[T]) Get() T { return *v.good.Load() }
 
-func (v *Value[T]) look(now time.Time) {
-	for _, file := range v.files {
-		if info, err := os.Stat(file); err == nil && now.Sub(info.ModTime()).Abs() < v.every {
-			return
-		}
-	}
-	contents, seen, err := v.read()
-	if seen == v.seen {
+// Look takes a change that has stood still since the last look.
+func (v *Value[T]) Look() {
+	if v.once {
 		return
 	}
-	v.seen = seen
-	if err == nil {
-		var value T
-		if value, err = v.parse(contents); err == nil {
-			v.good = value
-		}
+	contents, sum, err := v.read(true)
+	still := sum == v.seen
+	if v.seen = sum; !still || sum == v.judged {
+		return
 	}
-	v.told(err)
+	v.judged = sum
+	var value T
+	if err == nil {
+		value, err = v.parse(contents)
+	}
+	if err == nil {
+		v.good.Store(&value)
+	}
+	v.told(value, err)
 }
 
 // read returns the contents, and what tells them, or the error, from others.
-func (v *Value[T]) read() (contents [][]byte, seen [sha256.Size]byte, err error) {
+func (v *Value[T]) read(again bool) (contents [][]byte, sum [sha256.Size]byte, err error) {
 	h := sha256.New()
-	for _, file := range v.files {
-		content, err := readFile(file)
+	for _, f := range v.files {
+		content, err := f.read(again)
 		if err != nil {
+			err = fmt.Errorf("%s: %w", f.Flag, err)
 			return nil, sha256.Sum256([]byte(err.Error())), err
 		}
 		contents = append(contents, content)
@@ -99,28 +102,51 @@ func (v *Value[T]) read() (contents [][]byte, seen [sha256.Size]byte, err error)
 	return contents, [sha256.Size]byte(h.Sum(nil)), nil
 }
 
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+// read reads the file. What was a file is not waited for if it has become a pipe.
+func (f File) read(again bool) ([]byte, error) {
+	if info, err := os.Stat(f.Path); again && err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file any more", f.Path)
+	}
+	return ReadFile(f.Path)
+}
+
+// ReadFile returns what a small file holds: no device that never ends fills the memory.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
 	content, err := io.ReadAll(io.LimitReader(f, bytesMax+1))
 	if err == nil && len(content) > bytesMax {
-		err = fmt.Errorf("%s is over %d bytes", name, bytesMax)
+		err = fmt.Errorf("%s has more than %d bytes", path, bytesMax)
 	}
 	return content, err
 }
 
-// KeyPair is a certificate, with those that it rests on, and its key, as PEM. The key may be in the
-// certificate's file: then keyFile is "".
-func KeyPair(certFile, keyFile string, told func(error)) (*Value[*tls.Certificate], error) {
-	files := []string{certFile}
-	if keyFile != "" {
-		files = append(files, keyFile)
+// Looker is a Value of any type.
+type Looker interface{ Look() }
+
+// Watch has values looked at once a second, by one goroutine, until stop is called.
+func Watch(values ...Looker) (stop func()) {
+	if len(values) == 0 {
+		return func() {}
 	}
-	return Open(func(contents [][]byte) (*tls.Certificate, error) {
-		pair, err := tls.X509KeyPair(contents[0], contents[len(contents)-1])
-		return &pair, err
-	}, told, files...)
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(lookEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				for _, v := range values {
+					v.Look()
+				}
+			}
+		}
+	})
+	return func() { close(done); running.Wait() }
 }

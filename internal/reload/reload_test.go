@@ -1,7 +1,6 @@
 package reload
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -12,8 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringtail/ringtail/internal/kafkatest"
+	"github.com/ringtail/ringtail/internal/leaktest"
 )
+
+func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }
 
 func write(t *testing.T, file, text string) {
 	t.Helper()
@@ -22,9 +23,13 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// words opens files whose contents are good if they do not say so themselves. It looks each time.
-func words(t *testing.T, told func(error), files ...string) *Value[string] {
+// words opens files whose contents are good if they do not say so themselves.
+func words(t *testing.T, told func(string, error), files ...string) *Value[string] {
 	t.Helper()
+	var named []File
+	for _, path := range files {
+		named = append(named, File{"--flag", path})
+	}
 	v, err := Open(func(contents [][]byte) (string, error) {
 		var all []string
 		for _, c := range contents {
@@ -34,11 +39,10 @@ func words(t *testing.T, told func(error), files ...string) *Value[string] {
 			all = append(all, string(c))
 		}
 		return strings.Join(all, "+"), nil
-	}, told, files...)
+	}, told, named...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.every, v.next = 0, time.Time{}
 	return v
 }
 
@@ -49,86 +53,85 @@ func TestChanges(t *testing.T) {
 	write(t, a, "1")
 	write(t, b, "2")
 	var said []string
-	v := words(t, func(err error) { said = append(said, fmt.Sprint(err)) }, a, b)
+	v := words(t, func(now string, err error) { said = append(said, fmt.Sprint(now, err)) }, a, b)
 	for _, step := range []struct {
 		change func()
 		want   string
 		told   []string
 	}{
 		{func() {}, "1+2", nil},
-		{func() { write(t, b, "3") }, "1+3", []string{"<nil>"}},
+		{func() { write(t, b, "3") }, "1+3", []string{"1+3<nil>"}},
 		{func() { write(t, b, "bad") }, "1+3", []string{"it says bad"}},
 		{func() {}, "1+3", nil}, // once
 		{func() { write(t, b, "bad again") }, "1+3", []string{"it says bad again"}},
-		{func() { write(t, b, "3") }, "1+3", []string{"<nil>"}},
-		{func() { _ = os.Remove(a) }, "1+3", []string{"open " + a + ": no such file or directory"}},
+		{func() { write(t, b, "3") }, "1+3", []string{"1+3<nil>"}},
+		{func() { _ = os.Remove(a) }, "1+3", []string{"--flag: open " + a + ": no such file or directory"}},
 		{func() {}, "1+3", nil},
-		{func() { write(t, a, "12"); write(t, b, "3") }, "12+3", []string{"<nil>"}},
-		{func() { write(t, a, "1"); write(t, b, "23") }, "1+23", []string{"<nil>"}}, // the border counts
-		{func() { write(t, a, strings.Repeat("x", bytesMax+1)) }, "1+23", []string{fmt.Sprintf("%s is over %d bytes", a, bytesMax)}},
+		{func() { _ = syscall.Mkfifo(a, 0o600) }, "1+3", []string{"--flag: " + a + " is no file any more"}}, // nobody writes to it
+		{func() { _ = os.Remove(a); write(t, a, "12"); write(t, b, "3") }, "12+3", []string{"12+3<nil>"}},
+		{func() { write(t, a, "1"); write(t, b, "23") }, "1+23", []string{"1+23<nil>"}}, // the border counts
+		{func() { write(t, a, strings.Repeat("x", bytesMax+1)) }, "1+23", []string{fmt.Sprintf("--flag: %s has more than %d bytes", a, bytesMax)}},
 		{func() { // as Kubernetes does it
 			write(t, filepath.Join(dir, "new"), "9")
 			_ = os.Remove(a)
 			if err := os.Symlink("new", a); err != nil {
 				t.Fatal(err)
 			}
-		}, "9+23", []string{"<nil>"}},
+		}, "9+23", []string{"9+23<nil>"}},
 	} {
 		said = nil
 		step.change()
+		before := v.Get()
+		if v.Look(); v.Get() != before || said != nil {
+			t.Fatalf("taken before it has stood still: %q, told %q", v.Get(), said)
+		}
+		v.Look()
+		v.Look()
 		if got := v.Get(); got != step.want || !slices.Equal(said, step.told) {
 			t.Fatalf("it is %.20q, want %q; told %.100q, want %q", got, step.want, said, step.told)
 		}
 	}
 }
 
-// TestLooksOnceASecond: whoever asks a thousand times reads no file a thousand times.
-func TestLooksOnceASecond(t *testing.T) {
+// TestStandsStill: a file that changes all the time is left alone until it does not.
+func TestStandsStill(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a")
 	write(t, file, "1")
-	v := words(t, func(error) {}, file)
-	v.next = time.Now().Add(time.Hour)
-	write(t, file, "2")
-	if got := v.Get(); got != "1" {
-		t.Errorf("before its time it is %q", got)
+	v := words(t, func(string, error) {}, file)
+	for i := range 10 {
+		write(t, file, strings.Repeat("x", i))
+		if v.Look(); v.Get() != "1" {
+			t.Fatalf("it is %q", v.Get())
+		}
 	}
-	v.next = time.Time{}
-	if got := v.Get(); got != "2" {
-		t.Errorf("in its time it is %q", got)
+	if v.Look(); v.Get() != "xxxxxxxxx" {
+		t.Errorf("it is %q", v.Get())
 	}
 }
 
-// TestStandsStill: a file that was just written may be half of one, and is left alone.
-func TestStandsStill(t *testing.T) {
+// TestWatch: each of several is looked at, until stop is called.
+func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
 	write(t, a, "1")
 	write(t, b, "2")
-	v := words(t, func(error) {}, a, b)
-	v.every = time.Hour
+	told := make(chan string, 2)
+	tell := func(now string, _ error) { told <- now }
+	stop := Watch(words(t, tell, a), words(t, tell, b))
 	write(t, a, "3")
-	write(t, b, "4")
-	look := func(ages ...time.Duration) string {
-		t.Helper()
-		for i, age := range ages {
-			then := time.Now().Add(-age)
-			if err := os.Chtimes([]string{a, b}[i], then, then); err != nil {
-				t.Fatal(err)
+	write(t, b, "3")
+	for range 2 {
+		select {
+		case now := <-told:
+			if now != "3" {
+				t.Errorf("it is %q", now)
 			}
+		case <-time.After(time.Minute):
+			t.Fatal("nobody looks")
 		}
-		v.next = time.Time{}
-		got := v.Get()
-		if again := v.Get(); again != got { // it looks once an hour
-			t.Errorf("it is %q and at once %q", got, again)
-		}
-		return got
 	}
-	if got := look(2*time.Hour, time.Minute); got != "1+2" {
-		t.Errorf("with one that is new it is %q", got)
-	}
-	if got := look(2*time.Hour, 2*time.Hour); got != "3+4" {
-		t.Errorf("when both stand still it is %q", got)
-	}
+	stop()
+	Watch()()
 }
 
 // TestPipe: what a shell gives as <(command) is read once; nobody writes it again.
@@ -139,7 +142,9 @@ func TestPipe(t *testing.T) {
 	}
 	written := make(chan error, 1)
 	go func() { written <- os.WriteFile(file, []byte("1"), 0o600) }()
-	v := words(t, func(err error) { t.Error(err) }, file)
+	v := words(t, func(_ string, err error) { t.Error(err) }, file)
+	v.Look()
+	v.Look()
 	if got, err := v.Get(), <-written; got != "1" || err != nil {
 		t.Errorf("it is %q, %v", got, err)
 	}
@@ -149,43 +154,11 @@ func TestPipe(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a")
 	parse := func([][]byte) (int, error) { return 0, errors.New("bad") }
-	if _, err := Open(parse, nil, file); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Open(parse, nil, File{"--flag", file}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing one: %v", err)
 	}
 	write(t, file, "")
-	if _, err := Open(parse, nil, file); err == nil || err.Error() != "bad" {
+	if _, err := Open(parse, nil, File{"--flag", file}); err == nil || err.Error() != "bad" {
 		t.Errorf("a bad one: %v", err)
-	}
-}
-
-// TestKeyPair: a key of its own or in the certificate's file; one of another certificate is refused.
-func TestKeyPair(t *testing.T) {
-	cert, key := kafkatest.KeyPair(t)
-	_, other := kafkatest.KeyPair(t)
-	both := filepath.Join(t.TempDir(), "both.pem")
-	text := ""
-	for _, file := range []string{key, cert} {
-		part, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text += string(part)
-	}
-	write(t, both, text)
-	var pairs []*tls.Certificate
-	for _, files := range [][2]string{{cert, key}, {both, ""}} {
-		v, err := KeyPair(files[0], files[1], nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pairs = append(pairs, v.Get())
-	}
-	if !pairs[0].Leaf.Equal(pairs[1].Leaf) {
-		t.Error("they are not the same certificate")
-	}
-	for _, files := range [][2]string{{cert, other}, {cert, ""}, {key, ""}} {
-		if _, err := KeyPair(files[0], files[1], nil); err == nil {
-			t.Errorf("%v are taken", files)
-		}
 	}
 }

@@ -1,4 +1,5 @@
-// Package tokens reads --token-file: the tokens with which clients say who they are.
+// Package tokens reads --token-file and --admin-token-file: the tokens with which those who connect
+// say who they are.
 //
 //	# comment                  a line that begins with "# ", or is a # alone; blank lines mean nothing
 //	billing:k4Jw…              name:token; the name is shown, and may be given twice

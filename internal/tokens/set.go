@@ -15,9 +15,8 @@ const (
 	// MaxToken is the most bytes that a token may have.
 	MaxToken = 2 << 10
 
-	maxName   = 128     // bytes
-	maxTokens = 4096    // each client's is compared with all of them
-	maxFile   = 4 << 20 // bytes
+	maxName   = 128  // bytes
+	maxTokens = 4096 // each client's is compared with all of them
 )
 
 // Set are the tokens of a file.
@@ -44,9 +43,6 @@ func (s *Set) Len() int { return len(s.sums) }
 
 // parse reads what a file has in it, and also returns its first token.
 func parse(text []byte) (s *Set, first string, err error) {
-	if len(text) > maxFile {
-		return nil, "", fmt.Errorf("more than %d bytes; it has a token a line", maxFile)
-	}
 	s = &Set{}
 	lines := make(map[[sha256.Size]byte]int)
 	number := 0

@@ -1,14 +1,11 @@
 package tokens
 
 import (
-	"bytes"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ringtail/ringtail/internal/leaktest"
 )
@@ -49,7 +46,6 @@ func TestParseRefused(t *testing.T) {
 		strings.Repeat("s3cret", 400):        "line 1: the token has 2400 bytes; at most 2048",
 		strings.Repeat("s3cret", 400) + ":x": "line 1: the name has 2400 bytes; at most 128",
 		many(maxTokens + 1):                  fmt.Sprintf("line %d: more than %d tokens", maxTokens+1, maxTokens),
-		strings.Repeat("s3cret\n", maxFile):  "more than",
 	} {
 		s, first, err := parse([]byte(text))
 		if err == nil || s != nil || first != "" || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
@@ -84,125 +80,44 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// file is a --token-file in a test, and what is logged of it.
-type file struct {
-	*File
-	t   *testing.T
-	log bytes.Buffer
-}
-
-func newFile(t *testing.T, mode os.FileMode, text string) *file {
-	t.Helper()
-	f := &file{t: t}
+// TestFile: it is read again when it has changed; what is wrong changes nothing. Errors name the flag
+// and the line, and have no part of it.
+func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens")
-	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("# mine\nme:s3cret\n")
+	if first, err := First(path); err != nil || first != "s3cret" {
+		t.Errorf("%q, %v", first, err)
+	}
+	var told []error
+	v, err := Open("--flag", path, func(_ *Set, err error) { told = append(told, err) })
+	if err != nil {
 		t.Fatal(err)
 	}
-	var err error
-	if f.File, err = Open(path, slog.New(slog.NewTextHandler(&f.log, nil))); err != nil {
-		t.Fatal(err)
+	write("s3cret:\n")
+	v.Look()
+	v.Look()
+	if _, known := v.Get().Find([]byte("s3cret")); !known || len(told) != 1 || told[0].Error() != "--flag "+path+": line 1: no token behind the name; want name:token" {
+		t.Errorf("known %v, told %v", known, told)
 	}
-	return f
-}
-
-// write changes the file. Its time is another one even where the clock is coarse.
-func (f *file) write(text string) {
-	f.t.Helper()
-	next := f.path + ".next"
-	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
-		f.t.Fatal(err)
+	write("new\nother\n")
+	v.Look()
+	v.Look()
+	if v.Get().Len() != 2 || len(told) != 2 || told[1] != nil {
+		t.Errorf("%d tokens, told %v", v.Get().Len(), told)
 	}
-	if err := os.Rename(next, f.path); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
-func (f *file) wants(what string, tokens ...string) {
-	f.t.Helper()
-	for _, token := range tokens {
-		if _, known := f.Find([]byte(token)); !known {
-			f.t.Errorf("%s: %s is not known", what, token)
-		}
-	}
-	if f.set.Load().Len() != len(tokens) {
-		f.t.Errorf("%s: %d tokens, want %d", what, f.set.Load().Len(), len(tokens))
-	}
-}
-
-// TestFileIsReadAgain: what is new counts once it has stood still; what is wrong, or gone, changes
-// nothing, and is logged once.
-func TestFileIsReadAgain(t *testing.T) {
-	f := newFile(t, 0o600, "old\n")
-	f.look()
-	f.wants("unchanged", "old")
-	f.write("new\nother\n")
-	if f.look(); f.set.Load().Len() != 1 {
-		t.Error("a file that may be half written is read")
-	}
-	f.look()
-	f.wants("changed", "new", "other")
-	for name, spoil := range map[string]func(){
-		"empty":      func() { f.write("") },
-		"wrong":      func() { f.write("s3cret:\n") },
-		"gone":       func() { _ = os.Remove(f.path) },
-		"unreadable": func() { f.write("s3cret-x"); _ = os.Remove(f.path); _ = os.Mkdir(f.path, 0o700) },
-	} {
-		f.log.Reset()
-		spoil()
-		for range 5 {
-			f.look()
-			f.wants(name, "new", "other")
-		}
-		if n := strings.Count(f.log.String(), "level=ERROR"); n != 1 || strings.Contains(f.log.String(), "s3cret") {
-			t.Errorf("%s: %d errors: %s", name, n, f.log.String())
-		}
-		_ = os.Remove(f.path)
-		f.write("new\nother\n")
-		f.look()
-		if f.look(); !strings.Contains(f.log.String(), "was read again") {
-			t.Errorf("%s: not read again: %s", name, f.log.String())
-		}
-	}
-	f.write("last\n")
-	f.look()
-	f.look()
-	f.wants("after all", "last")
-}
-
-func TestWatch(t *testing.T) {
-	f := newFile(t, 0o600, "old\n")
-	stop, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		f.Watch(stop)
-		close(ended)
-	}()
-	f.write("new\n")
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		if _, known := f.Find([]byte("new")); known {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("it is not read again")
-		}
-	}
-	close(stop)
-	<-ended
-}
-
-func TestOpen(t *testing.T) {
 	dir := t.TempDir()
-	for _, path := range []string{filepath.Join(dir, "none"), dir, "/dev/null"} {
-		if _, err := Open(path, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), "--token-file") {
+	for _, path := range []string{filepath.Join(dir, "none"), dir, "/dev/null", "/dev/zero"} {
+		if _, err := Open("--flag", path, nil); err == nil || !strings.HasPrefix(err.Error(), "--flag") {
 			t.Errorf("%s: %v", path, err)
 		}
-	}
-	for mode, warns := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: true} {
-		if f := newFile(t, mode, "x"); strings.Contains(f.log.String(), "chmod") != warns {
-			t.Errorf("%o: %q", mode, f.log.String())
+		if _, err := First(path); err == nil || !strings.HasPrefix(err.Error(), "--token-file") {
+			t.Errorf("%s: %v", path, err)
 		}
-	}
-	f := newFile(t, 0o600, "# mine\nme:s3cret\n")
-	if first, err := First(f.path); err != nil || first != "s3cret" {
-		t.Errorf("%q, %v", first, err)
 	}
 }
