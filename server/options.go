@@ -24,7 +24,7 @@ type Listener struct {
 	Address string // host:port, a path, or a socket's FileDescriptorName=; systemd's first, if that is empty
 	Framing codec.Framing
 	Ack     bool // --ack kafka
-	TLS     bool // tls://: a handshake comes first, with Options.TLS
+	TLS     bool // tls://, systemd://NAME?tls=on: a handshake comes first, with Options.TLS
 	NoToken bool // token=off: Options.Token is not asked
 
 	Proxy     bool           // --proxy-protocol

@@ -20,7 +20,7 @@ import (
 // serveFlags are the flags of serve and of check. Each is a key of the --config
 // file and an environment variable as well.
 type serveFlags struct {
-	Listen               config.List       `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"Where to take records: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or systemd://NAME, with ?framing=…&ack=…&allow=…&proxy-protocol=…&token=off for this listener alone; unix also ?mode=0660&owner=…&group=…. Repeatable."`
+	Listen               config.List       `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"Where to take records: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or systemd://NAME, with ?framing=…&ack=…&allow=…&proxy-protocol=…&token=off for this listener alone; unix also ?mode=0660&owner=…&group=…, systemd ?tls=on. Repeatable."`
 	TLSCert              config.List       `name:"tls-cert" placeholder:"FILE" help:"For tls://: the certificate and its chain, in PEM. Read again when it changes. Repeatable: clients get the one of the name that they ask for, or the first."`
 	TLSKey               config.List       `name:"tls-key" placeholder:"FILE" help:"Its key, without a passphrase; as many as certificates. Default: in the certificates' files."`
 	TLSClientCA          string            `name:"tls-client-ca" placeholder:"FILE" help:"For tls://: clients need a certificate that one of these has signed. Default: none needed."`

@@ -87,11 +87,7 @@ func TestRatesAreSeen(t *testing.T) {
 
 // TestGuideOnTokens runs what the guide says of them, but for its addresses.
 func TestGuideOnTokens(t *testing.T) {
-	text, err := os.ReadFile("../../docs/GUIDE.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(text), "\n## Who may connect\n")
+	section := guidedPart(t)
 	call := func(begins string, change ...string) []string {
 		_, line, ok := strings.Cut(section, "\nringtail "+begins)
 		if line, _, _ = strings.Cut(line, "\n"); !ok {
@@ -101,15 +97,15 @@ func TestGuideOnTokens(t *testing.T) {
 	}
 	file := tokenFile(t, "billing:"+strings.Repeat("0f", 32)+"\n")
 	socket := filepath.Join(t.TempDir(), "s")
-	args := call("serve --topic records --token-file", "serve", "--sink=discard", "tokens", file, "tcp://:8888", "tcp://127.0.0.1:0", "/run/ringtail.sock", socket)
+	args := call("serve --brokers kafka:9092 --token-file", "serve --brokers kafka:9092", "--sink=discard", "tokens", file, "tcp://:8888", "tcp://127.0.0.1:0", "/run/ringtail/socket", socket)
 	s := serve(t, args...)
 	if len(s.listen) != 3 {
 		t.Fatalf("it listens on %v", s.listen)
 	}
-	must(t, call("produce --to", "tokens", file, "tcp://127.0.0.1:8888", s.listen[1])...)
+	must(t, call("produce --to tcp://", "tokens", file, "tcp://127.0.0.1:8888", s.listen[1])...)
 	must(t, "produce", "--to", "unix://"+socket, "--generate", "numbers", "--count", "10")
 	if code := s.terminate(); code != 0 || !strings.Contains(s.err.String(), "received=110 recovered=0 delivered=110 ") {
 		t.Errorf("exit %d: %s", code, s.err.String())
 	}
-	serve(t, call("serve --topic records --max-rate", "serve", "--sink=discard")...).terminate()
+	serve(t, call("serve --brokers kafka:9092 --max-rate", "serve --brokers kafka:9092", "--sink=discard")...).terminate()
 }

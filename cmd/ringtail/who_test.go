@@ -4,21 +4,28 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
-// guidedServes are the calls of serve that the guide's part on who may connect shows, as arguments.
+// guidedPart is the guide's part on who may connect.
+func guidedPart(t *testing.T) string {
+	t.Helper()
+	_, part, ok := strings.Cut(contents(t, "../../docs/GUIDE.md"), "\n## Who may connect\n")
+	if part, _, _ = strings.Cut(part, "\n## "); !ok {
+		t.Fatal("the guide has no part on who may connect")
+	}
+	return part
+}
+
+// guidedServes are the calls of serve that it shows, as arguments.
 func guidedServes(t *testing.T) (calls [][]string) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/GUIDE.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, part, _ := strings.Cut(string(text), "\n## Who may connect\n")
-	part, _, _ = strings.Cut(part, "\n## ")
-	for line := range strings.Lines(part) {
+	for line := range strings.Lines(strings.ReplaceAll(guidedPart(t), "\\\n", " ")) {
 		if args, ok := strings.CutPrefix(strings.TrimSpace(line), "ringtail serve "); ok {
 			calls = append(calls, strings.Fields(strings.ReplaceAll(args, "'", "")))
 		}
@@ -26,16 +33,32 @@ func guidedServes(t *testing.T) (calls [][]string) {
 	return calls
 }
 
-// TestGuidedWaysToConnect: what the guide shows is taken.
+// TestGuidedWaysToConnect: what the guide shows is taken, and each flag of its table is shown.
 func TestGuidedWaysToConnect(t *testing.T) {
-	calls := guidedServes(t)
-	for _, args := range calls {
-		if out := must(t, append([]string{"check"}, args...)...); out != "ok\n" {
+	cert, key := kafkatest.KeyPair(t)
+	tokens := tokenFile(t, "billing:s3cret\n")
+	files := map[string]string{"cert.pem": cert, "key.pem": key, "ca.pem": cert, "tokens": tokens,
+		"/etc/ringtail/admin.tokens": tokens, "/etc/ringtail/admin.pem": cert, "/etc/ringtail/admin.key": key}
+	shown := map[string]bool{}
+	for _, args := range guidedServes(t) {
+		for i, arg := range args {
+			if shown[arg] = true; files[arg] != "" {
+				args[i] = files[arg]
+			}
+		}
+		if out := must(t, append([]string{"check"}, args...)...); !strings.HasPrefix(out, "ok\n") {
 			t.Errorf("%q: %s", args, out)
 		}
 	}
-	if len(calls) < 5 {
-		t.Errorf("the guide shows %q alone", calls)
+	table, _, _ := strings.Cut(guidedPart(t), "```")
+	flags := regexp.MustCompile("--[a-z][a-z-]+").FindAllString(table, -1)
+	for _, flag := range flags {
+		if !shown[flag] {
+			t.Errorf("no example has %s", flag)
+		}
+	}
+	if len(flags) < 15 {
+		t.Errorf("the table has %q alone", flags)
 	}
 }
 

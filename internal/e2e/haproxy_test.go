@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/bench"
+	"github.com/ringtail/ringtail/internal/certs/certtest"
 	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/wire"
 )
@@ -57,27 +58,36 @@ func guideBlock(t *testing.T, language string) string {
 }
 
 // testHAProxy: with a real HAProxy before it the server knows clients by their own addresses,
-// whatever version of the header is spoken and wherever TLS ends; and HAProxy's checks, with the
+// whatever version of the header is spoken, and whether TLS ends there or here; and HAProxy's checks, with the
 // header or without it, find the server up, and are neither refused, nor errors, nor logged.
 func testHAProxy(t *testing.T, c *kafkatest.Cluster) {
 	topic := newTopic(t, c)
 	dead := topic + "-dead"
 	c.CreateTopic(dead, 1, 1, nil)
-	base := kafkatest.ReservePorts(t, 6)
+	ca := certtest.NewCA(t)
+	cert, key := ca.Files(t, certtest.Leaf{Name: "ringtail"})
+	base := kafkatest.ReservePorts(t, 8)
 	port := func(i int) string { return fmt.Sprint(base + i) }
 	s := Serve(t, "--brokers", c.Bootstrap(), "--topic", topic, "--dead-letter-topic", dead, "--ack", "kafka", "--framing", "newline",
-		"--listen", "tcp://127.0.0.1:"+port(0)+"?proxy-protocol=on", "--proxy-from", "127.0.0.1")
+		"--listen", "tcp://127.0.0.1:"+port(0)+"?proxy-protocol=on", "--proxy-from", "127.0.0.1",
+		"--listen", "tls://127.0.0.1:"+port(6)+"?proxy-protocol=on", "--tls-cert", cert, "--tls-key", key)
 	_, plain, _ := strings.Cut(strings.TrimPrefix(s.Target, "tcp://"), ":")
 	h := StartHAProxy(t, strings.NewReplacer("127.0.0.1:8889", "127.0.0.1:"+port(0), ":8888", "127.0.0.1:"+port(1), ":8443", "127.0.0.1:"+port(2),
+		"127.0.0.1:8899", "127.0.0.1:"+port(6), ":8444", "127.0.0.1:"+port(7),
 		"/etc/haproxy/ringtail.pem", kafkatest.CommonNameOnly(t, "localhost"), "CERTIFICATE", kafkatest.CommonNameOnly(t, "localhost"),
 		"PORT_V1", port(3), "PORT_V2", port(4), "PORT_TLS", port(5), "PORT_PLAIN", plain).Replace(guideBlock(t, "haproxy")+haproxyWays))
 
+	anyCertificate := &tls.Config{InsecureSkipVerify: true} // HAProxy's is not what this is about
+	trusted := &tls.Config{RootCAs: ca.Pool(), ServerName: "127.0.0.1"}
 	want := map[string]bool{}
 	for i, way := range []struct {
 		name string
 		port string
-		tls  bool
-	}{{"guide", port(1), false}, {"guide, TLS", port(2), true}, {"v1", port(3), false}, {"v2", port(4), false}, {"v2, TLS and TLVs", port(5), true}} {
+		tls  *tls.Config
+	}{
+		{"guide", port(1), nil}, {"guide, TLS ends at HAProxy", port(2), anyCertificate}, {"guide, TLS ends at the server", port(7), trusted},
+		{"v1", port(3), nil}, {"v2", port(4), nil}, {"v2, TLS and TLVs", port(5), anyCertificate},
+	} {
 		remote := viaHAProxy(t, fmt.Sprintf("127.77.0.%d", i+1), "127.0.0.1:"+way.port, way.tls)
 		t.Logf("%s: from %s", way.name, remote)
 		want[remote] = true
@@ -102,7 +112,7 @@ func testHAProxy(t *testing.T, c *kafkatest.Cluster) {
 
 // viaHAProxy sends a record and something that is none, from an address of loopback, and waits for
 // their acks. It returns the address with its port.
-func viaHAProxy(t *testing.T, from, to string, secure bool) string {
+func viaHAProxy(t *testing.T, from, to string, secure *tls.Config) string {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	var nc net.Conn
@@ -112,8 +122,8 @@ func viaHAProxy(t *testing.T, from, to string, secure bool) string {
 	}
 	defer nc.Close()
 	remote := nc.LocalAddr().String()
-	if secure {
-		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the certificate is not what this is about
+	if secure != nil {
+		nc = tls.Client(nc, secure)
 	}
 	if _, err := io.WriteString(nc, `{"number":1}`+"\nnone\n"); err != nil {
 		t.Fatal(err)
@@ -142,7 +152,7 @@ func checkHealthChecks(t *testing.T, s *Server, h *HAProxy) {
 			t.Errorf("HAProxy says that %s is %s", name, state)
 		}
 	}
-	if len(states) != 5 {
+	if len(states) != 6 {
 		t.Errorf("HAProxy has the servers %v", states)
 	}
 	m := s.Metrics()

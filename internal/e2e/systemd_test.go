@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"os"
@@ -10,17 +11,20 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/ringtail/ringtail/internal/certs/certtest"
 	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/wire"
 )
 
 // TestSocketActivation: the sockets are systemd's, here the test's. While a server stops, is away
-// and starts again, nobody is refused, over TCP or a unix socket, and whoever sends gets its acks.
+// and starts again, nobody is refused, over TCP, TLS or a unix socket, and whoever sends gets its acks.
 func TestSocketActivation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
+	cert, key := certtest.NewCA(t).Files(t, certtest.Leaf{})
 	var sockets []*os.File
 	var addresses []net.Addr
-	for network, address := range map[string]string{"tcp": loopback.Any(), "unix": path} {
+	for _, a := range [][2]string{{"tcp", loopback.Any()}, {"unix", path}, {"tcp", loopback.Any()}} {
+		network, address := a[0], a[1]
 		ln, err := net.Listen(network, address)
 		if err != nil {
 			t.Fatal(err)
@@ -35,8 +39,8 @@ func TestSocketActivation(t *testing.T) {
 	}
 	serve := func() *Server {
 		t.Helper()
-		s := StartActivated(t, "one:two", sockets, "--sink", "discard", "--ack", "kafka",
-			"--listen", "systemd://?framing=newline", "--listen", "systemd://two?framing=newline")
+		s := StartActivated(t, "one:two:three", sockets, "--sink", "discard", "--ack", "kafka", "--tls-cert", cert, "--tls-key", key,
+			"--listen", "systemd://?framing=newline", "--listen", "systemd://two?framing=newline", "--listen", "systemd://three?tls=on&framing=newline")
 		s.AwaitReady()
 		return s
 	}
@@ -44,8 +48,9 @@ func TestSocketActivation(t *testing.T) {
 	var acked, tries atomic.Int64
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
-	for _, a := range addresses {
-		clients.Go(func() { comeAgain(t, a, stop, &acked, &tries) })
+	for i, a := range addresses {
+		dial := func() (net.Conn, error) { return net.Dial(a.Network(), a.String()) }
+		clients.Go(func() { comeAgain(t, dial, i == 2, stop, &acked, &tries) })
 	}
 	flows := func() {
 		t.Helper()
@@ -67,8 +72,8 @@ func TestSocketActivation(t *testing.T) {
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("the unix socket, which is not the server's, is gone: %v", err)
 	}
-	if exit = StartActivated(t, "one:two", sockets, "--sink", "discard", "--listen", "systemd://three").Wait(); exit.Code == 0 ||
-		!strings.Contains(exit.Output, "one, two") {
+	if exit = StartActivated(t, "one:two:three", sockets, "--sink", "discard", "--listen", "systemd://four").Wait(); exit.Code == 0 ||
+		!strings.Contains(exit.Output, "one, two, three") {
 		t.Errorf("a name that systemd has not passed: exit code %d, %s", exit.Code, exit.Output)
 	}
 	if exit = Start(t, "--sink", "discard", "--listen", "systemd://").Wait(); exit.Code == 0 || !strings.Contains(exit.Output, "no socket") {
@@ -78,7 +83,7 @@ func TestSocketActivation(t *testing.T) {
 
 // comeAgain sends a record over a new connection, again and again. None may be refused. One that
 // the server ends, since it stops and nothing has come yet, tries again.
-func comeAgain(t *testing.T, to net.Addr, stop <-chan struct{}, acked, tries *atomic.Int64) {
+func comeAgain(t *testing.T, dial func() (net.Conn, error), secure bool, stop <-chan struct{}, acked, tries *atomic.Int64) {
 	for {
 		select {
 		case <-stop:
@@ -86,10 +91,13 @@ func comeAgain(t *testing.T, to net.Addr, stop <-chan struct{}, acked, tries *at
 		default:
 		}
 		tries.Add(1)
-		nc, err := net.Dial(to.Network(), to.String())
+		nc, err := dial()
 		if err != nil {
 			t.Errorf("refused: %v", err)
 			return
+		}
+		if secure {
+			nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // the certificate is not what this is about
 		}
 		_, _ = io.WriteString(nc, `{"number":1}`+"\n")
 		answers := wire.Answers{Framing: wire.Newline}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"net"
 	"net/url"
 	"strconv"
@@ -80,10 +81,14 @@ func parseListener(value, framing, ack string, who lists) (server.Listener, erro
 			}
 		case "bytes", "endian": // of framing=length, or framing=length?bytes=2
 			layout[key] = values
+		case "tls":
+			if l.TLS, err = onOff("--listen "+value+": tls", values[len(values)-1]); err != nil || l.Network != "systemd" {
+				return l, cmp.Or(err, config.Usagef("--listen %s: tls= is for systemd://NAME; want tls://HOST:PORT", value))
+			}
 		case "proxy-protocol", "allow", "mode", "owner", "group":
 			own[key] = values
 		default:
-			return l, config.Usagef("--listen %s: unknown setting %s; one of framing, bytes, endian, ack, token, proxy-protocol, allow, mode, owner, group",
+			return l, config.Usagef("--listen %s: unknown setting %s; one of framing, bytes, endian, ack, token, tls, proxy-protocol, allow, mode, owner, group",
 				value, key)
 		}
 	}
@@ -109,7 +114,7 @@ func urls(listeners []server.Listener, addrs []net.Addr) []string {
 	out := make([]string, len(addrs))
 	for i, a := range addrs {
 		scheme := a.Network()
-		if listeners[i].TLS {
+		if listeners[i].TLS && scheme == "tcp" {
 			scheme = "tls"
 		}
 		out[i] = scheme + "://" + a.String()

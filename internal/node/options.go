@@ -133,12 +133,20 @@ func (o *Options) validateTLS() error {
 	encrypted := slices.IndexFunc(o.Listeners, func(l server.Listener) bool { return l.TLS })
 	switch {
 	case encrypted >= 0 && len(o.TLS.Certs) == 0:
-		return config.Usagef("--listen tls://%s: --tls-cert is missing; give the certificate's file, in PEM, and with --tls-key its key's",
-			o.Listeners[encrypted].Address)
+		return config.Usagef("--listen %s: --tls-cert is missing; give the certificate's file, in PEM, and with --tls-key its key's",
+			named(o.Listeners[encrypted]))
 	case encrypted < 0 && o.TLS.Given():
-		return config.Usagef("--tls-cert, --tls-key and --tls-client-ca are for a --listen tls://HOST:PORT, and there is none; nothing would be encrypted")
+		return config.Usagef("--tls-cert, --tls-key and --tls-client-ca are for a --listen tls://HOST:PORT or systemd://NAME?tls=on, and there is none; nothing would be encrypted")
 	}
 	return nil
+}
+
+// named is a TLS listener as --listen has it.
+func named(l server.Listener) string {
+	if l.Network == "systemd" {
+		return "systemd://" + l.Address + "?tls=on"
+	}
+	return "tls://" + l.Address
 }
 
 func (o *Options) validateAddresses() error {

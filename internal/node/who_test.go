@@ -23,6 +23,7 @@ func TestWhoMayConnect(t *testing.T) {
 	got, err := ParseListeners([]string{
 		"tcp://:1", "tcp://:2?allow=192.0.2.7,2001:db8::/32&allow=::ffff:198.51.100.9", "tcp://:3?proxy-protocol=on",
 		"unix:///a?mode=0660&owner=0&group=1", "unix:///b?proxy-protocol=on&allow=10.1.0.0/16", "systemd://", "systemd://name?proxy-protocol=on",
+		"tls://:4?proxy-protocol=on", "systemd://name?tls=on", "systemd://name?tls=off",
 	}, "newline", "off", Who{
 		Allow: []string{"10.0.0.0/8", "::ffff:172.16.0.0/108"}, Deny: []string{"10.9.9.9/16"}, ProxyFrom: []string{"127.0.0.1"},
 	})
@@ -38,6 +39,9 @@ func TestWhoMayConnect(t *testing.T) {
 		{Network: "unix", Address: "/b", Allow: prefixes("10.1.0.0/16"), Proxy: true},
 		{Network: "systemd", Allow: allow},
 		{Network: "systemd", Address: "name", Allow: allow, Proxy: true},
+		{Network: "tcp", Address: ":4", Allow: allow, Proxy: true, TLS: true},
+		{Network: "systemd", Address: "name", Allow: allow, TLS: true},
+		{Network: "systemd", Address: "name", Allow: allow},
 	}
 	for i := range want {
 		want[i].Framing, want[i].Deny, want[i].ProxyFrom = got[i].Framing, deny, from
@@ -65,6 +69,10 @@ func TestWhoMayConnectRefused(t *testing.T) {
 		{"tcp://:1?allow=", Who{}, "allow"},
 		{"tcp://:1?mode=0660", Who{}, "mode= is for unix"},
 		{"systemd://x?group=0", Who{}, "group= is for unix"},
+		{"systemd://x?tls=1", Who{}, "tls is"},
+		{"tcp://:1?tls=on", Who{}, "want tls://HOST:PORT"},
+		{"unix:///a?tls=on", Who{}, "tls= is for systemd"},
+		{"tls://:1?proxy-protocol=on", Who{}, "--proxy-from is missing"},
 		{"systemd://x/y", Who{}, "systemd://NAME"},
 		{"unix:///a?allow=10.0.0.0/8", Who{}, "unix sockets have none"},
 		{"unix:///a?mode=", Who{}, "mode="},
