@@ -28,7 +28,7 @@
 // The files, from the top. A file uses those below it, and none above:
 //
 //	drain.go         Drain and Finish: how a server stops, step by step
-//	server.go        Server: New, Start, and what its user calls
+//	server.go        Server: New, Start, and what its user calls; options.go
 //	metrics.go       Prometheus
 //	ticker.go        moves served time on, asks for checks of deadlines
 //
@@ -49,14 +49,15 @@
 //
 //	connenv.go       what a goroutine needs that has connections; how a connection ends
 //	registry.go      all connections, and which loop each has
-//	intake.go        bytes in, records out: accepted, rejected, or waiting
+//	intake.go        bytes in, records out: accepted, rejected, or waiting; intakeenv.go what it needs
 //	lanes.go         the records of a chunk on their way into rings
 //	overflow.go      what was read and has to wait
 //	deadlines.go     whose time is up
 //	backpressure.go  who waits for what; backpressure_seconds_total
 //	budget.go        --client-memory
-//	token.go         what strangers have to begin with; clients.go counts by name
+//	token.go         the token that comes before the records; clients.go counts by name
 //	rates.go         --max-rate-per-ip, --max-rate-per-connection
+//	headers.go       --header: what a record's headers tell of its client
 //	admission.go     limits on connections
 //
 //	conn.go          one connection; connlist.go orders them by age
