@@ -9,12 +9,29 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
 // TestDeployedConfig: the file that deploy/ringtail.service starts with is one.
 func TestDeployedConfig(t *testing.T) {
 	if out := must(t, "check", "--config", "../../deploy/ringtail.yaml"); !strings.HasPrefix(out, "ok\nwriter: native: ") {
 		t.Errorf("check says %q", out)
+	}
+}
+
+// TestDeployedConfigInComments: the keys that it has as comments are in order, with files that exist.
+func TestDeployedConfigInComments(t *testing.T) {
+	cert, key := kafkatest.KeyPair(t)
+	tokens := tokenFile(t, "billing:s3cret\n")
+	_, comments, _ := strings.Cut(contents(t, "../../deploy/ringtail.yaml"), "\n# Who may connect")
+	config := strings.NewReplacer("\n# ", "\n# ", "\n#", "\n", "/etc/ringtail/cert.key", key, "/etc/ringtail/admin.key", key, "/etc/ringtail/tokens", tokens,
+		"/etc/ringtail/admin.tokens", tokens, "/etc/ringtail/cert.pem", cert, "/etc/ringtail/admin.pem", cert, "/etc/ringtail/clients.pem", cert).Replace("#" + comments)
+	file := filepath.Join(t.TempDir(), "ringtail.yaml")
+	overwrite(t, file, config)
+	must(t, "check", "--sink", "discard", "--config", file)
+	if out := must(t, "serve", "--print-config", "--config", file); !strings.Contains(out, "systemd://records") || strings.Count(out, cert) != 3 {
+		t.Errorf("it is\n%s", out)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
 // watched are a server that takes records and a consumer in a group that reads them.
@@ -27,7 +29,8 @@ const sent = 500
 
 func watch(t *testing.T) *watched {
 	t.Helper()
-	w := &watched{server: embedded(t, "--dead-letter-topic", "dead")}
+	cert, key := kafkatest.KeyPair(t)
+	w := &watched{server: embedded(t, "--dead-letter-topic", "dead", "--listen", "tls://127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)}
 	must(t, "produce", "--to", w.server.listen[0], "--generate", "numbers", "--count", fmt.Sprint(sent))
 	w.consumer = start(t, "", "consume", "--brokers", w.server.brokers, "--topic", "records", "--group", "readers", "--from", "beginning", "--metrics", "127.0.0.1:0")
 	t.Cleanup(func() {
