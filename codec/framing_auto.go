@@ -35,14 +35,14 @@ func (d *Decoder) begin(r *Router) {
 	switch {
 	case d.mode == modeAuto:
 		d.decide()
-	case d.at.bom == 0 && len(d.chunk) > 0 && isStranger(d.chunk[0], d.mode):
+	case d.at.bom == 0 && len(d.chunk) > 0 && beginsForeign(d.chunk[0], d.mode):
 		d.fail(Foreign)
 	}
 }
 
-// isStranger tells by the first byte that the client speaks TLS, or in json HTTP, and must not wait
+// beginsForeign tells by the first byte that the client speaks TLS, or in json HTTP, and must not wait
 // for an answer to what is no record. (In lines a request is known by its first one.)
-func isStranger(c byte, m mode) bool {
+func beginsForeign(c byte, m mode) bool {
 	return c == tlsHandshake || m == modeJSON && 'A' <= c && c <= 'Z'
 }
 

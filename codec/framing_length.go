@@ -103,17 +103,17 @@ func (d *Decoder) lengthBytes() uint8 {
 
 // misread fails at a header, which it shows.
 func (d *Decoder) misread(f Failure) {
-	if d.unsure || !d.accepted && d.headerOfStranger() {
+	if d.unsure || !d.accepted && d.foreignHeader() {
 		f = Foreign
 	}
 	d.chunk = append(d.appendHeader(nil), d.chunk[:min(len(d.chunk), MaxPrefix)]...)
 	d.fail(f)
 }
 
-// headerOfStranger tells that what was read as a length is how TLS or HTTP begins.
-func (d *Decoder) headerOfStranger() bool {
+// foreignHeader tells that what was read as a length is how TLS or HTTP begins.
+func (d *Decoder) foreignHeader() bool {
 	if d.framing == Octet {
-		return d.headerLen == 0 && isStranger(d.chunk[0], modeJSON)
+		return d.headerLen == 0 && beginsForeign(d.chunk[0], modeJSON)
 	}
 	p := d.appendHeader(nil)
 	for _, c := range p {

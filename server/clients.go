@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// roster counts by name what clients have sent that have shown a certificate or a token. A token
+// clientsByName counts by name what clients have sent that have shown a certificate or a token. A token
 // without a name has the name "", or that of the certificate.
-type roster struct {
+type clientsByName struct {
 	mu     sync.Mutex
 	byName map[string]*clientCounts
 }
@@ -37,7 +37,7 @@ const (
 
 // name says who c's client is. A later name takes the place of an earlier one: a token's, which the
 // client chose to show, that of a certificate. Only the goroutine that has c may call it.
-func (s *roster) name(c *conn, name string) {
+func (s *clientsByName) name(c *conn, name string) {
 	if c.gone {
 		return // and would never leave
 	}
@@ -49,7 +49,7 @@ func (s *roster) name(c *conn, name string) {
 	c.meter.client.connections.Add(1)
 }
 
-func (s *roster) get(name string) *clientCounts {
+func (s *clientsByName) get(name string) *clientCounts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byName == nil {
@@ -65,14 +65,14 @@ func (s *roster) get(name string) *clientCounts {
 }
 
 // leave is called when c's place is free.
-func (s *roster) leave(c *conn) {
+func (s *clientsByName) leave(c *conn) {
 	if c.meter != nil && c.meter.client != nil {
 		c.meter.client.connections.Add(-1)
 	}
 }
 
 // list returns those who have sent the most.
-func (s *roster) list() []Client {
+func (s *clientsByName) list() []Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []Client

@@ -59,7 +59,7 @@ type conn struct {
 	killed    atomic.Uint32  // closeReason that the acks ask for
 	why       closeReason    // why it ends; closedNot: it does not
 	gone      bool           // its place has been given up already
-	stranger  bool           // it has to show a token before anything else
+	owesToken bool           // it has to show a token before anything else
 
 	// deadlines, in served time
 	openedAt     int64

@@ -23,7 +23,7 @@ import (
 type intake struct {
 	lanes
 	router  *codec.Router
-	tokens  *codec.Router // for what strangers begin with
+	tokens  *codec.Router // for what comes before the records
 	limit   int64         // the record limit that the router has
 	rec     codec.Record
 	value   []byte                   // scratch of setHeaders
@@ -146,7 +146,7 @@ func (in *intake) outcome(c *conn, b blocked) outcome {
 	in.stalled = false
 	switch {
 	case b.on != waitNothing || c.dec.Failure() == 0:
-	case c.stranger:
+	case c.owesToken:
 		o.failure = closedUnauthorized
 	default:
 		in.env.samples.stream(c)
@@ -189,7 +189,7 @@ func (in *intake) release(c *conn) {
 // then, and is not counted yet.
 func (in *intake) run(c *conn) (b blocked) {
 	in.begin(c)
-	if c.stranger && !in.greet(c) {
+	if c.owesToken && !in.takeToken(c) {
 		return blocked{}
 	}
 	for c.dec.Next(in.router, &in.rec) {

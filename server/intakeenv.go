@@ -13,7 +13,7 @@ type intakeEnv struct {
 	memory  *budget
 	samples *samples
 	token   func(token []byte) (name string, known bool) // nil: nobody is asked for one
-	clients *roster
+	clients *clientsByName
 	rates   *rates
 	giveUp  <-chan struct{} // closed: nobody waits for room any more
 	headers []Header        // of each record

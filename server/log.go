@@ -45,7 +45,7 @@ func (t *throttle) pass() (suppressed int64, ok bool) {
 type samples struct {
 	throttle          // of records
 	streams  throttle // of broken streams: another client's bad record does not hide them
-	tokens   throttle // of strangers
+	tokens   throttle // of what comes in place of a token
 }
 
 const sampleBytes = 64
@@ -69,8 +69,8 @@ func (s *samples) stream(c *conn) {
 	}
 }
 
-// stranger says nothing of what was sent: it may be a token that is right elsewhere, or was.
-func (s *samples) stranger(c *conn) {
+// token says nothing of what was sent: it may be a token that is right elsewhere, or was.
+func (s *samples) token(c *conn) {
 	n, ok := s.tokens.pass()
 	if !ok {
 		return

@@ -13,7 +13,7 @@ import (
 type registry struct {
 	admission *admission
 	domains   []*ack.Domain[*conn] // by event loop; none where no listener acks
-	clients   *roster
+	clients   *clientsByName
 	rates     *rates
 	tokens    bool // connections have to show one
 
@@ -40,7 +40,7 @@ const recentRemotes = 1 << 14
 
 func newRegistry(a *admission, loops int, deadLetters bool) *registry {
 	r := &registry{admission: a, placed: make([]atomic.Int32, loops), conns: make(map[uint64]*conn),
-		clients: &roster{}, rates: &rates{}}
+		clients: &clientsByName{}, rates: &rates{}}
 	if deadLetters {
 		r.recent = make([]recentRemote, recentRemotes)
 	}
@@ -53,7 +53,7 @@ func newRegistry(a *admission, loops int, deadLetters bool) *registry {
 // newConn makes a connection that has been admitted, and gives it to an event loop for life.
 func (r *registry) newConn(l Listener, remote netip.AddrPort) *conn {
 	c := &conn{id: r.nextID.Add(1), tcp: l.Network == "tcp", remote: remote, loopIndex: r.leastLoaded()}
-	c.stranger = r.tokens && !l.NoToken
+	c.owesToken = r.tokens && !l.NoToken
 	c.meter = r.rates.join(remote.Addr())
 	c.dec.Init(l.Framing)
 	if l.Ack {

@@ -7,18 +7,18 @@ import (
 	"github.com/ringtail/ringtail/server/ack"
 )
 
-// greet takes the token that c has to show before its first record (--token-file), and returns true
+// takeToken takes the token that c has to show before its first record (--token-file), and returns true
 // once it has. The token is no record: it has no ordinal, and nothing but its bytes is counted.
 //
 // What comes instead of a token that is known is one rejected record, and ends the connection. It
 // may hold a secret, so nothing of it is logged, and it is no dead letter.
-func (in *intake) greet(c *conn) bool {
+func (in *intake) takeToken(c *conn) bool {
 	if c.dec.Failure() != 0 {
 		return false // it has been refused
 	}
 	if token, found := c.dec.Token(in.tokens); found {
 		if name, known := in.env.token(token); known {
-			c.stranger = false
+			c.owesToken = false
 			if in.peeking {
 				in.rest = c.dec.Rest()
 				c.dec.Mark()
@@ -35,12 +35,12 @@ func (in *intake) greet(c *conn) bool {
 	return false
 }
 
-// refuse counts a stranger's first record, and tells the client, if it asked for acks. No acked
+// refuse counts what came in place of a token, and tells the client, if it asked for acks. No acked
 // line follows, since nothing was taken. If the server itself ends the connection, the client may
 // have had a token, and is told nothing.
 func (in *intake) refuse(c *conn) {
 	in.counts.rejected[codec.Unauthorized].add(1)
-	in.env.samples.stranger(c)
+	in.env.samples.token(c)
 	if in.byUs || c.why == closedReset {
 		return
 	}

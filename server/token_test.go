@@ -259,7 +259,7 @@ func TestNamedAtItsEnd(t *testing.T) {
 			s.registry.gone(c, closedReset)
 		}
 		s.intakes[0].end(c, false)
-		if list := s.Stats().Clients; c.stranger || len(list) != 1 || list[0].Connections != 1 {
+		if list := s.Stats().Clients; c.owesToken || len(list) != 1 || list[0].Connections != 1 {
 			t.Errorf("gone %v: %+v", gone, list)
 		}
 	}
@@ -267,7 +267,7 @@ func TestNamedAtItsEnd(t *testing.T) {
 
 // TestNamesAreBounded: names beyond a bound are counted together, and not all are shown.
 func TestNamesAreBounded(t *testing.T) {
-	s := &roster{}
+	s := &clientsByName{}
 	for i := range 2 * clientsMax {
 		c := &conn{framed: uint64(i)}
 		s.name(c, fmt.Sprint(i))

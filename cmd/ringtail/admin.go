@@ -9,9 +9,9 @@ import (
 type adminFlags struct {
 	Admin          string      `default:"127.0.0.1:9888" help:"HTTP: live page, /metrics, /healthz, /readyz, /status. Empty: off."`
 	AdminHost      config.List `placeholder:"NAME" help:"A name by which the admin port may be asked, beside localhost, IP addresses, this machine's name and the one in --admin. Repeatable."`
-	AdminTokenFile string      `placeholder:"FILE" help:"A token a line, or NAME:TOKEN. Then the admin port wants one: as bearer, or as a browser's password; /healthz and /readyz want none. Read again when it changes."`
-	AdminTLSCert   string      `name:"admin-tls-cert" placeholder:"FILE" help:"A certificate (PEM): the admin port speaks HTTPS. Read again when it changes."`
-	AdminTLSKey    string      `name:"admin-tls-key" placeholder:"FILE" help:"Its key, if it is not in the same file."`
+	AdminTokenFile string      `placeholder:"FILE" help:"The admin port wants one of this file's tokens, token or name:token, one a line: as bearer, or as a browser's password; /healthz and /readyz want none. Read again when it changes."`
+	AdminTLSCert   string      `name:"admin-tls-cert" placeholder:"FILE" help:"The admin port speaks HTTPS: its certificate and chain, in PEM. Read again when it changes."`
+	AdminTLSKey    string      `name:"admin-tls-key" placeholder:"FILE" help:"Its key, without a passphrase. Default: in the certificate's file."`
 	Pprof          bool        `help:"Serve /debug/pprof/ on the admin port (all but the command line, which may hold a password)."`
 }
 

@@ -167,7 +167,7 @@ func TestAdminFilesAreChecked(t *testing.T) {
 		{[]string{"--admin-token-file", tokens}, []string{"--admin-token-file", tokens + ": line 2"}},
 		{[]string{"--admin-tls-cert", "/nowhere"}, []string{"--admin-tls-cert", "/nowhere"}},
 		{[]string{"--admin-tls-cert", cert, "--admin-tls-key", other}, []string{"--admin-tls-cert", "--admin-tls-key " + other, "does not match"}},
-		{[]string{"--admin-tls-cert", cert}, []string{"--admin-tls-cert"}},
+		{[]string{"--admin-tls-cert", cert}, []string{"--admin-tls-key is missing", cert}},
 		{[]string{"--admin-tls-key", key}, []string{"--admin-tls-cert"}},
 		{[]string{"--admin-host", "name:9888"}, []string{"--admin-host"}},
 	} {

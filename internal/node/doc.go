@@ -22,6 +22,7 @@
 //	node.go        the way to "ready"; check.go  the same without serving
 //	rings.go       the rings, and what their files hold; sink.go  what empties them
 //	memory.go      the control group's limit; processors.go  GOMAXPROCS
-//	admin.go       /metrics, /status, the live page
+//	who.go         who may connect; files.go  certificates and tokens; header.go  --header
+//	admin.go       /metrics, /status; page.go  the live page; access.go  who may ask for them
 //	stop.go        the way to "drained"; ledger.go  the counts of that line; stderr.go  its output
 package node

@@ -33,10 +33,10 @@ func (l ledger) off() int64 {
 
 // counts are what the parts of a node have counted in its life.
 type counts struct {
-	received int64 // framed, routed or not: by the server
-	rejects  int64 // of them and of recovered, for whatever reason: by the server
-	strange  int64 // of the rejects, those that have no dead letter: no token was shown
-	noRoom   int64 // routed and given up before they were in a ring: by the server
+	received     int64 // framed, routed or not: by the server
+	rejects      int64 // of them and of recovered, for whatever reason: by the server
+	unauthorized int64 // of the rejects, those that have no dead letter: no token was shown
+	noRoom       int64 // routed and given up before they were in a ring: by the server
 
 	recovered int64 // found in ring files at the start: by the rings
 	delivered int64 // in Kafka: by the writer
@@ -70,7 +70,7 @@ func (c counts) drained() (l ledger, off int64) {
 	l.lost = c.noRoom + c.givenUp
 	if c.deadLetters.wanted {
 		// The dead letter of every reject has left, but for those given up; keptAside's have, too.
-		l.rejected = max(c.deadLettersOut()-c.keptAside, 0) + c.strange
+		l.rejected = max(c.deadLettersOut()-c.keptAside, 0) + c.unauthorized
 		l.lost += c.deadLetters.noRoom + c.deadLetters.givenUp
 	}
 	off = l.off()
@@ -83,7 +83,7 @@ func (c counts) drained() (l ledger, off int64) {
 func (c counts) cutShort() ledger {
 	rejected := c.rejects
 	if c.deadLetters.wanted {
-		rejected = min(rejected, c.deadLettersOut()+c.strange)
+		rejected = min(rejected, c.deadLettersOut()+c.unauthorized)
 	}
 	l := c.line(max(rejected-c.keptAside, 0))
 	l.kept = min(l.kept, max(l.received+l.recovered-l.delivered-l.rejected, 0))

@@ -45,7 +45,7 @@ func life(rng *rand.Rand, deadLetters, files bool) (c counts, want ledger) {
 		switch fate := rng.IntN(6); {
 		case fate == 5: // no token: neither a dead letter nor a loss
 			c.rejects++
-			c.strange++
+			c.unauthorized++
 			want.rejected++
 		case fate == 0:
 			c.noRoom++
@@ -137,7 +137,7 @@ func TestCountsAreTheirOwners(t *testing.T) {
 	k := producer.Kept{Records: 1, DeadLetters: 2, Refused: 3, GivenUp: 4, DeadLettersGivenUp: 5}
 	out := producer.Stats{Delivered: 6, Refused: 7, DeadLetters: 8}
 	in := server.Stats{Received: 9, Rejected: map[string]uint64{"bad_json": 10, "refused_by_kafka": 20, "unauthorized": 100}, DeadLetters: 30, Lost: 40, DeadLettersLost: 50}
-	want := counts{received: 9, rejects: 130, strange: 100, noRoom: 40, delivered: 6, kept: 1, keptAside: 3, givenUp: 4}
+	want := counts{received: 9, rejects: 130, unauthorized: 100, noRoom: 40, delivered: 6, kept: 1, keptAside: 3, givenUp: 4}
 	n := &node{}
 	if got := n.counts(k, out, in); got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -170,7 +170,7 @@ func TestBooksCutShort(t *testing.T) {
 		{received: 10, delivered: 4, lost: 6}:                                                     {received: 10, delivered: 4, noRoom: 1},
 		{received: 10, delivered: 4, kept: 6}:                                                     {received: 10, delivered: 4, kept: 8},
 		{received: 10, delivered: 4, rejected: 1, deadLettered: 1, lost: 5}:                       {received: 10, delivered: 4, rejects: 3, deadLetters: deadLetterCounts{wanted: true, delivered: 1}},
-		{received: 10, delivered: 4, rejected: 2, deadLettered: 1, lost: 4}:                       {received: 10, delivered: 4, rejects: 3, strange: 1, deadLetters: deadLetterCounts{wanted: true, delivered: 1}},
+		{received: 10, delivered: 4, rejected: 2, deadLettered: 1, lost: 4}:                       {received: 10, delivered: 4, rejects: 3, unauthorized: 1, deadLetters: deadLetterCounts{wanted: true, delivered: 1}},
 		{received: 10, delivered: 4, rejected: 3, deadLettered: 0, lost: 3}:                       {received: 10, delivered: 4, rejects: 3},
 		{received: 9, recovered: 1, delivered: 4, rejected: 3, deadLettered: 4, kept: 2, lost: 1}: {received: 9, recovered: 1, delivered: 4, kept: 2, rejects: 3, deadLetters: deadLetterCounts{wanted: true, recovered: 2, delivered: 4, kept: 1}},
 	} {

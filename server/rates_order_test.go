@@ -1,0 +1,59 @@
+package server
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/shard"
+)
+
+// TestRatesLoseNothing: with both rates, stuck rings and memory that is short now and then, every
+// record of every connection arrives once, in order, and is acked; and it takes at least the time
+// that the rates say.
+func TestRatesLoseNothing(t *testing.T) {
+	const conns, n, rate = 4, 4000, 1500
+	r := newRig(t, func(o *rigOptions) {
+		o.ack, o.framing = true, codec.Length
+		o.ringBytes = shard.MinBytes(1000)
+		o.Codec.MaxRecordBytes = 1000
+		o.MaxRatePerConnection, o.MaxRatePerIP = Rate{PerSecond: rate}, Rate{PerSecond: 10 * rate}
+	})
+	stop := make(chan struct{})
+	var clients, naggers sync.WaitGroup
+	naggers.Go(func() { stickAndFree(r.w, stop) })
+	naggers.Go(func() { r.shortNowAndThen(stop) })
+	begin := r.clock.now()
+	for c := range conns {
+		nc := r.dial()
+		clients.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(c), 11))
+			var b strings.Builder
+			for k := range n {
+				b.WriteString(frame(codec.Length, twoDigits(c, k)))
+			}
+			for s := b.String(); len(s) > 0; {
+				cut := min(len(s), 1+rng.IntN(5000))
+				r.send(nc, s[:cut])
+				s = s[cut:]
+			}
+			halfClose(nc)
+			lines, err := replies(nc)
+			if text := strings.Join(lines, ""); err != nil || !strings.HasSuffix(text, fmt.Sprintf(`{"acked":%d}`, n)) {
+				t.Errorf("connection %d: %v, %.40q", c, err, text[max(0, len(text)-40):])
+			}
+		})
+	}
+	clients.Wait()
+	close(stop)
+	naggers.Wait()
+	checkOrder(t, r.w, conns, n)
+	mostInARead := int64(wholeRead / len(frame(codec.Length, twoDigits(0, 0))))
+	if least := (n - rate - mostInARead) * int64(time.Second) / rate; r.clock.now()-begin < least {
+		t.Errorf("%d records took %d ns, want %d", n, r.clock.now()-begin, least)
+	}
+}
