@@ -91,7 +91,7 @@ type discarding struct{ *Server }
 func startDiscarding(b *testing.B, network string) discarding {
 	s, c := bareServer(b, codec.Newline, false)
 	if network == "tls" {
-		s.listeners[0].useTLS(testTLS(b))
+		s.listeners[0].useTLS(testTLS(b), make(chan struct{}, 1))
 	}
 	s.registry.forget(c)
 	s.registry.reading.Add(-1)

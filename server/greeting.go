@@ -22,7 +22,7 @@ const (
 
 // greetings are the connections that owe something before their records: a PROXY header, a TLS
 // handshake. Each has a goroutine of its own for as long, so that neither an event loop nor the
-// accepting waits for a client.
+// accepting waits for a client. What a handshake computes is done by a few at a time (tls.go).
 //
 //	accept ─► place ─► greeting: PROXY header ─► allowed? ─► TLS handshake ─► event loop
 //	            │          │ fails, is too late, or is given up for a newer one

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -55,6 +56,7 @@ func New(o Options) (*Server, error) {
 	if err := s.makeLoops(); err != nil {
 		return nil, err
 	}
+	handshakes := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) // the other half is for records
 	for _, l := range o.Listeners {
 		lis, err := openListener(l)
 		if err != nil {
@@ -62,7 +64,7 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 		if l.TLS {
-			lis.useTLS(o.TLS)
+			lis.useTLS(o.TLS, handshakes)
 		}
 		s.listeners = append(s.listeners, lis)
 	}

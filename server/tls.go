@@ -6,19 +6,44 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/codec"
 )
 
-// useTLS has a listener's clients shake hands.
-func (l *listener) useTLS(config *tls.Config) {
+// useTLS has a listener's clients shake hands. turns bounds those that compute at a time.
+func (l *listener) useTLS(config *tls.Config, turns chan struct{}) {
 	l.handshake = func(g *greeting) error {
-		t, err := handshake(g, config)
+		turns <- struct{}{}
+		t, err := handshake(inTurn{g, turns}, config)
+		<-turns
 		g.tls = t
 		return explainHandshake(err)
 	}
+}
+
+// inTurn is the socket of a handshake, which has a turn but while it reads or writes. A handshake
+// takes a millisecond of a core. If hundreds of them were runnable at a time, an event loop would
+// come behind them all.
+type inTurn struct {
+	net.Conn
+	turns chan struct{}
+}
+
+func (c inTurn) Read(p []byte) (int, error) {
+	<-c.turns
+	n, err := c.Conn.Read(p)
+	c.turns <- struct{}{}
+	return n, err
+}
+
+func (c inTurn) Write(p []byte) (int, error) {
+	<-c.turns
+	n, err := c.Conn.Write(p)
+	c.turns <- struct{}{}
+	return n, err
 }
 
 // endSeen returns why nothing comes behind what was read; closedNot: more may come.

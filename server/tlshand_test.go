@@ -10,7 +10,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"net"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -108,5 +112,43 @@ func TestKeyUpdateInPieces(t *testing.T) {
 	client.secret, client.seq = expand(client.secret, "traffic upd", sha256.Size), 0
 	if got := d.decrypt(c, client.record(typeData, []byte("x"))); string(got) != "x" {
 		t.Errorf("with the next key: %q, ended %q (%v)", got, c.ended, c.err)
+	}
+}
+
+// TestHandshakesComputeInTurn: those that compute at a time leave event loops a core. Those that
+// wait for their clients have no turn: TestStalledHandshakes sees to that.
+func TestHandshakesComputeInTurn(t *testing.T) {
+	const conns = 60
+	var computing, most atomic.Int64
+	r := newRig(t, func(o *rigOptions) {
+		encrypted(o)
+		o.useTLS(t)
+		o.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			for n := computing.Add(1); n > most.Load(); {
+				most.Store(n)
+			}
+			for range 100 {
+				runtime.Gosched()
+			}
+			computing.Add(-1)
+			return nil, nil
+		}
+	})
+	var clients sync.WaitGroup
+	for i := range conns {
+		clients.Go(func() {
+			nc, err := r.connect(0, net.Dialer{})
+			if err != nil {
+				t.Errorf("%v", err)
+				return
+			}
+			_, _ = nc.Write([]byte(record(i) + "\n"))
+			_ = nc.Close()
+		})
+	}
+	clients.Wait()
+	r.eventually("all records", func() bool { return r.w.count() == conns })
+	if n, limit := most.Load(), max(1, runtime.GOMAXPROCS(0)/2); n > int64(limit) {
+		t.Errorf("%d handshakes at a time, want %d", n, limit)
 	}
 }
