@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -65,9 +66,10 @@ const (
 )
 
 var (
-	errNoBytes     error = noBytes{}
-	errOutFull           = errors.New("server: the client reads no answers to its KeyUpdate messages")
-	errLongMessage       = errors.New("server: a long handshake message behind the handshake")
+	errNoBytes       error = noBytes{}
+	errOutFull             = errors.New("server: the client reads no answers to its KeyUpdate messages")
+	errLongHandshake       = fmt.Errorf("server: a handshake of more than %d bytes", handshakeMax)
+	errLongMessage         = errors.New("server: a long handshake message behind the handshake")
 )
 
 // noBytes says that tls.Conn has been given everything. crypto/tls goes on after an error that is
@@ -96,9 +98,23 @@ type handshakeReader struct {
 	header [tlsHeader]byte
 	n      int // bytes of the header so far
 	left   int // bytes of the record behind its header
+	total  int
 }
 
+// handshakeMax is what a client may send for its handshake: a hello, and a chain of certificates.
+// crypto/tls alone would gather a message of 256 KiB from each of those that shake hands.
+const handshakeMax = 64 << 10
+
 func (r *handshakeReader) Read(p []byte) (int, error) {
+	if r.total >= handshakeMax {
+		return 0, errLongHandshake
+	}
+	n, err := r.readRecord(p)
+	r.total += n
+	return n, err
+}
+
+func (r *handshakeReader) readRecord(p []byte) (int, error) {
 	if r.left > 0 {
 		n, err := r.Conn.Read(p[:min(len(p), r.left)])
 		r.left -= n

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // sealer is a client that encrypts what crypto/tls would not let it say: handshake messages behind
@@ -151,4 +152,32 @@ func TestHandshakesComputeInTurn(t *testing.T) {
 	if n, limit := most.Load(), max(1, runtime.GOMAXPROCS(0)/2); n > int64(limit) {
 		t.Errorf("%d handshakes at a time, want %d", n, limit)
 	}
+}
+
+// TestLongHandshake: a certificate of 200 KB, before the server knows whose, is not waited for.
+func TestLongHandshake(t *testing.T) {
+	_, ours, theirs := sockets(t)
+	wire := &tap{Conn: theirs} // catches the hello
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		config := clientTLS(t)
+		config.MaxVersion = tls.VersionTLS12
+		client := tls.Client(wire, config)
+		_ = theirs.SetReadDeadline(time.Unix(1, 0))
+		_ = client.Handshake()
+		_ = theirs.SetReadDeadline(time.Time{})
+		err := wire.release()
+		content := append([]byte{11, 3, 0x0d, 0x40}, make([]byte, 200_000)...)
+		for len(content) > 0 && err == nil {
+			n := min(len(content), 16<<10)
+			_, err = theirs.Write(append([]byte{22, 3, 3, byte(n >> 8), byte(n)}, content[:n]...))
+			content = content[n:]
+		}
+	}()
+	if _, err := handshake(ours, testTLS(t)); !errors.Is(err, errLongHandshake) {
+		t.Errorf("%v", err)
+	}
+	_ = ours.Close()
+	<-sent
 }
