@@ -22,6 +22,7 @@ func (q *pauser) advance(p *paused) {
 		q.end(p, why)
 	case q.stalls(p):
 	case q.overRate(c):
+		q.in.account(c) // it waits with what it has, not with what its next read might take
 		q.waitFor(p, blocked{on: waitRate})
 	case p.final == closedNot && c.halfClosedAt == 0 && !q.memory.usedUp() && q.memory.chargeAhead(c):
 		q.handBack(c, q.leave(p))

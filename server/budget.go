@@ -191,6 +191,9 @@ func (b *budget) takeReserve(c *conn) bool {
 	return true
 }
 
+// halfUsed returns whether more than half of what large records may take is in use.
+func (b *budget) halfUsed() bool { return b.used.Load() > b.large/2 }
+
 // recordEnded gives the reserve back, if c has it: it has no large record any more. What it has of
 // another one must find room beside the reserve.
 func (b *budget) recordEnded(c *conn) {

@@ -122,10 +122,12 @@ func (q *pauser) check() {
 }
 
 // checkRate has p go on if it, and its address, are not over their rates any more. Until then its
-// silence is ours, so only its age may end it.
+// silence is ours, so only its age may end it; but where memory is short, its unfinished record does
+// not keep what it takes of it for as long as the address has debts.
 func (q *pauser) checkRate(p *paused, now int64) {
 	c := p.c
-	if c.lastRead = q.clock.stamp(); c.unfinished != 0 {
+	c.lastRead = q.clock.stamp()
+	if c.unfinished != 0 && (c.partial <= partialFree || !q.memory.halfUsed()) {
 		c.unfinished = c.lastRead
 	}
 	p.ending = q.deadlines.expired(c, p.fd, now, func() bool { return false })
