@@ -66,7 +66,7 @@ func newConnection(l *Load, conn int) *connection {
 }
 
 func (c *connection) connect(ctx context.Context) error {
-	socket, err := c.load.dial(ctx)
+	socket, err := c.load.target.Dial(ctx, c.load.options.TLS)
 	if err != nil {
 		return err
 	}

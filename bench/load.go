@@ -2,22 +2,21 @@ package bench
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/ringtail/ringtail/internal/target"
 )
 
 // Load is a run under way.
 type Load struct {
 	options     Options
-	network     string // of Options.Target; may be tls
-	address     string
+	target      target.Target
 	pool        *Pool
 	connections []*connection
 	start       time.Time
@@ -46,11 +45,11 @@ func Start(ctx context.Context, o Options) (*Load, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	network, address, err := parseTarget(o.Target)
+	to, err := target.Parse("--target", o.Target)
 	if err != nil {
 		return nil, err
 	}
-	l := &Load{options: o, network: network, address: address, pool: NewPool(rand.Uint32()|1, o.Size, o.Digit), sending: make(chan struct{})}
+	l := &Load{options: o, target: to, pool: NewPool(rand.Uint32()|1, o.Size, o.Digit), sending: make(chan struct{})}
 	for i := range l.delays {
 		l.delays[i].histogram = hdrhistogram.New(1, delayMaxUsec, 3)
 	}
@@ -169,11 +168,4 @@ func (l *Load) share(i int) uint64 {
 		n++
 	}
 	return uint64(n)
-}
-
-func (l *Load) dial(ctx context.Context) (net.Conn, error) {
-	if l.network == "tls" {
-		return (&tls.Dialer{Config: l.options.TLS}).DialContext(ctx, "tcp", l.address)
-	}
-	return (&net.Dialer{}).DialContext(ctx, l.network, l.address)
 }

@@ -3,11 +3,10 @@ package bench
 import (
 	"crypto/tls"
 	"fmt"
-	"net"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/ringtail/ringtail/internal/target"
 	"github.com/ringtail/ringtail/wire"
 )
 
@@ -42,7 +41,7 @@ func Defaults() Options {
 
 // Validate says what is wrong, naming the flag.
 func (o *Options) Validate() error {
-	if _, _, err := parseTarget(o.Target); err != nil {
+	if _, err := target.Parse("--target", o.Target); err != nil {
 		return err
 	}
 	switch {
@@ -66,20 +65,4 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--resend: needs --ack, which says what need not be sent again")
 	}
 	return nil
-}
-
-func parseTarget(target string) (network, address string, err error) {
-	scheme, rest, ok := strings.Cut(target, "://")
-	switch {
-	case target == "":
-		return "", "", fmt.Errorf("--target: missing; for example tcp://127.0.0.1:8888")
-	case ok && scheme == "unix" && rest != "":
-		return "unix", rest, nil
-	case ok && (scheme == "tcp" || scheme == "tls"):
-		if _, _, err := net.SplitHostPort(rest); err != nil {
-			return "", "", fmt.Errorf("--target %s: %w", target, err)
-		}
-		return scheme, rest, nil
-	}
-	return "", "", fmt.Errorf("--target %s: must be tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH", target)
 }

@@ -70,11 +70,9 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 	if err != nil {
 		return nil, config.Usagef("%w", err)
 	}
-	token := ""
-	if c.TokenFile != "" {
-		if token, err = tokens.First(c.TokenFile); err != nil {
-			return nil, config.Usagef("%w", err)
-		}
+	token, err := tokens.First(c.TokenFile)
+	if err != nil {
+		return nil, config.Usagef("%w", err)
 	}
 	security, err := c.security()
 	if err != nil {

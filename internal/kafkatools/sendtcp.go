@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,8 +16,8 @@ import (
 
 	"github.com/ringtail/ringtail/client"
 	"github.com/ringtail/ringtail/codec"
-	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/target"
 	"github.com/ringtail/ringtail/internal/tokens"
 	"github.com/ringtail/ringtail/wire"
 )
@@ -37,9 +36,13 @@ type tcpSender struct {
 const dialLimit = 10 * time.Second
 
 func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
-	network, address, err := target(o.To)
+	to, err := target.Parse("--to", o.To)
 	if err != nil {
-		return err
+		return config.Usagef("%w", err)
+	}
+	trusted, err := o.TLS.Config()
+	if err != nil {
+		return config.Usagef("%w", err)
 	}
 	if o.Key != nil || o.KeyField != "" || o.Partition >= 0 || len(o.Headers) > 0 || o.Tombstones {
 		return config.Usagef("--key, --key-field, --partition, --header and --tombstones belong to --topic; with --to the server decides")
@@ -50,52 +53,24 @@ func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
 			return config.Usagef("%w", err)
 		}
 	}
-	token := ""
-	if o.TokenFile != "" {
-		if token, err = tokens.First(o.TokenFile); err != nil {
-			return config.Usagef("%w", err)
-		}
+	token, err := tokens.First(o.TokenFile)
+	if err != nil {
+		return config.Usagef("%w", err)
 	}
 	src, err := newSource(ctx, o, s)
 	if err != nil {
 		return err
 	}
 	defer src.close()
-	conn, err := dialTo(ctx, network, address, o.TLS)
+	dialing, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	conn, err := to.Dial(dialing, trusted)
 	if err != nil {
 		return fmt.Errorf("--to %s: %w", o.To, err)
 	}
 	defer func() { _ = conn.Close() }()
 	t := &tcpSender{o, s, framing, token, conn, closeLimit}
 	return t.run(ctx, src)
-}
-
-func target(to string) (network, address string, err error) {
-	if path, ok := strings.CutPrefix(to, "unix://"); ok && path != "" {
-		return "unix", path, nil
-	}
-	network, address, ok := strings.Cut(to, "://")
-	if ok = ok && (network == "tcp" || network == "tls"); ok {
-		_, _, err = net.SplitHostPort(address)
-	}
-	if !ok || err != nil {
-		return "", "", config.Usagef("--to is %q; want tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH", to)
-	}
-	return network, address, nil
-}
-
-// dialTo connects. network may be tls.
-func dialTo(ctx context.Context, network, address string, files certs.ClientFiles) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialLimit)
-	defer cancel()
-	if network != "tls" {
-		return (&net.Dialer{}).DialContext(ctx, network, address)
-	}
-	c, err := files.Config()
-	if err != nil {
-		return nil, config.Usagef("%w", err)
-	}
-	return (&tls.Dialer{Config: c}).DialContext(ctx, "tcp", address)
 }
 
 // run sends what src has. After a signal what was sent is still seen through, but not for ever: the

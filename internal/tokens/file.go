@@ -18,8 +18,12 @@ func Open(flag, path string, told func(*Set, error)) (*reload.Value[*Set], error
 	}, told, reload.File{Flag: flag, Path: path})
 }
 
-// First returns the first token of a --token-file: that of a client which has it for itself.
+// First returns the first token of a --token-file, that of a client which has it for itself; "" if
+// there is no file.
 func First(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
 	text, err := reload.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("--token-file: %w", err)
