@@ -46,7 +46,7 @@ func (q *pauser) readTLS(p *paused) {
 	whole := c.tls.whole(q.buf[:n])
 	if whole > 0 && !q.memory.chargeRead(c) {
 		p.left = n
-		c.age(true, c.framed, q.clock.stamp())
+		c.age(c.unfinishedRecord(), c.framed, q.clock.stamp()) // not what its socket holds: that may be whole records
 		q.waitFor(p, blocked{on: waitMemory})
 		return
 	}

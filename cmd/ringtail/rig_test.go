@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,6 +49,7 @@ type command struct {
 // start runs ringtail with these arguments and input.
 func start(t *testing.T, input string, args ...string) *command {
 	t.Helper()
+	args = withSmallRings(args)
 	c := &command{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 1), aborted: make(chan struct{})}
 	go func() {
 		c.exit <- run(args, &process{
@@ -56,6 +58,20 @@ func start(t *testing.T, input string, args ...string) *command {
 		})
 	}()
 	return c
+}
+
+// withSmallRings gives a serve that says nothing of its rings small ones. They stay in memory until
+// the process ends (internal/node/stop.go), and this one runs a hundred.
+func withSmallRings(args []string) []string {
+	speaks := func(flag string) bool {
+		return slices.ContainsFunc(args, func(arg string) bool { return arg == flag || strings.HasPrefix(arg, flag+"=") })
+	}
+	if len(args) == 0 || args[0] != "serve" || slices.ContainsFunc([]string{
+		"--ring-bytes", "--ring-dir", "--max-record-bytes", "--config", "--print-config", "--help",
+	}, speaks) {
+		return args
+	}
+	return append(slices.Clone(args), "--ring-bytes", "5MiB")
 }
 
 // wait waits for the end and returns the exit code.
