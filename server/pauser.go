@@ -109,6 +109,8 @@ func (q *pauser) check() {
 		case waitsForMemory || p.on == waitInput:
 			fresh := q.fresh(p, 1)
 			switch why := q.deadlines.expired(c, p.fd, now, func() bool { return waitsForMemory || fresh }); {
+			case (why == closedFrame || why == closedNot) && waitsForMemory && c.tls != nil && !c.unfinishedRecord():
+				// What its socket holds may be whole records. Its turn will tell (tlsread.go).
 			case why == closedFrame, waitsForMemory && c.graceAt != 0: // grace is for connections that can be read meanwhile
 				p.ending = closedFrame
 				q.makeReady(p, p.on)

@@ -31,7 +31,9 @@ func (in *intake) takeRead(c *conn, chunk []byte, fd int) outcome {
 //
 // Where memory is used up, those that have something to be read take turns with the reserve
 // (budget.go). With whole records that is over with the read. One whose record does not end has it
-// until --frame-timeout, and the others wait: unlike plain connections, which need no memory.
+// until --frame-timeout, and the others wait: unlike plain connections, which need no memory. They
+// age meanwhile, but their turn comes before their end: whole records are taken, and who has none is
+// closed then, without another --frame-timeout for each.
 func (q *pauser) readTLS(p *paused) {
 	c := p.c
 	if why := c.endSeen(); why != closedNot {
@@ -46,7 +48,7 @@ func (q *pauser) readTLS(p *paused) {
 	whole := c.tls.whole(q.buf[:n])
 	if whole > 0 && !q.memory.chargeRead(c) {
 		p.left = n
-		c.age(c.unfinishedRecord(), c.framed, q.clock.stamp()) // not what its socket holds: that may be whole records
+		c.age(true, c.framed, q.clock.stamp()) // what it waits for may be whole records: check
 		q.waitFor(p, blocked{on: waitMemory})
 		return
 	}
