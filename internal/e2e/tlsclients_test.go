@@ -36,19 +36,26 @@ func startTLS(t *testing.T, c *kafkatest.Cluster, args ...string) *tlsSite {
 	s.Server = Serve(t, append([]string{
 		"--brokers", c.Bootstrap(), "--topic", s.topic, "--listen", "tls://127.0.0.1:0",
 		"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", s.caFile,
+		"--header", "client=name",
 	}, args...)...)
 	s.target = s.Listening("tls")
 	s.host, s.port, _ = net.SplitHostPort(strings.TrimPrefix(s.target, "tls://"))
 	return s
 }
 
-// arrived waits until Kafka has so many records, and checks that they are the first numbers.
+// arrived waits until Kafka has so many records, and checks that they are the first numbers, and
+// whose they are.
 func (s *tlsSite) arrived(t *testing.T, n int) {
 	t.Helper()
 	s.Await(fmt.Sprintf("%d records in Kafka", n), func() bool { return s.Metrics().Sum("records_delivered_total") >= int64(n) })
 	seen := map[string]int{}
 	back := bench.Readback{Options: s.cluster.ClientOptions(), Topic: s.topic}
-	if err := back.Each(t.Context(), map[int32]int64{}, func(r *kgo.Record) { seen[string(r.Value)]++ }); err != nil {
+	if err := back.Each(t.Context(), map[int32]int64{}, func(r *kgo.Record) {
+		seen[string(r.Value)]++
+		if len(r.Headers) != 1 || r.Headers[0].Key != "client" || string(r.Headers[0].Value) != "ada" {
+			t.Errorf("%s has the headers %q", r.Value, r.Headers)
+		}
+	}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {

@@ -25,7 +25,7 @@ func testTokens(t *testing.T, c *kafkatest.Cluster) {
 		t.Fatal(err)
 	}
 	s := Serve(t, "--brokers", c.Bootstrap(), "--topic", topic, "--dead-letter-topic", dead, "--ack", "kafka",
-		"--token-file", file, "--max-rate-per-connection", "20k/s", "--log-level", "debug")
+		"--token-file", file, "--max-rate-per-connection", "20k/s", "--header", "client=name", "--log-level", "debug")
 	o := bench.Defaults()
 	o.Target, o.Ack, o.Records, o.Connections, o.Token = s.Target, true, 100_000, 4, "s3cret-right"
 	l := load(t, o)
@@ -51,6 +51,10 @@ func testTokens(t *testing.T, c *kafkatest.Cluster) {
 	ledger := s.Stop().Ledger(t)
 	if want := (Ledger{Received: 100_000 + strangers, Delivered: 100_000, Rejected: strangers}); ledger != want {
 		t.Errorf("%+v, want %+v", ledger, want)
+	}
+	_, out := Command(t, "consume", "--brokers", c.Bootstrap(), "--topic", topic, "--from", "beginning", "--until-end", "--format", "json")
+	if n := strings.Count(out, `"headers":{"client":"load"}`); n != 100_000 {
+		t.Errorf("%d of 100000 records say whose they are", n)
 	}
 	if n := c.Ends(dead); n != 0 {
 		t.Errorf("%d dead letters", n)
