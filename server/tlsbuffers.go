@@ -86,12 +86,15 @@ func (d *decrypter) lend(c *tls.Conn) {
 	}
 }
 
-func (d *decrypter) takeBack(c *tls.Conn) {
-	if b := emptyBuffer(c, rawInputAt); b != nil {
+// takeBack returns false if c has left something in it: what it was given were not whole TLS records.
+func (d *decrypter) takeBack(c *tls.Conn) bool {
+	b := emptyBuffer(c, rawInputAt)
+	if b != nil {
 		b.Reset()
 		d.raw = b.AvailableBuffer()
 		*b = bytes.Buffer{}
 	} else if rawInputAt >= 0 {
 		d.raw = nil // the connection has failed in the middle of it
 	}
+	return b != nil || rawInputAt < 0
 }

@@ -69,6 +69,7 @@ var (
 	errNoBytes       error = noBytes{}
 	errOutFull             = errors.New("server: the client reads no answers to its KeyUpdate messages")
 	errLongHandshake       = fmt.Errorf("server: a handshake of more than %d bytes", handshakeMax)
+	errNoRecord            = errors.New("server: no TLS record")
 	errLongMessage         = errors.New("server: a long handshake message behind the handshake")
 )
 
@@ -225,7 +226,9 @@ func (d *decrypter) decrypt(t *tlsConn, chunk []byte) []byte {
 	}
 	d.lend(t.conn)
 	plain := t.readAll(d.plain)
-	d.takeBack(t.conn)
+	if !d.takeBack(t.conn) && t.ended == closedNot { // it waits for more of what is no TLS record
+		t.ended, t.err = closedTLS, errNoRecord
+	}
 	memory := t.begun[:0]
 	t.in, t.begun = [2][]byte{}, nil
 	if rest := chunk[whole:]; len(rest) > 0 && t.ended == closedNot {
