@@ -1,20 +1,16 @@
 package kafkatest
 
 import (
-	"bytes"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/ringtail/ringtail/internal/certs/certtest"
 )
 
 // Certificate makes a self-signed one for 127.0.0.1, or for hosts, and a file that says who
@@ -45,10 +41,20 @@ func Expired(t *testing.T) (tls.Certificate, string) {
 
 func pair(t *testing.T, template *x509.Certificate) (tls.Certificate, string) {
 	t.Helper()
-	key, der := selfSigned(t, template)
+	der, key := certtest.SelfSigned(t, template)
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	writePEM(t, file, pem.Block{Type: "CERTIFICATE", Bytes: der})
+	certtest.Write(t, file, certtest.Encode("CERTIFICATE", der))
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
+}
+
+// KeyPair is Certificate as two files: the certificate, which is also who a client has to trust, and
+// its key.
+func KeyPair(t *testing.T, hosts ...string) (certFile, keyFile string) {
+	t.Helper()
+	pair, certFile := Certificate(t, hosts...)
+	keyFile = filepath.Join(filepath.Dir(certFile), "key.pem")
+	certtest.Write(t, keyFile, certtest.EncodeKey(t, pair.PrivateKey.(*ecdsa.PrivateKey)))
+	return certFile, keyFile
 }
 
 // Stranger makes a certificate for localhost and 127.0.0.1 that nobody trusts, and a file with its
@@ -67,43 +73,8 @@ func CommonNameOnly(t *testing.T, name string) string {
 
 func brokerFile(t *testing.T, template *x509.Certificate) string {
 	t.Helper()
-	key, der := selfSigned(t, template)
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	der, key := certtest.SelfSigned(t, template)
 	file := filepath.Join(t.TempDir(), "broker.pem")
-	writePEM(t, file, pem.Block{Type: "PRIVATE KEY", Bytes: secret}, pem.Block{Type: "CERTIFICATE", Bytes: der})
+	certtest.Write(t, file, append(certtest.EncodeKey(t, key), certtest.Encode("CERTIFICATE", der)...))
 	return file
-}
-
-func selfSigned(t *testing.T, template *x509.Certificate) (key *ecdsa.PrivateKey, der []byte) {
-	t.Helper()
-	if template.NotAfter.IsZero() {
-		template.NotAfter = time.Now().Add(30 * 24 * time.Hour) // no alert says that it expires soon
-	}
-	template.SerialNumber, template.NotBefore = big.NewInt(1), time.Now().Add(-48*time.Hour)
-	template.IsCA, template.BasicConstraintsValid = true, true
-	template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if der, err = x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key); err != nil {
-		t.Fatal(err)
-	}
-	return key, der
-}
-
-func writePEM(t *testing.T, file string, blocks ...pem.Block) {
-	t.Helper()
-	var text bytes.Buffer
-	for _, b := range blocks {
-		if err := pem.Encode(&text, &b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -11,9 +11,12 @@ const module = "github.com/ringtail/ringtail"
 
 // core says all that the packages of the record's path may import of this module.
 var core = map[string][]string{
-	"internal/invariant":   {},
-	"internal/platform":    {},
-	"internal/reload":      {},
+	"internal/invariant": {},
+	"internal/platform":  {},
+	"internal/reload":    {},
+
+	"internal/certs/certtest": {}, // for tests of every layer
+
 	"internal/tokens":      {"internal/reload"},
 	"wire":                 {},
 	"codec":                {"internal/invariant", "wire"},

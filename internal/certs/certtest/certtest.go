@@ -41,21 +41,29 @@ type Leaf struct {
 // NewCA makes an authority.
 func NewCA(t TB) *CA {
 	t.Helper()
-	key := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: serial(t), Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage:  x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(48 * time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatalf("certtest: %v", err)
-	}
+	der, key := SelfSigned(t, &x509.Certificate{Subject: pkix.Name{CommonName: "test CA"}})
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatalf("certtest: %v", err)
 	}
-	return &CA{Cert: cert, PEM: encode("CERTIFICATE", der), key: key}
+	return &CA{Cert: cert, PEM: Encode("CERTIFICATE", der), key: key}
+}
+
+// SelfSigned makes a certificate of what the template says: whom it is for, and perhaps until when.
+func SelfSigned(t TB, template *x509.Certificate) (der []byte, key *ecdsa.PrivateKey) {
+	t.Helper()
+	key = newKey(t)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = time.Now().Add(30 * 24 * time.Hour) // no alert says that it expires soon
+	}
+	template.SerialNumber, template.NotBefore = serial(t), time.Now().Add(-48*time.Hour)
+	template.IsCA, template.BasicConstraintsValid = true, true
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatalf("certtest: %v", err)
+	}
+	return der, key
 }
 
 // Issue makes a certificate, for servers and clients alike. Both parts are PEM.
@@ -78,11 +86,7 @@ func (ca *CA) Issue(t TB, l Leaf) (cert, key []byte) {
 	if err != nil {
 		t.Fatalf("certtest: %v", err)
 	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatalf("certtest: %v", err)
-	}
-	return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8)
+	return Encode("CERTIFICATE", der), EncodeKey(t, k)
 }
 
 // Pair is Issue for crypto/tls.
@@ -160,6 +164,17 @@ func serial(t TB) *big.Int {
 	return n
 }
 
-func encode(kind string, der []byte) []byte {
+// Encode returns a part of a file in PEM.
+func Encode(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// EncodeKey returns a key as PEM.
+func EncodeKey(t TB, key *ecdsa.PrivateKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatalf("certtest: %v", err)
+	}
+	return Encode("PRIVATE KEY", der)
 }
