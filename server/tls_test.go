@@ -16,7 +16,6 @@ import (
 	"github.com/ringtail/ringtail/internal/certs/certtest"
 	"github.com/ringtail/ringtail/internal/loopback"
 	"github.com/ringtail/ringtail/internal/reload"
-	"github.com/ringtail/ringtail/shard"
 )
 
 func encrypted(o *rigOptions) {
@@ -255,42 +254,6 @@ func TestDeafClientOverTLS(t *testing.T) {
 	}
 	if next != bad+1 {
 		t.Errorf("%d rejected lines", next-1)
-	}
-}
-
-// With memory used up TLS connections take turns. Those whose records have no end have theirs until
-// --frame-timeout, and whole records of others all arrive. The limit holds.
-func TestMemoryOverTLS(t *testing.T) {
-	const memory, hogs, good = 4 << 20, 60, 8
-	r := newRig(t, func(o *rigOptions) {
-		encrypted(o)
-		o.useTLS(t)
-		o.Listeners[0].Ack = false
-		o.ClientMemory, o.FrameTimeout = memory, time.Second
-		o.Codec.MaxRecordBytes, o.ringBytes = 250_000, shard.MinBytes(250_000)
-	})
-	stop, most := make(chan struct{}), make(chan int64)
-	go func() { most <- r.watchMemory(stop) }()
-	for i := range hogs {
-		nc := r.dial()
-		go func() {
-			size := []int{100, 3_000, 30_000, 100_000, 200_000}[i%5]
-			_, _ = io.WriteString(nc, `{"number":1,"pad":"`+strings.Repeat("h", size))
-		}()
-	}
-	r.eventually("somebody to wait", func() bool { return r.Stats().WaitingForMemory > 0 || r.Stats().Closed["frame_timeout"] > 0 })
-	for c := range good {
-		nc := r.dial()
-		for k := range 200 {
-			r.send(nc, numbered(c, 10*k+5)+"\n")
-		}
-		halfClose(nc)
-	}
-	r.eventually("all whole records", func() bool { return len(r.w.shard(5)) == good*200 })
-	r.eventually("hogs closed", func() bool { return r.Stats().Closed["frame_timeout"] == hogs })
-	close(stop)
-	if n := <-most; n > memory {
-		t.Errorf("%d bytes in use of %d", n, memory)
 	}
 }
 
