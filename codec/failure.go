@@ -7,7 +7,7 @@ import "fmt"
 type Failure uint8
 
 const (
-	Foreign   Failure = iota + 1 // auto: an error before any record was accepted; newline, nul: an HTTP request before any; it speaks something else
+	Foreign   Failure = iota + 1 // before any record was accepted: in auto an error, in every framing TLS or an HTTP request
 	BadLength                    // a length over MaxLength, or none
 	BadStream                    // json: text between objects, or nested too deep
 	NoToken                      // it had to begin with a token (token.go)

@@ -20,6 +20,9 @@ func (d *Decoder) nextFrame(r *Router, rec *Record) bool {
 			}
 		}
 		n := int(d.need)
+		if !d.accepted && d.lengthBytes() == 2 && d.foreignFrame() {
+			return false
+		}
 		if n > len(d.chunk) {
 			d.absorb(r, d.chunk)
 			d.need -= uint32(len(d.chunk))
@@ -108,6 +111,25 @@ func (d *Decoder) misread(f Failure) {
 	}
 	d.chunk = append(d.appendHeader(nil), d.chunk[:min(len(d.chunk), MaxPrefix)]...)
 	d.fail(f)
+}
+
+// foreignFrame fails if a frame and its two-byte length are how TLS or HTTP begins. (Longer lengths
+// that are have more than MaxLength.)
+func (d *Decoder) foreignFrame() bool {
+	if uint32(d.seen)+d.need != d.header { // the frame began with white space, which is gone
+		return false
+	}
+	var begun [2 + 9]byte
+	p := d.appendLength(begun[:0], d.header)
+	if d.partial != nil {
+		p = append(p, d.partial.b[:min(len(d.partial.b), cap(p)-len(p))]...)
+	}
+	p = append(p, d.chunk[:min(len(d.chunk), int(d.need), cap(p)-len(p))]...)
+	if !beginsRequest(p) && !(len(p) > 2 && p[0] == tlsHandshake && p[1] == 3 && p[2] <= 4) {
+		return false
+	}
+	d.foreign(p)
+	return true
 }
 
 // foreignHeader tells that what was read as a length is how TLS or HTTP begins.

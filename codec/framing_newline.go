@@ -23,7 +23,10 @@ func (d *Decoder) nextLine(r *Router, rec *Record) bool {
 		}
 		end := bytes.IndexByte(d.chunk, delim)
 		if end < 0 {
-			d.absorb(r, d.chunk)
+			if d.absorb(r, d.chunk); delim == 0 && !d.accepted && d.partial != nil && beginsRequest(d.partial.b) {
+				d.foreign(d.partial.b) // no NUL will come
+				return false
+			}
 			d.chunk = nil
 			return false
 		}
@@ -56,6 +59,25 @@ func isRequestLine(line []byte) bool {
 		}
 	}
 	return rest[0] == '/' || rest[0] == '*' || bytes.Contains(rest, []byte(" HTTP/"))
+}
+
+// beginsRequest is isRequestLine where no more may have come than the beginning of a line.
+func beginsRequest(p []byte) bool {
+	for i, c := range p[:min(len(p), 8)] {
+		if c == ' ' {
+			return i >= 3 && i+1 < len(p) && (p[i+1] == '/' || p[i+1] == '*')
+		}
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return false
+}
+
+// foreign fails with what the client began with.
+func (d *Decoder) foreign(begun []byte) {
+	d.chunk = append([]byte(nil), begun[:min(len(begun), MaxPrefix)]...)
+	d.fail(Foreign)
 }
 
 // blanksEnd returns the index of the first byte from i on that is no white

@@ -30,6 +30,50 @@ func TestRequestLine(t *testing.T) {
 	}
 }
 
+// TestForeignersDoNotWait: TLS and HTTP are known by what they begin with, in every framing, however
+// it is cut: nothing that would end a record need come. What is no record may begin like them behind
+// the first that was taken.
+func TestForeignersDoNotWait(t *testing.T) {
+	r := testRouter(t, Options{})
+	failure := func(f Framing, stream string, cut int) Failure {
+		var d Decoder
+		var rec Record
+		d.Init(f)
+		for len(stream) > 0 {
+			n := min(cut, len(stream))
+			d.Feed([]byte(stream[:n]))
+			for d.Next(r, &rec) {
+			}
+			stream = stream[n:]
+		}
+		return d.Failure()
+	}
+	for _, f := range []Framing{Auto, Newline, NUL, Octet, JSON, Length, LengthLittle, Length16, Length16Little} {
+		for _, stream := range []string{"GET / HTTP/1.1\r\n", "OPTIONS * HTTP/1.1\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc"} {
+			for cut := 1; cut <= len(stream); cut++ {
+				if got := failure(f, stream, cut); got != Foreign {
+					t.Errorf("%v, %q, %d bytes at a time: %q", f, stream, cut, got)
+				}
+			}
+		}
+	}
+	const request = "GET / HTTP/1.1\r\n"
+	for f, first := range map[Framing]string{
+		Newline: before + "\n", NUL: before + "\x00", Length16: "\x00\x0c" + before, Length16Little: "\x0c\x00" + before,
+	} {
+		for cut := 1; cut <= len(first+request); cut++ {
+			if got := failure(f, first+request, cut); got != 0 {
+				t.Errorf("%v, a request behind a record, %d bytes at a time: %q", f, cut, got)
+			}
+		}
+		for _, bad := range []string{"GET", "GET x", "G /", "get / ", "\x00\x16\x03"} {
+			if got := failure(f, bad, 1); got != 0 {
+				t.Errorf("%v, %q: %q", f, bad, got)
+			}
+		}
+	}
+}
+
 // TestRaisedLimit: what of a record was dropped is gone, whatever the limit is later. It is too
 // large then, be what was dropped white space, and what is shown of it is what it began with.
 func TestRaisedLimit(t *testing.T) {

@@ -260,6 +260,8 @@ func TestWhatPeopleSend(t *testing.T) {
 		{"lengths of two bytes, auto", "\x00" + string(rune(len(a))) + a + strings.Repeat("z", 70_000), codec.Auto, closes, 0, 0, "two-byte lengths"},
 		{"little-endian, auto", string(rune(len(a))) + "\x00\x00\x00" + a, codec.Auto, closes, 0, 0, "little-endian lengths"},
 		{"HTTP to lengths", "GET / HTTP/1.1\r\n", codec.Length, closes, 0, 0, "looks_like=HTTP"},
+		{"HTTP, nul", "GET / HTTP/1.1\r\n", codec.NUL, closes, 0, 0, "looks_like=HTTP"},
+		{"HTTP to lengths of two bytes", "GET / HTTP/1.1\r\n", codec.Length16, closes, 0, 0, "looks_like=HTTP"},
 		{"TLS", "\x16\x03\x01\x02\x00\x01", codec.Auto, closes, 0, 0, "looks_like=TLS"},
 		{"TLS, newline", "\x16\x03\x01\x02\x00\x01", codec.Newline, closes, 0, 0, "looks_like=TLS"},
 	} {

@@ -114,6 +114,7 @@ def verdict(data):
     return ["ok", *(reason % n for n in SHARDS), key]
 
 
+BEGINS_REQUEST = re.compile(rb"[A-Z]{3,7} [/*]")
 REQUEST_LINE = re.compile(rb"[A-Z]{3,7} (?:[/*]|.* HTTP/)", re.DOTALL)
 
 
@@ -161,6 +162,10 @@ class Frames:
                     self.failure = "foreign"
                     return
             start = end + 1
+        begun = self.data[start:].lstrip(SPACE)[:min(self.limit, MAX_PREFIX)]
+        if end_of_line == b"\0" and not accepted and BEGINS_REQUEST.match(begun):
+            self.failure = "foreign"
+            return
         self.record(start, len(self.data))
 
     def length(self, layout=">I"):
@@ -173,6 +178,10 @@ class Frames:
             if n > MAX_LENGTH:
                 stranger = re.match(rb"[A-Z][A-Z ]{3}|\x16\x03", data[at - header:at])
                 self.failure = "foreign" if stranger and not accepted else "bad_length"
+                return None
+            if header == 2 and not accepted and (
+                    BEGINS_REQUEST.match(data[at - 2:at + n]) or re.match(rb"\x16\x03[\0-\x04]", data[at - 2:at + n])):
+                self.failure = "foreign"
                 return None
             if len(data) - at < n:
                 return self.record(at, len(data), "truncated")
