@@ -84,12 +84,12 @@ func TestLongMessageBehindTheHandshake(t *testing.T) {
 		c, client := sealed(t)
 		var d decrypter
 		d.decrypt(c, client.record(typeHandshake, append(message, make([]byte, 10_000)...)))
-		held := 0
+		kept := 0
 		if b := bufferOf(c.conn, handAt); b != nil {
-			held = b.Cap()
+			kept = b.Cap()
 		}
-		if c.ended != closedTLS || c.err == nil || held > handMax { // at once
-			t.Errorf("ended %q (%v), %d bytes of a message held", c.ended, c.err, held)
+		if c.ended != closedTLS || c.err == nil || kept > handMax { // at once
+			t.Errorf("ended %q (%v), %d bytes of a message kept", c.ended, c.err, kept)
 		}
 	}
 }
