@@ -19,7 +19,7 @@ type StreamInsight struct {
 	Delivered      uint64        // records
 	DeliveredBytes uint64        // of values
 	Refused        uint64        // records set aside
-	InFlight       int           // records handed to the writer that Kafka does not have yet
+	UnderWay       int           // records handed to the writer that Kafka does not have yet
 	Stages         StageTimes
 	LastError      *Trouble // nil: there was none
 }

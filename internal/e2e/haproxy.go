@@ -101,16 +101,38 @@ func (h *HAProxy) worker() string {
 	return ""
 }
 
+// Columns of HAProxy's statistics.
+const (
+	haproxyConnectErrors = 13 // connections for which no server was found, whatever was tried
+	haproxyStatus        = 17
+)
+
 // Servers is the state of each server of each backend, like UP, by BACKEND/SERVER.
 func (h *HAProxy) Servers() map[string]string {
-	const proxy, server, status = 0, 1, 17
-	states := map[string]string{}
-	for line := range strings.Lines(h.ask("show stat")) {
-		if f := strings.Split(line, ","); len(f) > status && line[0] != '#' && f[server] != "FRONTEND" && f[server] != "BACKEND" {
-			states[f[proxy]+"/"+f[server]] = f[status]
+	states := h.statistics(haproxyStatus)
+	for name := range states {
+		if strings.HasSuffix(name, "/FRONTEND") || strings.HasSuffix(name, "/BACKEND") {
+			delete(states, name)
 		}
 	}
 	return states
+}
+
+// Unserved is how many connections of a backend found no server, again and again.
+func (h *HAProxy) Unserved(backend string) string {
+	return h.statistics(haproxyConnectErrors)[backend+"/BACKEND"]
+}
+
+// statistics are one column, by PROXY/SERVER.
+func (h *HAProxy) statistics(column int) map[string]string {
+	const proxy, server = 0, 1
+	values := map[string]string{}
+	for line := range strings.Lines(h.ask("show stat")) {
+		if f := strings.Split(line, ","); len(f) > column && line[0] != '#' {
+			values[f[proxy]+"/"+f[server]] = f[column]
+		}
+	}
+	return values
 }
 
 // ask returns what it answers to a command, "" if it does not.
@@ -141,4 +163,23 @@ func (h *HAProxy) await(what string, done func() bool) {
 			h.tb.Fatalf("e2e: haproxy: still not true after %v: %s\n%s", patience, what, h.output)
 		}
 	}
+}
+
+// DocumentBlock is the first block of code of a language in one of the project's documents.
+func DocumentBlock(tb kafkatest.TB, document, language string) string {
+	tb.Helper()
+	path, err := kafkatest.ProjectFile(document)
+	if err != nil {
+		tb.Fatalf("e2e: %v", err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatalf("e2e: %v", err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```"+language+"\n")
+	block, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		tb.Fatalf("e2e: %s has no block of %s", document, language)
+	}
+	return block
 }

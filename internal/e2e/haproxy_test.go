@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"testing"
 
@@ -42,21 +41,6 @@ backend plain
   server s 127.0.0.1:PORT_PLAIN check inter 50ms
 `
 
-// guideBlock is the first block of code of a language in docs/GUIDE.md.
-func guideBlock(t *testing.T, language string) string {
-	t.Helper()
-	text, err := os.ReadFile("../../docs/GUIDE.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "```"+language+"\n")
-	block, _, ok := strings.Cut(rest, "```")
-	if !ok {
-		t.Fatalf("docs/GUIDE.md has no block of %s", language)
-	}
-	return block
-}
-
 // testHAProxy: with a real HAProxy before it the server knows clients by their own addresses,
 // whatever version of the header is spoken, and whether TLS ends there or here; and HAProxy's checks, with the
 // header or without it, find the server up, and are neither refused, nor errors, nor logged.
@@ -75,7 +59,7 @@ func testHAProxy(t *testing.T, c *kafkatest.Cluster) {
 	h := StartHAProxy(t, strings.NewReplacer("127.0.0.1:8889", "127.0.0.1:"+port(0), ":8888", "127.0.0.1:"+port(1), ":8443", "127.0.0.1:"+port(2),
 		"127.0.0.1:8899", "127.0.0.1:"+port(6), ":8444", "127.0.0.1:"+port(7),
 		"/etc/haproxy/ringtail.pem", kafkatest.CommonNameOnly(t, "localhost"), "CERTIFICATE", kafkatest.CommonNameOnly(t, "localhost"),
-		"PORT_V1", port(3), "PORT_V2", port(4), "PORT_TLS", port(5), "PORT_PLAIN", plain).Replace(guideBlock(t, "haproxy")+haproxyWays))
+		"PORT_V1", port(3), "PORT_V2", port(4), "PORT_TLS", port(5), "PORT_PLAIN", plain).Replace(DocumentBlock(t, "docs/GUIDE.md", "haproxy")+haproxyWays))
 
 	anyCertificate := &tls.Config{InsecureSkipVerify: true} // HAProxy's is not what this is about
 	trusted := &tls.Config{RootCAs: ca.Pool(), ServerName: "127.0.0.1"}

@@ -67,6 +67,7 @@ func Rows() []Row {
 		{"rude-clients", "clients that reset mid-record, wait half-closed, send a byte at a time", "whole records only, every ack", quick, one, rudeClients, false},
 		{"haproxy-resets", "clients of an HAProxy before the server reset, and it is killed twice, under load", "nothing acked is lost, copies are counted", quick, one, haproxyResets, false},
 		{"haproxy-reload", "an HAProxy before the server reloaded under load three times", "likewise, and nobody is refused", slow, one, haproxyReload, false},
+		{"nodes-restarted", "two servers behind an HAProxy restarted in turn under load, twice", "likewise, and HAProxy finds a server for everybody", quick, one, nodesRestarted, false},
 		{"deaf-client", "a client that never reads its acks", "it is not read any more, others are", slow, one, deafClient, false},
 		{"slow-crowd", "5,000 clients that send a byte a second and never finish a record", "closed in time; others keep 90 % of their rate", slow, one, slowCrowd, false},
 		{"tls-strangers", "no certificate, an expired one, plain text and stalled handshakes at a TLS port", "closed in time, counted", quick, one, tlsStrangers, false},

@@ -63,14 +63,6 @@ var watchedArgs = []string{"--ring-bytes", "4MiB", "--max-record-bytes", "100000
 // second, and the checker; and waits until records flow.
 func (w *watched) begin(run uint32, rate float64) {
 	w.Helper()
-	if w.ringDir == "" {
-		dir, err := os.MkdirTemp("", "ringtail-rings-")
-		if err != nil {
-			w.Fatalf("faults: %v", err)
-		}
-		w.Cleanup(func() { os.RemoveAll(dir) })
-		w.ringDir = dir
-	}
 	w.serve()
 	maker := soak.NewMaker(run)
 	w.fleet = soak.Start(w.ctx, maker, soak.Options{
@@ -88,6 +80,14 @@ func (w *watched) begin(run uint32, rate float64) {
 // serve starts a server on the ring files and sends the clients there.
 func (w *watched) serve() {
 	w.Helper()
+	if w.ringDir == "" {
+		dir, err := os.MkdirTemp("", "ringtail-rings-")
+		if err != nil {
+			w.Fatalf("faults: %v", err)
+		}
+		w.Cleanup(func() { os.RemoveAll(dir) })
+		w.ringDir = dir
+	}
 	args := append([]string{"--brokers", w.kafka.Bootstrap(), "--topic", topic, "--ack", "kafka", "--pprof", "--ring-dir", w.ringDir}, w.args...)
 	w.server = e2e.Serve(w, args...)
 	w.books.lives++

@@ -269,7 +269,7 @@ func prepare(dir string, base int, o Options) error {
 
 // script runs deploy/kafka.sh.
 func script(args ...string) error {
-	path, err := scriptPath()
+	path, err := ProjectFile("deploy/kafka.sh")
 	if err != nil {
 		return err
 	}
@@ -284,20 +284,20 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// scriptPath finds deploy/kafka.sh from wherever inside the module we run.
-func scriptPath() (string, error) {
+// ProjectFile finds a file of this project from wherever inside the module we run.
+func ProjectFile(name string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for {
-		script := filepath.Join(dir, "deploy", "kafka.sh")
-		if _, err := os.Stat(script); err == nil {
-			return script, nil
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if exists(path) {
+			return path, nil
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", fmt.Errorf("deploy/kafka.sh not found above the working directory")
+			return "", fmt.Errorf("%s not found above the working directory", name)
 		}
 		dir = parent
 	}

@@ -14,7 +14,7 @@ import (
 
 // TestScript: start may be said again, and starts what has ended; stop leaves nothing.
 func TestScript(t *testing.T) {
-	script, err := scriptPath()
+	script, err := ProjectFile("deploy/kafka.sh")
 	if err != nil {
 		t.Fatal(err)
 	}
