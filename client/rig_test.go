@@ -69,7 +69,7 @@ func startRigWith(o server.Options, keep *ledger) (*rig, error) {
 		}
 		return r, r.Start()
 	}
-	if r.discarder, err = producer.NewDiscarder(r.set, r.AcksMoved, nil); err != nil {
+	if r.discarder, err = producer.NewDiscarder(r.set, false, r.AcksMoved, nil); err != nil {
 		return nil, err
 	}
 	r.discarder.Start()

@@ -168,15 +168,16 @@ func (a *adversary) serve(o outcome) {
 	}
 }
 
-func (a *adversary) Progress(stream int) backend.Progress   { return a.progress[stream] }
-func (a *adversary) Fatal() int                             { return a.fatal }
-func (a *adversary) Wake()                                  {}
-func (a *adversary) Events() ([]backend.Event, int)         { return nil, 0 }
-func (a *adversary) Send()                                  {}
-func (a *adversary) Ready() error                           { return nil }
-func (a *adversary) Relief()                                {}
-func (a *adversary) Trouble(int) string                     { return "" }
-func (a *adversary) Statistics() (backend.Statistics, bool) { return backend.Statistics{}, false }
+func (a *adversary) Progress(stream int) backend.Progress { return a.progress[stream] }
+func (a *adversary) Fatal() int                           { return a.fatal }
+func (a *adversary) Wake()                                {}
+func (a *adversary) Events() ([]backend.Event, int)       { return nil, 0 }
+func (a *adversary) Send()                                {}
+func (a *adversary) Ready() error                         { return nil }
+func (a *adversary) Relief()                              {}
+func (a *adversary) Trouble(int) string                   { return "" }
+func (a *adversary) Retries() uint64                      { return 0 }
+func (a *adversary) BrokerShare() (float64, bool)         { return 0, false }
 
 // Purge reports what is queued, and with inflight what is under way: that may
 // still reach the broker.

@@ -51,7 +51,7 @@ func (o *Options) nativeOptions(t topicState) (native.Options, error) {
 		BatchBytes: min(int(o.number("batch.size")), t.batchMax()), BatchRecords: int(o.number("batch.num.messages")),
 		RequestTimeout: o.milliseconds("request.timeout.ms"), SocketTimeout: o.milliseconds("socket.timeout.ms"),
 		Backoff: o.milliseconds("retry.backoff.ms"), BackoffMax: o.milliseconds("retry.backoff.max.ms"),
-		RefreshEvery: o.milliseconds(refreshInterval), StatisticsEvery: o.milliseconds("statistics.interval.ms"),
+		RefreshEvery: o.milliseconds(refreshInterval),
 	}
 	security, err := kafkaclient.SecurityOf(o.Properties)
 	if err != nil {

@@ -83,7 +83,7 @@ func TestNativeOptions(t *testing.T) {
 	}
 	if strings.Join(n.Brokers, " ") != "a:1 b:2" || n.Topic != "t" || n.ClientID != "ringtail" || n.BatchBytes != 70_000 || n.BatchRecords != 10_000 ||
 		n.RequestTimeout != 30*time.Second || n.SocketTimeout != time.Minute || n.Backoff != 100*time.Millisecond || n.BackoffMax != time.Second ||
-		n.RefreshEvery != 2*time.Second || n.StatisticsEvery != 5*time.Second || n.Compressor != nil || n.TLS != nil || n.SASL != nil {
+		n.RefreshEvery != 2*time.Second || n.Compressor != nil || n.TLS != nil || n.SASL != nil {
 		t.Errorf("%+v", n)
 	}
 	o.Properties = map[string]string{
@@ -94,7 +94,7 @@ func TestNativeOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n.ClientID != "me" || n.BatchBytes != 20_000 || n.BatchRecords != 7 || n.RequestTimeout != 4*time.Second || n.SocketTimeout != 5*time.Second ||
-		n.Backoff != 9*time.Millisecond || n.BackoffMax != 99*time.Millisecond || n.RefreshEvery != 700*time.Millisecond || n.StatisticsEvery != 0 || n.Compressor == nil {
+		n.Backoff != 9*time.Millisecond || n.BackoffMax != 99*time.Millisecond || n.RefreshEvery != 700*time.Millisecond || n.Compressor == nil {
 		t.Errorf("%+v", n)
 	}
 }

@@ -15,13 +15,14 @@ type Discarder struct {
 	parker     *shard.Parker
 	wake       chan struct{}
 	done       chan struct{}
+	keyed      bool
 	onProgress func()
 }
 
-// NewDiscarder makes a Discarder. onProgress is as in Options.
-func NewDiscarder(set shard.Set, onProgress func(), reg prometheus.Registerer) (*Discarder, error) {
+// NewDiscarder makes a Discarder. keyed: records have keys (--key-field). onProgress is as in Options.
+func NewDiscarder(set shard.Set, keyed bool, onProgress func(), reg prometheus.Registerer) (*Discarder, error) {
 	d := &Discarder{
-		set: set, stats: newStats(len(set.Rings)), onProgress: onProgress,
+		set: set, stats: newStats(len(set.Rings)), keyed: keyed, onProgress: onProgress,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	d.parker = shard.NewParker(func() {
@@ -85,8 +86,9 @@ func (d *Discarder) empty(r *shard.Ring, index int) bool {
 			return moved
 		}
 		b := inflightBatch{batch: batch, end: uint64(batch.Count)}
+		b.countValues(d.keyed || index < 0)
 		d.stats.delivered(&l, uint64(batch.Count))
-		d.stats.freed(&b)
+		d.stats.freed(&l, &b, shard.Now())
 		r.Free(batch.End)
 		moved = true
 	}

@@ -38,6 +38,7 @@ type engineConfig struct {
 	OnProgress    func()         // room was freed
 	OnRelief      func()         // a stall is over, and what had queued up is in Kafka
 	OnRefused     func(conn, ordinal uint64)
+	Insight       *backend.Insight // what the clients that seams.open makes tell of partitions and brokers; nil: they tell nothing
 	RemoteOf      func(conn uint64) string
 	Logger        *slog.Logger
 }
@@ -96,19 +97,23 @@ type engine struct {
 	failure        bool   // settling: something failed, so purge
 	purgedInflight bool   // settling: the requests under way are purged as well
 	lastPurge      time.Duration
-	destroyed      <-chan struct{}      // destroying: closed when Destroy has returned
-	quiet          bool                 // the last round found nothing
-	stalled        bool                 // a record has waited for longer than stalledAfter
-	lingerUntil    time.Duration        // what came since the last hand-over waits until then
-	windowFull     bool                 // handOver: a window was full
-	onFreed        func(*inflightBatch) // stats.freed, bound once
-	brokersDown    bool                 // the client reaches no broker, and nothing was acked since it said so
-	records        []backend.Record     // scratch of handOverRecords
-	headers        []byte               // of each of records
-	recordMax      int                  // handOver: most bytes of a record, its key and its headers
-	needKey        bool                 // handOver: the topic takes no record without key
-	retriesSeen    uint64               // retries as of the last statistics
-	lastWarning    string               // the client's last warning
+	destroyed      <-chan struct{}               // destroying: closed when Destroy has returned
+	quiet          bool                          // the last round found nothing
+	stalled        bool                          // a record has waited for longer than stalledAfter
+	lingerUntil    time.Duration                 // what came since the last hand-over waits until then
+	windowFull     bool                          // handOver: a window was full
+	onFreed        func(*stream, *inflightBatch) // noteFreed, bound once
+	freedAt        int64                         // collect: when it began
+	roundAt        int64                         // handOver: when it began
+	troublesAt     int64                         // when noteTroubles last looked
+	askedAt        int64                         // when it last asked for a refresh
+	brokersDown    bool                          // the client reaches no broker, and nothing was acked since it said so
+	records        []backend.Record              // scratch of handOverRecords
+	headers        []byte                        // of each of records
+	recordMax      int                           // handOver: most bytes of a record, its key and its headers
+	needKey        bool                          // handOver: the topic takes no record without key
+	retriesSeen    uint64                        // retries as of the last statistics
+	lastWarning    string                        // the client's last warning
 	lastWarningAt  time.Duration
 
 	mu     sync.Mutex             // guards waking: Wake must not run during Destroy
@@ -116,6 +121,7 @@ type engine struct {
 	poke   chan struct{}          // capacity 1: wakes an engine without a client
 	abort  atomic.Bool            // order to stop: give up what is not in Kafka
 	health atomic.Pointer[string] // why records are not being written; nil: they are
+	shown  atomic.Int32           // state
 	oldest atomic.Int64           // when the oldest record that is not in Kafka came (shard.Now); 0: none
 	cause  atomic.Pointer[string] // during a stall: what the oldest record waits for
 	ready  chan struct{}          // closed once the first client is ready
@@ -124,14 +130,15 @@ type engine struct {
 
 func newEngine(cfg engineConfig, s seams, streams []*stream, st *stats) *engine {
 	e := &engine{
-		cfg: cfg, seams: s, streams: streams, stats: st, onFreed: st.freed,
+		cfg: cfg, seams: s, streams: streams, stats: st,
 		records: make([]backend.Record, 0, backend.BatchMax),
 		poke:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	if streams[0].shard < 0 {
-		e.onFreed = func(*inflightBatch) {} // delivery_seconds is about records
+	e.onFreed = e.noteFreed
+	if cfg.Insight == nil {
+		e.cfg.Insight = backend.NewInsight(len(streams))
 	}
 	e.parker = shard.NewParker(e.wake)
 	for _, s := range streams {
@@ -157,6 +164,7 @@ func (e *engine) wake() {
 // run is the engine's goroutine.
 func (e *engine) run() {
 	defer close(e.done)
+	defer e.show()
 	if e.cfg.Traits.OneThread {
 		runtime.LockOSThread()
 	}
@@ -194,6 +202,9 @@ func (e *engine) step() time.Duration {
 func (e *engine) sleep(d time.Duration) {
 	if e.state == stateEnded {
 		return
+	}
+	if e.state != stateRunning {
+		d = min(d, unseenMax)
 	}
 	if e.state == stateRunning && d >= pollIdle {
 		e.parker.Park()
@@ -236,6 +247,7 @@ func (e *engine) pending() bool {
 // failure.
 func (e *engine) collect() {
 	freed, oldest, oldestStream := false, int64(0), e.streams[0]
+	e.freedAt = int64(e.seams.now())
 	deadLetters := uint64(0)
 	if e.cfg.DeadRing != nil {
 		deadLetters = e.cfg.DeadRing.Acked()
@@ -248,6 +260,7 @@ func (e *engine) collect() {
 			if p.Acked > s.acked {
 				e.stats.delivered(s, p.Acked-s.acked)
 				s.acked, s.asideStreak, s.tooManyAside = p.Acked, 0, false
+				s.addClientTimes(p)
 				e.brokersDown = false
 				if s.failedEnd > 0 && s.acked >= s.failedEnd {
 					s.failedEnd = 0
@@ -269,12 +282,13 @@ func (e *engine) collect() {
 		if s.free(deadLetters, e.onFreed) {
 			freed = true
 		}
-		if len(s.inflight) > 0 && (oldest == 0 || s.inflight[0].batch.Taken < oldest) {
-			oldest, oldestStream = s.inflight[0].batch.Taken, s
+		if taken := s.show(); taken != 0 && (oldest == 0 || taken < oldest) {
+			oldest, oldestStream = taken, s
 		}
 	}
 	e.oldest.Store(oldest)
 	e.checkStall(oldest, oldestStream)
+	e.noteTroubles(oldest)
 	if freed && e.cfg.OnProgress != nil {
 		e.cfg.OnProgress()
 	}
@@ -355,6 +369,7 @@ func (e *engine) drained() bool {
 // enter changes the state, which begins now.
 func (e *engine) enter(s state) {
 	e.state, e.stateSince = s, e.seams.now()
+	e.shown.Store(int32(s))
 	e.quiet = false
 }
 

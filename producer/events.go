@@ -35,8 +35,9 @@ func (e *engine) events() {
 	if lost > 0 {
 		e.log().Warn(e.cfg.Traits.Name+" said more than was kept", "lines", lost)
 	}
-	if s, ok := e.client.Statistics(); ok {
-		e.statistics(s)
+	if n := e.client.Retries(); n > e.retriesSeen {
+		e.stats.retries.Add(n - e.retriesSeen)
+		e.retriesSeen = n // a client counts from 0
 	}
 }
 
@@ -50,22 +51,4 @@ func slogLevel(syslog int) slog.Level {
 		return slog.LevelInfo
 	}
 	return slog.LevelDebug
-}
-
-// statistics adds what the client measured to the engine's counters.
-func (e *engine) statistics(s backend.Statistics) {
-	t := requestTimes{quantiles: map[float64]float64{}}
-	if old := e.stats.requests.Load(); old != nil {
-		t.count, t.sum = old.count, old.sum
-	}
-	t.count += s.Requests
-	t.sum += s.Took.Seconds()
-	for q, took := range s.Quantiles {
-		t.quantiles[q] = took.Seconds()
-	}
-	e.stats.requests.Store(&t)
-	if s.Retries > e.retriesSeen {
-		e.stats.retries.Add(s.Retries - e.retriesSeen)
-	}
-	e.retriesSeen = s.Retries // a client counts from 0
 }

@@ -12,6 +12,7 @@ import (
 // fail ends the use of the client: the engine hands nothing over until there is another. s is the
 // stream that failed, nil where the client itself did. Code 0 is an order to stop.
 func (e *engine) fail(code int, s *stream) {
+	e.noteRefusal(code, s)
 	why := e.cfg.Traits.Name + ": " + librdkafka.ErrorText(code)
 	if s != nil {
 		why = fmt.Sprintf("shard %s: %s", s.ring.Name(), librdkafka.ErrorText(code))
@@ -188,6 +189,7 @@ func (e *engine) stepRebuilding() time.Duration {
 	for _, s := range e.streams {
 		first[s.id] = s.acked
 		s.base = s.acked
+		s.seen.writer, s.seen.broker = 0, 0
 	}
 	t.Limit = e.limits.batch(t)
 	c, err := e.seams.open(t, first)

@@ -28,7 +28,9 @@ const (
 // engine for that, so it must look again soon.
 func (e *engine) handOver() (records int, blocked bool) {
 	t := e.topic()
-	e.recordMax, e.needKey, e.windowFull = min(t.recordMax(), e.limits.record(t, e.seams.now())), t.Compacted && e.cfg.Keyed, false
+	now := e.seams.now()
+	e.roundAt = int64(now)
+	e.recordMax, e.needKey, e.windowFull = min(t.recordMax(), e.limits.record(t, now)), t.Compacted && e.cfg.Keyed, false
 	if e.streams[0].shard < 0 {
 		e.recordMax = min(e.recordMax, e.limits.deadLetter(t))
 	}
@@ -125,6 +127,7 @@ func (e *engine) handOverDeadLetters(s *stream) (int, found) {
 		code := e.client.ProduceDeadLetter(s.id, s.partition, s.sent, value,
 			backend.DeadLetter{Reason: m.Reason, Remote: m.Remote, Truncated: m.Truncated})
 		s.sent++
+		s.showInflight()
 		if code != 0 {
 			s.seek(s.sent - 1)
 			e.notTaken(s, code)
@@ -155,6 +158,8 @@ func (e *engine) nextRecord(s *stream, n uint64) (shard.Record, found) {
 				return shard.Record{}, foundOthers
 			}
 			s.enter(b, n)
+			b.handed = e.roundAt
+			b.countValues(e.cfg.Keyed || s.shard < 0)
 		}
 		if s.at.Index == b.batch.Count {
 			s.leave(b, n)
@@ -187,6 +192,7 @@ func (e *engine) produce(s *stream) int {
 	}
 	want := s.sent + uint64(len(e.records))
 	s.sent += uint64(taken)
+	s.showInflight()
 	if s.sent < want {
 		n := s.sent
 		s.sent = want

@@ -1,6 +1,13 @@
 package producer
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/ringtail/ringtail/producer/backend"
+	"github.com/ringtail/ringtail/shard"
+)
 
 // Insight is what a Writer knows at one moment of what lies between the rings and Kafka.
 type Insight struct {
@@ -30,10 +37,7 @@ type StreamInsight struct {
 type StageTimes struct{ Ring, Writer, Broker time.Duration }
 
 // Trouble is an error, and when it was seen last.
-type Trouble struct {
-	At   time.Time `json:"at"`
-	Text string    `json:"text"`
-}
+type Trouble = backend.Trouble
 
 // BrokerInsight is about one broker, as all engines together see it.
 type BrokerInsight struct {
@@ -44,7 +48,10 @@ type BrokerInsight struct {
 	Oldest    time.Duration // since when the oldest of these is under way; 0: none is
 	Requests  uint64        // answered so far
 	P50, P99  time.Duration // of the requests of the last seconds
+	Throttled time.Duration // sum of what it asked for or took to keep us to a quota
 	LastError *Trouble
+
+	took *requestCounts
 }
 
 // TopicInsight is what the last look at a topic found.
@@ -57,4 +64,161 @@ type TopicInsight struct {
 	Shrunk            []int32 // partitions that have not all replicas in sync
 	RecordLimit       int     // bytes: what a record may be, with its key and headers
 	Error             string  // why records cannot be written; "": they can
+}
+
+// Insight returns what is known now. It works at any time, also before Start and after Drain. It
+// asks nobody.
+func (w *Writer) Insight() Insight {
+	var in Insight
+	now := shard.Now()
+	started := w.started.Load()
+	for i, r := range w.set.Rings {
+		if started {
+			k := w.opts.Producers
+			in.Streams = append(in.Streams, w.engines[i%k].insight(i/k, now))
+		} else {
+			p := int32(i)
+			if n := w.topic.topic().Partitions; w.opts.Fold && n > 0 {
+				p %= int32(n)
+			}
+			in.Streams = append(in.Streams, w.unstarted(r, p, w.topic))
+		}
+	}
+	switch {
+	case w.deadTopic == nil:
+	case started:
+		in.Streams = append(in.Streams, w.deadEngine.insight(0, now))
+	default:
+		in.Streams = append(in.Streams, w.unstarted(w.set.Dead, 0, w.deadTopic))
+	}
+	in.Brokers = w.brokerInsights()
+	in.Topics = append(in.Topics, w.topicInsight(w.topic, w.RecordLimit()))
+	if w.deadTopic != nil {
+		in.Topics = append(in.Topics, w.topicInsight(w.deadTopic, w.DeadLetterLimit()))
+	}
+	return in
+}
+
+// unstarted is about a stream before Start. Nothing was taken for it yet: what a former process left
+// in its file counts from when Kafka is reached.
+func (w *Writer) unstarted(r *shard.Ring, partition int32, t *watcher) StreamInsight {
+	return StreamInsight{Name: r.Name(), Partition: partition, Leader: t.topic().Metadata.Leader(partition), State: "starting"}
+}
+
+// metadataOf returns the newest metadata about a topic, and never nil.
+func (w *Writer) metadataOf(t *watcher) *backend.Metadata {
+	md := &backend.Metadata{}
+	if told := t.topic().Metadata; told != nil {
+		md = told
+	}
+	for _, e := range w.enginesOf(t) {
+		if told := e.cfg.Insight.Metadata(); told != nil && told.At.After(md.At) {
+			md = told
+		}
+	}
+	return md
+}
+
+// enginesOf returns the engines that write a topic, none before Start.
+func (w *Writer) enginesOf(t *watcher) []*engine {
+	switch {
+	case !w.started.Load():
+		return nil
+	case t == w.topic:
+		return w.engines
+	}
+	return []*engine{w.deadEngine}
+}
+
+func (w *Writer) topicInsight(t *watcher, limit int) TopicInsight {
+	now, md := t.topic(), w.metadataOf(t)
+	out := TopicInsight{Name: now.Name, Partitions: max(now.Partitions, len(md.Partitions)), MinInSyncReplicas: now.MinInSync, RecordLimit: limit}
+	out.BelowMin, out.Shrunk, out.Replicas = shrunk(md, now.MinInSync)
+	if now.Err != nil {
+		out.Error = now.Err.Error()
+	} else if now.Leaders != nil {
+		out.Error = now.Leaders.Error()
+	}
+	return out
+}
+
+// requestCounts are the requests that a broker answered, by backend.RequestBounds.
+type requestCounts struct {
+	buckets [len(backend.RequestBounds) + 1]uint64
+	sum     time.Duration
+}
+
+// brokerInsights merges what the engines' clients have seen of brokers. It leaves out those that are
+// not the cluster's any more.
+func (w *Writer) brokerInsights() []BrokerInsight {
+	found := map[int32]*BrokerInsight{}
+	for _, t := range w.watchers() {
+		md := w.metadataOf(t)
+		for id, address := range md.Brokers {
+			if found[id] == nil {
+				found[id] = &BrokerInsight{ID: id, Address: address, State: brokerUp, took: &requestCounts{}}
+			}
+		}
+		for _, e := range w.enginesOf(t) {
+			for _, b := range e.cfg.Insight.Brokers() {
+				alive, leads, replica := has(md, b.ID)
+				n, _ := b.UnderWay()
+				if !alive && !replica && n == 0 {
+					continue
+				}
+				if found[b.ID] == nil {
+					found[b.ID] = &BrokerInsight{ID: b.ID, State: brokerUp, took: &requestCounts{}}
+				}
+				found[b.ID].merge(b, stateOf(b, md, alive, leads))
+			}
+		}
+	}
+	out := make([]BrokerInsight, 0, len(found))
+	for _, b := range found {
+		out = append(out, *b)
+	}
+	slices.SortFunc(out, func(a, b BrokerInsight) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// Values of BrokerInsight.State, the best first.
+const (
+	brokerUp         = "up"
+	brokerConnecting = "connecting"
+	brokerDown       = "down"
+)
+
+// stateOf returns a broker's state. One that leads nothing of ours is not connected to: the cluster
+// says whether it is alive, and when the metadata is newer than an error, that is over.
+func stateOf(b *backend.Broker, md *backend.Metadata, alive, leads bool) string {
+	state, downAt := b.State()
+	switch {
+	case !alive, state == backend.BrokerDown && (leads || downAt.After(md.At)):
+		return brokerDown
+	case state == backend.BrokerConnecting && leads:
+		return brokerConnecting
+	}
+	return brokerUp
+}
+
+// merge adds what one engine's clients have seen.
+func (out *BrokerInsight) merge(b *backend.Broker, state string) {
+	if out.Address == "" {
+		out.Address = b.Address()
+	}
+	if state == brokerDown || out.State == brokerUp {
+		out.State = state
+	}
+	n, oldest := b.UnderWay()
+	out.UnderWay += n
+	out.Oldest = max(out.Oldest, oldest)
+	requests, sum := b.Requests.Snapshot(out.took.buckets[:])
+	out.Requests += requests
+	out.took.sum += sum
+	p50, p99 := b.Requests.Recent()
+	out.P50, out.P99 = max(out.P50, p50), max(out.P99, p99)
+	out.Throttled += b.Throttled()
+	if t := b.Trouble(); t != nil && (out.LastError == nil || t.At.After(out.LastError.At)) {
+		out.LastError = t
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ringtail/ringtail/producer/backend"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -25,22 +26,15 @@ type stats struct {
 	possibleDuplicates atomic.Uint64
 	rebuilds           atomic.Uint64
 	retries            atomic.Uint64 // as backend.Statistics.Retries
-	requests           atomic.Pointer[requestTimes]
+	deadLetterBytes    atomic.Uint64
 
 	buckets [22]atomic.Uint64 // records, by deliveryBounds; the last is +Inf
 	nanos   atomic.Uint64     // sum over records
 }
 
 type shardStats struct {
-	delivered, refused atomic.Uint64
-	_                  [48]byte
-}
-
-// requestTimes is how long requests to brokers took, in seconds.
-type requestTimes struct {
-	count     uint64
-	sum       float64
-	quantiles map[float64]float64
+	delivered, refused, bytes atomic.Uint64
+	_                         [40]byte
 }
 
 func newStats(shards int) *stats { return &stats{shards: make([]shardStats, shards)} }
@@ -55,10 +49,15 @@ func (st *stats) delivered(s *stream, n uint64) {
 
 func (st *stats) setAside(s *stream) { st.shards[s.shard].refused.Add(1) }
 
-// freed observes the delivery time of a batch's records. They entered the ring together, and count
-// as delivered with the last of them.
-func (st *stats) freed(b *inflightBatch) {
-	took := shard.Now() - b.batch.Taken
+// freed counts the bytes of a batch of s that is done, and observes the delivery time of its
+// records. They entered the ring together, and count as delivered with the last of them.
+func (st *stats) freed(s *stream, b *inflightBatch, now int64) {
+	if s.shard < 0 { // delivery_seconds is about records
+		st.deadLetterBytes.Add(uint64(b.values))
+		return
+	}
+	st.shards[s.shard].bytes.Add(uint64(b.values))
+	took := max(now-b.batch.Taken, 0)
 	n := b.end - b.first
 	seconds := time.Duration(took).Seconds()
 	i := 0
@@ -67,6 +66,16 @@ func (st *stats) freed(b *inflightBatch) {
 	}
 	st.buckets[i].Add(n)
 	st.nanos.Add(uint64(took) * n)
+}
+
+// count sets the counts of out, which is about s.
+func (st *stats) count(s *stream, out *StreamInsight) {
+	if s.shard < 0 {
+		out.Delivered, out.DeliveredBytes = st.deadLetters.Load(), st.deadLetterBytes.Load()
+		return
+	}
+	c := &st.shards[s.shard]
+	out.Delivered, out.DeliveredBytes, out.Refused = c.delivered.Load(), c.bytes.Load(), c.refused.Load()
 }
 
 // Stats is a snapshot of what a Writer did.
@@ -103,14 +112,18 @@ var (
 	descRebuilds     = desc("producer_rebuilds_total", "Times the writer was started anew after a failure.")
 	descMaybe        = desc("possible_duplicates_total", "Records sent again although Kafka may have them.")
 	descRetries      = desc("kafka_retries_total", "Tries after the first. The native writer counts batches. librdkafka counts requests (txretries), without produce requests whose records it queued again.")
-	descRequests     = desc("kafka_request_seconds", "Round trip of requests to brokers, of the writer's last five seconds.")
+	descBytes        = desc("bytes_delivered_total", "Bytes of the values of records that are in Kafka.", "shard")
+	descOldest       = desc("oldest_record_seconds", "Age of the oldest record that Kafka does not have; 0: it has all.", "shard")
+	descBroker       = desc("kafka_broker_up", "1: the broker takes our connections and answers, or leads nothing of ours and the cluster counts it as alive. 0: it does not.", "broker")
+	descRequests     = desc("kafka_request_seconds", "Round trip of requests that brokers answered. The native writer measures each produce request. librdkafka tells quantiles of all its requests every statistics.interval.ms: their count is spread over the buckets by these.", "broker")
 )
 
 // collector exposes a Writer's stats and rings. Records that were set aside are not among them:
 // they are in the counter of all rejected records, which asks Writer.Refused.
 type collector struct {
-	stats *stats
-	set   shard.Set
+	stats  *stats
+	set    shard.Set
+	writer *Writer // nil: a Discarder's
 }
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
@@ -126,10 +139,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for i, r := range c.set.Rings {
 		name := strconv.Itoa(i)
 		counter(descDelivered, st.shards[i].delivered.Load(), name)
+		counter(descBytes, st.shards[i].bytes.Load(), name)
 		gauge(descUsed, r.Used(), name)
 		gauge(descCapacity, r.Capacity(), name)
 	}
 	if d := c.set.Dead; d != nil {
+		counter(descBytes, st.deadLetterBytes.Load(), d.Name())
 		gauge(descUsed, d.Used(), d.Name())
 		gauge(descCapacity, d.Capacity(), d.Name())
 	}
@@ -145,9 +160,31 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	ch <- prometheus.MustNewConstHistogram(descDelivery, count, float64(st.nanos.Load())/1e9, buckets)
-	r := st.requests.Load()
-	if r == nil {
-		r = &requestTimes{}
+	if c.writer != nil {
+		collectInsight(c.writer.Insight(), ch)
 	}
-	ch <- prometheus.MustNewConstSummary(descRequests, r.count, r.sum, r.quantiles)
+}
+
+// collectInsight is Collect for what lies between the rings and Kafka.
+func collectInsight(in Insight, ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, label string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, label)
+	}
+	for _, s := range in.Streams {
+		gauge(descOldest, s.Oldest.Seconds(), s.Name)
+	}
+	for _, b := range in.Brokers {
+		id, up := strconv.Itoa(int(b.ID)), 0.0
+		if b.State == brokerUp {
+			up = 1
+		}
+		gauge(descBroker, up, id)
+		buckets, count := map[float64]uint64{}, uint64(0)
+		for i, n := range b.took.buckets {
+			if count += n; i < len(backend.RequestBounds) {
+				buckets[backend.RequestBounds[i]] = count
+			}
+		}
+		ch <- prometheus.MustNewConstHistogram(descRequests, count, b.took.sum.Seconds(), buckets, id)
+	}
 }

@@ -55,7 +55,7 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 	}
 	w.stats.possibleDuplicates.Store(recoveredDuplicates(set))
 	if o.Registerer != nil {
-		if err := o.Registerer.Register(&collector{stats: w.stats, set: set}); err != nil {
+		if err := o.Registerer.Register(&collector{stats: w.stats, set: set, writer: w}); err != nil {
 			admin.close()
 			return nil, err
 		}
@@ -139,7 +139,11 @@ func (w *Writer) newEngine(name string, t *watcher, streams []*stream) *engine {
 		OnRelief:      giveBackMemory,
 		OnRefused:     w.opts.OnRefused,
 		RemoteOf:      w.opts.RemoteOf,
+		Insight:       backend.NewInsight(len(streams)),
 		Logger:        w.opts.Logger,
+	}
+	if md := t.topic().Metadata; md != nil {
+		cfg.Insight.SetMetadata(md)
 	}
 	if t == w.deadTopic {
 		cfg.OnProgress = w.deadLettersMoved
@@ -153,12 +157,18 @@ func (w *Writer) newEngine(name string, t *watcher, streams []*stream) *engine {
 				if err != nil {
 					return nil, err
 				}
+				n.Insight = cfg.Insight
 				for _, s := range streams {
 					n.Partitions = append(n.Partitions, s.partition)
 				}
 				return native.New(n, first)
 			}
-			return librdkafka.New(w.opts.librdkafkaProperties(ts, len(streams)), ts.Name, first)
+			c, err := librdkafka.New(w.opts.librdkafkaProperties(ts, len(streams)), ts.Name, first)
+			if err != nil {
+				return nil, err
+			}
+			c.Tell(cfg.Insight)
+			return c, nil
 		},
 		destroy: func(c backend.Client) <-chan struct{} {
 			gone := make(chan struct{})
@@ -203,8 +213,12 @@ func (w *Writer) topicChanged() {
 	if now := uint64(record)<<32 | uint64(deadLetter); w.limits.Swap(now) != now && w.opts.OnLimit != nil {
 		w.opts.OnLimit(record, deadLetter)
 	}
-	if w.started.Load() {
-		for _, e := range w.allEngines() {
+	for _, t := range w.watchers() {
+		md := t.topic().Metadata
+		for _, e := range w.enginesOf(t) {
+			if md != nil {
+				e.cfg.Insight.SetMetadata(md)
+			}
 			e.wake()
 		}
 	}

@@ -23,15 +23,16 @@ func (c *eager) Wake()                                                          
 func (c *eager) Progress(int) backend.Progress {
 	return backend.Progress{Acked: c.acked, Failed: backend.None, Reports: c.acked}
 }
-func (c *eager) Purge(bool)                             {}
-func (c *eager) Fatal() int                             { return 0 }
-func (c *eager) Events() ([]backend.Event, int)         { return nil, 0 }
-func (c *eager) Send()                                  {}
-func (c *eager) Ready() error                           { return nil }
-func (c *eager) Relief()                                {}
-func (c *eager) Trouble(int) string                     { return "" }
-func (c *eager) Statistics() (backend.Statistics, bool) { return backend.Statistics{}, false }
-func (c *eager) Destroy()                               {}
+func (c *eager) Purge(bool)                     {}
+func (c *eager) Fatal() int                     { return 0 }
+func (c *eager) Events() ([]backend.Event, int) { return nil, 0 }
+func (c *eager) Send()                          {}
+func (c *eager) Ready() error                   { return nil }
+func (c *eager) Relief()                        {}
+func (c *eager) Trouble(int) string             { return "" }
+func (c *eager) Retries() uint64                { return 0 }
+func (c *eager) BrokerShare() (float64, bool)   { return 0, false }
+func (c *eager) Destroy()                       {}
 
 // silent takes everything and reports nothing, like a librdkafka whose brokers do
 // not answer; a purge of requests under way reports it all as failed.

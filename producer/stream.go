@@ -16,6 +16,8 @@ type inflightBatch struct {
 	walked        bool    // all its records were handed over or set aside
 	aside         []int32 // indexes of records set aside, ascending
 	deadLetterEnd uint64  // end in the dead ring of the last dead letter for one of them
+	handed        int64   // when the round began that handed its first record over (shard.Now)
+	values        int     // bytes of the values of its records that are not set aside
 }
 
 // inflightRetainMax is room for how many batches an empty stream retains.
@@ -45,6 +47,9 @@ type stream struct {
 	maybeInKafka bool     // the last client was given up with records that may be in Kafka
 	asideStreak  int      // records set aside since the last ok report
 	tooManyAside bool     // asideStreakMax was reached: nothing more is set aside until an ok report
+
+	times StageTimes // of its records in Kafka
+	seen  streamSeen
 }
 
 // current returns the batch at the cursor, nil if there is none. Where the cursor is behind the
@@ -130,7 +135,7 @@ func (s *stream) seek(n uint64) {
 
 // free frees the batches at the front that are done, and calls done for each. It reports whether
 // there were any. deadLetters is the position up to which Kafka has the dead ring.
-func (s *stream) free(deadLetters uint64, done func(*inflightBatch)) bool {
+func (s *stream) free(deadLetters uint64, done func(*stream, *inflightBatch)) bool {
 	n := 0
 	for n < len(s.inflight) {
 		b := &s.inflight[n]
@@ -138,7 +143,7 @@ func (s *stream) free(deadLetters uint64, done func(*inflightBatch)) bool {
 			break
 		}
 		s.bytes -= b.batch.Bytes()
-		done(b)
+		done(s, b)
 		n++
 	}
 	if n == 0 {

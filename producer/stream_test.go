@@ -63,7 +63,7 @@ func TestStallIsForgotten(t *testing.T) {
 		}
 		s.acked = s.sent
 		freed := 0
-		if !s.free(0, func(*inflightBatch) { freed++ }) || freed != batches || s.bytes != 0 || !s.idle() {
+		if !s.free(0, func(*stream, *inflightBatch) { freed++ }) || freed != batches || s.bytes != 0 || !s.idle() {
 			t.Errorf("%d batches: %d freed, %d bytes under way", batches, freed, s.bytes)
 		}
 		if room := cap(s.inflightBuf); (room > 0) != kept || room > 8*inflightRetainMax {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // ErrTopic is wrapped by errors that waiting does not mend: the topic is missing or does not fit
@@ -29,7 +31,10 @@ type topicState struct {
 	Partitions int
 	Limit      int // max.message.bytes: the largest batch, bytes
 	Compacted  bool
+	MinInSync  int  // min.insync.replicas; 0: not known
 	Assumed    bool // Limit and Compacted could not be read
+
+	Metadata *backend.Metadata // as of the last refresh that got it; nil: none did
 }
 
 const (
@@ -68,6 +73,7 @@ type watcher struct {
 	refreshing   sync.Mutex // one refresh at a time: that of a Check that was given up goes on
 	state        atomic.Pointer[topicState]
 	wanted       chan struct{} // capacity 1
+	unreadable   string        // refreshing: why the settings could not be read the last time
 }
 
 func newWatcher(name string, partitions int, keyed bool, admin *admin, connectivity *connectivity, log *slog.Logger, changed func()) *watcher {
@@ -116,8 +122,11 @@ func (w *watcher) refreshNow() topicState {
 		return t
 	}
 	t.Refresh = old.Refresh + 1
+	if t.Metadata == nil {
+		t.Metadata = old.Metadata
+	}
 	if t.Err != nil {
-		t.Limit, t.Compacted, t.Partitions = old.Limit, old.Compacted, old.Partitions
+		t.Limit, t.Compacted, t.Partitions, t.MinInSync = old.Limit, old.Compacted, old.Partitions, old.MinInSync
 		if old.Err == nil || old.Err.Error() != t.Err.Error() {
 			w.log.Warn("topic cannot be written", "topic", w.name, "cause", t.Err)
 		}
@@ -146,6 +155,7 @@ func (w *watcher) fetch() topicState {
 		return t
 	}
 	topic, least := md.Topics[w.name], int(w.partitions.Load())
+	t.Metadata = toldMetadata(md, topic.Partitions)
 	t.Partitions = len(topic.Partitions)
 	switch code := topic.Error.Code(); {
 	case code == kafka.ErrUnknownTopicOrPart || code == kafka.ErrUnknownTopic || code == kafka.ErrNoError && t.Partitions == 0:
@@ -169,6 +179,23 @@ func (w *watcher) fetch() topicState {
 		t.Err = forbidden
 	}
 	return t
+}
+
+// toldMetadata is what librdkafka's metadata says of brokers and of a topic's partitions.
+func toldMetadata(md *kafka.Metadata, partitions []kafka.PartitionMetadata) *backend.Metadata {
+	out := &backend.Metadata{At: time.Now(), Brokers: map[int32]string{}, Partitions: make([]backend.Partition, len(partitions))}
+	for _, b := range md.Brokers {
+		out.Brokers[b.ID] = net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
+	}
+	for i := range out.Partitions {
+		out.Partitions[i].Leader = -1
+	}
+	for _, p := range partitions {
+		if p.ID >= 0 && int(p.ID) < len(partitions) {
+			out.Partitions[p.ID] = backend.Partition{Leader: p.Leader, Replicas: p.Replicas, InSync: len(p.Isrs)}
+		}
+	}
+	return out
 }
 
 // metadataSoon is how long brokers have for a response before the way to them is checked.
@@ -200,11 +227,16 @@ func (w *watcher) settings(t *topicState) {
 	if err != nil || len(res) != 1 {
 		t.Assumed = true
 		if old := w.topic(); old.Limit > 0 {
-			t.Limit, t.Compacted, t.Assumed = old.Limit, old.Compacted, old.Assumed
+			t.Limit, t.Compacted, t.MinInSync, t.Assumed = old.Limit, old.Compacted, old.MinInSync, old.Assumed
 		}
-		w.log.Warn("topic's settings cannot be read, assuming max.message.bytes", "topic", w.name, "bytes", t.Limit, "cause", err)
+		if cause := fmt.Sprint(err); cause != w.unreadable {
+			w.unreadable = cause
+			w.log.Warn("topic's settings cannot be read, assuming max.message.bytes", "topic", w.name, "bytes", t.Limit, "cause", err)
+		}
 		return
 	}
+	w.unreadable = ""
+	t.MinInSync, _ = strconv.Atoi(res[0].Config["min.insync.replicas"].Value)
 	if n, err := strconv.Atoi(res[0].Config["max.message.bytes"].Value); err == nil && n > 0 {
 		t.Limit = n
 	}

@@ -89,6 +89,20 @@ type Record struct {
 // Bytes is the length of all records with their headers.
 func (b *Batch) Bytes() int { return len(b.data) - batchHeader }
 
+// ValueBytes returns the bytes of all records' values. metas tells whether a record may have a meta:
+// without, it looks at none of them.
+func (b *Batch) ValueBytes(metas bool) int {
+	n := len(b.data) - batchHeader - b.Count*recordHeader - HeadersBytes(len(b.Headers()))
+	if metas {
+		for i := range b.Count {
+			if meta := binary.LittleEndian.Uint32(b.data[batchHeader+i*recordHeader+4:]); meta > 0 {
+				n -= int(meta) - 1
+			}
+		}
+	}
+	return n
+}
+
 // Headers returns the Kafka headers of each of the batch's records, as AppendHeader made them; nil
 // where there are none. The slice aliases the ring.
 func (b *Batch) Headers() []byte {

@@ -45,6 +45,18 @@ func batchOf(start uint64, data []byte) Batch {
 	}
 }
 
+// Waiting returns when the batch was taken that Next would return, false if there is none.
+func (r *Ring) Waiting() (taken int64, ok bool) {
+	if !r.Pending() {
+		return 0, false
+	}
+	if r.file != nil && r.read < r.file.recoveredEnd {
+		return r.file.since, true
+	}
+	off := r.read % r.capacity
+	return int64(binary.LittleEndian.Uint64(r.data[off+atTaken : off+batchHeader])), true
+}
+
 // Position returns the consumer's cursor: where the batch begins that Next returns.
 func (r *Ring) Position() uint64 { return r.read }
 

@@ -77,13 +77,26 @@ func Explain(ctx context.Context, p Endpoint, s Security, err error) *Cause {
 			err = found
 		}
 	}
+	c.words(s, err)
+	return c
+}
+
+// Brief names the peer and says what happened, in words of Explain's. It asks nobody, and says
+// nothing of what to do.
+func Brief(p Endpoint, s Security, err error) string {
+	c := &Cause{Endpoint: p, err: err}
+	c.words(s, err)
+	return p.String() + ": " + c.What
+}
+
+// words fills in What and Do.
+func (c *Cause) words(s Security, err error) {
 	for _, words := range []func(*Cause, Security, error) bool{(*Cause).network, (*Cause).certificate, (*Cause).login, (*Cause).protocol} {
 		if words(c, s, err) {
-			return c
+			return
 		}
 	}
 	c.What = strings.TrimSpace(err.Error())
-	return c
 }
 
 // vague tells whether an error may have several causes.

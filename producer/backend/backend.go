@@ -55,10 +55,13 @@ type Client interface {
 	Purge(inflight bool)
 	// Fatal returns the error code of what ended the client, 0 while nothing did.
 	Fatal() int
+	// BrokerShare returns what share of the time from Produce to the report brokers took of late, 0 to
+	// 1; false where Progress tells that of each stream.
+	BrokerShare() (share float64, ok bool)
 	// Events returns the log lines and errors since the last call, and how many more were dropped.
 	Events() (events []Event, dropped int)
-	// Statistics returns what was measured since the last time, false where it is not time yet.
-	Statistics() (Statistics, bool)
+	// Retries returns how many tries there were after the first, as far as is known by now.
+	Retries() uint64
 	// Ready returns nil once the client has been seen to be able to write, else what is in the way.
 	Ready() error
 	// Trouble returns what a stream waits for, "" where that is not known.
@@ -78,6 +81,8 @@ type Traits struct {
 	// ReportsByPartition: each partition's reports end a Poll by themselves. An engine that waits
 	// for a short time then sleeps instead of polling, and looks at all reports at once.
 	ReportsByPartition bool
+	// TellsTroubles: it notes in its Insight what partitions wait for.
+	TellsTroubles bool
 }
 
 // Record is one record to hand over. Value lies outside Go's heap and stays unchanged until its
@@ -105,18 +110,14 @@ type Progress struct {
 	Different int    // failed ones that the broker did not mark, in batches where it marked others
 	Invalids  int    // failed ones that the broker marked as invalid
 	Invalid   []uint64
+
+	// Sums over the records below Acked that this client wrote: from Produce until their request was
+	// sent, and from then until the response. 0 where the client cannot tell them: see BrokerShare.
+	InWriter, InBroker time.Duration
 }
 
 // Event is a log line (Code 0, syslog Level) or an error.
 type Event struct {
 	Code, Level int
 	Text        string
-}
-
-// Statistics are about a client's requests to all brokers.
-type Statistics struct {
-	Retries   uint64 // tries after the first, since the client was made
-	Requests  uint64 // that got a response since the last statistics
-	Took      time.Duration
-	Quantiles map[float64]time.Duration // the slowest broker's
 }

@@ -48,6 +48,12 @@ type Client struct {
 	batch         *[backend.BatchMax]C.rd_kafka_message_t // C memory
 	hasProducerID bool
 	secrets       []string // of the properties: librdkafka may quote them in its log
+	topic         string
+
+	insight    *backend.Insight // nil: nobody asks
+	retries    uint64           // as of the last statistics
+	share      float64          // see BrokerShare
+	shareKnown bool
 }
 
 // New makes a producer with the given librdkafka properties. first has, for each stream, the number
@@ -68,7 +74,7 @@ func New(properties map[string]string, topic string, first []uint64) (*Client, e
 	if c == nil {
 		return nil, errors.New("librdkafka: " + secret.Hide(C.GoString(text), secret.Of(properties)))
 	}
-	cl := &Client{c: c, secrets: secret.Of(properties)}
+	cl := &Client{c: c, secrets: secret.Of(properties), topic: topic}
 	cl.batch = (*[backend.BatchMax]C.rd_kafka_message_t)(C.calloc(backend.BatchMax, C.sizeof_rd_kafka_message_t))
 	for i, n := range first {
 		t := cl.progress(i)
@@ -198,6 +204,9 @@ func (c *Client) Fatal() int { return int(c.c.fatal) }
 // producer id. It writes nothing before that, and says it in no other way.
 const idAssigned = "-> Assigned"
 
+// warning is syslog's level.
+const warning = 4
+
 // Ready returns nil once librdkafka has its producer id, as of the last Events.
 func (c *Client) Ready() error {
 	if c.hasProducerID {
@@ -226,6 +235,9 @@ func (c *Client) Events() ([]backend.Event, int) {
 			continue
 		}
 		ev.Text = secret.Hide(ev.Text, c.secrets)
+		if ev.Code != 0 || ev.Level <= warning {
+			c.tellBroker(ev.Text)
+		}
 		out = append(out, ev)
 	}
 	c.c.events, c.c.events_lost = 0, 0
@@ -234,20 +246,6 @@ func (c *Client) Events() ([]backend.Event, int) {
 
 // Send does nothing: librdkafka sends what Produce took.
 func (c *Client) Send() {}
-
-// Statistics returns what librdkafka measured of its requests since the last time, every
-// statistics.interval.ms, else false.
-func (c *Client) Statistics() (backend.Statistics, bool) {
-	s := c.c.stats
-	if s == nil {
-		return backend.Statistics{}, false
-	}
-	c.c.stats = nil
-	raw := []byte(C.GoString(s))
-	C.rd_kafka_mem_free(c.c.rk, unsafe.Pointer(s))
-	out, err := parseStatistics(raw)
-	return out, err == nil
-}
 
 // Destroy ends the producer. It may block. Do not use c afterwards.
 func (c *Client) Destroy() {

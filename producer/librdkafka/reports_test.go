@@ -252,18 +252,3 @@ func TestStreams(t *testing.T) {
 		}
 	}
 }
-
-// TestStatistics: of all brokers together, and the slowest one's times.
-func TestStatistics(t *testing.T) {
-	s, err := parseStatistics([]byte(`{"brokers": {
-		"a": {"txretries": 3, "rtt": {"sum": 5000, "cnt": 10, "p50": 100, "p90": 900, "p99": 990}},
-		"b": {"txretries": 4, "rtt": {"sum": 7000, "cnt": 20, "p50": 200, "p90": 300, "p99": 400}},
-		"c": {"txretries": 0, "rtt": {"sum": 0, "cnt": 0, "p50": 0, "p90": 0, "p99": 0}}}}`))
-	want := map[float64]time.Duration{0.5: 200 * time.Microsecond, 0.9: 900 * time.Microsecond, 0.99: 990 * time.Microsecond}
-	if err != nil || s.Retries != 7 || s.Requests != 30 || s.Took != 12*time.Millisecond || !maps.Equal(s.Quantiles, want) {
-		t.Errorf("%+v, %v", s, err)
-	}
-	if _, err := parseStatistics([]byte("{")); err == nil {
-		t.Error("half a message is taken")
-	}
-}

@@ -18,7 +18,7 @@ import (
 )
 
 // Traits are those of Client.
-var Traits = backend.Traits{Name: "native writer"}
+var Traits = backend.Traits{Name: "native writer", TellsTroubles: true}
 
 var _ backend.Client = (*Client)(nil)
 
@@ -32,15 +32,16 @@ type Options struct {
 	TLS        *tls.Config    // security.protocol, ssl.*; nil: none
 	SASL       sasl.Mechanism // sasl.*; nil: none
 
-	BatchBytes      int            // batch.size; a record that is larger goes alone
-	BatchRecords    int            // batch.num.messages
-	Compressor      kgo.Compressor // compression.type; nil: none
-	RequestTimeout  time.Duration  // request.timeout.ms: how long a broker may wait for replicas
-	SocketTimeout   time.Duration  // socket.timeout.ms: how long to wait for a response
-	Backoff         time.Duration  // retry.backoff.ms: doubles up to BackoffMax
-	BackoffMax      time.Duration  // retry.backoff.max.ms
-	RefreshEvery    time.Duration  // topic.metadata.refresh.interval.ms
-	StatisticsEvery time.Duration  // statistics.interval.ms; 0: never
+	BatchBytes     int            // batch.size; a record that is larger goes alone
+	BatchRecords   int            // batch.num.messages
+	Compressor     kgo.Compressor // compression.type; nil: none
+	RequestTimeout time.Duration  // request.timeout.ms: how long a broker may wait for replicas
+	SocketTimeout  time.Duration  // socket.timeout.ms: how long to wait for a response
+	Backoff        time.Duration  // retry.backoff.ms: doubles up to BackoffMax
+	BackoffMax     time.Duration  // retry.backoff.max.ms
+	RefreshEvery   time.Duration  // topic.metadata.refresh.interval.ms
+
+	Insight *backend.Insight // what to tell others of partitions and brokers; nil: nobody asks
 }
 
 func (o *Options) security() kafkaclient.Security {
@@ -63,18 +64,19 @@ type Client struct {
 	sizes     sizeBounds    // requestSizeBounds; tests set others
 	moveAfter time.Duration // moveAfter; tests set others
 
-	pool         pool
-	streams      []*stream
-	partitions   []*partitionState
-	partitionOf  map[int32]*partitionState // by number
-	brokers      map[int32]*brokerState
-	metadata     *metadata          // that is in use; nil: none yet
-	turnsTaken   []*partitionState  // scratch of Send
-	toSend       []*inflightRequest // scratch of Send
-	halted       bool               // something failed: nothing new is sealed
-	retryAt      time.Duration      // when the next batch is due; 0: none is
-	timer        *time.Timer
-	requestTimes requestTimes
+	pool        pool
+	streams     []*stream
+	partitions  []*partitionState
+	partitionOf map[int32]*partitionState // by number
+	brokers     map[int32]*brokerState
+	metadata    *metadata          // that is in use; nil: none yet
+	turnsTaken  []*partitionState  // scratch of Send
+	toSend      []*inflightRequest // scratch of Send
+	halted      bool               // something failed: nothing new is sealed
+	retryAt     time.Duration      // when the next batch is due; 0: none is
+	timer       *time.Timer
+	retries     uint64
+	silenceAt   time.Duration // when to look next for brokers that do not answer
 
 	id             atomic.Pointer[producerID]
 	newestMetadata atomic.Pointer[metadata]
@@ -98,7 +100,10 @@ type stream struct {
 	backend.Progress
 	partition *partitionState
 	open      encoder
-	first     uint64 // number of the first record in open
+	first     uint64        // number of the first record in open
+	openedAt  time.Duration // when that was handed over
+	waited    time.Duration // sum over the records of open: how long after that they were
+	trouble   *atomic.Pointer[backend.Trouble]
 }
 
 // partitionState is a partition. Streams may share it, so the sequence is the partition's.
@@ -123,7 +128,11 @@ type batch struct {
 	request   *inflightRequest // that carries it; nil: it waits for one
 	maybe     bool             // it may be in the log
 	tries     int              // responses that were doubtful
-	lostAlone int              // requests in a row without response that carried nothing else
+	handedAt  time.Duration    // when its records were handed over, on average
+	sentAt    time.Duration    // when it was sent first, if tried is set
+	tried     bool
+	throttled time.Duration // of the time before sentAt: its broker asked to be left alone
+	lostAlone int           // requests in a row without response that carried nothing else
 
 	// Requests that carried it to a former leader and got no response so far. They may still read
 	// data, and still get a response.
@@ -135,9 +144,11 @@ type batch struct {
 type brokerState struct {
 	broker         int32
 	request        *inflightRequest // that is being made or is under way; nil: none
-	throttledUntil time.Duration    // the broker asked to be left alone until then
-	toldSilent     bool             // it was logged that it does not respond
-	size           requestSize      // of requests to it
+	throttledFrom  time.Duration
+	throttledUntil time.Duration   // the broker asked to be left alone until then
+	toldSilent     bool            // it was logged that it does not respond
+	size           requestSize     // of requests to it
+	seen           *backend.Broker // see Client.seen
 }
 
 // inflightRequest is a request that is being made or is under way.
@@ -162,6 +173,7 @@ type result struct {
 // New makes a client. first has, for each stream, the number of the first record that will be
 // handed over. New does not wait for a broker. Its error is about options.
 func New(o Options, first []uint64) (*Client, error) {
+	o = o.withInsight(len(first))
 	kc, err := newKafkaClient(o)
 	if err != nil {
 		return nil, err
@@ -186,13 +198,13 @@ var errStarting = errors.New("starting")
 
 func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Client {
 	c := &Client{
-		opts: o, wire: w, now: now, stop: func() {}, brokers: map[int32]*brokerState{}, partitionOf: map[int32]*partitionState{}, requestTimes: newRequestTimes(),
+		opts: o.withInsight(len(first)), wire: w, now: now, stop: func() {}, brokers: map[int32]*brokerState{}, partitionOf: map[int32]*partitionState{},
 		sizes: requestSizeBounds, moveAfter: moveAfter,
 		woken: make(chan struct{}, 1), metadataWanted: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
 	}
 	c.setUnready(errStarting)
-	for _, n := range first {
-		s := &stream{Progress: backend.Progress{Acked: n, Failed: backend.None}}
+	for i, n := range first {
+		s := &stream{Progress: backend.Progress{Acked: n, Failed: backend.None}, trouble: &c.opts.Insight.Troubles[i]}
 		s.open.pool = &c.pool
 		c.streams = append(c.streams, s)
 	}
@@ -207,13 +219,16 @@ func (c *Client) Produce(stream int, partition int32, first uint64, records []ba
 		return 0, backend.ErrFatal
 	}
 	s := c.streamFor(stream, partition, first)
+	now := c.now()
 	for i := range records {
 		r := &records[i]
 		if !c.hasRoom(s, len(r.Value)+len(r.Key)+len(headers)) {
+			s.handed(i, now)
 			return i, backend.ErrQueueFull
 		}
 		s.open.add(r.Value, r.Key, headers)
 	}
+	s.handed(len(records), now)
 	return len(records), 0
 }
 
@@ -228,6 +243,7 @@ func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, v
 		return backend.ErrQueueFull
 	}
 	s.open.add(value, nil, headers)
+	s.handed(1, c.now())
 	return 0
 }
 
@@ -279,7 +295,12 @@ func (c *Client) Poll(timeout int) {
 
 // pollOnce is Poll without waiting. It reports whether there was anything.
 func (c *Client) pollOnce() bool {
-	c.pool.age(c.now())
+	now := c.now()
+	c.pool.age(now)
+	if now >= c.silenceAt {
+		c.silenceAt = now + silenceEvery
+		c.tellSilence(now)
+	}
 	some := c.takeResults()
 	some = c.adoptMetadata() || some
 	if some || c.retryAt > 0 && c.retryAt <= c.now() {
@@ -361,6 +382,7 @@ func (c *Client) Destroy() {
 		if br.request != nil && br.request.cancel != nil {
 			br.request.cancel()
 		}
+		c.seen(br).SetUnderWay(0, 0)
 	}
 	c.stop()
 }

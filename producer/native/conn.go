@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // wire carries requests to brokers. It is network, or the model's in tests.
@@ -54,10 +55,11 @@ type network struct {
 type slot struct {
 	lock chan struct{} // capacity 1: full while it is locked
 	c    *conn         // nil: none
+	seen *backend.Broker
 }
 
 func newNetwork(o Options) *network {
-	n := &network{opts: o, slots: map[int32]*slot{}}
+	n := &network{opts: o.withInsight(0), slots: map[int32]*slot{}}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n
 }
@@ -76,7 +78,7 @@ func (n *network) lock(ctx context.Context, broker int32) (*slot, error) {
 	n.mu.Lock()
 	s := n.slots[broker]
 	if s == nil {
-		s = &slot{lock: make(chan struct{}, 1)}
+		s = &slot{lock: make(chan struct{}, 1), seen: n.opts.Insight.Broker(broker)}
 		n.slots[broker] = s
 	}
 	n.mu.Unlock()
@@ -175,7 +177,7 @@ func (n *network) connection(ctx context.Context, s *slot, address string) (c *c
 		s.drop()
 	}
 	if s.c == nil {
-		s.c, err = n.dial(ctx, address)
+		s.c, err = n.dialAndTell(ctx, s.seen, address)
 	} else {
 		s.c.used = time.Now()
 	}

@@ -35,7 +35,7 @@ func options() Options {
 	return Options{
 		Topic: "t", ClientID: "test", BatchBytes: 1_000_000, BatchRecords: 10_000,
 		RequestTimeout: 30 * time.Second, SocketTimeout: 60 * time.Second,
-		Backoff: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond, RefreshEvery: 2 * time.Second, StatisticsEvery: 5 * time.Second,
+		Backoff: 10 * time.Millisecond, BackoffMax: 100 * time.Millisecond, RefreshEvery: 2 * time.Second,
 	}
 }
 
@@ -117,7 +117,7 @@ func TestTriedAgain(t *testing.T) {
 			}
 			r.hand(0, records(50))
 			r.until("acks", r.acked(0, 50))
-			if r.c.requestTimes.retries == 0 {
+			if r.c.retries == 0 {
 				t.Error("nothing was tried again")
 			}
 			if r.c.brokers[0].toldSilent {
@@ -204,8 +204,8 @@ func TestNewConnection(t *testing.T) {
 			r.c.Produce(0, 0, 1, records(1), nil)
 			r.c.Send()
 			r.until("an ack", r.acked(0, 2))
-			if other := n.slots[0].c != c; other != (name != "control") || r.c.requestTimes.retries > 0 {
-				t.Errorf("another connection: %v, after %d retries", other, r.c.requestTimes.retries)
+			if other := n.slots[0].c != c; other != (name != "control") || r.c.retries > 0 {
+				t.Errorf("another connection: %v, after %d retries", other, r.c.retries)
 			} else if !other && !c.used.After(before) {
 				t.Error("a connection in use counts as idle")
 			}
@@ -291,33 +291,13 @@ func TestNoProducerID(t *testing.T) {
 	(&rig{t: t, c: c}).until("the refusal", func() bool { return c.Fatal() == int(kerr.ClusterAuthorizationFailed.Code) })
 }
 
-// TestStatistics: what requests took is told every TellEvery.
-func TestStatistics(t *testing.T) {
-	r := newRig(t, options(), 1)
-	now := 5 * time.Second
-	r.c.now = func() time.Duration { return now }
-	r.hand(0, records(1))
-	r.until("an ack", r.acked(0, 1))
-	s, ok := r.c.Statistics()
-	if !ok || s.Requests != 1 || len(s.Quantiles) != 3 {
-		t.Errorf("%+v, %v", s, ok)
-	}
-	if _, ok := r.c.Statistics(); ok {
-		t.Error("told twice")
-	}
-	now += 5 * time.Second
-	if s, ok := r.c.Statistics(); !ok || s.Requests != 0 {
-		t.Errorf("later: %+v, %v", s, ok)
-	}
-}
-
 // TestNotSent: what no broker can have got is not said to be possibly written.
 func TestNotSent(t *testing.T) {
 	r := newRig(t, options(), 1)
 	r.until("a producer id", func() bool { return r.c.Ready() == nil })
 	r.cluster.Close()
 	r.hand(0, records(50))
-	r.until("a try", func() bool { return r.c.requestTimes.retries > 0 })
+	r.until("a try", func() bool { return r.c.retries > 0 })
 	events, _ := r.c.Events()
 	aloud := 0
 	for _, e := range events {

@@ -179,8 +179,8 @@ func TestNoTopicID(t *testing.T) {
 	r := newRig(t, options(), 1, kfake.MaxVersions(v))
 	r.hand(0, records(10))
 	r.until("acks", r.acked(0, 10))
-	if r.c.requestTimes.retries > 0 {
-		t.Errorf("%d tries too many", r.c.requestTimes.retries)
+	if r.c.retries > 0 {
+		t.Errorf("%d tries too many", r.c.retries)
 	}
 }
 

@@ -40,9 +40,16 @@ func newKafkaClient(o Options) (*kgo.Client, error) {
 
 // metadata is who leads which partition, as of one refresh.
 type metadata struct {
-	brokers map[int32]string // host:port
-	leaders []leader         // by partition
-	topic   [16]byte         // its id, which changes when the topic is deleted and made again; zero: not known
+	brokers  map[int32]string // host:port
+	leaders  []leader         // by partition
+	topic    [16]byte         // its id, which changes when the topic is deleted and made again; zero: not known
+	replicas []replicas       // by partition; for Insight alone
+}
+
+// replicas are those of a partition.
+type replicas struct {
+	all    []int32
+	inSync int
 }
 
 // leader is that of a partition. The epoch grows with each new leader; -1: not known.
@@ -174,6 +181,7 @@ func (c *Client) refreshMetadata(ctx context.Context, kc *kgo.Client, limit time
 	if old == nil || !md.equal(old) {
 		c.newestMetadata.Store(md)
 	}
+	c.opts.Insight.SetMetadata(md.told())
 	return nil
 }
 
@@ -325,7 +333,9 @@ func newMetadata(r *kmsg.MetadataResponse, topic string) *metadata {
 			}
 			for int(p.Partition) >= len(md.leaders) {
 				md.leaders = append(md.leaders, noLeader)
+				md.replicas = append(md.replicas, replicas{})
 			}
+			md.replicas[p.Partition] = replicas{p.Replicas, len(p.ISR)}
 			l := leader{p.Leader, p.LeaderEpoch} // -1 with LEADER_NOT_AVAILABLE
 			if r.Version < epochsTold {
 				l.epoch = -1
@@ -342,4 +352,13 @@ const epochsTold = 9
 
 func (md *metadata) equal(other *metadata) bool {
 	return md.topic == other.topic && slices.Equal(md.leaders, other.leaders) && maps.Equal(md.brokers, other.brokers)
+}
+
+// told is md as others are told of it.
+func (md *metadata) told() *backend.Metadata {
+	out := &backend.Metadata{At: time.Now(), Brokers: md.brokers, Partitions: make([]backend.Partition, len(md.leaders))}
+	for i, l := range md.leaders {
+		out.Partitions[i] = backend.Partition{Leader: l.broker, Replicas: md.replicas[i].all, InSync: md.replicas[i].inSync}
+	}
+	return out
 }

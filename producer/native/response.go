@@ -33,6 +33,7 @@ func (c *Client) finishRequest(res *result) {
 	br := c.brokers[req.broker]
 	if br.request == req {
 		br.request = nil
+		c.seen(br).SetUnderWay(0, 0)
 	}
 	if res.err == nil {
 		c.takeResponse(br, res)
@@ -42,6 +43,7 @@ func (c *Client) finishRequest(res *result) {
 			c.countLostAlone(req)
 		}
 		c.noteNoResponse(br, res.err)
+		c.tellNoResponse(br, req, res.err)
 	}
 	for _, p := range req.partitions { // those whose batch it still carries got no response
 		b := p.batch
@@ -83,9 +85,12 @@ func (c *Client) takeResponse(br *brokerState, res *result) {
 		c.noteEvent(backend.Event{Level: levelNotice, Text: fmt.Sprintf("broker %d answers again", br.broker)})
 	}
 	br.size.responded(req, c.sizes, res.at, c.opts.SocketTimeout)
-	c.requestTimes.add(res.at - req.sentAt)
+	seen, throttle := c.seen(br), min(max(time.Duration(res.response.ThrottleMillis)*time.Millisecond, 0), throttleMax)
+	seen.Up()
+	seen.Requests.Add(res.at - req.sentAt)
+	seen.AddThrottled(throttle)
 	if res.response.Version >= throttledAtOnce {
-		br.throttledUntil = res.at + min(max(time.Duration(res.response.ThrottleMillis)*time.Millisecond, 0), throttleMax)
+		br.throttledFrom, br.throttledUntil = res.at, res.at+throttle
 	}
 	for i := range res.response.Topics {
 		for j := range res.response.Topics[i].Partitions {
@@ -94,9 +99,9 @@ func (c *Client) takeResponse(br *brokerState, res *result) {
 			switch {
 			case p == nil || p.batch == nil:
 			case p.batch.request == req:
-				c.finishPartition(p, r)
+				c.finishPartition(p, r, res.at)
 			case slices.Contains(p.batch.earlier, req) && classify(r.ErrorCode).kind == codeWritten:
-				c.finishPartition(p, r) // whatever becomes of the request that carries it now
+				c.finishPartition(p, r, res.at) // whatever becomes of the request that carries it now
 			}
 		}
 	}
@@ -110,13 +115,14 @@ const throttledAtOnce = 6
 // before its time is over in any case.
 const throttleMax = time.Minute
 
-// finishPartition does what the response says of the batch of p.
-func (c *Client) finishPartition(p *partitionState, r *kmsg.ProduceResponseTopicPartition) {
+// finishPartition does what the response, which came at that time, says of the batch of p.
+func (c *Client) finishPartition(p *partitionState, r *kmsg.ProduceResponseTopicPartition, at time.Duration) {
 	b, meaning := p.batch, classify(r.ErrorCode)
 	switch meaning.kind {
 	case codeWritten:
 		b.stream.Acked += uint64(b.count)
 		b.stream.Reports += uint64(b.count)
+		b.addTimes(at)
 		c.releaseBatch(p)
 		p.backoff, p.trouble = 0, ""
 		return
@@ -141,6 +147,7 @@ func (c *Client) finishPartition(p *partitionState, r *kmsg.ProduceResponseTopic
 	if p.backoff == 0 {
 		c.noteEvent(backend.Event{Level: levelNotice, Text: fmt.Sprintf("partition %d, trying again: %s", p.number, text)})
 	}
+	p.tell(backend.CodeName(int(r.ErrorCode)))
 	c.retry(p, fmt.Sprintf("partition %d: %s", p.number, text))
 }
 
@@ -168,7 +175,7 @@ func (c *Client) noteMarks(b *batch, r *kmsg.ProduceResponseTopicPartition) {
 // retry makes the batch of p wait for its next try.
 func (c *Client) retry(p *partitionState, why string) {
 	p.trouble = why
-	c.requestTimes.retries++
+	c.retries++
 	p.batch.request = nil
 	p.backoff = min(max(2*p.backoff, c.opts.Backoff), c.opts.BackoffMax)
 	p.retryAt = c.now() + p.backoff

@@ -103,6 +103,7 @@ func (c *Client) due(at, now time.Duration) bool {
 func (c *Client) brokerFor(p *partitionState, now time.Duration) *brokerState {
 	leader := c.metadata.leader(p.number)
 	if leader < 0 {
+		p.tell(nobodyLeads)
 		c.wantMetadata()
 		return nil
 	}
@@ -159,7 +160,7 @@ func (p *partitionState) nextStream() *stream {
 func (p *partitionState) seal(id producerID, c kgo.Compressor) {
 	s := p.nextStream()
 	p.turn++
-	b := &batch{stream: s, first: s.first, count: s.open.count}
+	b := &batch{stream: s, first: s.first, count: s.open.count, handedAt: s.openedAt + s.waited/time.Duration(s.open.count)}
 	b.data, b.bytes = s.open.seal(id, p.sequence, time.Now(), c)
 	p.sequence = int32((uint32(p.sequence) + uint32(b.count)) & 0x7fffffff) // after the largest comes 0
 	p.batch, p.retryAt = b, 0
@@ -168,9 +169,12 @@ func (p *partitionState) seal(id producerID, c kgo.Compressor) {
 // sendRequest sends a request. Its result comes to takeResults.
 func (c *Client) sendRequest(req *inflightRequest, now time.Duration) {
 	req.sent, req.sentAt = true, now
+	br := c.brokers[req.broker]
+	c.seen(br).SetUnderWay(1, 0)
 	q := &produceRequest{topic: c.opts.Topic, id: c.metadata.topic, timeout: c.opts.RequestTimeout, batches: make([]requestBatch, len(req.partitions))}
 	for i, p := range req.partitions {
 		q.batches[i] = requestBatch{p.number, p.batch.data, p.batch.bytes}
+		p.batch.noteSent(br, now)
 	}
 	req.cancel = c.wire.produce(req.broker, c.metadata.brokers[req.broker], q, func(r *kmsg.ProduceResponse, err error) {
 		c.mu.Lock()

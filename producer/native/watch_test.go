@@ -24,8 +24,8 @@ func TestDoubtful(t *testing.T) {
 		}
 		r.hand(0, records(5))
 		r.until("the end", func() bool { return r.c.Progress(0).Failed == 0 })
-		if got := r.c.Progress(0); got.Err != int(code) || got.Maybe != 5 || r.c.requestTimes.retries != triesMax-1 {
-			t.Errorf("code %d: %+v after %d retries", code, got, r.c.requestTimes.retries)
+		if got := r.c.Progress(0); got.Err != int(code) || got.Maybe != 5 || r.c.retries != triesMax-1 {
+			t.Errorf("code %d: %+v after %d retries", code, got, r.c.retries)
 		}
 	}
 	r := newRig(t, options(), 1)
@@ -157,8 +157,8 @@ func TestClosedWhileIdle(t *testing.T) {
 	r.c.Produce(0, 0, 1, records(1), nil)
 	r.c.Send()
 	r.until("an ack", r.acked(0, 2))
-	if r.c.requestTimes.retries > 0 {
-		t.Errorf("%d retries", r.c.requestTimes.retries)
+	if r.c.retries > 0 {
+		t.Errorf("%d retries", r.c.retries)
 	}
 	l.sever()
 	r.until("the connection to be closed", func() bool {
