@@ -16,13 +16,13 @@ type acceptor struct {
 	registry  *registry
 	handover  *handovers
 	greetings *greetings
-	warnings  *throttle
+	warnings  *limitedLog
 	draining  <-chan struct{}
 }
 
 // run accepts from l until l is closed, or told to stop.
 func (a *acceptor) run(l *listener) {
-	delay := time.Duration(0)
+	delay, counts := time.Duration(0), a.counts(l)
 	for {
 		nc, err := l.accept()
 		if err == nil {
@@ -34,10 +34,10 @@ func (a *acceptor) run(l *listener) {
 			return
 		}
 		if isNoDescriptor(err) {
-			l.turnAway(func() { a.registry.admission.refused[refusedDescriptors].Add(1) })
+			l.turnAway(func() { counts.refused[refusedDescriptors].Add(1) })
 		}
 		// Whatever the error is, the listener stays open: the next connection may be fine.
-		a.warnings.warn("server: accept", "listen", l.ln.Addr().String(), "error", err)
+		a.warnings.warn("connections cannot be accepted", "", "listener", counts.url, "cause", err)
 		delay = min(max(2*delay, 5*time.Millisecond), 100*time.Millisecond)
 		select {
 		case <-time.After(delay):
@@ -60,7 +60,7 @@ func (a *acceptor) takeBacklog(l *listener, until time.Time) {
 		}
 		nc, err := fileConn(fd)
 		if err != nil {
-			a.registry.admission.refused[refusedError].Add(1)
+			a.counts(l).refused[refusedError].Add(1)
 			continue
 		}
 		a.welcome(l, nc, remote)
@@ -86,7 +86,7 @@ func (a *acceptor) welcome(l *listener, nc net.Conn, remote netip.AddrPort) {
 		return
 	}
 	if why, ok := a.admit(g); !ok {
-		a.registry.admission.leave(g.counted)
+		a.leave(g)
 		a.refuse(g, why, nil)
 		return
 	}
@@ -98,7 +98,7 @@ func (a *acceptor) arrive(g *greeting) (refusal, bool) {
 	if !g.listener.opt.expects(g.client.Addr()) {
 		return refusedProxy, false
 	}
-	return refusedMax, a.registry.admission.place()
+	return refusedMax, a.registry.place(g.listener.opt.index)
 }
 
 // admit asks the lists, and the limit for an address, about who connects.
@@ -119,11 +119,11 @@ func (a *acceptor) greet(g *greeting) {
 	why, err := a.stages(g)
 	switch {
 	case !a.greetings.end(g):
-		a.registry.admission.leave(g.counted) // given has said the rest
+		a.leave(g) // given has said the rest
 	case err == nil:
 		a.handOver(g)
 	default:
-		a.registry.admission.leave(g.counted)
+		a.leave(g)
 		a.unwelcome(g, why, err)
 	}
 }
@@ -152,6 +152,7 @@ func (a *acceptor) stages(g *greeting) (refusal, error) {
 var (
 	errRefused = errors.New("") // the refusal says all
 	errSilent  = errors.New("the client has closed without a byte")
+	errGivenUp = errors.New("given up for a newer one, it took too long")
 )
 
 func silentOr(g *greeting, before int, why refusal, err error) (refusal, error) {
@@ -175,28 +176,35 @@ func (a *acceptor) unwelcome(g *greeting, why refusal, err error) {
 
 // passedBy closes a connection that has sent nothing, and is not to be blamed for it.
 func (a *acceptor) passedBy(g *greeting, why closeReason) {
-	a.registry.admission.opened.Add(1)
-	a.registry.closed[why].Add(1)
+	counts := a.counts(g.listener)
+	counts.opened.Add(1)
+	counts.closed[why].Add(1)
 	_ = g.Close()
 }
 
 // given counts a greeting that is given up for a newer one.
 func (a *acceptor) given(g *greeting) {
-	a.registry.admission.refused[g.stage].Add(1)
-	a.warnings.warn("server: connection refused", "remote", remoteString(g.client), "reason", g.stage.String(),
-		"error", "given up for a newer one, it took too long")
+	a.counts(g.listener).refused[g.stage].Add(1)
+	a.sayRefused(g.listener.opt.index, g.client, g.stage, errGivenUp)
 }
 
 // refuse closes a connection at once.
 func (a *acceptor) refuse(g *greeting, why refusal, err error) {
-	a.registry.admission.refused[why].Add(1) // before the client can see it
+	a.counts(g.listener).refused[why].Add(1) // before the client can see it
 	_ = g.Close()
-	args := []any{"remote", remoteString(g.client), "reason", why.String()}
-	if err != nil && err != errRefused {
-		args = append(args, "error", err)
-	}
-	a.warnings.warn("server: connection refused", args...)
+	a.sayRefused(g.listener.opt.index, g.client, why, err)
 }
+
+func (a *acceptor) sayRefused(listener int, remote netip.AddrPort, why refusal, err error) {
+	args := []any{"remote", remoteString(remote), "listener", a.registry.listeners[listener].url}
+	if err != nil && err != errRefused {
+		args = append(args, "cause", err)
+	}
+	a.warnings.warn("connection refused", why.String(), args...)
+}
+
+func (a *acceptor) counts(l *listener) *listenerCounts { return a.registry.listeners[l.opt.index] }
+func (a *acceptor) leave(g *greeting)                  { a.registry.leave(g.listener.opt.index, g.counted) }
 
 // handOver makes a connection, and gives it to its event loop.
 func (a *acceptor) handOver(g *greeting) {
@@ -212,7 +220,7 @@ func (a *acceptor) handOver(g *greeting) {
 			why = refusedDescriptors
 		}
 		a.registry.refused(c, why)
-		a.warnings.warn("server: connection refused", "remote", c.remoteString(), "reason", why.String(), "error", err)
+		a.sayRefused(c.listener, c.remote, why, err)
 	})
 }
 

@@ -10,15 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// admission decides who may connect, and counts. Its numbers are the metrics'.
+// admission decides who may connect.
 type admission struct {
 	max   int64 // connections in all
 	perIP int32 // 0: no limit
 
 	handoverSlots int // sockets on their way to a loop at a time
 	open          atomic.Int64
-	opened        atomic.Uint64
-	refused       [refusals]atomic.Uint64
 
 	mu   sync.Mutex
 	byIP map[netip.Addr]int32 // only with a limit per address

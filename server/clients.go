@@ -46,6 +46,7 @@ func (s *clientsByName) name(c *conn, name string) {
 	}
 	s.leave(c)
 	c.name, c.meter.client = name, s.get(name)
+	c.facts.name.Store(&name)
 	c.meter.client.connections.Add(1)
 }
 

@@ -53,6 +53,7 @@ type conn struct {
 	paused    *paused        // from detach on, until the pauser does not have it any more
 	tcp       bool           // what its socket is; remote may be another's
 	remote    netip.AddrPort // the client's; zero for unix
+	listener  int            // the index of the one that it came by
 	name      string         // the client's, as its certificate or token has it; "": none
 	meter     *meter         // nil: nothing is measured beside the totals
 	opens     atomic.Uint32  // times an event loop has got it
@@ -60,6 +61,7 @@ type conn struct {
 	why       closeReason    // why it ends; closedNot: it does not
 	gone      bool           // its place has been given up already
 	owesToken bool           // it has to show a token before anything else
+	facts     connFacts      // what others may know of it
 
 	// deadlines, in served time
 	openedAt     int64

@@ -13,7 +13,7 @@ type connEnv struct {
 	memory    *budget
 	registry  *registry
 	deadlines *deadlines
-	warnings  *throttle
+	warnings  *limitedLog
 	rates     *rates
 }
 
@@ -22,6 +22,7 @@ type connEnv struct {
 func (e *connEnv) conclude(in *intake, c *conn, fd int) {
 	invariant.Check(c.overflow == nil, "connection %d ends before what was read of it is in", c.id)
 	in.release(c)
+	c.facts.state.Store(stateClosing)
 	if c.acks == nil || !c.acks.Linger(fd, c.ending()) {
 		if fd >= 0 {
 			c.sayEnd(fd)

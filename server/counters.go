@@ -6,7 +6,7 @@ import (
 	"github.com/ringtail/ringtail/codec"
 )
 
-// counters are those of one intake. Only its owner writes them, so to add is a load and a store,
+// counters are those of one intake and listener. Only its owner writes them, so to add is a load and a store,
 // without a locked instruction; readers may see a value that is a little old. They lie on cache
 // lines of their own.
 type counters struct {
@@ -40,12 +40,13 @@ type Stats struct {
 	DeadLetters     uint64 `json:"letters"`      // written to their ring
 	DeadLettersLost uint64 `json:"letters_lost"` // of DeadLetters, those that found no room
 
-	Connections  int               `json:"connections"`
-	Opened       uint64            `json:"opened"`
-	Refused      map[string]uint64 `json:"refused"`
-	Closed       map[string]uint64 `json:"closed"`
-	Waiting      int               `json:"waiting"`       // not read: they wait for room, for memory, for their rate, or until their client takes its lines
-	ClientMemory int64             `json:"client_memory"` // bytes in use of --client-memory
+	Connections    int               `json:"connections"`
+	ConnectionsMax int               `json:"connections_max"` // open at a time, in effect: --max-connections, or what the descriptor limit allows
+	Opened         uint64            `json:"opened"`
+	Refused        map[string]uint64 `json:"refused"`
+	Closed         map[string]uint64 `json:"closed"`
+	Waiting        int               `json:"waiting"`       // not read: they wait for room, for memory, for their rate, or until their client takes its lines
+	ClientMemory   int64             `json:"client_memory"` // bytes in use of --client-memory
 
 	WaitingForMemory int `json:"waiting_for_memory"` // of Waiting
 	WaitingForRate   int `json:"waiting_for_rate"`   // of Waiting
@@ -54,7 +55,16 @@ type Stats struct {
 	Clients     []Client `json:"clients,omitempty"`    // those that have shown a certificate or a token, by name
 }
 
-// add adds what one intake has counted. dead is the dead-letter ring, or −1.
+func newStats(shards int) Stats {
+	return Stats{
+		Routed:   make([]uint64, shards),
+		Rejected: make(map[string]uint64, codec.NumReasons),
+		Refused:  make(map[string]uint64, refusals),
+		Closed:   make(map[string]uint64, closeReasons),
+	}
+}
+
+// add adds what one intake has counted of one listener. dead is the dead-letter ring, or −1.
 func (st *Stats) add(k *counters, dead int) {
 	st.Bytes += k.bytes.load()
 	st.Separators += k.separators.load()

@@ -73,6 +73,7 @@ func (d *deadlines) farewell(c *conn, fd int, why closeReason) closeReason {
 		return why
 	}
 	c.why, c.halfClosedAt = why, d.clock.stamp()
+	c.facts.state.Store(stateClosing)
 	_ = c.halfClose(fd)
 	return closedNot
 }

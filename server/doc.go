@@ -30,6 +30,7 @@
 //	drain.go         Drain and Finish: how a server stops, step by step
 //	server.go        Server: New, Start, and what its user calls; options.go
 //	metrics.go       Prometheus
+//	connections.go   which connections are the busiest
 //	ticker.go        moves served time on, asks for checks of deadlines
 //
 //	accept.go        new connections: admitted and handed over, or refused
@@ -50,6 +51,7 @@
 //	connenv.go       what a goroutine needs that has connections; how a connection ends
 //	registry.go      all connections, and which loop each has
 //	intake.go        bytes in, records out: accepted, rejected, or waiting; intakeenv.go what it needs
+//	samples.go       what the last rejected records were; clients' bytes in the log
 //	lanes.go         the records of a chunk on their way into rings
 //	overflow.go      what was read and has to wait
 //	deadlines.go     whose time is up
@@ -60,10 +62,11 @@
 //	headers.go       --header: what a record's headers tell of its client
 //	admission.go     limits on connections
 //
-//	conn.go          one connection; connlist.go orders them by age
+//	conn.go          one connection; connlist.go orders them by age; connfacts.go is for others to read
 //	tlsconn.go       its TLS; tls.go where it meets the rest; tlsbuffers.go crypto/tls's memory
 //	clock.go         served time; stages.go the stages of a drain
-//	counters.go      Stats; log.go what is logged; closereason.go why connections end
+//	counters.go      Stats; listenercounts.go the same by listener; closereason.go why connections end
+//	log.go           how much is logged
 //	ack/             what clients are told of their records
 //
 // The server never imports the writer, nor the writer the server: they meet in the rings, and cmd

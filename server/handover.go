@@ -16,7 +16,7 @@ import (
 type handovers struct {
 	loops    []*loop
 	pauser   *pauser
-	warnings *throttle
+	warnings *limitedLog
 	slots    chan struct{}  // bounds those under way
 	running  sync.WaitGroup // those under way
 }
@@ -56,7 +56,7 @@ func (h *handovers) first(c *conn, nc net.Conn, failed func(error)) {
 			if c.acks != nil {
 				c.acks.Attach(fd, nil)
 			}
-			h.pauser.registry.admission.opened.Add(1)
+			h.pauser.registry.of(c).opened.Add(1)
 			h.pauser.pause(c, &paused{fd: fd, final: closedReset})
 		default:
 			failed(err)
@@ -99,7 +99,7 @@ func (h *handovers) back(c *conn, fd int) {
 		case errNoPeer: // no loop can have it, but what it had sent can still be read
 			h.pauser.pause(c, &paused{fd: fd, final: closedReset})
 		default:
-			h.warnings.warn("server: cannot resume a connection", "error", err)
+			h.warnings.warn("a paused connection cannot go on, trying again", "", "remote", c.remoteString(), "cause", err)
 			time.Sleep(tickInterval)
 			h.pauser.pause(c, &paused{fd: fd})
 		}

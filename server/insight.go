@@ -18,11 +18,11 @@ type ListenerStats struct {
 type RejectSample struct {
 	Reason   string    `json:"reason"`
 	Count    uint64    `json:"count"`
-	At       time.Time `json:"at"`
+	At       time.Time `json:"at,omitzero"` // of the last; zero, as all below: it is not known, or not shown
 	Remote   string    `json:"remote"`
 	Listener string    `json:"listener"`
 	Bytes    int       `json:"bytes"`  // its size
-	Sample   string    `json:"sample"` // at most 64 bytes of it, quoted once
+	Sample   string    `json:"sample"` // at most 64 bytes of it; what cannot be printed is \x and two digits
 }
 
 // StageTimes are sums over all records that were routed: how long the reads that brought them were

@@ -34,6 +34,9 @@ type intake struct {
 	charged bool // the rejects have been charged to --client-memory
 	stalled bool // the client must take its lines first
 
+	byListener []*counters
+	samples    chunkSamples
+
 	byUs    bool // the server ends the connection: an unfinished record is not the client's fault
 	peeking bool // the chunk was only peeked at: nothing of it may take memory
 	rest    int  // peeking: the bytes behind the last record taken
@@ -54,23 +57,26 @@ func newIntake(env *intakeEnv, opt codec.Options) (*intake, error) {
 		return nil, err
 	}
 	n := len(env.rooms)
+	var byListener []*counters
+	for range env.samples.listeners {
+		byListener = append(byListener, newCounters(n))
+	}
 	return &intake{
-		lanes:  lanes{env: env, counts: newCounters(n), all: make([]lane, n)},
-		router: router,
-		tokens: codec.NewTokenRouter(),
-		limit:  int64(opt.MaxRecordBytes),
+		lanes:      lanes{env: env, counts: byListener[0], all: make([]lane, n)},
+		byListener: byListener,
+		router:     router,
+		tokens:     codec.NewTokenRouter(),
+		limit:      int64(opt.MaxRecordBytes),
 	}, nil
 }
 
 // take takes the records of a chunk. What cannot be admitted becomes c's overflow; take may be
 // called again only when there is none.
 func (in *intake) take(c *conn, chunk []byte) outcome {
-	in.counts.bytes.add(uint64(len(chunk)))
+	in.countsOf(c).bytes.add(uint64(len(chunk)))
 	c.dec.Feed(chunk)
 	o := in.finish(c, chunk, in.run(c))
-	if c.meter != nil {
-		in.measure(c, len(chunk))
-	}
+	in.note(c, len(chunk))
 	return o
 }
 
@@ -79,7 +85,7 @@ func (in *intake) resume(c *conn) outcome {
 	over := c.overflow
 	in.byUs = over.byUs
 	defer func() { in.byUs = false }()
-	defer in.measureRecords(c)
+	defer in.note(c, 0)
 	in.begin(c)
 	if in.rec = over.rec; in.rec.Reason == codec.OK {
 		in.router.Judge(&in.rec, over.rec.Data)
@@ -103,7 +109,7 @@ func (in *intake) end(c *conn, byUs bool) outcome {
 	if c.dec.Failure() == 0 {
 		c.dec.End()
 	}
-	defer in.measureRecords(c)
+	defer in.note(c, 0)
 	return in.finish(c, nil, in.run(c))
 }
 
@@ -159,7 +165,7 @@ func (in *intake) outcome(c *conn, b blocked) outcome {
 
 // account charges to c the memory that it takes now.
 func (in *intake) account(c *conn) {
-	in.counts.separators.add(c.dec.Separators())
+	in.countsOf(c).separators.add(c.dec.Separators())
 	c.partial = int64(c.dec.Buffered())
 	bytes := c.partial
 	if c.overflow != nil {
@@ -205,9 +211,10 @@ func (in *intake) run(c *conn) (b blocked) {
 	return b
 }
 
-// begin sets the limit and the headers that hold for the next records, and from where their
-// ordinals count.
+// begin sets where the next records are counted, the limit and the headers that hold for them, and
+// from where their ordinals count.
 func (in *intake) begin(c *conn) {
+	in.counts = in.countsOf(c)
 	if l := in.env.maxRecord.Load(); l != in.limit {
 		in.limit = l
 		in.router.SetMaxRecordBytes(int(l))
@@ -267,7 +274,8 @@ func (in *intake) reject(c *conn) blocked {
 		return blocked{waitRoom, dead}
 	}
 	in.counts.rejected[rec.Reason].add(1)
-	in.env.samples.record(c, rec)
+	c.facts.rejected.add(1)
+	in.samples.note(rec)
 	if !in.byUs {
 		c.framed++
 	}
@@ -315,6 +323,7 @@ func (in *intake) push(c *conn) {
 	} else if in.charged {
 		in.env.memory.linesSaid()
 	}
+	in.env.samples.records(c, &in.samples)
 	in.reset()
 	in.base = c.framed + 1
 }

@@ -35,7 +35,7 @@ func newIntakeRig(t *testing.T, acks bool) *intakeRig {
 	log := slog.New(slog.NewTextHandler(&r.log, nil))
 	clock := &servedClock{}
 	env := &intakeEnv{memory: &budget{}, giveUp: r.giveUp,
-		samples: &samples{throttle{log: log, clock: clock}, throttle{log: log, clock: clock}, throttle{log: log, clock: clock}}}
+		samples: &samples{limitedLog: &limitedLog{log: log, clock: clock}, listeners: newListenerCounts(1)}}
 	env.init(set, testMaxRecord)
 	env.memory.init(1, 1, testMaxRecord)
 	var err error

@@ -13,10 +13,10 @@ import (
 // Nothing is allocated for a record: lanes grow to the largest chunk seen.
 type lanes struct {
 	env     *intakeEnv
-	counts  *counters
-	all     []lane // by ring
-	used    []int  // lanes with records
-	base    uint64 // ordinals in lanes are relative to this
+	counts  *counters // of the listener that the chunk came by
+	all     []lane    // by ring
+	used    []int     // lanes with records
+	base    uint64    // ordinals in lanes are relative to this
 	batches []ack.Batch
 	headers []byte // Kafka headers of the records that come from here on, dead letters apart
 	lost    int    // batches of this chunk that are in no ring

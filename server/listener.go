@@ -114,6 +114,15 @@ func (l *listener) acceptNow() (fd int, remote netip.AddrPort) {
 	return fd, remote
 }
 
+// url is the address really listened on, as --listen writes it.
+func (l *listener) url() string {
+	scheme := l.ln.Addr().Network()
+	if l.opt.TLS && scheme == "tcp" {
+		scheme = "tls"
+	}
+	return scheme + "://" + l.ln.Addr().String()
+}
+
 // stopAccepting has accept return os.ErrDeadlineExceeded.
 func (l *listener) stopAccepting() {
 	if d, ok := l.ln.(interface{ SetDeadline(time.Time) error }); ok {

@@ -69,7 +69,7 @@ func TestForeignGreetingIsLoggedOnce(t *testing.T) {
 }
 
 // linesMost is how many lines of one kind a server has had the time for.
-func (r *rig) linesMost() int { return 1 + int(r.clock.now()/throttleInterval) }
+func (r *rig) linesMost() int { return 1 + int(r.clock.now()/limiterInterval) }
 
 func TestMetrics(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()

@@ -60,7 +60,7 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 		c.acks.Attach(gc.Fd(), gc)
 	}
 	if c.opens.Add(1) == 1 {
-		l.registry.admission.opened.Add(1)
+		l.registry.of(c).opened.Add(1)
 	}
 	if c.killed.Load() != 0 { // before it had a handle to be closed by
 		return nil, gnet.Close
@@ -118,7 +118,7 @@ func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 // pauseAll pauses every connection of the loop but the one that it has just read: the next read of
 // any of them might bring more than there is memory for.
 func (l *loop) pauseAll(but *conn) {
-	l.warnings.warn("server: --client-memory is used up; what does not fit into a read waits",
+	l.warnings.warn("--client-memory is used up; what does not fit into a read waits", "",
 		"bytes", l.memory.inUse(), "limit", l.memory.limit)
 	for c := l.lists.all.head; c != nil; {
 		next := c.next(listAll)
@@ -143,7 +143,8 @@ func (l *loop) detach(c *conn, p *paused) {
 func (l *loop) dup(c *conn) int {
 	fd, err := l.reserve.dup(c.gc.Fd())
 	if err != nil {
-		l.warnings.warn("server: a connection ends, there is no descriptor to pause it, or to say its last acks", "error", err)
+		l.warnings.warn("a connection ends, there is no descriptor to pause it, or to say its last acks", "",
+			"remote", c.remoteString(), "cause", err)
 	}
 	return fd
 }

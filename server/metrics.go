@@ -4,28 +4,28 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/ringtail/ringtail/codec"
 )
 
 // collector makes the server's metrics of its counters when Prometheus asks: event loops never
 // touch Prometheus.
 type collector struct {
-	stats                                            func() Stats
-	shards                                           []room
+	server                                           *Server
 	received, rejected, bytes, open, opened, refused *prometheus.Desc
 	closed, backpressure, memory, waiting, lost      *prometheus.Desc
 	waitingForMemory, separators                     *prometheus.Desc
-	waitingForRate, rateLimited                      *prometheus.Desc
+	waitingForRate, rateLimited, most                *prometheus.Desc
+	byListener                                       listenerDescs
 }
 
-func newCollector(stats func() Stats, shards []room) *collector {
+// listenerDescs are of the metrics that have a listener's label.
+type listenerDescs struct{ open, opened, refused, closed, received, bytes, rejected *prometheus.Desc }
+
+func newCollector(s *Server) *collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("ringtail_"+name, help, labels, nil)
 	}
 	return &collector{
-		stats:            stats,
-		shards:           shards,
+		server:           s,
 		received:         desc("records_received_total", "Records taken, by shard.", "shard"),
 		rejected:         desc("records_rejected_total", "Records rejected, by reason.", "reason"),
 		bytes:            desc("bytes_received_total", "Bytes read from clients."),
@@ -41,38 +41,49 @@ func newCollector(stats func() Stats, shards []room) *collector {
 		waitingForRate:   desc("connections_waiting_for_rate", "Of these, those that have sent faster than --max-rate-per-ip or --max-rate-per-connection."),
 		rateLimited:      desc("rate_limited_seconds_total", "Time during which at least one connection waited for its rate."),
 		lost:             desc("records_lost_total", "Records taken that found no room before the drain time ended."),
+		most:             desc("connections_max", "Connections that may be open at a time: --max-connections, or what the descriptor limit allows."),
+		byListener: listenerDescs{
+			open:     desc("listener_connections", "Connections open, by listener.", "listener"),
+			opened:   desc("listener_connections_opened_total", "Connections accepted, by listener.", "listener"),
+			refused:  desc("listener_connections_refused_total", "Connections closed before they could send a record, by listener and reason.", "listener", "reason"),
+			closed:   desc("listener_connections_closed_total", "Connections ended, by listener and reason.", "listener", "reason"),
+			received: desc("listener_records_received_total", "Records taken or rejected, by listener.", "listener"),
+			bytes:    desc("listener_bytes_received_total", "Bytes read from clients, by listener.", "listener"),
+			rejected: desc("listener_records_rejected_total", "Records rejected, by listener and reason; refused_by_kafka where the connection was still known.", "listener", "reason"),
+		},
 	}
 }
 
 func (k *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{k.received, k.rejected, k.bytes, k.open, k.opened, k.refused,
-		k.closed, k.backpressure, k.memory, k.waiting, k.waitingForMemory, k.lost, k.separators, k.waitingForRate, k.rateLimited} {
+		k.closed, k.backpressure, k.memory, k.waiting, k.waitingForMemory, k.lost, k.separators, k.waitingForRate, k.rateLimited, k.most,
+		k.byListener.open, k.byListener.opened, k.byListener.refused, k.byListener.closed, k.byListener.received,
+		k.byListener.bytes, k.byListener.rejected} {
 		ch <- d
 	}
 }
 
 func (k *collector) Collect(ch chan<- prometheus.Metric) {
-	st := k.stats()
+	st := k.server.Stats()
 	count := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
-	gauge := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	byReason := func(d *prometheus.Desc, counts map[string]uint64, labels ...string) {
+		for reason, n := range counts {
+			count(d, float64(n), append(labels, reason)...)
+		}
 	}
 	for i, n := range st.Routed {
 		shard := strconv.Itoa(i)
 		count(k.received, float64(n), shard)
-		count(k.backpressure, k.shards[i].wait(0).Seconds(), shard)
+		count(k.backpressure, k.server.env.rooms[i].wait(0).Seconds(), shard)
 	}
-	for r := codec.OK + 1; int(r) < codec.NumReasons; r++ {
-		count(k.rejected, float64(st.Rejected[r.String()]), r.String())
-	}
-	for reason, n := range st.Refused {
-		count(k.refused, float64(n), reason)
-	}
-	for reason, n := range st.Closed {
-		count(k.closed, float64(n), reason)
-	}
+	byReason(k.rejected, st.Rejected)
+	byReason(k.refused, st.Refused)
+	byReason(k.closed, st.Closed)
 	count(k.bytes, float64(st.Bytes))
 	count(k.separators, float64(st.Separators))
 	count(k.opened, float64(st.Opened))
@@ -83,4 +94,14 @@ func (k *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(k.waitingForMemory, float64(st.WaitingForMemory))
 	gauge(k.waitingForRate, float64(st.WaitingForRate))
 	count(k.rateLimited, st.RateLimited)
+	gauge(k.most, float64(st.ConnectionsMax))
+	for _, l := range k.server.Listeners() {
+		gauge(k.byListener.open, float64(l.Connections), l.Listener)
+		count(k.byListener.opened, float64(l.Opened), l.Listener)
+		count(k.byListener.received, float64(l.Records), l.Listener)
+		count(k.byListener.bytes, float64(l.Bytes), l.Listener)
+		byReason(k.byListener.refused, l.Refused, l.Listener)
+		byReason(k.byListener.closed, l.Closed, l.Listener)
+		byReason(k.byListener.rejected, l.Rejected, l.Listener)
+	}
 }

@@ -35,6 +35,8 @@ type Listener struct {
 	// Of a unix socket's file. Names or numbers; with one of the three, the mode is 0660 if not given.
 	Mode         fs.FileMode
 	Owner, Group string
+
+	index int // in Options.Listeners
 }
 
 // allows returns whether the lists let an address in.
@@ -127,6 +129,10 @@ func (o *Options) validate() error {
 }
 
 func (o *Options) setDefaults() {
+	o.Listeners = slices.Clone(o.Listeners)
+	for i := range o.Listeners {
+		o.Listeners[i].index = i
+	}
 	if o.Loops == 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
 	}

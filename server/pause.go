@@ -114,6 +114,7 @@ func (q *pauser) waitFor(p *paused, b blocked) {
 		}
 	}
 	p.blocked = b
+	p.c.facts.wait(b, p.c.halfClosedAt != 0)
 	q.counts[b.on].Add(1)
 	if at := q.roomOf(b); at != nil {
 		at.queue = append(at.queue, p)
@@ -143,6 +144,7 @@ func (q *pauser) stopWaiting(p *paused) {
 	}
 	q.counts[p.on].Add(-1)
 	p.blocked = blocked{}
+	p.c.facts.wait(p.blocked, p.c.halfClosedAt != 0)
 }
 
 // makeReady has p advanced in this round, if that is what it waits for.

@@ -73,7 +73,7 @@ func (q *pauser) takeInbox() {
 			Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET, // what is left does not come again, more of it does
 			Fd:     int32(p.c.id), Pad: int32(p.c.id >> 32),
 		}); err != nil { // the kernel's memory, or its limit of watches
-			q.warnings.warn("server: cannot watch a connection", "error", err) // only ticks look at it
+			q.warnings.warn("a paused connection cannot be watched", "", "remote", p.c.remoteString(), "cause", err) // only ticks look at it
 		}
 		q.ready = append(q.ready, p)
 	}

@@ -51,10 +51,8 @@ func (q *pauser) read(p *paused) {
 			c.dec.Feed(nil)
 		}
 		q.in.account(c)
-		q.in.counts.bytes.add(uint64(consumed))
-		if c.meter != nil {
-			q.in.measure(c, consumed)
-		}
+		q.in.countsOf(c).bytes.add(uint64(consumed))
+		q.in.note(c, consumed)
 	} else {
 		o = q.in.take(c, bytes)
 	}

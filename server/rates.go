@@ -193,13 +193,6 @@ func (in *intake) measure(c *conn, bytes int) {
 	in.env.rates.charge(m, records, uint64(bytes))
 }
 
-// measureRecords is measure where no bytes have come.
-func (in *intake) measureRecords(c *conn) {
-	if c.meter != nil {
-		in.measure(c, 0)
-	}
-}
-
 // overRate returns whether c waits because it, or its address, has sent too fast. What holds the
 // reserve of --client-memory is let through: others wait for it. So is all when the server drains.
 func (e *connEnv) overRate(c *conn) bool {

@@ -313,8 +313,8 @@ func TestWhatEndsARateLimitedClient(t *testing.T) {
 		end(r)
 		r.run()
 		r.run()
-		if r.registry.closed[why].Load() != 1 || r.registry.admission.open.Load() != -1 || r.pauser.paused.Load() != 0 {
-			t.Errorf("%v: %d ended so, %d paused", why, r.registry.closed[why].Load(), r.pauser.paused.Load())
+		if r.registry.listeners[0].closed[why].Load() != 1 || r.registry.admission.open.Load() != -1 || r.pauser.paused.Load() != 0 {
+			t.Errorf("%v: %d ended so, %d paused", why, r.registry.listeners[0].closed[why].Load(), r.pauser.paused.Load())
 		}
 		if r.fd >= 0 {
 			t.Errorf("%v: a loop has it", why)

@@ -16,9 +16,9 @@ type registry struct {
 	clients   *clientsByName
 	rates     *rates
 	tokens    bool // connections have to show one
+	listeners []*listenerCounts
 
-	reading atomic.Int64                // connections that may still push records into rings
-	closed  [closeReasons]atomic.Uint64 // connections ended
+	reading atomic.Int64 // connections that may still push records into rings
 	nextID  atomic.Uint64
 
 	placing sync.Mutex     // leastLoaded
@@ -29,18 +29,19 @@ type registry struct {
 	recent []recentRemote   // of the last connections, closed ones too; nil: dead letters are not written
 }
 
-// recentRemote is the address of a connection, for dead letters of records that Kafka refuses after
-// the connection has gone.
+// recentRemote is where a connection came from, for records that Kafka refuses after the connection
+// has gone.
 type recentRemote struct {
-	id     uint64
-	remote netip.AddrPort
+	id       uint64
+	listener int
+	remote   netip.AddrPort
 }
 
 const recentRemotes = 1 << 14
 
-func newRegistry(a *admission, loops int, deadLetters bool) *registry {
+func newRegistry(a *admission, loops, listeners int, deadLetters bool) *registry {
 	r := &registry{admission: a, placed: make([]atomic.Int32, loops), conns: make(map[uint64]*conn),
-		clients: &clientsByName{}, rates: &rates{}}
+		clients: &clientsByName{}, rates: &rates{}, listeners: newListenerCounts(listeners)}
 	if deadLetters {
 		r.recent = make([]recentRemote, recentRemotes)
 	}
@@ -52,7 +53,8 @@ func newRegistry(a *admission, loops int, deadLetters bool) *registry {
 
 // newConn makes a connection that has been admitted, and gives it to an event loop for life.
 func (r *registry) newConn(l Listener, remote netip.AddrPort) *conn {
-	c := &conn{id: r.nextID.Add(1), tcp: l.Network == "tcp", remote: remote, loopIndex: r.leastLoaded()}
+	c := &conn{id: r.nextID.Add(1), tcp: l.Network == "tcp", remote: remote, listener: l.index, loopIndex: r.leastLoaded()}
+	c.facts.since = time.Now().UnixNano()
 	c.owesToken = r.tokens && !l.NoToken
 	c.meter = r.rates.join(remote.Addr())
 	c.dec.Init(l.Framing)
@@ -62,7 +64,7 @@ func (r *registry) newConn(l Listener, remote netip.AddrPort) *conn {
 	r.mu.Lock()
 	r.conns[c.id] = c
 	if len(r.recent) > 0 {
-		r.recent[c.id%recentRemotes] = recentRemote{c.id, remote}
+		r.recent[c.id%recentRemotes] = recentRemote{c.id, l.index, remote}
 	}
 	r.mu.Unlock()
 	r.reading.Add(1)
@@ -90,20 +92,34 @@ func (r *registry) conn(id uint64) *conn {
 	return r.conns[id]
 }
 
-// address returns where a connection came from, "" if it is not known any more.
-func (r *registry) address(id uint64) string {
+// origin returns where a connection came from, false if it is not known any more.
+func (r *registry) origin(id uint64) (recentRemote, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if c := r.conns[id]; c != nil {
-		return c.remoteString()
+		return recentRemote{id, c.listener, c.remote}, true
 	}
 	if len(r.recent) > 0 {
-		if r := r.recent[id%recentRemotes]; r.id == id {
-			return remoteString(r.remote)
+		if recent := r.recent[id%recentRemotes]; recent.id == id {
+			return recent, true
 		}
 	}
-	return ""
+	return recentRemote{}, false
 }
+
+// all are the connections of now.
+func (r *registry) all() []*conn {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	list := make([]*conn, 0, len(r.conns))
+	for _, c := range r.conns {
+		list = append(list, c)
+	}
+	return list
+}
+
+// of are the counts of the listener that c came by.
+func (r *registry) of(c *conn) *listenerCounts { return r.listeners[c.listener] }
 
 // gone frees the place of a connection whose last descriptor is closed, or about to be.
 func (r *registry) gone(c *conn, why closeReason) {
@@ -111,16 +127,31 @@ func (r *registry) gone(c *conn, why closeReason) {
 	if why == closedReset && c.silent() {
 		why = closedByClient // as health checks of balancers do
 	}
-	r.closed[why].Add(1)
-	r.admission.leave(c.remote.Addr())
+	r.of(c).closed[why].Add(1)
+	r.leave(c.listener, c.remote.Addr())
 }
 
 // refused undoes what was done for a connection that no event loop has taken.
 func (r *registry) refused(c *conn, why refusal) {
 	r.forget(c)
 	r.reading.Add(-1)
-	r.admission.leave(c.remote.Addr())
-	r.admission.refused[why].Add(1)
+	r.leave(c.listener, c.remote.Addr())
+	r.of(c).refused[why].Add(1)
+}
+
+// place takes a place for a connection of a listener, if there is one.
+func (r *registry) place(listener int) bool {
+	ok := r.admission.place()
+	if ok {
+		r.listeners[listener].open.Add(1)
+	}
+	return ok
+}
+
+// leave gives it back, and what was counted for ip.
+func (r *registry) leave(listener int, ip netip.Addr) {
+	r.listeners[listener].open.Add(-1)
+	r.admission.leave(ip)
 }
 
 func (r *registry) forget(c *conn) {

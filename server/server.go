@@ -32,6 +32,7 @@ type Server struct {
 	intakes   []*intake // of the loops, then the pauser's; for counting
 
 	refusedByKafka atomic.Uint64
+	looks          looks
 
 	started        bool
 	accepting      sync.WaitGroup
@@ -50,7 +51,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{opt: o, stopAckers: make(chan struct{}), stopBackground: make(chan struct{})}
 	s.makeEnv()
 	if s.memory.limit > o.ClientMemory {
-		o.Logger.Warn("server: --client-memory is less than the event loops and a record need; raised",
+		o.Logger.Warn("--client-memory is less than the event loops and a record need; raised",
 			"asked", o.ClientMemory, "bytes", s.memory.limit)
 	}
 	if err := s.makeLoops(); err != nil {
@@ -67,12 +68,13 @@ func New(o Options) (*Server, error) {
 			lis.useTLS(o.TLS, handshakes)
 		}
 		s.listeners = append(s.listeners, lis)
+		s.registry.nameListener(lis)
 	}
 	a := s.registry.admission
 	a.init(o.MaxConnections, o.MaxConnectionsPerIP, o.Logger)
 	s.handover.slots = make(chan struct{}, a.handoverSlots)
 	if o.Registerer != nil {
-		if err := o.Registerer.Register(newCollector(s.Stats, s.env.shards())); err != nil {
+		if err := o.Registerer.Register(newCollector(s)); err != nil {
 			s.closeListeners()
 			return nil, fmt.Errorf("server: metrics: %w", err)
 		}
@@ -88,12 +90,12 @@ func (s *Server) makeEnv() {
 		clock:    clock,
 		stages:   stages,
 		memory:   &budget{},
-		registry: newRegistry(a, o.Loops, o.Rings.Dead != nil),
+		registry: newRegistry(a, o.Loops, len(o.Listeners), o.Rings.Dead != nil),
 		deadlines: &deadlines{
 			idle: o.IdleTimeout, frame: o.FrameTimeout, firstRecord: o.FirstRecordTimeout, age: o.MaxConnectionAge,
 			clock: clock, stages: stages, admission: a,
 		},
-		warnings: &throttle{log: o.Logger, clock: clock},
+		warnings: &limitedLog{log: o.Logger, clock: clock},
 		rates: &rates{
 			perIP: o.MaxRatePerIP, perConnection: o.MaxRatePerConnection, clock: clock,
 			byIP: make(map[netip.Addr]*source),
@@ -104,9 +106,7 @@ func (s *Server) makeEnv() {
 	s.env.init(o.Rings, o.Codec.MaxRecordBytes)
 	s.env.headers = o.Headers
 	s.env.memory, s.env.giveUp = s.memory, stages.giveUp
-	s.env.samples = &samples{
-		throttle{log: o.Logger, clock: clock}, throttle{log: o.Logger, clock: clock}, throttle{log: o.Logger, clock: clock},
-	}
+	s.env.samples = &samples{limitedLog: s.warnings, listeners: s.registry.listeners}
 	s.env.token, s.env.clients, s.env.rates = o.Token, s.registry.clients, s.rates
 }
 
@@ -234,13 +234,22 @@ func (s *Server) AcksMoved() {
 // it asked for acks. To be called before the AcksMoved that covers the record.
 func (s *Server) Refused(connection, ordinal uint64, reason codec.Reason) {
 	s.refusedByKafka.Add(1)
+	if from, ok := s.registry.origin(connection); ok {
+		s.registry.listeners[from.listener].refusedByKafka.Add(1)
+		s.env.samples.refused(from)
+	}
 	if c := s.registry.conn(connection); c != nil && c.acks != nil {
 		c.acks.Refused(ordinal, reason)
 	}
 }
 
 // RemoteOf returns the address that a connection came from, "" if it is not known any more.
-func (s *Server) RemoteOf(connection uint64) string { return s.registry.address(connection) }
+func (s *Server) RemoteOf(connection uint64) string {
+	if from, ok := s.registry.origin(connection); ok {
+		return remoteString(from.remote)
+	}
+	return ""
+}
 
 // SetMaxRecordBytes changes the limit from the next read on: to the topic's own, if that is lower
 // than --max-record-bytes.
@@ -252,34 +261,26 @@ func (s *Server) SetMaxDeadLetterBytes(n int) { s.env.maxDeadLetter.Store(int64(
 // Stats may be called at any time, by any goroutine.
 func (s *Server) Stats() Stats {
 	r := s.registry
-	st := Stats{
-		Routed:          make([]uint64, s.opt.Codec.Shards),
-		Rejected:        make(map[string]uint64, codec.NumReasons),
-		Refused:         make(map[string]uint64, refusals),
-		Closed:          make(map[string]uint64, closeReasons),
-		Connections:     int(r.admission.open.Load()),
-		Opened:          r.admission.opened.Load(),
-		ClientMemory:    s.memory.inUse(),
-		Lost:            s.env.lost.Load(),
-		DeadLettersLost: s.env.deadLettersLost.Load(),
-
-		WaitingForMemory: int(s.pauser.counts[waitMemory].Load()),
-		WaitingForRate:   int(s.pauser.counts[waitRate].Load()),
-		RateLimited:      s.pauser.rateLimited.wait(0).Seconds(),
-		Clients:          r.clients.list(),
-	}
+	st := newStats(s.opt.Codec.Shards)
+	st.Connections, st.ConnectionsMax = int(r.admission.open.Load()), int(r.admission.max)
+	st.ClientMemory = s.memory.inUse()
+	st.Lost, st.DeadLettersLost = s.env.lost.Load(), s.env.deadLettersLost.Load()
+	st.WaitingForMemory = int(s.pauser.counts[waitMemory].Load())
+	st.WaitingForRate = int(s.pauser.counts[waitRate].Load())
+	st.RateLimited = s.pauser.rateLimited.wait(0).Seconds()
+	st.Clients = r.clients.list()
 	for on := waitRoom; on < waitInput; on++ {
 		st.Waiting += int(s.pauser.counts[on].Load())
 	}
 	for _, in := range s.intakes {
-		st.add(in.counts, s.env.dead)
+		for _, k := range in.byListener {
+			st.add(k, s.env.dead)
+		}
 	}
 	st.Rejected[codec.RefusedByKafka.String()] += s.refusedByKafka.Load()
-	for why := range refusals {
-		st.Refused[why.String()] = r.admission.refused[why].Load()
-	}
-	for why := closedNot + 1; why < closeReasons; why++ {
-		st.Closed[why.String()] = r.closed[why].Load()
+	for _, l := range r.listeners {
+		st.Opened += l.opened.Load()
+		l.addTo(st.Refused, st.Closed)
 	}
 	return st
 }

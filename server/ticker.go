@@ -47,7 +47,9 @@ func (t *ticker) run(stop <-chan struct{}) {
 
 func (t *ticker) bytesRead() (sum uint64) {
 	for _, in := range t.intakes {
-		sum += in.counts.bytes.load()
+		for _, k := range in.byListener {
+			sum += k.bytes.load()
+		}
 	}
 	return sum
 }

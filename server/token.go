@@ -40,6 +40,7 @@ func (in *intake) takeToken(c *conn) bool {
 // have had a token, and is told nothing.
 func (in *intake) refuse(c *conn) {
 	in.counts.rejected[codec.Unauthorized].add(1)
+	c.facts.rejected.add(1)
 	in.env.samples.token(c)
 	if in.byUs || c.why == closedReset {
 		return

@@ -151,7 +151,7 @@ func checkHealthChecks(t *testing.T, s *Server, h *HAProxy) {
 	exit := s.Stop()
 	exit.Ledger(t)
 	for line := range strings.Lines(exit.Output) {
-		if strings.Contains(line, "connection refused") || strings.Contains(line, "connection closed") || strings.Contains(line, "server: accept") {
+		if strings.Contains(line, "connection refused") || strings.Contains(line, "connection closed") || strings.Contains(line, "cannot be accepted") {
 			t.Errorf("logged: %s", line)
 		}
 	}
