@@ -8,15 +8,12 @@ import (
 	"net/http/pprof"
 	profiles "runtime/pprof"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/ringtail/ringtail/internal/httpd"
-	"github.com/ringtail/ringtail/producer"
-	"github.com/ringtail/ringtail/server"
 )
 
 // newAdmin serves the HTTP port: for people, probes and Prometheus. It is up before Kafka is,
@@ -33,12 +30,8 @@ func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 		}
 		_, _ = fmt.Fprintln(w, "ready")
 	})
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		_ = e.Encode(n.status())
-	})
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, n.status()) })
+	mux.HandleFunc("GET /history", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, n.history()) })
 	if n.opt.Admin.Pprof {
 		handleProfiles(mux)
 	}
@@ -60,6 +53,13 @@ func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 		n.env.Log.Warn("whoever reaches the admin port may read it; --admin-token-file has it ask for a token", "admin", s.URL())
 	}
 	return s, nil
+}
+
+func answerJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(v)
 }
 
 // registerRefused returns what counts a refused request, by its reason.
@@ -99,59 +99,6 @@ func (n *node) ready() (bool, string) {
 		return false, *why
 	}
 	return n.sink.ready()
-}
-
-// status is what /status returns.
-type status struct {
-	Version   string       `json:"version"`
-	Ready     bool         `json:"ready"`
-	Reason    string       `json:"reason,omitempty"` // why it is not ready
-	Uptime    float64      `json:"uptime_seconds"`
-	Sink      string       `json:"sink"`
-	Topic     string       `json:"topic"`
-	Brokers   string       `json:"brokers,omitempty"`
-	Listen    []string     `json:"listen"`
-	Recovered uint64       `json:"recovered"` // records that ring files held at the start
-	Server    server.Stats `json:"server"`
-	Kafka     kafkaStatus  `json:"kafka"`
-	Rings     []ringStatus `json:"rings"`
-}
-
-type kafkaStatus struct {
-	Delivered          uint64 `json:"delivered"`
-	Refused            uint64 `json:"refused"`
-	DeadLettered       uint64 `json:"dead_lettered"`
-	PossibleDuplicates uint64 `json:"possible_duplicates"`
-	Rebuilds           uint64 `json:"rebuilds"`
-}
-
-type ringStatus struct {
-	Name     string `json:"name"`
-	Used     int    `json:"used_bytes"`
-	Capacity int    `json:"capacity_bytes"`
-}
-
-func (n *node) status() status {
-	st := status{
-		Version: n.opt.Version, Sink: n.opt.Sink, Topic: n.opt.Topic, Brokers: n.brokers,
-		Uptime: time.Since(n.started).Seconds(), Listen: []string{}, Recovered: uint64(n.recovered().Records), Kafka: kafkaStatusOf(n.sink.stats()),
-	}
-	st.Ready, st.Reason = n.ready()
-	if s := n.server.Load(); s != nil {
-		st.Server = s.Stats()
-		st.Listen = urls(n.opt.Listeners, s.Addrs())
-	}
-	for _, r := range n.rings.All() {
-		st.Rings = append(st.Rings, ringStatus{r.Name(), r.Used(), r.Capacity()})
-	}
-	return st
-}
-
-func kafkaStatusOf(s producer.Stats) kafkaStatus {
-	return kafkaStatus{
-		Delivered: s.Delivered, Refused: s.Refused, DeadLettered: s.DeadLetters,
-		PossibleDuplicates: s.PossibleDuplicates, Rebuilds: s.Rebuilds,
-	}
 }
 
 // registerProcess registers what is about the process, not about records.
