@@ -104,3 +104,14 @@ func (d *Discarder) Drain() {
 
 // Stats is a snapshot of the counters.
 func (d *Discarder) Stats() Stats { return d.stats.snapshot() }
+
+// Insight is a snapshot of what was thrown away. Nothing lies between the rings and nowhere.
+func (d *Discarder) Insight() (in Insight) {
+	for i, r := range d.set.Rings {
+		in.Streams = append(in.Streams, StreamInsight{Name: r.Name(), Partition: int32(i), Leader: -1, State: "running", Delivered: d.stats.shards[i].delivered.Load()})
+	}
+	if r := d.set.Dead; r != nil {
+		in.Streams = append(in.Streams, StreamInsight{Name: r.Name(), Leader: -1, State: "running", Delivered: d.stats.deadLetters.Load()})
+	}
+	return in
+}

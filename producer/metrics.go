@@ -85,6 +85,7 @@ type Stats struct {
 	DeadLetters        uint64 // dead letters in Kafka
 	PossibleDuplicates uint64
 	Rebuilds           uint64
+	Delivery           Delivery
 }
 
 func (st *stats) snapshot() Stats {
@@ -95,6 +96,9 @@ func (st *stats) snapshot() Stats {
 	for i := range st.shards {
 		out.Delivered += st.shards[i].delivered.Load()
 		out.Refused += st.shards[i].refused.Load()
+	}
+	for i := range st.buckets {
+		out.Delivery[i] = st.buckets[i].Load()
 	}
 	return out
 }

@@ -50,6 +50,7 @@ type Stats struct {
 
 	WaitingForMemory int `json:"waiting_for_memory"` // of Waiting
 	WaitingForRate   int `json:"waiting_for_rate"`   // of Waiting
+	WaitingForAcks   int `json:"waiting_for_acks"`   // of Waiting: until clients have read their lines
 
 	RateLimited float64  `json:"rate_limited_seconds"` // while which at least one connection waited for its rate
 	Clients     []Client `json:"clients,omitempty"`    // those that have shown a certificate or a token, by name

@@ -267,6 +267,7 @@ func (s *Server) Stats() Stats {
 	st.Lost, st.DeadLettersLost = s.env.lost.Load(), s.env.deadLettersLost.Load()
 	st.WaitingForMemory = int(s.pauser.counts[waitMemory].Load())
 	st.WaitingForRate = int(s.pauser.counts[waitRate].Load())
+	st.WaitingForAcks = int(s.pauser.counts[waitAcks].Load() + s.pauser.counts[waitLines].Load())
 	st.RateLimited = s.pauser.rateLimited.wait(0).Seconds()
 	st.Clients = r.clients.list()
 	for on := waitRoom; on < waitInput; on++ {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
@@ -30,6 +31,23 @@ func printConfig(w io.Writer, ctx *kong.Context) error {
 	}
 	_, err = w.Write(out)
 	return err
+}
+
+// effective is every flag of the command and its value, secrets apart.
+func effective(ctx *kong.Context) map[string]string {
+	values := map[string]string{}
+	for _, flag := range ctx.Selected().Flags {
+		if !config.Resolvable(flag) {
+			continue
+		}
+		switch v := plain(flag.Target.Interface()).(type) {
+		case []string:
+			values[flag.Name] = strings.Join(v, ",")
+		default:
+			values[flag.Name] = fmt.Sprint(v)
+		}
+	}
+	return values
 }
 
 // plain is a flag's value as YAML knows it.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,6 +51,23 @@ func CPULimit(root string) string {
 		said += file + " " + string(text)
 	}
 	return said
+}
+
+// cpuQuota is a limit in what CPULimit returns: microseconds, of so many.
+var cpuQuota = regexp.MustCompile(`(?:cpu\.max (\d+) (\d+)|cpu\.cfs_quota_us (\d+)\s+\S+cpu\.cfs_period_us (\d+))\s`)
+
+// Processors returns how many processors the control groups let the process use, which may be a
+// fraction; +Inf if they set no limit.
+func Processors(root string) float64 {
+	least := math.Inf(1)
+	for _, found := range cpuQuota.FindAllStringSubmatch(CPULimit(root), -1) {
+		quota, _ := strconv.ParseFloat(found[1]+found[3], 64) // digits
+		period, _ := strconv.ParseFloat(found[2]+found[4], 64)
+		if period > 0 {
+			least = min(least, quota/period)
+		}
+	}
+	return least
 }
 
 // files yields the paths that a controller's files of these names, by version, have in the process's

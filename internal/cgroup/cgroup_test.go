@@ -1,6 +1,8 @@
 package cgroup
 
 import (
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -123,6 +125,30 @@ func TestCPULimit(t *testing.T) {
 			if before = now; CPULimit(root) != before {
 				t.Error("it changes by itself")
 			}
+		}
+	}
+}
+
+// TestProcessors: the least of the group's limit and those above it counts, in both versions.
+func TestProcessors(t *testing.T) {
+	for _, c := range []struct {
+		mount string
+		files map[string]string
+		want  float64
+	}{
+		{v2, map[string]string{"sys/fs/cgroup/a/b/cpu.max": "150000 100000\n", "sys/fs/cgroup/a/cpu.max": "50000 100000\n"}, 0.5},
+		{v2, map[string]string{"sys/fs/cgroup/a/b/cpu.max": "max 100000\n"}, math.Inf(1)},
+		{v1Cpu + v1, map[string]string{"sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us": "300000\n", "sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us": "100000\n"}, 3},
+		{v1Cpu + v1, map[string]string{"sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us": "100000\n"}, math.Inf(1)},
+		{"no cgroups", nil, math.Inf(1)},
+	} {
+		c.files = maps.Clone(c.files)
+		if c.files == nil {
+			c.files = map[string]string{}
+		}
+		c.files["proc/self/mountinfo"], c.files["proc/self/cgroup"] = c.mount, "5:cpu,cpuacct:/a/b\n0::/a/b\n"
+		if got := Processors(tree(t, c.files)); got != c.want {
+			t.Errorf("%v: %v processors, want %v", c.files, got, c.want)
 		}
 	}
 }

@@ -32,23 +32,25 @@ import (
 var ErrLost = errors.New("records were lost")
 
 type node struct {
-	opt     Options
-	env     Env
-	brokers string // --brokers, or the embedded one
-	rings   shard.Set
-	dir     *shard.Dir   // nil without --ring-dir
-	certs   *certs.Store // nil without --tls-cert
-	sink    sink
-	server  atomic.Pointer[server.Server] // nil until Kafka has been reached
-	phase   atomic.Pointer[string]        // why /readyz says no; nil: the sink decides
-	died    chan error                    // capacity 1
-	admin   *httpd.Server                 // nil with --admin ''
-	broker  *embedded.Broker              // nil without --embedded
-	started time.Time
-	drained bool                       // nobody uses the rings any more
-	native  bool                       // the engines are Go's
-	tokens  *reload.Value[*tokens.Set] // nil without --token-file
-	watched []reload.Looker            // files that are read again when they change
+	opt      Options
+	env      Env
+	brokers  string // --brokers, or the embedded one
+	rings    shard.Set
+	dir      *shard.Dir   // nil without --ring-dir
+	certs    *certs.Store // nil without --tls-cert
+	sink     sink
+	warnings *warnings
+	server   atomic.Pointer[server.Server] // nil until Kafka has been reached
+	phase    atomic.Pointer[string]        // why /readyz says no; nil: the sink decides
+	died     chan error                    // capacity 1
+	admin    *httpd.Server                 // nil with --admin ''
+	broker   *embedded.Broker              // nil without --embedded
+	started  time.Time
+	drained  bool                       // nobody uses the rings any more
+	native   bool                       // the engines are Go's
+	tokens   *reload.Value[*tokens.Set] // nil without --token-file
+	watched  []reload.Looker            // files that are read again when they change
+	seen     *sampler                   // what is known of all that, a second old at most
 }
 
 // Run runs a node until a signal, or until it cannot go on. Errors are
@@ -59,18 +61,21 @@ func Run(o Options, env Env) error {
 	}
 	n := &node{opt: o, env: env, brokers: o.Brokers, died: make(chan error, 1), started: time.Now()}
 	defer n.release()
-	n.setPhase("starting")
+	n.setPhase(phaseStarting)
+	n.warnings, n.env.Log = newWarnings(env.Log)
 	n.opt.Loops = cmp.Or(n.opt.Loops, runtime.GOMAXPROCS(0)) // before giveProcessors
 	reg := prometheus.NewRegistry()
 	if err := n.prepare(reg); err != nil {
 		return err
 	}
 	defer reload.Watch(n.watched...)()
+	defer n.seen.run()()
 	reached, err := n.reach()
 	if err != nil {
 		return err
 	}
 	if reached {
+		n.seen.chosen(n.sink.choice())
 		n.native = n.sink.native()
 		defer n.giveProcessors()()
 		err = n.serve(reg)
@@ -107,8 +112,8 @@ func (n *node) prepare(reg *prometheus.Registry) error {
 	if n.sink, err = n.newSink(reg); err != nil {
 		return config.Usagef("%w", err)
 	}
-	if n.opt.Admin.Address == "" {
-		return nil
+	if n.seen, err = newSampler(n, reg); err != nil || n.opt.Admin.Address == "" {
+		return err
 	}
 	n.admin, err = newAdmin(n, reg)
 	return err
@@ -276,6 +281,7 @@ func (n *node) serve(reg prometheus.Registerer) error {
 		return err
 	}
 	n.phase.Store(nil)
+	n.seen.look() // who sees the ready line may ask
 	n.announce(urls(n.opt.Listeners, s.Addrs()))
 	select {
 	case sig := <-n.env.Signals:

@@ -66,10 +66,11 @@ type Options struct {
 
 // Env is what a node has of the process it runs in.
 type Env struct {
-	Out     io.Writer        // the ready line
-	Err     *Stderr          // the drained line
-	Log     *slog.Logger     // writes to Err, too
-	Signals <-chan os.Signal // the first one drains, the second one ends at once
+	Out     io.Writer         // the ready line
+	Err     *Stderr           // the drained line
+	Log     *slog.Logger      // writes to Err, too
+	Signals <-chan os.Signal  // the first one drains, the second one ends at once
+	Config  map[string]string // the effective configuration, by flag, without secrets
 }
 
 // Validate finds what is wrong without asking anybody else. Its errors are

@@ -20,6 +20,7 @@ type sink interface {
 	kept() producer.Kept // after drain
 	close()
 	stats() producer.Stats
+	insight() producer.Insight
 	ready() (bool, string)
 	limits() (record, deadLetter int) // most bytes; deadLetter 0: no dead letters
 }
@@ -101,6 +102,7 @@ func (k *kafkaSink) drain(ctx context.Context)       { k.w.Drain(ctx) }
 func (k *kafkaSink) kept() producer.Kept             { return k.w.MarkStop() }
 func (k *kafkaSink) close()                          { k.w.Close() }
 func (k *kafkaSink) stats() producer.Stats           { return k.w.Stats() }
+func (k *kafkaSink) insight() producer.Insight       { return insightOf(k.w) }
 func (k *kafkaSink) ready() (bool, string)           { return k.w.Ready() }
 
 func (k *kafkaSink) cluster(ctx context.Context) (string, error) { return k.w.ClusterID(ctx) }
@@ -127,6 +129,7 @@ func (d *discardSink) drain(context.Context)            { d.d.Drain() }
 func (d *discardSink) kept() producer.Kept              { return producer.Kept{} }
 func (d *discardSink) close()                           {}
 func (d *discardSink) stats() producer.Stats            { return d.d.Stats() }
+func (d *discardSink) insight() producer.Insight        { return d.d.Insight() }
 func (d *discardSink) ready() (bool, string)            { return true, "" }
 func (d *discardSink) limits() (record, deadLetter int) { return d.max, 0 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"os"
 	"time"
 
 	"github.com/ringtail/ringtail/internal/verdict"
@@ -129,28 +130,53 @@ type mark struct {
 }
 
 func (n *node) status() status {
+	v := n.seen.last.Load()
 	st := status{
-		Version: n.opt.Version, Sink: n.opt.Sink, Topic: n.opt.Topic, Brokers: n.brokers, Started: n.started,
-		Uptime: time.Since(n.started).Seconds(), Listen: []string{}, Recovered: uint64(n.recovered().Records), Kafka: kafkaStatusOf(n.sink.stats()),
-		Listeners: []server.ListenerStats{}, Rejects: []server.RejectSample{}, Warnings: []producer.Trouble{}, Config: map[string]string{},
+		Verdict: v.verdict, Version: n.opt.Version, Host: n.seen.host, PID: os.Getpid(), Started: n.started,
+		Uptime: time.Since(n.started).Seconds(), Sink: n.opt.Sink, Topic: n.opt.Topic, Brokers: n.brokers,
+		Listen: []string{}, Recovered: uint64(n.recovered().Records),
+		Process: v.process, Rates: v.rates, Delivery: v.delivery,
+		Listeners: orEmpty(v.listeners), Rejects: orEmpty(v.rejects),
+		Kafka:    kafkaStatusOf(n.sink.stats()),
+		Warnings: n.warnings.list(), Config: n.env.Config,
 	}
+	st.Writer, st.WriterReason = n.seen.choice()
+	st.Kafka.Brokers, st.Kafka.Topics = v.brokers, topicsOf(v.insight.Topics)
 	st.Ready, st.Reason = n.ready()
 	if s := n.server.Load(); s != nil {
 		st.Server = s.Stats()
 		st.Listen = urls(n.opt.Listeners, s.Addrs())
 	}
-	for _, r := range n.rings.All() {
-		st.Rings = append(st.Rings, ringStatus{Name: r.Name(), Used: r.Used(), Capacity: r.Capacity()})
+	for i, r := range n.rings.All() {
+		ring := v.rings[i]
+		ring.Used = r.Used()
+		st.Rings = append(st.Rings, ring)
 	}
 	return st
 }
 
-func (n *node) history() history { return history{} }
+// orEmpty is a list that is one in JSON too, when nothing is in it.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
 
 func kafkaStatusOf(s producer.Stats) kafkaStatus {
 	return kafkaStatus{
 		Delivered: s.Delivered, Refused: s.Refused, DeadLettered: s.DeadLetters,
 		PossibleDuplicates: s.PossibleDuplicates, Rebuilds: s.Rebuilds,
-		Brokers: []brokerStatus{}, Topics: []topicStatus{},
 	}
+}
+
+func topicsOf(topics []producer.TopicInsight) []topicStatus {
+	out := []topicStatus{}
+	for _, t := range topics {
+		out = append(out, topicStatus{
+			Name: t.Name, Partitions: t.Partitions, Replicas: t.Replicas, MinInSyncReplicas: t.MinInSyncReplicas,
+			BelowMin: orEmpty(t.BelowMin), Shrunk: orEmpty(t.Shrunk), RecordLimit: t.RecordLimit, Error: t.Error,
+		})
+	}
+	return out
 }

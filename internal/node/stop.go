@@ -21,7 +21,8 @@ const closeLimit = 500 * time.Millisecond
 // stop drains and says what became of every record. cause is why the node ended,
 // nil after a signal. A second signal, or a sink that has died, ends it at once.
 func (n *node) stop(cause error) error {
-	n.setPhase("stopping")
+	n.setPhase(phaseStopping)
+	n.seen.look()
 	if cause != nil {
 		n.env.Log.Error("cannot go on", "cause", cause)
 	} else if n.server.Load() != nil {

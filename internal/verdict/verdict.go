@@ -1,5 +1,3 @@
-// Package verdict says in one line what is wrong, if anything is: Ringtail, Kafka, the network, or a
-// client; since when; how long until clients stand still; and what to do.
 package verdict
 
 import "time"
