@@ -92,7 +92,7 @@ func (m *Machine) findUnready(s *Sample) (finding, bool) {
 
 // findSlow finds that records take long, and what for.
 func (m *Machine) findSlow(s *Sample) (finding, bool) {
-	if !lasted(m.slow, s.At, SlowFor) {
+	if m.slowLast != s.At || !lasted(m.slow, s.At, SlowFor) {
 		return finding{}, false
 	}
 	sum := m.total()
