@@ -26,6 +26,7 @@ type root struct {
 	Consume    consumeCmd    `cmd:"" help:"Read a topic."`
 	Process    processCmd    `cmd:"" help:"Read a topic, compute, write another, exactly once."`
 	Ring       ringCmd       `cmd:"" help:"What the ring files of serve --ring-dir hold."`
+	Status     statusCmd     `cmd:"" help:"Say what is wrong with a running server, if anything is, and what to do."`
 	Bench      benchCmd      `cmd:"" help:"Load a Ringtail, measure it, and check every record."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes ringtail's verbs and flags in bash and zsh."`
 	Version    versionCmd    `cmd:"" help:"Tell the versions of ringtail and of its libraries."`
@@ -153,7 +154,7 @@ func (p *process) report(err error) int {
 		return exitDone
 	}
 	var usage *config.UsageError
-	if node.Told(err) {
+	if node.Told(err) || errors.Is(err, errNotOK) {
 		return exitFailed
 	}
 	if errors.Is(err, syscall.EPIPE) {

@@ -74,7 +74,7 @@ func TestHuman(t *testing.T) {
 		0: "0 s", 59*time.Second + 999*time.Millisecond: "59 s", time.Minute: "1 min", 59*time.Minute + 59*time.Second: "59 min",
 		time.Hour: "1 h", 47 * time.Hour: "47 h", 50 * time.Hour: "2 d",
 	} {
-		if got := human(d); got != want {
+		if got := Human(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
 		}
 	}

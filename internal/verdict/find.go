@@ -49,7 +49,7 @@ func (m *Machine) findStuck(s *Sample) (finding, bool) {
 	cause := s.causeOf(longest)
 	return finding{
 		state:  Stuck,
-		text:   fmt.Sprintf("STUCK: %s since %s%s", s.name(longest.Shard, stuck), human(s.At.Sub(longest.since)), cause.suffix()),
+		text:   fmt.Sprintf("STUCK: %s since %s%s", s.name(longest.Shard, stuck), Human(s.At.Sub(longest.since)), cause.suffix()),
 		since:  longest.since,
 		advice: cause.advice(s),
 	}, true
@@ -84,7 +84,7 @@ func (m *Machine) findUnready(s *Sample) (finding, bool) {
 	cause := causeFrom(s.Reason)
 	return finding{
 		state:  Stuck,
-		text:   fmt.Sprintf("STUCK: Kafka since %s%s", human(s.At.Sub(m.unready)), cause.suffix()),
+		text:   fmt.Sprintf("STUCK: Kafka since %s%s", Human(s.At.Sub(m.unready)), cause.suffix()),
 		since:  m.unready,
 		advice: cause.advice(s),
 	}, true
@@ -177,8 +177,8 @@ func (s *Sample) backlog() (n uint64) {
 	return n
 }
 
-// human is a length of time as one says it: "38 s", "4 min".
-func human(d time.Duration) string {
+// Human is a length of time as one says it: "38 s", "4 min".
+func Human(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", d/time.Second)
