@@ -117,7 +117,7 @@ func (f *facts) sample(p99 time.Duration, cpu float64) verdict.Sample {
 		r := &f.rings[i]
 		s.Shards = append(s.Shards, verdict.Shard{
 			Name: r.Name, Partition: r.Partition, Leader: r.Leader, Used: r.used, Capacity: r.capacity,
-			Backlog: r.backlog(), InFlight: r.InFlight, Oldest: r.Oldest, Taken: r.Delivered + r.Refused,
+			Backlog: r.backlog(), UnderWay: r.UnderWay, Oldest: r.Oldest, Taken: r.Delivered + r.Refused,
 			Ring: r.Stages.Ring, Writer: r.Stages.Writer, Broker: r.Stages.Broker, Error: errorOf(r.LastError),
 		})
 	}

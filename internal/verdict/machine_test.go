@@ -44,7 +44,7 @@ func take(s *Sample, shard int, broker time.Duration) {
 	s.Received += perShard
 	sh.Taken += perShard
 	sh.Oldest = 4 * time.Millisecond
-	sh.Backlog, sh.InFlight, sh.Used = 0, 0, 0
+	sh.Backlog, sh.UnderWay, sh.Used = 0, 0, 0
 	sh.Ring += perShard * time.Millisecond
 	sh.Writer += perShard * time.Millisecond
 	sh.Broker += perShard * broker
@@ -58,7 +58,7 @@ func stand(s *Sample, shard int) {
 	s.Received += perShard
 	sh.Oldest += time.Second
 	sh.Backlog += perShard
-	sh.InFlight = min(int(sh.Backlog), 5000)
+	sh.UnderWay = min(int(sh.Backlog), 5000)
 	sh.Used = min(sh.Used+200*perShard, sh.Capacity)
 }
 

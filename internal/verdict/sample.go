@@ -34,7 +34,7 @@ type Shard struct {
 	Leader         int32 // -1: there is none, or it is not known
 	Used, Capacity int   // bytes
 	Backlog        uint64
-	InFlight       int           // of Backlog
+	UnderWay       int           // of Backlog
 	Oldest         time.Duration // age of the oldest record that Kafka does not have; 0: it has all
 	Taken          uint64        // records that are in Kafka or set aside
 	Ring           time.Duration // as producer.StageTimes

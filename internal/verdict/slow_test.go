@@ -13,7 +13,7 @@ func behind(s *Sample, shard int, long time.Duration) {
 	take(s, shard, long/100)
 	sh := &s.Shards[shard]
 	sh.Ring += perShard * long
-	sh.Oldest, sh.Backlog, sh.InFlight, sh.Used = long, 5*perShard, 500, 1<<20
+	sh.Oldest, sh.Backlog, sh.UnderWay, sh.Used = long, 5*perShard, 500, 1<<20
 }
 
 // TestSlowBroker: where records wait in rings because one broker takes few, that broker is named, not

@@ -60,7 +60,7 @@ func (m *Machine) total() spent {
 	}
 	for _, sh := range m.last().Shards {
 		if sh.Oldest > SlowOver {
-			age, sent := sh.Oldest.Seconds()/2, min(float64(sh.InFlight), float64(sh.Backlog))
+			age, sent := sh.Oldest.Seconds()/2, min(float64(sh.UnderWay), float64(sh.Backlog))
 			sum.add(sh.Leader, age*(float64(sh.Backlog)-sent), 0, age*sent)
 		}
 	}
