@@ -53,7 +53,10 @@ func (n *node) look() facts {
 		streams[s.Name] = s
 	}
 	if s := n.server.Load(); s != nil {
-		f.ofServer(s)
+		f.in, f.listeners, f.rejects = s.Stats(), s.Listeners(), s.Rejects()
+		if i, ok := any(s).(interface{ Stages() server.StageTimes }); ok {
+			f.stages = i.Stages()
+		}
 	}
 	for i, r := range n.rings.Rings {
 		f.rings = append(f.rings, ringOf(r, streams, countOf(f.in.Routed, i), int32(i)))
@@ -122,7 +125,7 @@ func (f *facts) sample(p99 time.Duration, cpu float64) verdict.Sample {
 		})
 	}
 	for _, b := range f.insight.Brokers {
-		s.Brokers = append(s.Brokers, verdict.Broker{ID: b.ID, Address: b.Address, Up: b.State != "down", Oldest: b.Oldest, Error: errorOf(b.LastError)})
+		s.Brokers = append(s.Brokers, verdict.Broker{ID: b.ID, Address: b.Address, Up: b.State != "down", Oldest: b.Oldest, Throttled: b.Throttled, Error: errorOf(b.LastError)})
 	}
 	return s
 }

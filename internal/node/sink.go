@@ -102,7 +102,7 @@ func (k *kafkaSink) drain(ctx context.Context)       { k.w.Drain(ctx) }
 func (k *kafkaSink) kept() producer.Kept             { return k.w.MarkStop() }
 func (k *kafkaSink) close()                          { k.w.Close() }
 func (k *kafkaSink) stats() producer.Stats           { return k.w.Stats() }
-func (k *kafkaSink) insight() producer.Insight       { return insightOf(k.w) }
+func (k *kafkaSink) insight() producer.Insight       { return k.w.Insight() }
 func (k *kafkaSink) ready() (bool, string)           { return k.w.Ready() }
 
 func (k *kafkaSink) cluster(ctx context.Context) (string, error) { return k.w.ClusterID(ctx) }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // cause is why a shard stands still.
@@ -50,7 +51,7 @@ func causeFrom(text string) cause {
 
 // causeOf finds out why a shard stands still: what its partition met since it does, or shortly before;
 // else what its leader did.
-func (s *Sample) causeOf(st standing) cause {
+func (m *Machine) causeOf(s *Sample, st standing) cause {
 	since := st.since.Add(-StuckAfter)
 	b := s.broker(st.Leader)
 	switch {
@@ -69,6 +70,8 @@ func (s *Sample) causeOf(st standing) cause {
 			c.text = fmt.Sprintf("broker %d: %s", b.ID, c.text)
 		}
 		return c
+	case m.throttles(b):
+		return cause{fmt.Sprintf("broker %d holds us to a quota", b.ID), b}
 	case !b.Up:
 		return cause{fmt.Sprintf("broker %d is not reached", b.ID), b}
 	case b.Oldest > SlowOver:
@@ -88,7 +91,7 @@ var advices = []struct {
 	{[]string{"AUTHORIZATION", "authentication", "SASL", "certificate"}, "Kafka: it does not let this server write. Look at its account's rights, its password and its certificate."},
 	{[]string{"UNKNOWN_TOPIC", "INCONSISTENT_TOPIC", "is missing"}, "Kafka: the topic is gone, or has not all partitions. See: ringtail topics describe."},
 	{[]string{"STORAGE_ERROR"}, "Kafka: the leader's disk has failed or is full."},
-	{[]string{"QUOTA"}, "Kafka: a quota holds this server back. Raise producer_byte_rate for it."},
+	{[]string{"QUOTA", "to a quota"}, "Kafka: a quota holds this server back. Raise producer_byte_rate for it."},
 	{[]string{"no such host", "looked up"}, "Network: the broker's name is not known here. Look at this machine's name server."},
 	{[]string{"connection refused"}, "Kafka: nothing listens at the broker's address. Start it."},
 	{[]string{"no route", "unreachable", "timed out", "timeout", "does not answer", "did not answer", "no answer", "reset", "closes it", "EOF", "not reached"},
@@ -131,8 +134,23 @@ func (b *Broker) name() string {
 }
 
 // slowAdvice is for a broker that most of the time goes to.
-func (b *Broker) slowAdvice() string {
-	return fmt.Sprintf("Kafka or the network: records wait for %s. Look at its disk and load, at quotas (producer_byte_rate), and at the network to it.", b.name())
+func (m *Machine) slowAdvice(b *Broker) string {
+	if m.throttles(b) {
+		return fmt.Sprintf("Kafka: %s holds this server to a quota. Raise producer_byte_rate for it.", b.name())
+	}
+	return fmt.Sprintf("Kafka or the network: records wait for %s. Look at its disk and load, and at the network to it.", b.name())
+}
+
+// throttles tells whether a broker held us to a quota for most of the last seconds, or of the last
+// minute: it says for how long when that begins.
+func (m *Machine) throttles(b *Broker) bool {
+	for _, over := range []time.Duration{throttleOver, Window} {
+		before := m.ago(over)
+		if was := before.broker(b.ID); was != nil && b.Throttled-was.Throttled > m.last().At.Sub(before.At)/2 {
+			return true
+		}
+	}
+	return false
 }
 
 // rejectAdvice is for records that are rejected.

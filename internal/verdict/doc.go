@@ -63,7 +63,8 @@ const (
 	QuietAfter  = time.Minute
 	BetterFor   = 5 * time.Second
 
-	fillOver  = 10 * time.Second // the rate at which a ring fills is that of so long
-	fillLimit = time.Hour        // a ring that is full later than that does not fill
-	fullFrom  = 0.95             // a ring that has so much of its bytes in use is full: what comes next may not fit
+	throttleOver = 10 * time.Second
+	fillOver     = 10 * time.Second // the rate at which a ring fills is that of so long
+	fillLimit    = time.Hour        // a ring that is full later than that does not fill
+	fullFrom     = 0.95             // a ring that has so much of its bytes in use is full: what comes next may not fit
 )

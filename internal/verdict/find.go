@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -46,7 +47,7 @@ func (m *Machine) findStuck(s *Sample) (finding, bool) {
 	if stuck == 0 {
 		return finding{}, false
 	}
-	cause := s.causeOf(longest)
+	cause := m.causeOf(s, longest)
 	return finding{
 		state:  Stuck,
 		text:   fmt.Sprintf("STUCK: %s since %s%s", s.name(longest.Shard, stuck), Human(s.At.Sub(longest.since)), cause.suffix()),
@@ -117,11 +118,14 @@ func (m *Machine) findSlow(s *Sample) (finding, bool) {
 	b := s.slowest(&sum)
 	if b == nil {
 		f.text = slowText("Kafka", sum.forKafka())
-		f.advice = "Kafka or the network: its brokers take about equally long. Look at their load, at quotas, and at the network to all of them."
+		f.advice = "Kafka or the network: its brokers take about equally long. Look at their load, and at the network to all of them."
+		if slices.ContainsFunc(s.Brokers, func(b Broker) bool { return m.throttles(&b) }) {
+			f.advice = "Kafka: its brokers hold this server to a quota. Raise producer_byte_rate for it."
+		}
 		return f, true
 	}
 	f.text = slowText(fmt.Sprintf("broker %d", b.ID), sum.forBroker(b.ID))
-	f.advice = b.slowAdvice()
+	f.advice = m.slowAdvice(b)
 	return f, true
 }
 

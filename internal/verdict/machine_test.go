@@ -227,6 +227,7 @@ func TestCauses(t *testing.T) {
 		}, "broker 2: connection refused: nothing listens there", "Not reached: broker 2 (10.0.0.2:9092)"},
 		{"no answer", func(s *Sample) { s.Brokers[1].Oldest += time.Second }, "broker 2 does not answer", "Network or Kafka:"},
 		{"down", func(s *Sample) { s.Brokers[1].Up = false }, "broker 2 is not reached", "Network or Kafka:"},
+		{"a quota", func(s *Sample) { s.Brokers[1].Throttled += time.Second }, "broker 2 holds us to a quota", "Kafka: a quota holds this server back"},
 		{"nothing known", idle, "broker 2 takes nothing", "Kafka: the broker is there"},
 		{"rights", func(s *Sample) { s.Shards[3].Error = Error{s.At, "TOPIC_AUTHORIZATION_FAILED"} }, "TOPIC_AUTHORIZATION_FAILED", "rights"},
 		{"words nobody knows", func(s *Sample) { s.Shards[3].Error = Error{s.At, "line\n" + long} }, "line " + long[:textMax-5] + "…", "last error"},

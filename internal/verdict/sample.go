@@ -34,7 +34,7 @@ type Shard struct {
 	Leader         int32 // -1: there is none, or it is not known
 	Used, Capacity int   // bytes
 	Backlog        uint64
-	UnderWay       int           // of Backlog
+	UnderWay       int           // of Backlog, those that the writer has
 	Oldest         time.Duration // age of the oldest record that Kafka does not have; 0: it has all
 	Taken          uint64        // records that are in Kafka or set aside
 	Ring           time.Duration // as producer.StageTimes
@@ -48,11 +48,12 @@ const DeadLetters = "dead-letter"
 
 // Broker is one of Kafka's.
 type Broker struct {
-	ID      int32
-	Address string
-	Up      bool
-	Oldest  time.Duration // since when its oldest request is under way
-	Error   Error
+	ID        int32
+	Address   string
+	Up        bool
+	Oldest    time.Duration // since when its oldest request is under way
+	Throttled time.Duration // sum of the time for which it held us to a quota
+	Error     Error
 }
 
 // Error is the last one that was seen. The zero value is none.

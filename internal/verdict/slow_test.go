@@ -29,7 +29,7 @@ func TestSlowBroker(t *testing.T) {
 		}
 	}
 	p := newPlay(t).run(90, well).run(3, slow).want("OK").run(1, slow).wantState(Slow)
-	p.run(60, slow).want("SLOW: broker 2, 100 % of the time").wantAdvice("Kafka or the network", "broker 2 (10.0.0.2:9092)", "quota")
+	p.run(60, slow).want("SLOW: broker 2, 100 % of the time").wantAdvice("Kafka or the network", "broker 2 (10.0.0.2:9092)")
 	if one, two := p.m.BrokerShare(1), p.m.BrokerShare(2); one > 0.01 || two < 0.99 || two > 1 {
 		t.Errorf("the shares are %v and %v", one, two)
 	}
@@ -40,6 +40,10 @@ func TestSlowBroker(t *testing.T) {
 		t.Errorf("since %v", got)
 	}
 	p.run(5, well).wantState(Slow).run(1, well).want("OK")
+
+	// It says for how long it throttles when that begins.
+	p = newPlay(t).run(5, slow).run(1, func(s *Sample) { slow(s); s.Brokers[1].Throttled += 40 * time.Second })
+	p.run(40, slow).wantState(Slow).wantAdvice("Kafka: broker 2 (10.0.0.2:9092) holds this server to a quota")
 }
 
 // TestSlowNames: what is named, of all that it may be.
@@ -55,6 +59,10 @@ func TestSlowNames(t *testing.T) {
 		text, advice string
 	}{
 		{"all brokers", everywhere, "SLOW: Kafka, 100 % of the time", "Kafka or the network: its brokers"},
+		{"all brokers, by a quota", func(s *Sample) {
+			everywhere(s)
+			s.Brokers[1].Throttled += time.Second
+		}, "SLOW: Kafka, 100 % of the time", "Kafka: its brokers hold this server to a quota"},
 		{"the only broker", func(s *Sample) {
 			s.Brokers = s.Brokers[:1]
 			for i := range s.Shards {
