@@ -79,25 +79,25 @@ func (o *oracle) ask(what byte, limit int, data []string, into func(i int) any) 
 }
 
 // seeded returns a source of randomness whose seed it prints, and how many
-// inputs to make. RINGTAIL_SEED repeats a run, RINGTAIL_INPUTS lengthens it.
+// inputs to make. TEST_SEED repeats a run, TEST_INPUTS lengthens it.
 func seeded(t *testing.T, inputs int) (*rand.Rand, int) {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("RINGTAIL_SEED"); s != "" {
+	if s := os.Getenv("TEST_SEED"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
-			t.Fatalf("RINGTAIL_SEED: %v", err)
+			t.Fatalf("TEST_SEED: %v", err)
 		}
 		seed = n
 	}
-	if s := os.Getenv("RINGTAIL_INPUTS"); s != "" {
+	if s := os.Getenv("TEST_INPUTS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
-			t.Fatalf("RINGTAIL_INPUTS: %v", err)
+			t.Fatalf("TEST_INPUTS: %v", err)
 		}
 		inputs = n
 	}
-	t.Logf("RINGTAIL_SEED=%d RINGTAIL_INPUTS=%d", seed, inputs)
+	t.Logf("TEST_SEED=%d TEST_INPUTS=%d", seed, inputs)
 	return rand.New(rand.NewPCG(seed, 0)), inputs
 }
 

@@ -244,7 +244,7 @@ java_process() {
   cat >"$dir/$1/server.properties"
   cat >"$dir/$1/run" <<RUN
 #!/bin/sh
-exec java -Xms$3 -Xmx$3 -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:TieredStopAtLevel=${RINGTAIL_KAFKA_TIER:-4} -Djava.awt.headless=true \\
+exec java -Xms$3 -Xmx$3 -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:TieredStopAtLevel=${KAFKA_TIER:-4} -Djava.awt.headless=true \\
   -Dlog4j.configuration=file:$home/log4j.properties -Dlog4j2.configurationFile=$home/log4j2.properties \\
   -cp '$libs/*' $2 $dir/$1/server.properties
 RUN

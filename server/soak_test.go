@@ -30,7 +30,7 @@ type clientLog struct {
 // The soak: clients of every manner over rings that are stuck now and then, with
 // small limits. Afterwards every client's knowledge is compared with what arrived:
 // acked but missing, twice, out of order, changed, told to be rejected but good.
-// RINGTAIL_SEED repeats one.
+// TEST_SEED repeats one.
 func TestSoak(t *testing.T) { soak(t, false) }
 
 // The same with client memory used up every other moment: connections go to and fro
@@ -39,10 +39,10 @@ func TestSoakWithoutMemory(t *testing.T) { soak(t, true) }
 
 func soak(t *testing.T, short bool) {
 	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("RINGTAIL_SEED"); s != "" {
+	if s := os.Getenv("TEST_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
-	t.Logf("RINGTAIL_SEED=%d", seed)
+	t.Logf("TEST_SEED=%d", seed)
 	r := newRig(t, func(o *rigOptions) {
 		o.ack = true
 		o.dead = seed%2 == 0

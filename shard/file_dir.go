@@ -73,22 +73,6 @@ func OpenDir(o DirOptions) (*Dir, error) {
 	return d, nil
 }
 
-// CheckDir tells whether OpenDir would refuse the directory's files, and changes
-// nothing. It may be called while a process uses them.
-func CheckDir(o DirOptions) error {
-	if _, err := os.Stat(o.Path); errors.Is(err, fs.ErrNotExist) {
-		return nil // it will be made
-	}
-	err := ownedDir(o.Path)
-	if err == nil {
-		err = (&Dir{opt: o}).checkAll()
-	}
-	if err != nil {
-		return fmt.Errorf("--ring-dir %s: %w", o.Path, err)
-	}
-	return nil
-}
-
 func (d *Dir) open() error {
 	capacity, err := wholePages(d.opt.Bytes)
 	if err != nil {
@@ -141,8 +125,8 @@ func (d *Dir) allowHeaders() error {
 // lockWait is how long OpenDir waits for a process that inspects the directory, or is just ending.
 const lockWait = 2 * time.Second
 
-// errInUse is returned for a directory that another process has open.
-var errInUse = errors.New("is in use")
+// ErrInUse is returned for a directory that another process has open.
+var ErrInUse = errors.New("is in use")
 
 func lockDir(path string, how int) (*os.File, error) {
 	flags := os.O_RDONLY
@@ -162,7 +146,7 @@ func lockDir(path string, how int) (*os.File, error) {
 			pid := make([]byte, 20)
 			n, _ := f.ReadAt(pid, 0)
 			_ = f.Close()
-			return nil, fmt.Errorf("%w by the process %s; every server needs a directory of its own", errInUse, strings.TrimSpace(string(pid[:n])))
+			return nil, fmt.Errorf("%w by the process %s; every server needs a directory of its own", ErrInUse, strings.TrimSpace(string(pid[:n])))
 		}
 	}
 	if err == nil && how == unix.LOCK_EX {

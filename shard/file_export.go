@@ -32,7 +32,7 @@ func ExportFiles(path string) (files, left []string, unlock func(), err error) {
 		return nil, nil, nil, err
 	}
 	if inUse {
-		return nil, nil, nil, fmt.Errorf("%s %w; stop the server first", dir, errInUse)
+		return nil, nil, nil, fmt.Errorf("%s %w; stop the server first", dir, ErrInUse)
 	}
 	if !info.IsDir() {
 		return []string{path}, nil, unlock, nil

@@ -72,7 +72,7 @@ func ringPaths(dir string) (paths []string, inUse bool, unlock func(), err error
 	switch {
 	case err == nil:
 		return paths, false, func() { _ = lock.Close() }, nil
-	case errors.Is(err, errInUse):
+	case errors.Is(err, ErrInUse):
 		return paths, true, func() {}, nil
 	case errors.Is(err, fs.ErrNotExist): // files that were copied here
 		return paths, false, func() {}, nil

@@ -29,10 +29,10 @@ func (*benchCmd) Help() string {
 type benchRunCmd struct {
 	Target        string            `source:"command-line" default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"The Ringtail: tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH."`
 	TLS           certs.ClientFiles `embed:""`
-	Connections   int               `source:"command-line" default:"16" help:"How many connections."`
-	Records       int64             `source:"command-line" default:"0" help:"How many records over all connections. Default: 1000000, without --duration."`
+	Connections   config.Count      `source:"command-line" default:"16" help:"How many connections."`
+	Records       config.Count      `source:"command-line" default:"0" help:"How many records over all connections: 500, 10k, 1M. Default: 1000000, without --duration."`
 	Duration      config.Duration   `source:"command-line" default:"0" help:"Send for so long instead."`
-	Rate          float64           `source:"command-line" default:"0" help:"Records a second over all connections (open loop). 0: as fast as possible."`
+	Rate          config.PerSecond  `source:"command-line" default:"0" help:"Records a second over all connections (open loop). 0: as fast as possible."`
 	Size          config.Size       `source:"command-line" default:"220" help:"Mean size of a record."`
 	Framing       string            `source:"command-line" default:"newline" enum:"${framings_sent}" help:"newline, length, json (objects back to back) or auto (objects mixed: one a line, and back to back)."`
 	Digit         int               `source:"command-line" default:"-1" help:"Last digit of every number. Default: all come alike."`
@@ -80,7 +80,7 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 	}
 	j := &bench.Job{
 		Options: bench.Options{
-			Target: c.Target, TLS: tlsConfig, Connections: c.Connections, Records: c.Records, Duration: time.Duration(c.Duration), Rate: c.Rate,
+			Target: c.Target, TLS: tlsConfig, Connections: int(c.Connections), Records: int64(c.Records), Duration: time.Duration(c.Duration), Rate: float64(c.Rate),
 			Size: int(c.Size), Framing: framing, Ack: c.Ack, Resend: c.Resend, Digit: c.Digit, Token: token,
 		},
 		Verify: c.Verify, Brokers: kafkaclient.Seeds(c.Brokers), Security: security.Options(), Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),

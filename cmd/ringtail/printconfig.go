@@ -16,7 +16,7 @@ import (
 func printConfig(w io.Writer, ctx *kong.Context) error {
 	doc := &yaml.Node{Kind: yaml.MappingNode}
 	for _, flag := range ctx.Selected().Flags {
-		if !config.Resolvable(flag) || flag.Name == "config" {
+		if !config.Resolvable(ctx.Selected(), flag) || flag.Name == "config" {
 			continue
 		}
 		value := new(yaml.Node)

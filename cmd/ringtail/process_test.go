@@ -14,7 +14,7 @@ import (
 )
 
 // asMain makes the test's binary be ringtail, for tests that kill it.
-const asMain = "RINGTAIL_TEST_IS_MAIN"
+const asMain = "TEST_IS_MAIN"
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(asMain) {

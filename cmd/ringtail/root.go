@@ -13,6 +13,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/node"
+	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/wire"
 )
 
@@ -30,6 +31,8 @@ type root struct {
 	Bench      benchCmd      `cmd:"" help:"Load a Ringtail, measure it, and check every record."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes ringtail's verbs and flags in bash and zsh."`
 	Version    versionCmd    `cmd:"" help:"Tell the versions of ringtail and of its libraries."`
+
+	OwnVersion kong.VersionFlag `name:"version" short:"v" source:"command-line" help:"Tell the version of ringtail."`
 }
 
 // process is what a verb has of the process it runs in.
@@ -98,12 +101,13 @@ func run(args []string, p *process) (code int) {
 		}
 	}()
 	var cli root
-	var sources config.Sources
+	sources := config.Sources{Known: librdkafka.Names}
 	parser, err := kong.New(&cli, append(sources.Options(),
 		kong.Name("ringtail"),
 		kong.Description("JSON records over TCP into Apache Kafka: one partition a digit, in order, nothing lost."),
 		kong.Writers(p.Out, p.Err),
 		framingVars,
+		kong.Vars{"version": "ringtail " + ownVersion()},
 		kong.Exit(func(code int) { panic(exit{code}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)...)
@@ -142,7 +146,7 @@ func joined(args []string) []string {
 
 // usage says in one line what is wrong with the command line.
 func (p *process) usage(where string, err error) int {
-	if where != "" {
+	if err = plainly(err); where != "" {
 		err = fmt.Errorf("%s: %w", where, err)
 	}
 	return p.report(config.Usagef("%w", err))

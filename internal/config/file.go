@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -27,7 +28,11 @@ func readFile(name string, known []string) (*file, error) {
 	var doc yaml.Node
 	dec := yaml.NewDecoder(in)
 	if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("--config %s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+		text := strings.TrimPrefix(err.Error(), "yaml: ")
+		if strings.Contains(text, "cannot start any token") {
+			text += "; a value that begins with an @ or another sign wants quotes"
+		}
+		return nil, fmt.Errorf("--config %s: %s", name, text)
 	}
 	var more yaml.Node
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
@@ -55,19 +60,24 @@ func readFile(name string, known []string) (*file, error) {
 }
 
 func checkKey(key string, known []string) error {
-	near, best := "", 3
-	for _, k := range known {
-		if k == key {
-			return nil
-		}
-		if d := distance(k, key); d < best {
-			near, best = k, d
-		}
+	if slices.Contains(known, key) {
+		return nil
 	}
-	if near != "" {
+	if near := nearest(key, known); near != "" {
 		return fmt.Errorf("unknown key %s, did you mean %s?", key, near)
 	}
 	return fmt.Errorf("unknown key %s; keys are the flags of ringtail serve, without the dashes", key)
+}
+
+// nearest is the known name that somebody may have meant, "" if there is none.
+func nearest(name string, known []string) (near string) {
+	best := 3
+	for _, k := range known {
+		if d := distance(k, name); d < best {
+			near, best = k, d
+		}
+	}
+	return near
 }
 
 // distance is how many letters have to be added, taken or changed.
@@ -91,9 +101,29 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
+// place is where a key stands.
+func (f *file) place(key string) string { return fmt.Sprintf("%s:%d", f.name, f.line[key]) }
+
 // value is a key's value in the form in which a flag takes it: a string, or a
-// []string for lists. nil: the file has no such key, or no value for it.
+// []string for lists, with variables in place of ${NAME}. nil: the file has no such key, or no value
+// for it.
 func (f *file) value(key string, list bool) (any, error) {
+	v, err := f.raw(key, list)
+	switch v := v.(type) {
+	case string:
+		return expand(v)
+	case []string:
+		for i := range v {
+			if v[i], err = expand(v[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return v, err
+}
+
+// raw is value without variables.
+func (f *file) raw(key string, list bool) (any, error) {
 	n := f.keys[key]
 	if n == nil || n.Tag == "!!null" {
 		return nil, nil

@@ -35,12 +35,17 @@ func (p *Properties) Decode(ctx *kong.DecodeContext) error {
 	if *p == nil {
 		*p = Properties{}
 	}
+	return p.add(pairs)
+}
+
+// add sets pairs.
+func (p Properties) add(pairs []string) error {
 	for _, pair := range pairs {
 		k, v, ok := strings.Cut(pair, "=")
 		if k = strings.TrimSpace(k); !ok || k == "" {
 			return fmt.Errorf("%s is not of the form key=value", leading(pair))
 		}
-		(*p)[k] = v
+		p[k] = v
 	}
 	return nil
 }
@@ -55,12 +60,12 @@ func leading(pair string) string {
 
 const nameRunes = "abcdefghijklmnopqrstuvwxyz0123456789._-" // of librdkafka's properties
 
-// Pairs are the properties as key=value, sorted, with secrets hidden. The name of a secret's file is
-// none.
+// Pairs are the properties as key=value, sorted, with secrets hidden. The name of a secret's file, or
+// variable, is none.
 func (p Properties) Pairs() []string {
 	pairs := make([]string, 0, len(p))
 	for k, v := range p {
-		if _, file := fileOf(v); !file && secret.Named(k) || secret.InURL(v) {
+		if !refers(v) && secret.Named(k) || secret.InURL(v) {
 			v = secret.Hidden
 		}
 		pairs = append(pairs, k+"="+v)
@@ -81,16 +86,12 @@ func popValues(ctx *kong.DecodeContext) ([]string, error) {
 	return []string{value}, nil
 }
 
-// splitList cuts a variable's value at its commas. For key=value pairs, what has
-// no "=" belongs to the value before it: k=a,b,l=c is k=a,b and l=c.
-func splitList(s string, pairs bool) []string {
+// splitList cuts a variable's value at its commas.
+func splitList(s string) []string {
 	var out []string
 	for part := range strings.SplitSeq(s, ",") {
-		switch {
-		case pairs && len(out) > 0 && !strings.Contains(part, "="):
-			out[len(out)-1] += "," + part
-		case strings.TrimSpace(part) != "":
-			out = append(out, strings.TrimSpace(part))
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
 		}
 	}
 	return out

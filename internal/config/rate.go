@@ -12,9 +12,6 @@ type Rate struct {
 	Bytes     bool
 }
 
-// thousands are the units of records.
-var thousands = map[byte]int64{'k': 1e3, 'm': 1e6, 'M': 1e6}
-
 // UnmarshalText reads a rate.
 func (r *Rate) UnmarshalText(text []byte) error {
 	wrong := fmt.Errorf("%q is not a rate; write it like 1000/s (records) or 5MB/s (bytes), 0 for no limit", text)
@@ -22,27 +19,23 @@ func (r *Rate) UnmarshalText(text []byte) error {
 		*r = Rate{}
 		return nil
 	}
-	number, ok := strings.CutSuffix(string(text), "/s")
-	if !ok || number == "" {
+	typed, ok := strings.CutSuffix(string(text), "/s")
+	if !ok || typed == "" {
 		return wrong
 	}
-	if strings.HasSuffix(number, "B") {
+	if _, bytes := cutUnit(typed, "B"); bytes {
 		var size Size
-		if size.UnmarshalText([]byte(number)) != nil || size == 0 || int64(size) > rateMax {
+		if size.UnmarshalText([]byte(typed)) != nil || size == 0 || int64(size) > rateMax {
 			return wrong
 		}
 		*r = Rate{int64(size), true}
 		return nil
 	}
-	factor := max(1, thousands[number[len(number)-1]])
-	if factor > 1 {
-		number = number[:len(number)-1]
-	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 1 || n > rateMax/factor {
+	var n Count
+	if n.UnmarshalText([]byte(typed)) != nil || n < 1 || int64(n) > rateMax {
 		return wrong
 	}
-	*r = Rate{PerSecond: n * factor}
+	*r = Rate{PerSecond: int64(n)}
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 func TestFilesOfSecrets(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	t.Setenv("HUNTER", "hunter2")
 	write := func(name, text string) string {
 		file := filepath.Join(dir, name)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -26,14 +27,15 @@ func TestFilesOfSecrets(t *testing.T) {
 	blank := write("blank", " hunter2 \n\n")
 	for value, want := range map[string]string{
 		"@" + plain: "hunter2", "@" + line: "hunter2", "@" + dos: "hunter2", "@" + blank: " hunter2 \n", "@${CREDENTIALS_DIRECTORY}/line": "hunter2",
-		"@@hunter2": "@hunter2", "hunter2@": "hunter2@", "": "", "${CREDENTIALS_DIRECTORY}": "${CREDENTIALS_DIRECTORY}", "@@": "@",
+		"@@hunter2": "@hunter2", "hunter2@": "hunter2@", "": "", "$${CREDENTIALS_DIRECTORY}": "${CREDENTIALS_DIRECTORY}", "@@": "@",
+		"${HUNTER}": "hunter2", "a${HUNTER}b": "ahunter2b", "$HUNTER": "$HUNTER", "@@${HUNTER}": "@hunter2", "${a-b}": "${a-b}", "${": "${",
 	} {
 		p := Properties{"sasl.password": value}
 		if got, err := p.Read(); err != nil || got["sasl.password"] != want {
 			t.Errorf("%s: %q, %v; want %q", value, got, err, want)
 		}
 		shown := "sasl.password=[hidden]"
-		if strings.HasPrefix(value, "@") && !strings.HasPrefix(value, "@@") {
+		if strings.HasPrefix(value, "@") && !strings.HasPrefix(value, "@@") || value == "${HUNTER}" {
 			shown = "sasl.password=" + value
 		}
 		if got := p.Pairs()[0]; got != shown {
@@ -61,11 +63,16 @@ func TestNoFileOfSecrets(t *testing.T) {
 	for value, want := range map[string]string{
 		"@": "no FILE is named", "@" + dir + "/none": dir + "/none: no such file", "@" + empty: "is empty", "@" + dir: "is a directory",
 		"@${NO_SUCH_VARIABLE}/x": "no variable NO_SUCH_VARIABLE", "@/dev/zero": "more than",
+		"${NO_SUCH_VARIABLE}": "no variable NO_SUCH_VARIABLE",
 	} {
 		_, err := Properties{"sasl.password": value}.Read()
 		var usage *UsageError
 		if !errors.As(err, &usage) || !strings.Contains(err.Error(), "--kafka-property sasl.password: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", value, err, want)
 		}
+	}
+	// It may be a password that begins with an @.
+	if _, err := (Properties{"sasl.password": "@hunter2"}).Read(); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "@@ is an @") {
+		t.Error(err)
 	}
 }

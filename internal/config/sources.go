@@ -1,9 +1,9 @@
 package config
 
 import (
-	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -12,8 +12,13 @@ import (
 // Sources resolves flags that the command line does not give: from the
 // environment, else from the --config file. One for each parse.
 type Sources struct {
-	file *file
-	at   string // where the value that is being read came from; "" while none is
+	// Known are Kafka's properties: each of their names, and the one of its names by which two are
+	// the same property. It is called where somebody sets one.
+	Known func() map[string]string
+
+	file       *file
+	properties Properties // of the file and the environment, merged
+	at         string     // where the value that is being read came from; "" while none is
 }
 
 // Options are what kong needs to ask these sources.
@@ -29,22 +34,30 @@ func (s *Sources) Options() []kong.Option {
 // is about the command line.
 func (s *Sources) Where() string { return s.at }
 
+const prefix = "RINGTAIL_"
+
 // Variable is the environment variable of a flag.
 func Variable(flag string) string {
-	return "RINGTAIL_" + strings.ReplaceAll(strings.ToUpper(flag), "-", "_")
+	return prefix + strings.ReplaceAll(strings.ToUpper(flag), "-", "_")
 }
 
-// open reads the --config file of the command, if it has that flag.
+// open reads the --config file of the command, if it has that flag, looks for variables that nobody
+// knows, and merges Kafka's properties.
 func (s *Sources) open(ctx *kong.Context) error {
 	node := ctx.Selected()
 	if node == nil {
 		return nil
 	}
 	var known []string
-	name := ""
+	name, reads := "", false
+	var properties *kong.Flag
 	for _, flag := range node.Flags {
-		if !Resolvable(flag) {
+		if !Resolvable(node, flag) {
 			continue
+		}
+		reads = true
+		if isProperties(flag) {
+			properties = flag
 		}
 		if flag.Name == "config" {
 			name, _ = ctx.FlagValue(flag).(string)
@@ -55,44 +68,69 @@ func (s *Sources) open(ctx *kong.Context) error {
 		}
 		known = append(known, flag.Name)
 	}
-	if name == "" {
+	if reads {
+		if err := s.checkVariables(ctx.Model.Node); err != nil {
+			return err
+		}
+	}
+	if name != "" {
+		f, err := readFile(name, known)
+		if err != nil {
+			return err
+		}
+		s.file = f
+	}
+	if properties == nil {
 		return nil
 	}
-	f, err := readFile(name, known)
-	s.file = f
-	return err
+	given, _ := ctx.FlagValue(properties).(Properties)
+	if err := s.merge(properties.Name); err != nil {
+		return err
+	}
+	if len(given) > 0 { // kong asks for flags that the command line has not
+		s.inherit(given)
+	}
+	return nil
 }
 
-func (s *Sources) resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+func (s *Sources) resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	s.at = ""
-	if !Resolvable(flag) {
+	if !Resolvable(ctx.Selected(), flag) {
 		return nil, nil
 	}
+	if isProperties(flag) {
+		return s.pairs(), nil
+	}
 	list := flag.Target.Type() == reflect.TypeFor[List]()
-	pairs := flag.Target.Type() == reflect.TypeFor[Properties]()
 	name := Variable(flag.Name)
 	// An empty variable is a value where text may be empty (RINGTAIL_ADMIN= is "off"),
 	// and no value elsewhere.
 	if v, ok := os.LookupEnv(name); ok && (v != "" || flag.Target.Kind() == reflect.String) {
 		s.at = name
-		if list || pairs {
-			return splitList(v, pairs), nil
+		if list {
+			return splitList(v), nil
 		}
 		return v, nil
 	}
 	if s.file == nil || flag.Name == "config" {
 		return nil, nil
 	}
-	v, err := s.file.value(flag.Name, list || pairs)
+	v, err := s.file.value(flag.Name, list)
 	if v != nil || err != nil {
-		s.at = fmt.Sprintf("%s:%d", s.file.name, s.file.line[flag.Name])
+		s.at = s.file.place(flag.Name)
 	}
 	return v, err
 }
 
-// Resolvable tells whether a flag has a variable and a key. Those tagged
-// source:"command-line" have not: what they ask for belongs to one call, or their
-// name means something else for serve.
-func Resolvable(flag *kong.Flag) bool {
-	return flag.Name != "help" && flag.Tag.Get("source") != "command-line"
+// tools are the flags that a verb without --config takes from the environment as well: they say
+// which Kafka, whereas a variable that changes what a verb does would be forgotten.
+var tools = []string{"brokers", "topic", "kafka-property"}
+
+// Resolvable tells whether a flag of a command has a variable, and a key where there is --config.
+// Those tagged source:"command-line" have not: what they ask for belongs to one call.
+func Resolvable(node *kong.Node, flag *kong.Flag) bool {
+	if flag.Name == "help" || flag.Tag.Get("source") == "command-line" {
+		return false
+	}
+	return slices.Contains(tools, flag.Name) || slices.ContainsFunc(node.Flags, func(f *kong.Flag) bool { return f.Name == "config" })
 }

@@ -24,6 +24,12 @@ type testFlags struct {
 	} `cmd:""`
 }
 
+// someProperties are some of librdkafka's: linger.ms has two names.
+var someProperties = map[string]string{
+	"linger.ms": "linger.ms", "queue.buffering.max.ms": "linger.ms", "sasl.password": "sasl.password", "sasl.username": "sasl.username",
+	"security.protocol": "security.protocol", "log_level": "log_level", "a": "a", "b": "b", "k": "k",
+}
+
 // parse parses a command line with a --config file of that text, if any.
 func parse(t *testing.T, file string, args ...string) (testFlags, string, error) {
 	t.Helper()
@@ -36,7 +42,7 @@ func parse(t *testing.T, file string, args ...string) (testFlags, string, error)
 		args = append(args, "--config", name)
 	}
 	var flags testFlags
-	var sources Sources
+	sources := Sources{Known: func() map[string]string { return someProperties }}
 	k, err := kong.New(&flags, append(sources.Options(), kong.Exit(func(int) { t.Fatal("kong exits") }))...)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +74,8 @@ func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 	}
 }
 
-func TestListsReplaceEachOther(t *testing.T) {
+// TestSourcesOfLists: also of pairs, which are merged.
+func TestSourcesOfLists(t *testing.T) {
 	file := "listen: [b, c]\nkafka-property: {k: v, linger.ms: 5}\n"
 	check := func(what string, f testFlags, err error, list List, properties Properties) {
 		t.Helper()
@@ -85,9 +92,102 @@ func TestListsReplaceEachOther(t *testing.T) {
 	t.Setenv("RINGTAIL_LISTEN", "d, e")
 	t.Setenv("RINGTAIL_KAFKA_PROPERTY", "a=1,2,b=3")
 	f, _, err = parse(t, file)
-	check("environment", f, err, List{"d", "e"}, Properties{"a": "1,2", "b": "3"})
+	check("environment", f, err, List{"d", "e"}, Properties{"a": "1,2", "b": "3", "k": "v", "linger.ms": "5"})
 	f, _, err = parse(t, file, "--listen", "f,g", "--listen", "h", "-Xx=1,y=2", "-X", "z=")
-	check("command line", f, err, List{"f,g", "h"}, Properties{"x": "1,y=2", "z": ""})
+	check("command line", f, err, List{"f,g", "h"}, Properties{"x": "1,y=2", "z": "", "a": "1,2", "b": "3", "k": "v", "linger.ms": "5"})
+}
+
+// TestPropertiesMerge: each property comes from the last source that has it, by whichever of its
+// names; lists replace each other.
+func TestPropertiesMerge(t *testing.T) {
+	file := "kafka-property: {security.protocol: sasl_ssl, sasl.username: me, queue.buffering.max.ms: 5}\n"
+	all := func(want Properties, args ...string) {
+		t.Helper()
+		f, where, err := parse(t, file, args...)
+		if err != nil || !reflect.DeepEqual(f.Verb.KafkaProperty, want) {
+			t.Errorf("%v: %q: %v, want %v; %v", args, where, f.Verb.KafkaProperty, want, err)
+		}
+	}
+	all(Properties{"security.protocol": "sasl_ssl", "sasl.username": "me", "queue.buffering.max.ms": "5"})
+	all(Properties{"security.protocol": "ssl", "sasl.username": "me", "linger.ms": "9"}, "-X", "security.protocol=ssl", "-X", "linger.ms=9")
+	t.Setenv("RINGTAIL_KAFKA_PROPERTY", "sasl.username=you,topic.linger.ms=7")
+	all(Properties{"security.protocol": "sasl_ssl", "sasl.username": "you", "topic.linger.ms": "7"})
+	t.Setenv("RINGTAIL_KAFKA_PROPERTY_SASL_PASSWORD", "a,b=c")
+	t.Setenv("RINGTAIL_KAFKA_PROPERTY_LINGER_MS", "8")
+	t.Setenv("RINGTAIL_KAFKA_PROPERTY_LOG_LEVEL", "3")
+	t.Setenv("RINGTAIL_KAFKA_PROPERTY_SASL_USERNAME", "") // as a composer writes what is not set
+	want := Properties{"security.protocol": "sasl_ssl", "sasl.username": "you", "sasl.password": "a,b=c", "linger.ms": "8", "log_level": "3"}
+	all(want)
+	want["linger.ms"] = "9"
+	all(want, "-X", "linger.ms=9")
+	f, _, err := parse(t, "", "-X", "linger.ms=9")
+	if want := (Properties{"sasl.username": "you", "sasl.password": "a,b=c", "linger.ms": "9", "log_level": "3"}); err != nil || !reflect.DeepEqual(f.Verb.KafkaProperty, want) {
+		t.Errorf("without a file: %v, %v", f.Verb.KafkaProperty, err)
+	}
+	if _, _, err := parse(t, "kafka-property: {linger.ms: 1, queue.buffering.max.ms: 2}\n"); err != nil {
+		t.Errorf("who checks properties says what is wrong with two of one: %v", err)
+	}
+}
+
+// TestPasswordsWithCommas: in all in one, what is behind a secret belongs to it, unless it is a name
+// that is known.
+func TestPasswordsWithCommas(t *testing.T) {
+	t.Setenv("RINGTAIL_KAFKA_PROPERTY", "sasl.password=se,cret=part,linger.ms=5,k=a,b=c,x=y")
+	f, _, err := parse(t, "")
+	want := Properties{"sasl.password": "se,cret=part", "linger.ms": "5", "k": "a", "b": "c", "x": "y"}
+	if err != nil || !reflect.DeepEqual(f.Verb.KafkaProperty, want) {
+		t.Errorf("%v, %v", f.Verb.KafkaProperty, err)
+	}
+}
+
+// TestUnknownVariables: a variable that is no flag's would be passed over without a word.
+func TestUnknownVariables(t *testing.T) {
+	for name, want := range map[string]string{
+		"RINGTAIL_SHARD":                        "unknown variable RINGTAIL_SHARD, did you mean RINGTAIL_SHARDS?",
+		"RINGTAIL_SOMETHING_ELSE":               "unknown variable RINGTAIL_SOMETHING_ELSE; those that begin with RINGTAIL_ are flags",
+		"RINGTAIL_KEY":                          "unknown variable RINGTAIL_KEY", // a flag of the command line alone
+		"RINGTAIL_KAFKA_PROPERTY_SASL_PASWORD":  "did you mean RINGTAIL_KAFKA_PROPERTY_SASL_PASSWORD?",
+		"RINGTAIL_KAFKA_PROPERTY_NO_SUCH_THING": "no property of librdkafka has that name",
+		"RINGTAIL_PORT":                         "unknown variable RINGTAIL_PORT",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "hunter2")
+			if _, where, err := parse(t, ""); err == nil || !strings.Contains(err.Error(), want) || where != "" || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%q: %v", where, err)
+			}
+		})
+	}
+	for name, value := range map[string]string{ // what Kubernetes makes for services of the names ringtail and ringtail-live
+		"RINGTAIL_SERVICE_HOST": "10.0.0.1", "RINGTAIL_SERVICE_PORT": "8888", "RINGTAIL_SERVICE_PORT_RECORDS": "8888", "RINGTAIL_PORT": "tcp://10.0.0.1:8888",
+		"RINGTAIL_PORT_8888_TCP": "tcp://10.0.0.1:8888", "RINGTAIL_PORT_8888_TCP_PROTO": "tcp", "RINGTAIL_PORT_8888_TCP_ADDR": "10.0.0.1",
+		"RINGTAIL_LIVE_SERVICE_HOST": "10.0.0.1", "RINGTAIL_LIVE_PORT_9888_TCP_PORT": "9888",
+	} {
+		t.Setenv(name, value)
+	}
+	if _, _, err := parse(t, ""); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestVariablesInFiles: ${NAME} in a value of the file is a variable.
+func TestVariablesInFiles(t *testing.T) {
+	t.Setenv("WHICH", "clicks")
+	t.Setenv("SECRET", "${WHICH}")
+	f, _, err := parse(t, "topic: ${WHICH}-$${WHICH}-$WHICH\nlisten: [\"tcp://${WHICH}:1\"]\nkafka-property: {sasl.password: \"${SECRET}\"}\n")
+	if v := f.Verb; err != nil || v.Topic != "clicks-${WHICH}-$WHICH" || !reflect.DeepEqual(v.Listen, List{"tcp://clicks:1"}) || v.KafkaProperty["sasl.password"] != "${SECRET}" {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if got, err := f.Verb.KafkaProperty.Read(); err != nil || got["sasl.password"] != "${WHICH}" {
+		t.Errorf("%v, %v: what a variable holds is taken as it is", got, err)
+	}
+	for _, text := range []string{"\n\ntopic: ${NOBODY}", "\n\nlisten: [a, \"${NOBODY}\"]"} {
+		if _, where, err := parse(t, text); err == nil || !strings.Contains(err.Error(), "no variable NOBODY") || !strings.HasSuffix(where, "ringtail.yaml:3") {
+			t.Errorf("%q: %q: %v", text, where, err)
+		}
+	}
+	if _, _, err := parse(t, "kafka-property:\n  sasl.password: @/run/secret\n"); err == nil || !strings.Contains(err.Error(), "wants quotes") {
+		t.Error(err)
+	}
 }
 
 func TestErrorsSayWhere(t *testing.T) {

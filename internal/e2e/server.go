@@ -29,10 +29,10 @@ var build struct {
 }
 
 // Binary builds cmd/ringtail, once a process, and returns its path. The
-// environment's RINGTAIL_BINARY is used instead, to try one built otherwise.
+// environment's TEST_BINARY is used instead, to try one built otherwise.
 func Binary(tb kafkatest.TB) string {
 	tb.Helper()
-	if given := os.Getenv("RINGTAIL_BINARY"); given != "" {
+	if given := os.Getenv("TEST_BINARY"); given != "" {
 		return given
 	}
 	build.once.Do(func() {

@@ -18,7 +18,7 @@ import (
 
 // isolated is set, in the environment, for a process that has been isolated
 // and is to run a single row.
-const isolated = "RINGTAIL_FAULTS_ISOLATED"
+const isolated = "TEST_FAULTS_ISOLATED"
 
 // Isolated tells whether this process is to run one row and write its report
 // with WriteReport.
@@ -49,7 +49,7 @@ func isolate(row Row, seed uint64, log io.Writer) Report {
 	var out bytes.Buffer
 	cmd := exec.Command(self, "--row", row.Name, "--seed", fmt.Sprint(seed))
 	cmd.Stdout, cmd.Stderr = &out, log
-	cmd.Env = append(os.Environ(), isolated+"=1", "RINGTAIL_BINARY="+binary)
+	cmd.Env = append(os.Environ(), isolated+"=1", "TEST_BINARY="+binary)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	runtime.LockOSThread() // the signal comes when the thread that forked ends
 	defer runtime.UnlockOSThread()

@@ -18,15 +18,15 @@ import (
 // ConsumeOptions are the flags of consume: what to read and how to show it. Without a group
 // nothing is committed.
 type ConsumeOptions struct {
-	Topic     string `help:"The topic to read."`
-	Group     string `help:"Read as a member of this group and commit what was shown."`
-	From      string `default:"end" values:"beginning,end" help:"Where to begin: beginning, end, an offset, -N (the last N of each partition), or a time (2026-11-26T17:00:00Z, \"2026-11-26 17:00\", 15m ago as 15m). A group's committed offset wins."`
-	Partition int    `default:"-1" help:"Read this partition alone. Default: all."`
-	Count     int64  `default:"0" help:"Stop after so many records. 0: no limit."`
-	UntilEnd  bool   `help:"Stop at the ends that the partitions have now."`
-	Format    string `default:"text" enum:"text,value,json" help:"text (topic:partition:offset: key=… value=…), value, or json (one object a line)."`
-	CountBy   string `placeholder:"FIELD" help:"Count records by a top-level field instead of printing them: a live table on a terminal, else value and count at the end."`
-	Metrics   string `source:"command-line" placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
+	Topic     string       `help:"The topic to read."`
+	Group     string       `help:"Read as a member of this group and commit what was shown."`
+	From      string       `default:"end" values:"beginning,end" help:"Where to begin: beginning, end, an offset, -N (the last N of each partition), or a time (2026-11-26T17:00:00Z, \"2026-11-26 17:00\", 15m ago as 15m). A group's committed offset wins."`
+	Partition int          `default:"-1" help:"Read this partition alone. Default: all."`
+	Count     config.Count `default:"0" help:"Stop after so many records: 500, 10k, 1M. 0: no limit."`
+	UntilEnd  bool         `help:"Stop at the ends that the partitions have now."`
+	Format    string       `default:"text" enum:"text,value,json" help:"text (topic:partition:offset: key=… value=…), value, or json (one object a line)."`
+	CountBy   string       `placeholder:"FIELD" help:"Count records by a top-level field instead of printing them: a live table on a terminal, else value and count at the end."`
+	Metrics   string       `source:"command-line" placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
 
 	MetricsTokenFile string `source:"command-line" placeholder:"FILE" help:"--metrics wants one of this file's tokens: token or name:token, one a line. Read again when it changes."`
 }
@@ -127,10 +127,7 @@ func (r *consumption) prepare() error {
 	if r.start, err = parseMoment("--from", r.o.From, time.Now()); err != nil {
 		return err
 	}
-	switch {
-	case r.o.Count < 0:
-		return config.Usagef("--count is %d; must be at least 0", r.o.Count)
-	case r.o.Group != "" && r.o.Partition >= 0:
+	if r.o.Group != "" && r.o.Partition >= 0 {
 		return config.Usagef("--partition: the group deals out partitions; leave out --group or --partition")
 	}
 	r.progress = newProgress(r.s, "consumed", r.share)
@@ -242,7 +239,7 @@ func (r *consumption) loop(ctx context.Context) error {
 
 // enough tells whether --count or --until-end are fulfilled.
 func (r *consumption) enough() bool {
-	return r.o.Count > 0 && r.read >= r.o.Count || r.o.UntilEnd && r.assigned && r.standing.pending == 0
+	return r.o.Count > 0 && r.read >= int64(r.o.Count) || r.o.UntilEnd && r.assigned && r.standing.pending == 0
 }
 
 // share is how much of what is wanted has been read; 0: not known.

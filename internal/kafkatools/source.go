@@ -27,9 +27,9 @@ type ProduceOptions struct {
 
 	Tombstones bool `source:"command-line" help:"Write keys without values, which delete in a compacted topic: --key's alone, or with --key-field those of the records."`
 
-	Generate string  `placeholder:"KIND" values:"numbers,clicks,stream" help:"Make records instead of reading them: numbers, clicks, stream."`
-	Count    int64   `default:"0" help:"Stop after so many. 0: no limit."`
-	Rate     float64 `default:"0" help:"Records a second. 0: as fast as possible."`
+	Generate string           `placeholder:"KIND" values:"numbers,clicks,stream" help:"Make records instead of reading them: numbers, clicks, stream."`
+	Count    config.Count     `default:"0" help:"Stop after so many: 500, 10k, 1M. 0: no limit."`
+	Rate     config.PerSecond `default:"0" help:"Records a second. 0: as fast as possible."`
 
 	To        string            `placeholder:"URL" help:"A Ringtail to send to instead of a topic: tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH."`
 	Framing   string            `source:"command-line" values:"${framings_sent}" help:"With --to: newline (default), length, json or auto."`
@@ -56,16 +56,12 @@ type source struct {
 
 func newSource(ctx context.Context, o ProduceOptions, s Streams) (*source, error) {
 	switch {
-	case o.Rate < 0:
-		return nil, config.Usagef("--rate is %v; must be at least 0 (as fast as possible)", o.Rate)
-	case o.Count < 0:
-		return nil, config.Usagef("--count is %d; must be at least 0 (no limit)", o.Count)
 	case o.Generate != "" && o.File != "":
 		return nil, config.Usagef("--generate makes its own records; leave out the file %s", o.File)
 	case o.Generate != "" && (o.Raw || o.Input != ""):
 		return nil, config.Usagef("--generate makes its own records; leave out --input and --raw")
 	}
-	src := &source{ctx: ctx, rate: o.Rate, count: o.Count, begin: time.Now(), close: func() {}, pause: func() {}}
+	src := &source{ctx: ctx, rate: float64(o.Rate), count: int64(o.Count), begin: time.Now(), close: func() {}, pause: func() {}}
 	if o.Tombstones && o.Key != nil { // one, and nothing is read
 		src.count = 1
 		src.next = func() (item, error) { return item{}, nil }

@@ -139,6 +139,16 @@ func Canonical(name string) string {
 	return name
 }
 
+// Names returns all names of properties, aliases among them, and for each the one that librdkafka
+// uses.
+var Names = sync.OnceValue(func() map[string]string {
+	names := map[string]string{}
+	for name, p := range Properties() {
+		names[name] = p.Name
+	}
+	return names
+})
+
 // CheckProperties returns an error about the first property that is wrong: librdkafka does not know
 // it, does not understand the whole of its value, or it is given twice by two names. The error uses
 // the name that was given. CheckProperties makes no client.
