@@ -23,7 +23,7 @@ say "one is killed; the other goes on with all partitions"
 kill -9 $first
 wait $first 2>/dev/null || true
 run "$RINGTAIL" produce --topic click_events --key-field user_id --generate clicks --count 4000 --rate 1000
-until [[ $("$RINGTAIL" topics describe click_events --group click_counter_group) == *': stable, 1 members, lag 0'* ]]; do sleep 1; done
+until [[ $("$RINGTAIL" topics describe click_events --group click_counter_group) == *': stable, 1 member, lag 0'* ]]; do sleep 1; done
 run "$RINGTAIL" topics describe click_events --group click_counter_group
 
 say "the second one's metrics"

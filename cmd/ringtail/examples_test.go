@@ -27,7 +27,7 @@ func TestExamples(t *testing.T) {
 	own := fmt.Sprintf("PORT=%d", kafkatest.ReservePorts(t, 6)) // for the one that stops a broker
 	want := map[string]struct{ setting, output string }{
 		"main-system.sh": {brokers, `(?s)\nrecords:7:4: key= value=\{"number":47,.*\ndrained received=100000 recovered=0 delivered=100000 rejected=0 dead_lettered=0 kept=0 lost=0\n$`},
-		"click-counting.sh": {brokers, `(?s)\ngroup click_counter_group: stable, 2 members,.*\ngroup click_counter_group: stable, 1 members, lag 0\n.*` +
+		"click-counting.sh": {brokers, `(?s)\ngroup click_counter_group: stable, 2 members,.*\ngroup click_counter_group: stable, 1 member, lag 0\n.*` +
 			`\nringtail_consumer_lag\{group="click_counter_group",partition="5",topic="click_events"\} 0\n.*\n100 users, 10000 clicks\n$`},
 		"stream-processing.sh": {brokers, `\n20000 results, 0 of them twice\n$`},
 		"kafka-concepts.sh": {brokers, `(?s)"partition":2,.*"key":"挨拶",.*"headers":\{"lang":"ja"\}\}\n.*\n9\n0\n.*` +

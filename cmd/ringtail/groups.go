@@ -12,7 +12,10 @@ type groupsCmd struct {
 	Reset    groupsResetCmd    `cmd:"" help:"Set a group's offsets in a topic, while none of its members runs."`
 }
 
-type groupsListCmd struct{ kafkatools.Cluster }
+type groupsListCmd struct {
+	kafkatools.Cluster
+	JSON bool `name:"json" source:"command-line" help:"Print an array of objects: name, state."`
+}
 
 // Help is shown under the flags' list.
 func (*groupsListCmd) Help() string {
@@ -22,23 +25,24 @@ func (*groupsListCmd) Help() string {
 // Run lists.
 func (c *groupsListCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return kafkatools.ListGroups(context.Background(), c.Cluster, p.streams())
+	return kafkatools.ListGroups(context.Background(), c.Cluster, c.JSON, p.streams())
 }
 
 type groupsDescribeCmd struct {
 	kafkatools.Cluster
 	Group string `arg:"" help:"The group."`
+	JSON  bool   `name:"json" source:"command-line" help:"Print one JSON object; what is not known is null."`
 }
 
 // Help is shown under the flags' list.
 func (*groupsDescribeCmd) Help() string {
-	return "Example:\n\n    ringtail groups describe click_counter_group --brokers 127.0.0.1:9092"
+	return "Example:\n\n    ringtail groups describe click_counter_group --brokers 127.0.0.1:9092\n    ringtail groups describe click_counter_group --brokers 127.0.0.1:9092 --json | jq '[.partitions[].lag] | add'"
 }
 
 // Run describes.
 func (c *groupsDescribeCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return kafkatools.DescribeGroup(context.Background(), c.Cluster, c.Group, p.streams())
+	return kafkatools.DescribeGroup(context.Background(), c.Cluster, c.Group, c.JSON, p.streams())
 }
 
 type groupsResetCmd struct {

@@ -157,7 +157,7 @@ func (k *cluster3) lag(t *testing.T) {
 	})
 	until(t, "describe shows its member, and no lag", func() bool {
 		out := describe()
-		return strings.Contains(out, "\ngroup counters: stable, 1 members, lag 0\n") && strings.Count(out, " on 127.0.0.1") == 3
+		return strings.Contains(out, "\ngroup counters: stable, 1 member, lag 0\n") && strings.Count(out, " on 127.0.0.1") == 3
 	})
 	c.signals <- syscall.SIGINT
 	if code := c.wait(); code != 0 {

@@ -56,7 +56,7 @@ func (k *cluster3) onError(t *testing.T) {
 			}
 			deadLetter := work("--dead-letter-topic", dead)
 			until(t, "all others have results", func() bool { return results() == 99 })
-			if code := deadLetter.terminate(); code != exitDone || !strings.Contains(deadLetter.err.String(), "1 records gave no result and are in "+dead) {
+			if code := deadLetter.terminate(); code != exitDone || !strings.Contains(deadLetter.err.String(), "1 record gave no result; now in "+dead) {
 				t.Errorf("letter: exit %d, it says %q", code, deadLetter.err.String())
 			}
 			deadLetters := records(t, k.all(t, dead, "--format", "json"))

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"syscall"
@@ -22,16 +24,32 @@ type ringCmd struct {
 }
 
 type ringInspectCmd struct {
-	Dir string `arg:"" help:"The directory given to serve --ring-dir."`
+	Dir  string `arg:"" help:"The directory given to serve --ring-dir."`
+	JSON bool   `name:"json" help:"Print an array of objects, sizes in bytes."`
+}
+
+// ringFile is a file in ring inspect --json.
+type ringFile struct {
+	File        string  `json:"file"`
+	DeadLetters bool    `json:"dead_letters"`
+	Topic       string  `json:"topic"`   // "": not known
+	Cluster     string  `json:"cluster"` // "": no Kafka has been reached with it
+	Capacity    int     `json:"capacity_bytes"`
+	Records     int     `json:"records"`
+	Bytes       int     `json:"bytes"`
+	Duplicates  int     `json:"possible_duplicates"`
+	State       string  `json:"state"`  // clean, holds records, in use, damaged
+	Damage      *string `json:"damage"` // why
 }
 
 // Help is shown under the flags' list.
 func (*ringInspectCmd) Help() string {
 	return `It only reads, and may be used while a server runs. RECORDS are those that are not known to be in Kafka, BYTES theirs; DUPLICATES are those among them that had been handed over, and so may be in Kafka. STATE is clean, holds records, in use (the numbers were true a moment ago), or damaged and why. Files that a start has set aside are shown, too.
 
-Example:
+Examples:
 
-    ringtail ring inspect /var/lib/ringtail`
+    ringtail ring inspect /var/lib/ringtail
+    ringtail ring inspect --json /var/lib/ringtail | jq '[.[].records] | add'`
 }
 
 // Run inspects.
@@ -44,6 +62,9 @@ func (c *ringInspectCmd) Run(p *process) error {
 	if len(infos) == 0 {
 		return config.Usagef("%s has no ring files; give the directory given to serve --ring-dir", c.Dir)
 	}
+	if c.JSON {
+		return writeRingFiles(p.Out, infos)
+	}
 	t := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "FILE\tTOPIC\tCLUSTER\tCAPACITY\tRECORDS\tBYTES\tDUPLICATES\tSTATE")
 	for _, i := range infos {
@@ -51,6 +72,24 @@ func (c *ringInspectCmd) Run(p *process) error {
 			config.Size(i.Capacity), i.Contents.Records, i.Contents.Bytes, i.Contents.PossibleDuplicates, i.State())
 	}
 	return t.Flush()
+}
+
+func writeRingFiles(out io.Writer, infos []shard.FileInfo) error {
+	files := []ringFile{}
+	for _, i := range infos {
+		f := ringFile{
+			File: filepath.Base(i.Path), DeadLetters: i.Dead, Topic: i.Topic, Cluster: i.Cluster, Capacity: i.Capacity,
+			Records: i.Contents.Records, Bytes: i.Contents.Bytes, Duplicates: i.Contents.PossibleDuplicates, State: i.State(),
+		}
+		if i.Damage != nil {
+			text := i.Damage.Error()
+			f.State, f.Damage = "damaged", &text
+		}
+		files = append(files, f)
+	}
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(files)
 }
 
 // ringError is a usage error where the path is not what it should be.

@@ -21,7 +21,7 @@ import (
 type root struct {
 	Serve      serveCmd      `cmd:"" help:"Take records over TCP and write them to Kafka."`
 	Check      checkCmd      `cmd:"" help:"Check the flags of serve without serving."`
-	Topics     topicsCmd     `cmd:"" help:"List, create, describe and delete topics."`
+	Topics     topicsCmd     `cmd:"" help:"List, create, alter, describe and delete topics."`
 	Groups     groupsCmd     `cmd:"" help:"List and describe groups, and set their offsets."`
 	Produce    produceCmd    `cmd:"" help:"Write records to a topic, or send them to a Ringtail."`
 	Consume    consumeCmd    `cmd:"" help:"Read a topic."`

@@ -53,6 +53,10 @@ func TestToolsOnKafka(t *testing.T) {
 	cluster := kafkatest.Start(t, kafkatest.Options{Brokers: 3})
 	k := &cluster3{Cluster: cluster, t: t, brokers: cluster.Bootstrap()}
 	t.Run("topics", k.topics)
+	t.Run("alter", k.alter)
+	t.Run("if not exists", k.exists)
+	t.Run("json", k.jsons)
+	t.Run("print", k.prints)
 	t.Run("keys", k.keys)
 	t.Run("formats", k.formats)
 	t.Run("offsets", k.offsets)

@@ -9,21 +9,25 @@ import (
 type topicsCmd struct {
 	List     topicsListCmd     `cmd:"" help:"List all topics: name, partitions, replicas."`
 	Create   topicsCreateCmd   `cmd:"" help:"Create a topic; returns once every live broker knows it and every partition has a leader."`
+	Alter    topicsAlterCmd    `cmd:"" help:"Give a topic more partitions, or other settings."`
 	Describe topicsDescribeCmd `cmd:"" help:"Show a topic's leaders, replicas, in-sync replicas, offsets and sizes."`
 	Delete   topicsDeleteCmd   `cmd:"" help:"Delete a topic; returns once no live broker knows it."`
 }
 
-type topicsListCmd struct{ kafkatools.Cluster }
+type topicsListCmd struct {
+	kafkatools.Cluster
+	JSON bool `name:"json" source:"command-line" help:"Print an array of objects: name, partitions, replicas."`
+}
 
 // Help is shown under the flags' list.
 func (*topicsListCmd) Help() string {
-	return "Example:\n\n    ringtail topics list --brokers 127.0.0.1:9092"
+	return "Example:\n\n    ringtail topics list --brokers 127.0.0.1:9092\n    ringtail topics list --brokers 127.0.0.1:9092 --json | jq -r '.[].name'"
 }
 
 // Run lists.
 func (c *topicsListCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return kafkatools.ListTopics(c.Cluster, p.streams())
+	return kafkatools.ListTopics(c.Cluster, c.JSON, p.streams())
 }
 
 type topicsCreateCmd struct {
@@ -36,20 +40,42 @@ func (*topicsCreateCmd) Help() string {
 	return `Examples:
 
     ringtail topics create records --brokers 127.0.0.1:9092
-    ringtail topics create click_events --brokers 127.0.0.1:9092 --partitions 6 --replication-factor 2 --config min.insync.replicas=1`
+    ringtail topics create click_events --brokers 127.0.0.1:9092 --partitions 6 --replication-factor 2 --config min.insync.replicas=1
+    ringtail topics create records --brokers 127.0.0.1:9092 --if-not-exists`
 }
 
 // Run creates.
 func (c *topicsCreateCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return kafkatools.CreateTopic(ctx, c.Cluster, c.CreateOptions)
+	return kafkatools.CreateTopic(ctx, c.Cluster, c.CreateOptions, p.streams())
+}
+
+type topicsAlterCmd struct {
+	kafkatools.Cluster
+	kafkatools.AlterOptions
+}
+
+// Help is shown under the flags' list.
+func (*topicsAlterCmd) Help() string {
+	return `What Kafka refuses changes nothing. Records that are there stay where they are; a key's next ones may go to another partition than those before.
+
+Examples:
+
+    ringtail topics alter records --brokers 127.0.0.1:9092 --partitions 20
+    ringtail topics alter records --brokers 127.0.0.1:9092 --config retention.ms=86400000 --config max.message.bytes=`
+}
+
+// Run alters.
+func (c *topicsAlterCmd) Run(p *process) error {
+	ctx, cancel := p.context()
+	defer cancel()
+	return kafkatools.AlterTopic(ctx, c.Cluster, c.AlterOptions, p.streams())
 }
 
 type topicsDescribeCmd struct {
 	kafkatools.Cluster
-	Name  string `arg:"" help:"The topic."`
-	Group string `source:"command-line" help:"Show this group too: committed offsets, lag, and which member reads what."`
+	kafkatools.DescribeOptions
 }
 
 // Help is shown under the flags' list.
@@ -59,13 +85,14 @@ func (*topicsDescribeCmd) Help() string {
 Examples:
 
     ringtail topics describe records --brokers 127.0.0.1:9092
-    ringtail topics describe click_events --brokers 127.0.0.1:9092 --group click_counter_group`
+    ringtail topics describe click_events --brokers 127.0.0.1:9092 --group click_counter_group
+    ringtail topics describe records --brokers 127.0.0.1:9092 --json | jq '.partitions[] | select(.leader == null)'`
 }
 
 // Run describes.
 func (c *topicsDescribeCmd) Run(p *process) error {
 	defer p.untilSignal()()
-	return kafkatools.DescribeTopic(context.Background(), c.Cluster, c.Name, c.Group, p.streams())
+	return kafkatools.DescribeTopic(context.Background(), c.Cluster, c.DescribeOptions, p.streams())
 }
 
 type topicsDeleteCmd struct {
@@ -82,5 +109,5 @@ func (*topicsDeleteCmd) Help() string {
 func (c *topicsDeleteCmd) Run(p *process) error {
 	ctx, cancel := p.context()
 	defer cancel()
-	return kafkatools.DeleteTopic(ctx, c.Cluster, c.Name)
+	return kafkatools.DeleteTopic(ctx, c.Cluster, c.Name, p.streams())
 }

@@ -47,6 +47,13 @@ func (s Streams) say(format string, args ...any) {
 	_, _ = fmt.Fprintln(s.Err, "ringtail: "+unfolded(fmt.Sprintf(format, args...)))
 }
 
+// done says on a terminal what has been done; a program sees the exit code.
+func (s Streams) done(format string, args ...any) {
+	if s.ErrTerminal {
+		s.say(format, args...)
+	}
+}
+
 // unfolded is text in one line.
 func unfolded(text string) string { return strings.Join(strings.Fields(text), " ") }
 

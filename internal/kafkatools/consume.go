@@ -25,6 +25,7 @@ type ConsumeOptions struct {
 	Count     config.Count `default:"0" help:"Stop after so many records: 500, 10k, 1M. 0: no limit."`
 	UntilEnd  bool         `help:"Stop at the ends that the partitions have now."`
 	Format    string       `default:"text" enum:"text,value,json" help:"text (topic:partition:offset: key=… value=…), value, or json (one object a line)."`
+	Print     string       `source:"command-line" placeholder:"FORMAT" help:"Print each record like this instead, as kcat -f does: %t topic, %p partition, %o offset, %k key, %v value (%s too), %T timestamp (ms), %h headers, %K and %S the bytes of key and value (-1: there is none), %%; \\n, \\t, \\r, \\0, \\xHH and \\\\. Nothing is added to it."`
 	CountBy   string       `placeholder:"FIELD" help:"Count records by a top-level field instead of printing them: a live table on a terminal, else value and count at the end."`
 	Metrics   string       `source:"command-line" placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
 
@@ -127,7 +128,10 @@ func (r *consumption) prepare() error {
 	if r.start, err = parseMoment("--from", r.o.From, time.Now()); err != nil {
 		return err
 	}
-	if r.o.Group != "" && r.o.Partition >= 0 {
+	switch {
+	case r.o.Print != "" && (r.o.Format != "text" || r.o.CountBy != ""):
+		return config.Usagef("--print: it is a format of its own; leave out --format and --count-by")
+	case r.o.Group != "" && r.o.Partition >= 0:
 		return config.Usagef("--partition: the group deals out partitions; leave out --group or --partition")
 	}
 	r.progress = newProgress(r.s, "consumed", r.share)
@@ -139,7 +143,7 @@ func (r *consumption) prepare() error {
 		r.sink = newCounter(r.o.CountBy, r.out, r.s, r.standing)
 		return nil
 	}
-	r.sink, err = newPrinter(r.o.Format, r.o.Topic, r.out)
+	r.sink, err = newPrinter(r.o, r.out)
 	return err
 }
 

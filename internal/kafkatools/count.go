@@ -108,7 +108,7 @@ func (c *counter) draw(rows int) {
 		_, _ = fmt.Fprintf(c.out, "… and %d more\n", more)
 		c.lines++
 	}
-	_, _ = fmt.Fprintf(c.out, "%d records, %v\n", c.total, c.at)
+	_, _ = fmt.Fprintf(c.out, "%s, %v\n", plural(c.total, "record"), c.at)
 	c.lines++
 }
 

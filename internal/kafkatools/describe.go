@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,16 +20,23 @@ import (
 	"github.com/ringtail/ringtail/internal/kafkaclient"
 )
 
+// DescribeOptions are the flags of topics describe: what to show.
+type DescribeOptions struct {
+	Name  string `arg:"" help:"The topic."`
+	Group string `source:"command-line" help:"Show this group too: committed offsets, lag, and which member reads what."`
+	JSON  bool   `name:"json" source:"command-line" help:"Print one JSON object; what is not known is null."`
+}
+
 // DescribeTopic prints a topic's settings and, for each partition, leader,
 // replicas, in-sync replicas, first and next offset, and bytes on the leader's disk;
 // with a group, how far that has got, how far it is behind, and which member reads.
-func DescribeTopic(ctx context.Context, c Cluster, name, group string, s Streams) error {
+func DescribeTopic(ctx context.Context, c Cluster, o DescribeOptions, s Streams) error {
 	a, err := c.admin()
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	md, t, err := c.lookup(a, name)
+	md, t, err := c.lookup(a, o.Name)
 	if err != nil {
 		return err
 	}
@@ -35,48 +44,100 @@ func DescribeTopic(ctx context.Context, c Cluster, name, group string, s Streams
 		s.say("not everything can be told: %v", cause)
 	}
 	slices.SortFunc(t.Partitions, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
-	d := c.askAll(ctx, a, t, group)
-	_, _ = fmt.Fprintf(s.Out, "topic %s: %d partitions, %d replicas\n", name, len(t.Partitions), replicas(t.Partitions))
-	for _, setting := range d.settings {
-		_, _ = fmt.Fprintf(s.Out, "config %s\n", setting)
-	}
-	header := "PARTITION\tLEADER\tREPLICAS\tIN-SYNC\tFIRST\tNEXT\tBYTES"
-	var lags map[int32]int64
-	if group != "" {
-		header += "\tCOMMITTED\tLAG\tMEMBER"
-	}
-	switch {
-	case d.groupErr != nil:
-		s.say("group %s is not known: %v", group, d.groupErr)
-	case group != "":
-		lags = d.group.lags(d.next)
-		_, _ = fmt.Fprintln(s.Out, d.group.summary(group, len(t.Partitions), lags))
-	}
+	d := c.askAll(ctx, a, t, o.Group)
 	if d.sizesErr != nil && len(d.sizes) < led(*t) { // a broker that is gone leads nothing, and is not missed
 		s.say("sizes are not all known: %v", d.sizesErr)
 	}
-	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
+	if o.Group != "" && d.groupErr != nil {
+		s.say("group %s is not known: %v", o.Group, d.groupErr)
+	}
+	if o.JSON {
+		return writeJSON(s.Out, d.json(o))
+	}
+	return d.print(o, s.Out)
+}
+
+// print writes a table of partitions, with what is about all of them above it.
+func (d *description) print(o DescribeOptions, out io.Writer) error {
+	_, _ = fmt.Fprintf(out, "topic %s: %s, %s\n", o.Name, plural(len(d.partitions), "partition"), plural(replicas(d.partitions), "replica"))
+	for _, name := range slices.Sorted(maps.Keys(d.settings)) {
+		_, _ = fmt.Fprintf(out, "config %s=%s\n", name, d.settings[name])
+	}
+	header := "PARTITION\tLEADER\tREPLICAS\tIN-SYNC\tFIRST\tNEXT\tBYTES"
+	var lags map[int32]int64
+	if o.Group != "" {
+		header += "\tCOMMITTED\tLAG\tMEMBER"
+		if d.groupErr == nil {
+			lags = d.group.lags(d.next)
+			_, _ = fmt.Fprintln(out, d.group.summary(o.Group, len(d.partitions), lags))
+		}
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, header)
-	for _, p := range t.Partitions {
+	for _, p := range d.partitions {
 		leader := "none"
 		if p.Leader >= 0 {
 			leader = strconv.Itoa(int(p.Leader))
 		}
 		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s", p.ID, leader, ids(p.Replicas), ids(p.Isrs),
 			known(d.first, p.ID), known(d.next, p.ID), known(d.sizes, p.ID))
-		if group != "" {
-			_, _ = fmt.Fprintf(w, "\t%s\t%s\t%s", known(d.group.committed, p.ID), known(lags, p.ID), cmp.Or(d.group.readers[p.ID], "-"))
+		if o.Group != "" {
+			_, _ = fmt.Fprintf(w, "\t%s\t%s\t%s", known(d.group.committed, p.ID), known(lags, p.ID), d.group.reader(p.ID))
 		}
 		_, _ = fmt.Fprintln(w)
 	}
 	return w.Flush()
 }
 
+// topicJSON is what topics describe --json prints. What nobody could tell is null.
+type topicJSON struct {
+	Name       string            `json:"name"`
+	Replicas   int               `json:"replicas"`
+	Config     map[string]string `json:"config"` // those of its own
+	Group      *groupJSON        `json:"group,omitempty"`
+	Partitions []partitionJSON   `json:"partitions"`
+}
+
+type partitionJSON struct {
+	Partition int32   `json:"partition"`
+	Leader    *int32  `json:"leader"`
+	Replicas  []int32 `json:"replicas"`
+	InSync    []int32 `json:"in_sync"`
+	First     *int64  `json:"first"`
+	Next      *int64  `json:"next"`
+	Bytes     *int64  `json:"bytes"`
+	*positionJSON
+}
+
+func (d *description) json(o DescribeOptions) topicJSON {
+	t := topicJSON{Name: o.Name, Replicas: replicas(d.partitions), Config: d.settings, Partitions: []partitionJSON{}}
+	withGroup := o.Group != "" && d.groupErr == nil
+	lags := d.group.lags(d.next)
+	if withGroup {
+		t.Group = &groupJSON{Name: o.Group, State: d.group.state, Members: d.group.members}
+	}
+	for _, p := range d.partitions {
+		row := partitionJSON{
+			Partition: p.ID, Replicas: p.Replicas, InSync: p.Isrs,
+			First: number(d.first, p.ID), Next: number(d.next, p.ID), Bytes: number(d.sizes, p.ID),
+		}
+		if p.Leader >= 0 {
+			row.Leader = &p.Leader
+		}
+		if withGroup {
+			row.positionJSON = d.group.json(p.ID, lags)
+		}
+		t.Partitions = append(t.Partitions, row)
+	}
+	return t
+}
+
 // description is what the brokers tell about a topic beside its metadata.
 type description struct {
+	partitions         []kafka.PartitionMetadata
 	first, next, sizes map[int32]int64
 	sizesErr           error // why some are missing
-	settings           []string
+	settings           map[string]string
 	group              groupState
 	groupErr           error
 }
@@ -86,7 +147,7 @@ type description struct {
 func (c Cluster) askAll(ctx context.Context, a *kafka.AdminClient, t *kafka.TopicMetadata, group string) *description {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	d := &description{}
+	d := &description{partitions: t.Partitions}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.first = offsets(ctx, a, t.Topic, t.Partitions, kafka.EarliestOffsetSpec) })
 	wg.Go(func() { d.next = offsets(ctx, a, t.Topic, t.Partitions, kafka.LatestOffsetSpec) })
@@ -111,11 +172,13 @@ func ids(list []int32) string {
 }
 
 // known is a partition's number, "-" where nobody could tell it.
-func known(m map[int32]int64, partition int32) string {
-	if n, ok := m[partition]; ok {
-		return strconv.FormatInt(n, 10)
+func known(m map[int32]int64, partition int32) string { return textOf(number(m, partition)) }
+
+func textOf(n *int64) string {
+	if n == nil {
+		return "-"
 	}
-	return "-"
+	return strconv.FormatInt(*n, 10)
 }
 
 // offsets asks the leaders of those partitions that have one.
@@ -143,19 +206,18 @@ func offsets(ctx context.Context, a *kafka.AdminClient, name string, partitions 
 }
 
 // settings are the topic's own, those that differ from the brokers' defaults.
-func settings(ctx context.Context, a *kafka.AdminClient, name string) []string {
+func settings(ctx context.Context, a *kafka.AdminClient, name string) map[string]string {
 	result, err := a.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: name}},
 		kafka.SetAdminRequestTimeout(requestLimit))
-	var out []string
+	out := map[string]string{}
 	if err != nil || len(result) != 1 {
 		return out
 	}
 	for key, entry := range result[0].Config {
 		if entry.Source == kafka.ConfigSourceDynamicTopic {
-			out = append(out, key+"="+entry.Value)
+			out[key] = entry.Value
 		}
 	}
-	slices.Sort(out)
 	return out
 }
 

@@ -12,9 +12,43 @@ import (
 // groupState is how a group stands in a topic.
 type groupState struct {
 	committed map[int32]int64  // where there is one
-	readers   map[int32]string // the member that has the partition
+	readers   map[int32]member // who has the partition
 	members   int              // of the whole group
 	state     string
+}
+
+// member is one of a group.
+type member struct{ id, host string }
+
+// reader is who has a partition, "-" where nobody has.
+func (v *groupState) reader(partition int32) string {
+	if m, ok := v.readers[partition]; ok {
+		return m.id + " on " + m.host
+	}
+	return "-"
+}
+
+// groupJSON is a group in --json.
+type groupJSON struct {
+	Name    string `json:"name"`
+	State   string `json:"state"`
+	Members int    `json:"members"`
+}
+
+// positionJSON is how a group stands in a partition, in --json; null: nothing committed, nobody.
+type positionJSON struct {
+	Committed *int64  `json:"committed"`
+	Lag       *int64  `json:"lag"`
+	Member    *string `json:"member"`
+	Host      *string `json:"host"`
+}
+
+func (v *groupState) json(partition int32, lags map[int32]int64) *positionJSON {
+	p := &positionJSON{Committed: number(v.committed, partition), Lag: number(lags, partition)}
+	if m, ok := v.readers[partition]; ok {
+		p.Member, p.Host = &m.id, &m.host
+	}
+	return p
 }
 
 // group asks for it.
@@ -33,7 +67,7 @@ func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic s
 
 // stateIn is what a group's offsets, description and state say of one topic.
 func stateIn(topic string, offsets []kafka.TopicPartition, d kafka.ConsumerGroupDescription, state string) groupState {
-	v := groupState{committed: map[int32]int64{}, readers: map[int32]string{}, state: state, members: len(d.Members)}
+	v := groupState{committed: map[int32]int64{}, readers: map[int32]member{}, state: state, members: len(d.Members)}
 	for _, p := range offsets {
 		if *p.Topic == topic {
 			v.committed[p.Partition] = int64(p.Offset)
@@ -42,7 +76,7 @@ func stateIn(topic string, offsets []kafka.TopicPartition, d kafka.ConsumerGroup
 	for _, m := range d.Members {
 		for _, p := range m.Assignment.TopicPartitions {
 			if p.Topic != nil && *p.Topic == topic {
-				v.readers[p.Partition] = m.ConsumerID + " on " + strings.TrimPrefix(m.Host, "/")
+				v.readers[p.Partition] = member{m.ConsumerID, strings.TrimPrefix(m.Host, "/")}
 			}
 		}
 	}
@@ -109,9 +143,9 @@ func (v *groupState) summary(group string, partitions int, lags map[int32]int64)
 	for _, lag := range lags {
 		sum += lag
 	}
-	text := fmt.Sprintf("group %s: %s, %d members, lag %d", group, v.state, v.members, sum)
+	text := fmt.Sprintf("group %s: %s, %s, lag %d", group, v.state, plural(v.members, "member"), sum)
 	if without := partitions - len(v.committed); without > 0 {
-		text += fmt.Sprintf(", nothing committed in %d partitions", without)
+		text += ", nothing committed in " + plural(without, "partition")
 	}
 	return text
 }

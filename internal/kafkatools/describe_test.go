@@ -47,7 +47,7 @@ func TestSizesOfASecuredKafka(t *testing.T) {
 			}
 			defer k.Close()
 			var out, said bytes.Buffer
-			err = DescribeTopic(context.Background(), Cluster{Brokers: k.ListenAddrs()[0], Properties: c.properties}, "t", "", Streams{Out: &out, Err: &said})
+			err = DescribeTopic(context.Background(), Cluster{Brokers: k.ListenAddrs()[0], Properties: c.properties}, DescribeOptions{Name: "t"}, Streams{Out: &out, Err: &said})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +70,7 @@ func TestWrongPassword(t *testing.T) {
 	c := Cluster{Brokers: k.ListenAddrs()[0], Properties: map[string]string{
 		"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "user", "sasl.password": "wrong",
 	}}
-	if err := ListTopics(c, Streams{Out: io.Discard, Err: io.Discard}); err == nil || !strings.Contains(err.Error(), "sasl.password") {
+	if err := ListTopics(c, false, Streams{Out: io.Discard, Err: io.Discard}); err == nil || !strings.Contains(err.Error(), "sasl.password") {
 		t.Errorf("got %v", err)
 	}
 }

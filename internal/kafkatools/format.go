@@ -12,29 +12,33 @@ import (
 
 // printer writes one line a record.
 type printer struct {
-	out    *bufio.Writer
-	topic  string
-	format func(dst []byte, topic string, m *librdkafka.Message) []byte
-	line   []byte
+	out     *bufio.Writer
+	topic   string
+	format  func(dst []byte, topic string, m *librdkafka.Message) []byte
+	lineEnd string
+	line    []byte
 }
 
-func newPrinter(format, topic string, out *bufio.Writer) (*printer, error) {
-	p := &printer{out: out, topic: topic}
-	switch format {
-	case "text":
+func newPrinter(o ConsumeOptions, out *bufio.Writer) (p *printer, err error) {
+	p = &printer{out: out, topic: o.Topic, lineEnd: "\n"}
+	switch {
+	case o.Print != "":
+		p.lineEnd = ""
+		p.format, err = parsePrint(o.Print)
+	case o.Format == "text":
 		p.format = appendText
-	case "value":
+	case o.Format == "value": // a tombstone's is an empty line
 		p.format = func(dst []byte, _ string, m *librdkafka.Message) []byte { return append(dst, m.Value...) }
-	case "json":
+	case o.Format == "json":
 		p.format = appendJSON
 	default:
-		return nil, config.Usagef("--format %q is unknown; one of text, value, json", format)
+		err = config.Usagef("--format %q is unknown; one of text, value, json", o.Format)
 	}
-	return p, nil
+	return p, err
 }
 
 func (p *printer) record(m *librdkafka.Message) error {
-	p.line = append(p.format(p.line[:0], p.topic, m), '\n')
+	p.line = append(p.format(p.line[:0], p.topic, m), p.lineEnd...)
 	_, err := p.out.Write(p.line)
 	return err
 }

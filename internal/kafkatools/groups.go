@@ -15,8 +15,8 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 )
 
-// ListGroups prints the groups: name and state.
-func ListGroups(ctx context.Context, c Cluster, s Streams) error {
+// ListGroups prints the groups: name and state; as a table, or as an array of objects.
+func ListGroups(ctx context.Context, c Cluster, asJSON bool, s Streams) error {
 	a, err := c.admin()
 	if err != nil {
 		return err
@@ -33,6 +33,17 @@ func ListGroups(ctx context.Context, c Cluster, s Streams) error {
 		s.say("not all groups are known: %v", err)
 	}
 	slices.SortFunc(answer.Valid, func(a, b kafka.ConsumerGroupListing) int { return strings.Compare(a.GroupID, b.GroupID) })
+	if asJSON {
+		type row struct {
+			Name  string `json:"name"`
+			State string `json:"state"`
+		}
+		rows := []row{}
+		for _, g := range answer.Valid {
+			rows = append(rows, row{g.GroupID, stateOf(g.State)})
+		}
+		return writeJSON(s.Out, rows)
+	}
 	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "GROUP\tSTATE")
 	for _, g := range answer.Valid {
@@ -43,7 +54,7 @@ func ListGroups(ctx context.Context, c Cluster, s Streams) error {
 
 // DescribeGroup prints how a group stands in every topic for which it has committed
 // something or has members.
-func DescribeGroup(ctx context.Context, c Cluster, group string, s Streams) error {
+func DescribeGroup(ctx context.Context, c Cluster, group string, asJSON bool, s Streams) error {
 	a, err := c.admin()
 	if err != nil {
 		return err
@@ -78,9 +89,7 @@ func DescribeGroup(ctx context.Context, c Cluster, group string, s Streams) erro
 	if state == "dead" && len(partitions) == 0 {
 		return config.Usagef("group %s does not exist; `ringtail groups list --brokers %s` names those that do", group, c.Brokers)
 	}
-	_, _ = fmt.Fprintf(s.Out, "group %s: %s, %d members\n", group, state, len(d.Members))
-	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "TOPIC\tPARTITION\tCOMMITTED\tFIRST\tNEXT\tLAG\tMEMBER")
+	rows := []groupRow{}
 	for _, topic := range slices.Sorted(maps.Keys(partitions)) {
 		var of []kafka.PartitionMetadata
 		for _, id := range slices.Sorted(maps.Keys(partitions[topic])) {
@@ -90,11 +99,32 @@ func DescribeGroup(ctx context.Context, c Cluster, group string, s Streams) erro
 		first, next := ends(ctx, a, topic, of)
 		lags := v.lags(next)
 		for _, p := range of {
-			_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", topic, p.ID, known(v.committed, p.ID), known(first, p.ID), known(next, p.ID),
-				known(lags, p.ID), cmp.Or(v.readers[p.ID], "-"))
+			rows = append(rows, groupRow{topic, p.ID, number(first, p.ID), number(next, p.ID), v.json(p.ID, lags), v.reader(p.ID)})
 		}
 	}
+	if asJSON {
+		return writeJSON(s.Out, struct {
+			groupJSON
+			Partitions []groupRow `json:"partitions"`
+		}{groupJSON{group, state, len(d.Members)}, rows})
+	}
+	_, _ = fmt.Fprintf(s.Out, "group %s: %s, %s\n", group, state, plural(len(d.Members), "member"))
+	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "TOPIC\tPARTITION\tCOMMITTED\tFIRST\tNEXT\tLAG\tMEMBER")
+	for _, r := range rows {
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.Topic, r.Partition, textOf(r.Committed), textOf(r.First), textOf(r.Next), textOf(r.Lag), r.reader)
+	}
 	return w.Flush()
+}
+
+// groupRow is how a group stands in one partition.
+type groupRow struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	First     *int64 `json:"first"`
+	Next      *int64 `json:"next"`
+	*positionJSON
+	reader string
 }
 
 // ends are the first offset of partitions and the one that comes next.
@@ -145,7 +175,7 @@ func ResetGroup(ctx context.Context, c Cluster, o ResetOptions, s Streams) error
 		return c.groupError(o.Group, err)
 	}
 	if v.members > 0 {
-		return fmt.Errorf("group %s has %d members, which would commit their own offsets again; stop them first", o.Group, v.members)
+		return fmt.Errorf("group %s has %s, and members commit their own offsets again; stop them first", o.Group, plural(v.members, "member"))
 	}
 	first, next := ends(ctx, a, o.Topic, wanted)
 	young := map[int32]int64{}

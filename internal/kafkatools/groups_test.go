@@ -43,7 +43,7 @@ func TestGroups(t *testing.T) {
 	ctx := t.Context()
 	reset := b.reset
 	var usage *config.UsageError
-	if _, _, err := run(func(s Streams) error { return DescribeGroup(ctx, b.Cluster, "g", s) }); !errors.As(err, &usage) || !strings.Contains(err.Error(), "group g does not exist") {
+	if _, _, err := run(func(s Streams) error { return DescribeGroup(ctx, b.Cluster, "g", false, s) }); !errors.As(err, &usage) || !strings.Contains(err.Error(), "group g does not exist") {
 		t.Errorf("describe of a group that is not there: %v", err)
 	}
 	was := "- -" // by partition, as the last reset left them
@@ -71,14 +71,14 @@ func TestGroups(t *testing.T) {
 		}
 		was = c.now
 	}
-	if out, _, err := run(func(s Streams) error { return ListGroups(ctx, b.Cluster, s) }); err != nil || out != "GROUP STATE\ng empty" {
+	if out, _, err := run(func(s Streams) error { return ListGroups(ctx, b.Cluster, false, s) }); err != nil || out != "GROUP STATE\ng empty" {
 		t.Errorf("list prints %q and ends with %v", out, err)
 	}
 	if _, _, err := reset("end", 0); err != nil {
 		t.Error(err)
 	}
 	b.write(1, 2)
-	out, _, err := run(func(s Streams) error { return DescribeGroup(ctx, b.Cluster, "g", s) })
+	out, _, err := run(func(s Streams) error { return DescribeGroup(ctx, b.Cluster, "g", false, s) })
 	if want := "group g: empty, 0 members\nTOPIC PARTITION COMMITTED FIRST NEXT LAG MEMBER\nt 0 100 60 100 0 -\nt 1 10 0 12 2 -"; err != nil || out != want {
 		t.Errorf("describe prints %q, want %q, and ends with %v", out, want, err)
 	}
@@ -104,11 +104,11 @@ func TestResetBesideAMember(t *testing.T) {
 		ended <- Consume(member, b.Cluster, ConsumeOptions{Topic: "t", Group: "g", From: "end", Partition: -1, Format: "text"}, Streams{Out: &shown, Err: &said{}})
 	}()
 	eventually(t, "the member reads", func() bool { b.write(0, 1); return shown.String() != "" })
-	if _, _, err := b.reset("beginning", -1); err == nil || !strings.Contains(err.Error(), "group g has 1 members") {
+	if _, _, err := b.reset("beginning", -1); err == nil || !strings.Contains(err.Error(), "group g has 1 member") {
 		t.Errorf("reset beside a member ends with %v", err)
 	}
-	out, _, err := run(func(s Streams) error { return DescribeGroup(ctx, b.Cluster, "g", s) })
-	if err != nil || !strings.HasPrefix(out, "group g: stable, 1 members\n") || strings.Count(out, " on 127.0.0.1") != 1 {
+	out, _, err := run(func(s Streams) error { return DescribeGroup(ctx, b.Cluster, "g", false, s) })
+	if err != nil || !strings.HasPrefix(out, "group g: stable, 1 member\n") || strings.Count(out, " on 127.0.0.1") != 1 {
 		t.Errorf("describe beside a member prints %q and ends with %v", out, err)
 	}
 	cancel()

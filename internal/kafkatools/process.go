@@ -101,10 +101,10 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 	err = p.loop(ctx)
 	p.progress.end(p.written, "to "+o.To)
 	if p.skipped > 0 {
-		s.say("%d records gave no result and were skipped", p.skipped)
+		s.say("%s gave no result; skipped", plural(p.skipped, "record"))
 	}
 	if p.deadLetters > 0 {
-		s.say("%d records gave no result and are in %s", p.deadLetters, o.DeadLetters)
+		s.say("%s gave no result; now in %s", plural(p.deadLetters, "record"), o.DeadLetters)
 	}
 	return cmp.Or(err, p.losses.err())
 }

@@ -146,7 +146,7 @@ func TestOnErrorSkip(t *testing.T) {
 			t.Parallel()
 			b := badRecords(t, name)
 			told, err := b.process(ProcessOptions{Expr: badExpr, OnError: onErrorSkip}, func(string) bool { return b.committed("g") == batchOf })
-			if err != nil || !strings.Contains(told, "t:0:7: ") || !strings.Contains(told, c.why) || !strings.Contains(told, "1 records gave no result and were skipped") {
+			if err != nil || !strings.Contains(told, "t:0:7: ") || !strings.Contains(told, c.why) || !strings.Contains(told, "1 record gave no result; skipped") {
 				t.Errorf("it says %q and ends with %v", told, err)
 			}
 			b.wantResults(batchOf)
@@ -162,7 +162,7 @@ func TestOnErrorDeadLetter(t *testing.T) {
 			t.Parallel()
 			b := badRecords(t, name)
 			told, err := b.process(ProcessOptions{Expr: badExpr, DeadLetters: "dead"}, func(string) bool { return b.committed("g") == batchOf })
-			if err != nil || !strings.Contains(told, "1 records gave no result and are in dead") {
+			if err != nil || !strings.Contains(told, "1 record gave no result; now in dead") {
 				t.Errorf("it says %q and ends with %v", told, err)
 			}
 			b.wantResults(batchOf)

@@ -31,10 +31,10 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 		return config.Usagef("--token-file belongs to --to; Kafka's passwords are -X sasl.password=…")
 	case o.Framing != "":
 		return config.Usagef("--framing belongs to --to; Kafka has no framing")
-	case o.Tombstones && o.Key == nil && o.KeyField == "":
-		return config.Usagef("--tombstones: a record without value is about a key; give --key, or --key-field and records")
-	case o.Tombstones && o.Key != nil && (o.File != "" || o.Generate != ""):
-		return config.Usagef("--tombstones with --key is one record; leave out --generate and the file")
+	case o.Tombstone && o.Key == nil && o.KeyField == "":
+		return config.Usagef("--tombstone: a record without value is about a key; give --key, or --key-field and records")
+	case o.Tombstone && o.Key != nil && (o.File != "" || o.Generate != ""):
+		return config.Usagef("--tombstone with --key is one record; leave out --generate and the file")
 	case o.Key != nil && o.KeyField != "":
 		return config.Usagef("--key and --key-field: a record has one key; leave one of them out")
 	}
@@ -200,7 +200,7 @@ func (r *production) run(src *source) error {
 	<-reported
 	r.progress.end(r.delivered.Load(), "to "+r.o.Topic)
 	if r.keyless > 0 {
-		r.s.say("%d records have no field %s and went without key", r.keyless, r.o.KeyField)
+		r.s.say("%s had no field %s and went without key", plural(r.keyless, "record"), r.o.KeyField)
 	}
 	if f := r.failure.Load(); f != nil {
 		if isOneOf(f.err, refusals) {
@@ -222,7 +222,7 @@ func (r *production) hand(src *source) error {
 			return err
 		}
 		m := &kafka.Message{Value: record, Key: r.key(record), Headers: r.headers}
-		if r.o.Tombstones {
+		if r.o.Tombstone {
 			if m.Value = nil; m.Key == nil {
 				return fmt.Errorf("%s: it has no field %s, so there is no key to write a tombstone for", src.place(), r.o.KeyField)
 			}

@@ -121,11 +121,11 @@ func TestTombstones(t *testing.T) {
 		o       ProduceOptions
 		in, err string
 	}{
-		{ProduceOptions{Tombstones: true, Key: &key}, "", ""},
-		{ProduceOptions{Tombstones: true, KeyField: "id"}, "{\"id\":1}\n{\"id\":\"two\",\"n\":2}\n", ""},
-		{ProduceOptions{Tombstones: true, KeyField: "id"}, "{\"id\":3}\n{\"n\":4}\n", "standard input, line 2: it has no field id"},
-		{ProduceOptions{Tombstones: true}, "{}", "--tombstones: "},
-		{ProduceOptions{Tombstones: true, Key: &key, File: "x"}, "", "--tombstones with --key"},
+		{ProduceOptions{Tombstone: true, Key: &key}, "", ""},
+		{ProduceOptions{Tombstone: true, KeyField: "id"}, "{\"id\":1}\n{\"id\":\"two\",\"n\":2}\n", ""},
+		{ProduceOptions{Tombstone: true, KeyField: "id"}, "{\"id\":3}\n{\"n\":4}\n", "standard input, line 2: it has no field id"},
+		{ProduceOptions{Tombstone: true}, "{}", "--tombstone: "},
+		{ProduceOptions{Tombstone: true, Key: &key, File: "x"}, "", "--tombstone with --key"},
 	} {
 		if _, err := b.produce(c.o, c.in); (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
 			t.Errorf("%+v: %v", c.o, err)

@@ -35,7 +35,7 @@ func (p *progress) at(n int64) {
 		return
 	}
 	now := time.Now()
-	text := fmt.Sprintf("%s %d records, %.0f/s", p.verb, n, float64(n-p.then)/now.Sub(p.shown).Seconds())
+	text := fmt.Sprintf("%s %s, %.0f/s", p.verb, plural(n, "record"), float64(n-p.then)/now.Sub(p.shown).Seconds())
 	p.shown, p.then = now, n
 	elapsed := now.Sub(p.begin)
 	if share := min(p.share(), 1); share > 0 {
@@ -76,5 +76,5 @@ func (p *progress) end(n int64, where string) {
 	p.clear()
 	took := time.Since(p.begin)
 	rate := float64(n) / max(took.Seconds(), 1e-9)
-	p.s.say("%s %d records %s in %v, %.0f/s", p.verb, n, where, took.Round(time.Millisecond), rate)
+	p.s.say("%s %s %s in %v, %.0f/s", p.verb, plural(n, "record"), where, took.Round(time.Millisecond), rate)
 }

@@ -44,8 +44,8 @@ func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
 	if err != nil {
 		return config.Usagef("%w", err)
 	}
-	if o.Key != nil || o.KeyField != "" || o.Partition >= 0 || len(o.Headers) > 0 || o.Tombstones {
-		return config.Usagef("--key, --key-field, --partition, --header and --tombstones belong to --topic; with --to the server decides")
+	if o.Key != nil || o.KeyField != "" || o.Partition >= 0 || len(o.Headers) > 0 || o.Tombstone {
+		return config.Usagef("--key, --key-field, --partition, --header and --tombstone belong to --topic; with --to the server decides")
 	}
 	framing := wire.Newline
 	if o.Framing != "" {

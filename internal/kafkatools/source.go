@@ -25,7 +25,7 @@ type ProduceOptions struct {
 	Partition int         `default:"-1" help:"The partition to write to. Default: the key's; without key, one after the other."`
 	Headers   config.List `name:"header" short:"H" placeholder:"NAME=VALUE" help:"A header of every record. Repeatable."`
 
-	Tombstones bool `source:"command-line" help:"Write keys without values, which delete in a compacted topic: --key's alone, or with --key-field those of the records."`
+	Tombstone bool `source:"command-line" help:"Write keys without values, which delete in a compacted topic: --key's alone, or with --key-field those of the records."`
 
 	Generate string           `placeholder:"KIND" values:"numbers,clicks,stream" help:"Make records instead of reading them: numbers, clicks, stream."`
 	Count    config.Count     `default:"0" help:"Stop after so many: 500, 10k, 1M. 0: no limit."`
@@ -62,7 +62,7 @@ func newSource(ctx context.Context, o ProduceOptions, s Streams) (*source, error
 		return nil, config.Usagef("--generate makes its own records; leave out --input and --raw")
 	}
 	src := &source{ctx: ctx, rate: float64(o.Rate), count: int64(o.Count), begin: time.Now(), close: func() {}, pause: func() {}}
-	if o.Tombstones && o.Key != nil { // one, and nothing is read
+	if o.Tombstone && o.Key != nil { // one, and nothing is read
 		src.count = 1
 		src.next = func() (item, error) { return item{}, nil }
 		return src, nil

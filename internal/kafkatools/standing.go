@@ -142,7 +142,7 @@ func (s *standing) String() string {
 		sum += lag
 	}
 	if n := len(s.parts); n != len(lags) {
-		return fmt.Sprintf("%d partitions", n) // too early to tell
+		return plural(n, "partition") // too early to tell
 	}
-	return fmt.Sprintf("%d partitions, lag %d", len(lags), sum)
+	return fmt.Sprintf("%s, lag %d", plural(len(lags), "partition"), sum)
 }

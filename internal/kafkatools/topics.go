@@ -21,6 +21,7 @@ type CreateOptions struct {
 	Partitions        int               `default:"10" help:"How many partitions."`
 	ReplicationFactor int               `default:"1" help:"On how many brokers each partition is kept."`
 	Configs           config.Properties `name:"config" source:"command-line" placeholder:"K=V" help:"A setting of the topic. Repeatable."`
+	IfNotExists       bool              `source:"command-line" help:"A topic that exists already is none that is missing: done, and where it is another one than asked for, that is said."`
 }
 
 const (
@@ -33,10 +34,10 @@ const (
 // CreateTopic makes a topic and returns once every partition has a leader and every
 // live broker knows the topic: whoever writes or reads next finds it, whichever
 // broker it asks.
-func CreateTopic(ctx context.Context, c Cluster, o CreateOptions) error {
+func CreateTopic(ctx context.Context, c Cluster, o CreateOptions, s Streams) error {
 	switch {
-	case o.Partitions < 1:
-		return config.Usagef("--partitions is %d; must be at least 1", o.Partitions)
+	case o.Partitions < 1 || o.Partitions > partitionsMax:
+		return config.Usagef("--partitions is %d; must be 1 to %d", o.Partitions, partitionsMax)
 	case o.ReplicationFactor < 1:
 		return config.Usagef("--replication-factor is %d; must be at least 1", o.ReplicationFactor)
 	}
@@ -65,6 +66,9 @@ func CreateTopic(ctx context.Context, c Cluster, o CreateOptions) error {
 	switch e.Code() {
 	case kafka.ErrNoError:
 	case kafka.ErrTopicAlreadyExists:
+		if o.IfNotExists {
+			return c.existing(ctx, a, o, s)
+		}
 		return fmt.Errorf("topic %s exists already; `ringtail topics describe %s` shows it", o.Name, o.Name)
 	case kafka.ErrInvalidReplicationFactor:
 		return config.Usagef("--replication-factor %d: %s", o.ReplicationFactor, e.String())
@@ -75,11 +79,33 @@ func CreateTopic(ctx context.Context, c Cluster, o CreateOptions) error {
 	default:
 		return fmt.Errorf("topic %s: %w", o.Name, e)
 	}
-	return c.everywhere(ctx, a, o.Name, func(t kafka.TopicMetadata) bool { return led(t) >= o.Partitions })
+	if err := c.everywhere(ctx, a, o.Name, func(t kafka.TopicMetadata) bool { return led(t) >= o.Partitions }); err != nil {
+		return err
+	}
+	s.done("created topic %s", o.Name)
+	return nil
+}
+
+// existing waits for a topic that somebody else has made, perhaps a moment ago, and says where it is
+// not what was asked for. Its settings are not looked at.
+func (c Cluster) existing(ctx context.Context, a *kafka.AdminClient, o CreateOptions, s Streams) error {
+	if err := c.everywhere(ctx, a, o.Name, func(t kafka.TopicMetadata) bool { return led(t) > 0 && led(t) == len(t.Partitions) }); err != nil {
+		return err
+	}
+	_, t, err := c.lookup(a, o.Name)
+	if err != nil {
+		return err
+	}
+	if has, on := len(t.Partitions), replicas(t.Partitions); has != o.Partitions || on != o.ReplicationFactor {
+		s.say("topic %s exists already, with %s and %s, not %d and %d", o.Name, plural(has, "partition"), plural(on, "replica"), o.Partitions, o.ReplicationFactor)
+		return nil
+	}
+	s.done("topic %s exists already", o.Name)
+	return nil
 }
 
 // DeleteTopic deletes a topic and returns once no live broker knows it.
-func DeleteTopic(ctx context.Context, c Cluster, name string) error {
+func DeleteTopic(ctx context.Context, c Cluster, name string, s Streams) error {
 	a, err := c.admin()
 	if err != nil {
 		return err
@@ -103,7 +129,11 @@ func DeleteTopic(ctx context.Context, c Cluster, name string) error {
 	if e.Code() != kafka.ErrNoError {
 		return fmt.Errorf("topic %s: %w", name, e)
 	}
-	return c.everywhere(ctx, a, name, func(t kafka.TopicMetadata) bool { return len(t.Partitions) == 0 })
+	if err := c.everywhere(ctx, a, name, func(t kafka.TopicMetadata) bool { return len(t.Partitions) == 0 }); err != nil {
+		return err
+	}
+	s.done("deleted topic %s", name)
+	return nil
 }
 
 // led is how many partitions have a leader.
@@ -188,8 +218,8 @@ func (c Cluster) answered(ctx context.Context, done kafka.ErrorCode, request fun
 	}
 }
 
-// ListTopics prints every topic: name, partitions, replicas.
-func ListTopics(c Cluster, s Streams) error {
+// ListTopics prints every topic: name, partitions, replicas; as a table, or as an array of objects.
+func ListTopics(c Cluster, asJSON bool, s Streams) error {
 	a, err := c.admin()
 	if err != nil {
 		return err
@@ -199,11 +229,23 @@ func ListTopics(c Cluster, s Streams) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "TOPIC\tPARTITIONS\tREPLICAS")
+	type row struct {
+		Name       string `json:"name"`
+		Partitions int    `json:"partitions"`
+		Replicas   int    `json:"replicas"`
+	}
+	rows := []row{}
 	for _, name := range slices.Sorted(maps.Keys(md.Topics)) {
 		partitions := md.Topics[name].Partitions
-		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\n", name, len(partitions), replicas(partitions))
+		rows = append(rows, row{name, len(partitions), replicas(partitions)})
+	}
+	if asJSON {
+		return writeJSON(s.Out, rows)
+	}
+	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "TOPIC\tPARTITIONS\tREPLICAS")
+	for _, r := range rows {
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\n", r.Name, r.Partitions, r.Replicas)
 	}
 	return w.Flush()
 }

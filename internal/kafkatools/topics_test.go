@@ -67,10 +67,10 @@ func TestTopicsWhileABrokerEnds(t *testing.T) {
 		})
 	}
 	c := Cluster{Brokers: cluster.ListenAddrs()[0]}
-	if err := CreateTopic(t.Context(), c, CreateOptions{Name: "t", Partitions: 2, ReplicationFactor: 1}); err != nil {
+	if err := CreateTopic(t.Context(), c, CreateOptions{Name: "t", Partitions: 2, ReplicationFactor: 1}, Streams{}); err != nil {
 		t.Error("create: ", err)
 	}
-	if err := DeleteTopic(t.Context(), c, "t"); err != nil {
+	if err := DeleteTopic(t.Context(), c, "t", Streams{}); err != nil {
 		t.Error("delete: ", err)
 	}
 	if closed != 2 {
