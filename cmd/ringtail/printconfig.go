@@ -37,7 +37,7 @@ func printConfig(w io.Writer, ctx *kong.Context) error {
 func effective(ctx *kong.Context) map[string]string {
 	values := map[string]string{}
 	for _, flag := range ctx.Selected().Flags {
-		if !config.Resolvable(flag) {
+		if !config.Resolvable(ctx.Selected(), flag) {
 			continue
 		}
 		switch v := plain(flag.Target.Interface()).(type) {
