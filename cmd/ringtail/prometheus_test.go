@@ -16,15 +16,15 @@ import (
 	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
-// prometheus is a real one, which scrapes what it is told to every second.
-type prometheus struct {
+// scraper is a real Prometheus, which scrapes what it is told to every second.
+type scraper struct {
 	t       *testing.T
 	address string
 }
 
 // startPrometheus runs Prometheus with deploy/prometheus.yml, but for the addresses,
 // the times, and what else is given: old text, new text.
-func startPrometheus(t *testing.T, addresses [2]string, instead map[string]string) *prometheus {
+func startPrometheus(t *testing.T, addresses [2]string, instead map[string]string) *scraper {
 	t.Helper()
 	text, err := os.ReadFile("../../deploy/prometheus.yml")
 	if err != nil {
@@ -50,7 +50,7 @@ func startPrometheus(t *testing.T, addresses [2]string, instead map[string]strin
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := &prometheus{t: t, address: fmt.Sprintf("127.0.0.1:%d", kafkatest.ReservePorts(t, 1))}
+	p := &scraper{t: t, address: fmt.Sprintf("127.0.0.1:%d", kafkatest.ReservePorts(t, 1))}
 	log := &output{}
 	cmd := exec.Command("prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+p.address)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -68,7 +68,7 @@ func startPrometheus(t *testing.T, addresses [2]string, instead map[string]strin
 }
 
 // ask calls Prometheus's API; ok is false while it does not answer well.
-func (p *prometheus) ask(path string, data any) (ok bool, cause string) {
+func (p *scraper) ask(path string, data any) (ok bool, cause string) {
 	p.t.Helper()
 	r, err := http.Get("http://" + p.address + "/api/v1/" + path)
 	if err != nil {
@@ -96,7 +96,7 @@ func (p *prometheus) ask(path string, data any) (ok bool, cause string) {
 }
 
 // query evaluates an expression: the values, by their labels as JSON.
-func (p *prometheus) query(expr string) (values map[string]string, cause string) {
+func (p *scraper) query(expr string) (values map[string]string, cause string) {
 	var data struct {
 		Result []struct {
 			Metric json.RawMessage
@@ -115,7 +115,7 @@ func (p *prometheus) query(expr string) (values map[string]string, cause string)
 }
 
 // states are those of the alerts that are pending or firing; nil while it does not say.
-func (p *prometheus) states() map[string]string {
+func (p *scraper) states() map[string]string {
 	var data struct {
 		Alerts []struct {
 			Labels map[string]string

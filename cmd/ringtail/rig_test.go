@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // patience only ends tests that would otherwise hang.
@@ -44,17 +46,18 @@ type command struct {
 	signals  chan os.Signal
 	exit     chan int
 	aborted  chan struct{}
+	metrics  *prometheus.Registry // a serve's
 }
 
 // start runs ringtail with these arguments and input.
 func start(t *testing.T, input string, args ...string) *command {
 	t.Helper()
 	args = withSmallRings(args)
-	c := &command{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 1), aborted: make(chan struct{})}
+	c := &command{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 1), aborted: make(chan struct{}), metrics: prometheus.NewRegistry()}
 	go func() {
 		c.exit <- run(args, &process{
 			In: strings.NewReader(input), Out: &c.out, Err: &c.err,
-			Signals: c.signals, Abort: sync.OnceFunc(func() { close(c.aborted) }),
+			Signals: c.signals, Abort: sync.OnceFunc(func() { close(c.aborted) }), Metrics: c.metrics,
 		})
 	}()
 	return c

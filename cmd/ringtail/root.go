@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/node"
@@ -41,6 +42,8 @@ type process struct {
 	Out, Err io.Writer
 	Signals  <-chan os.Signal
 	Abort    func() // ends the process at once
+
+	Metrics *prometheus.Registry // as node.Env.Metrics
 }
 
 // context ends with the first signal: the verb sees through what it has begun. With

@@ -109,7 +109,7 @@ func (c *serveCmd) Run(p *process, ctx *kong.Context) error {
 	// tee, too. Go's default is to die of the next line, in the middle of the drain.
 	signal.Ignore(syscall.SIGPIPE)
 	stderr := node.NewStderr(p.Err)
-	return node.Run(o, node.Env{Out: p.Out, Err: stderr, Log: c.logger(stderr), Signals: p.Signals, Config: effective(ctx)})
+	return node.Run(o, node.Env{Out: p.Out, Err: stderr, Log: c.logger(stderr), Signals: p.Signals, Config: effective(ctx), Metrics: p.Metrics})
 }
 
 func (c *serveFlags) options() (node.Options, error) {

@@ -22,10 +22,14 @@ type watched struct {
 	server    *server
 	consumer  *command
 	addresses [2]string           // host:port of the metrics of both
+	urls      []string            // where the metrics are: the server's, and those of watchedVerbs
 	labels    map[string][]string // of each metric that is exposed
 }
 
 const sent = 500
+
+// watchedVerbs have --metrics.
+var watchedVerbs = []string{"consume"}
 
 func watch(t *testing.T) *watched {
 	t.Helper()
@@ -44,7 +48,8 @@ func watch(t *testing.T) *watched {
 	exposed := strings.TrimPrefix(line, "ringtail: metrics at ")
 	w.addresses = [2]string{strings.TrimPrefix(w.server.admin, "http://"), strings.TrimSuffix(strings.TrimPrefix(exposed, "http://"), "/metrics")}
 	w.labels = map[string][]string{"up": {"job", "instance"}}
-	for _, address := range []string{w.server.admin + "/metrics", exposed} {
+	w.urls = []string{w.server.admin + "/metrics", exposed}
+	for _, address := range w.urls {
 		_, text := get(t, address)
 		for _, m := range regexp.MustCompile(`(?m)^(\w+)(?:\{(.*)\})? `).FindAllStringSubmatch(text, -1) {
 			w.labels[m[1]] = append(w.labels[m[1]], "job", "instance")

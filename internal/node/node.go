@@ -64,7 +64,7 @@ func Run(o Options, env Env) error {
 	n.setPhase(phaseStarting)
 	n.warnings, n.env.Log = newWarnings(env.Log)
 	n.opt.Loops = cmp.Or(n.opt.Loops, runtime.GOMAXPROCS(0)) // before giveProcessors
-	reg := prometheus.NewRegistry()
+	reg := cmp.Or(env.Metrics, prometheus.NewRegistry())
 	if err := n.prepare(reg); err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
@@ -71,6 +73,8 @@ type Env struct {
 	Log     *slog.Logger      // writes to Err, too
 	Signals <-chan os.Signal  // the first one drains, the second one ends at once
 	Config  map[string]string // the effective configuration, by flag, without secrets
+
+	Metrics *prometheus.Registry // where the node's metrics are registered; nil: in one of its own
 }
 
 // Validate finds what is wrong without asking anybody else. Its errors are
