@@ -27,12 +27,17 @@ const metricsDocument = "../../docs/METRICS.md"
 const metricsHead = `# Metrics
 
 What ` + "`/metrics`" + ` has. Written by ` + "`go generate ./cmd/ringtail`" + ` from a running server and running
-tools; a test compares. The last column names what in ` + "`deploy/alerts.yml`" + ` looks at a metric.
+tools; a test compares. The last column names what in ` + "`deploy/alerts.yml`" + ` looks at a metric;
+[OPERATING.md](OPERATING.md#alerts) says what to do then.
 
 | to be asked | of |
 |---|---|
 | records a second, in and out | ` + "`sum(rate(ringtail_records_received_total[1m]))`, `sum(rate(ringtail_records_delivered_total[1m]))`" + ` |
+| is anything wrong, and what | ` + "`ringtail_verdict == 1`" + ` |
 | how late are records | ` + "`histogram_quantile(0.99, sum by (le) (rate(ringtail_delivery_seconds_bucket[5m])))`" + ` |
+| what is stuck, and since when | ` + "`ringtail_oldest_record_seconds > 1`" + ` |
+| when do clients stand still | ` + "`min(ringtail_rings_full_seconds)`" + ` |
+| whose fault are rejects | ` + "`sum by (listener, reason) (rate(ringtail_listener_records_rejected_total[5m])) > 0`" + ` |
 
 Counts begin with the process. A label with a closed set of values has all of them from the start;
 no client can make one up.

@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
@@ -63,35 +61,6 @@ func watch(t *testing.T) *watched {
 
 // expression is what asks Prometheus for something, and where it stands.
 type expression struct{ where, text, summary string }
-
-func alertRules(t *testing.T) []expression {
-	t.Helper()
-	text, err := os.ReadFile("../../deploy/alerts.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Groups []struct {
-			Rules []struct {
-				Alert, Expr string
-				Annotations map[string]string
-			}
-		}
-	}
-	if err := yaml.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	var all []expression
-	for _, group := range file.Groups {
-		for _, rule := range group.Rules {
-			all = append(all, expression{rule.Alert, rule.Expr, rule.Annotations["summary"]})
-		}
-	}
-	if len(all) < 15 {
-		t.Fatalf("read %d rules", len(all))
-	}
-	return all
-}
 
 // dashboard are the expressions of its panels, with Grafana's variables filled in.
 func dashboard(t *testing.T) []expression {
