@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -45,7 +44,10 @@ func watch(t *testing.T) *watched {
 	line, _, _ := strings.Cut(w.consumer.err.String(), "\n")
 	exposed := strings.TrimPrefix(line, "ringtail: metrics at ")
 	w.addresses = [2]string{strings.TrimPrefix(w.server.admin, "http://"), strings.TrimSuffix(strings.TrimPrefix(exposed, "http://"), "/metrics")}
-	w.labels = map[string][]string{"up": {"job", "instance"}}
+	w.labels = map[string][]string{
+		"up":     {"job", "instance"},
+		"ALERTS": {"alertname", "alertstate"}, // while there is one
+	}
 	w.urls = []string{w.server.admin + "/metrics", exposed}
 	for _, address := range w.urls {
 		_, text := get(t, address)
@@ -61,36 +63,6 @@ func watch(t *testing.T) *watched {
 
 // expression is what asks Prometheus for something, and where it stands.
 type expression struct{ where, text, summary string }
-
-// dashboard are the expressions of its panels, with Grafana's variables filled in.
-func dashboard(t *testing.T) []expression {
-	t.Helper()
-	text, err := os.ReadFile("../../deploy/grafana/dashboards/ringtail.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr, LegendFormat string }
-		}
-	}
-	if err := json.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	var all []expression
-	for _, p := range file.Panels {
-		for _, target := range p.Targets {
-			expr := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*").Replace(target.Expr)
-			// Legends name labels as annotations do, without the dollar.
-			all = append(all, expression{p.Title, expr, strings.ReplaceAll(target.LegendFormat, "{{", "$labels.")})
-		}
-	}
-	if len(all) < 25 {
-		t.Fatalf("read %d expressions", len(all))
-	}
-	return all
-}
 
 var (
 	quoted     = regexp.MustCompile(`"[^"]*"`)
@@ -110,9 +82,7 @@ func (e expression) names() (metrics, labels []string) {
 	}
 	text = matchers.ReplaceAllString(text, "")
 	for _, g := range grouping.FindAllStringSubmatch(text, -1) {
-		for l := range strings.SplitSeq(g[1], ",") {
-			labels = append(labels, strings.TrimSpace(l))
-		}
+		labels = append(labels, strings.FieldsFunc(g[1], func(r rune) bool { return r == ',' || r == ' ' })...)
 	}
 	text = durations.ReplaceAllString(grouping.ReplaceAllString(text, ""), "")
 	for _, name := range identifier.FindAllString(text, -1) {
