@@ -32,7 +32,7 @@ type Stats struct {
 	Received uint64            `json:"received"` // records framed, routed or not
 	Routed   []uint64          `json:"routed"`   // of these by shard
 	Rejected map[string]uint64 `json:"rejected"` // by reason, those refused after routing included
-	Lost     uint64            `json:"lost"`     // routed records that found no room before the ring was closed
+	Lost     uint64            `json:"lost"`     // routed records that found no room before the ring was closed; see GaveUp
 	Bytes    uint64            `json:"bytes"`
 
 	Separators uint64 `json:"separators"` // bytes between records that mean nothing: commas, NULs, RSs, brackets around

@@ -40,7 +40,7 @@ func newCollector(s *Server) *collector {
 		waitingForMemory: desc("connections_waiting_for_memory", "Of these, those whose unfinished record does not fit into --client-memory."),
 		waitingForRate:   desc("connections_waiting_for_rate", "Of these, those that have sent faster than --max-rate-per-ip or --max-rate-per-connection."),
 		rateLimited:      desc("rate_limited_seconds_total", "Time during which at least one connection waited for its rate."),
-		lost:             desc("records_lost_total", "Records taken that found no room before the drain time ended."),
+		lost:             desc("records_lost_total", "Records taken that are neither in Kafka nor kept, because a stop ran out of time: it counts them at its end."),
 		most:             desc("connections_max", "Connections that may be open at a time: --max-connections, or what the descriptor limit allows."),
 		byListener: listenerDescs{
 			open:     desc("listener_connections", "Connections open, by listener.", "listener"),

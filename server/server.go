@@ -258,6 +258,10 @@ func (s *Server) SetMaxRecordBytes(n int) { s.env.maxRecord.Store(int64(n)) }
 // SetMaxDeadLetterBytes limits the bytes of a dead letter; what is longer is cut.
 func (s *Server) SetMaxDeadLetterBytes(n int) { s.env.maxDeadLetter.Store(int64(n)) }
 
+// GaveUp says how many records were lost in the end, those that found no room and those that rings
+// and writer gave up together: from now on that is what Stats and the metrics tell.
+func (s *Server) GaveUp(records uint64) { s.env.lost.Store(records) }
+
 // Stats may be called at any time, by any goroutine.
 func (s *Server) Stats() Stats {
 	r := s.registry

@@ -41,7 +41,7 @@ func TestUnit(t *testing.T) {
 	settings := unitSettings(t, "ringtail.service")
 	for name, want := range map[string]string{
 		"Restart": "on-failure", "RestartPreventExitStatus": strconv.Itoa(exitUsage), "StartLimitIntervalSec": "0",
-		"TimeoutStopSec":         "45", // the stop has to outlast the drain
+		"TimeoutStopSec":         "60", // the stop has to outlast the drain, the last acks, and the scrape that sees a loss
 		"MemoryDenyWriteExecute": "",   // sonic maps executable memory
 		"ExecStartPre":           "",   // RestartPreventExitStatus= looks at the main process alone
 	} {

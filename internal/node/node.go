@@ -46,6 +46,7 @@ type node struct {
 	admin    *httpd.Server                 // nil with --admin ''
 	broker   *embedded.Broker              // nil without --embedded
 	started  time.Time
+	scrapes  scrapes
 	drained  bool                       // nobody uses the rings any more
 	native   bool                       // the engines are Go's
 	tokens   *reload.Value[*tokens.Set] // nil without --token-file

@@ -31,6 +31,7 @@ func (n *node) stop(cause error) error {
 	l, off := n.ledger()
 	n.closeSink()
 	n.env.Err.Last(l)
+	n.showLost(uint64(l.lost))
 	switch {
 	case off != 0:
 		return markTold(errBooks)
@@ -80,6 +81,18 @@ func (n *node) closeSink() {
 	select {
 	case <-closed:
 	case <-time.After(closeLimit):
+	}
+}
+
+// showLost has the metrics tell what was lost, and the process wait until somebody has read them.
+func (n *node) showLost(lost uint64) {
+	s := n.server.Load()
+	if s == nil || lost == 0 {
+		return
+	}
+	s.GaveUp(lost)
+	if n.drained {
+		n.scrapes.await(scrapeLimit, n.env.Signals)
 	}
 }
 

@@ -1,0 +1,75 @@
+package node
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// scraped is a scrapes that was asked at these times ago, the oldest first.
+func scraped(ago ...time.Duration) *scrapes {
+	s := &scrapes{}
+	for _, a := range ago {
+		at := time.Now().Add(-a)
+		s.gap, s.last = at.Sub(s.last), at
+	}
+	return s
+}
+
+// hour is a limit that no test reaches: whoever waits, waits for what is said.
+const hour = time.Hour
+
+// TestEndWaitsForTheNextScrape: and not for the one that began before the loss was known.
+func TestEndWaitsForTheNextScrape(t *testing.T) {
+	s := scraped(20*time.Minute, 0)
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	h := s.count(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		inside <- struct{}{}
+		<-goOn
+	}))
+	ask := func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil)) }
+	early, late, waited := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() { ask(); close(early) }()
+	<-inside
+	s.last, s.gap = time.Now(), 20*time.Minute // the early one was on time
+	go func() { s.await(hour, nil); close(waited) }()
+	for waiting := false; !waiting; {
+		s.mu.Lock()
+		waiting = s.told != nil
+		s.mu.Unlock()
+	}
+	goOn <- struct{}{}
+	<-early
+	go func() { ask(); close(late) }()
+	<-inside
+	select {
+	case <-waited:
+		t.Error("it ended with a scrape that began before")
+	default:
+	}
+	goOn <- struct{}{}
+	<-waited
+	<-late
+}
+
+// TestEndDoesNotWaitForNobody: where nobody scrapes, or it is overdue, or somebody signals.
+func TestEndDoesNotWaitForNobody(t *testing.T) {
+	signals := make(chan os.Signal, 1)
+	signals <- syscall.SIGTERM
+	for name, s := range map[string]*scrapes{
+		"never":                  scraped(),
+		"once":                   scraped(0),
+		"every two hours":        scraped(3*hour, hour),
+		"no more for half a day": scraped(12*hour+time.Minute, 12*hour),
+	} {
+		began := time.Now()
+		s.await(hour, nil)
+		if took := time.Since(began); took > hour/2 {
+			t.Errorf("%s: it waited for %s", name, took)
+		}
+	}
+	scraped(20*time.Minute, 0).await(hour, signals)
+}
