@@ -70,6 +70,10 @@ type conn struct {
 	graceAt      int64 // when a deadline was found passed while the socket held bytes
 	halfClosedAt int64 // when we closed our side; 0: we have not
 	links        [lists]link
+
+	// for how long the server has not taken what has come, ns
+	waited int64 // since its last read
+	rests  int64 // loop.rests at its last read
 }
 
 // link is the place of a connection in one of the lists of its event loop (connlist.go).
@@ -92,6 +96,7 @@ type paused struct {
 	c        *conn
 	fd       int         // −1: none could be had, or it was given up
 	known    bool        // the pauser has seen it
+	since    int64       // when it began to wait for us (shard.Now)
 	came     uint64      // waitRoom: the end of the ring's last batch when it began to wait
 	widened  bool        // its socket takes more than one peek reads
 	left     int         // bytes that the last peek left in the socket

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"sync/atomic"
 
 	"github.com/ringtail/ringtail/codec"
@@ -22,6 +23,17 @@ type counter struct{ n atomic.Uint64 }
 
 func (c *counter) add(n uint64) { c.n.Store(c.n.Load() + n) }
 func (c *counter) load() uint64 { return c.n.Load() }
+
+// stageSums are of one intake.
+type stageSums struct{ socket, parse sum }
+
+// sum is of times, in seconds. As with a counter, only one goroutine adds to it.
+type sum struct{ bits atomic.Uint64 }
+
+func (s *sum) add(records int, ns int64) {
+	s.bits.Store(math.Float64bits(s.load() + float64(records)*float64(ns)/1e9))
+}
+func (s *sum) load() float64 { return math.Float64frombits(s.bits.Load()) }
 
 func newCounters(rings int) *counters {
 	return &counters{records: make([]counter, rings, rings+8)}

@@ -75,7 +75,9 @@ func newIntake(env *intakeEnv, opt codec.Options) (*intake, error) {
 func (in *intake) take(c *conn, chunk []byte) outcome {
 	in.countsOf(c).bytes.add(uint64(len(chunk)))
 	c.dec.Feed(chunk)
-	o := in.finish(c, chunk, in.run(c))
+	b := in.run(c)
+	c.waited = 0
+	o := in.finish(c, chunk, b)
 	in.note(c, len(chunk))
 	return o
 }
@@ -120,7 +122,7 @@ func (in *intake) peek(c *conn, chunk []byte) (o outcome, taken int) {
 	in.peeking, in.rest = true, len(chunk)
 	c.dec.Feed(chunk)
 	o = in.outcome(c, in.run(c))
-	in.peeking = false
+	in.peeking, c.waited = false, 0
 	taken = len(chunk) - in.rest
 	if o.blocked.on == waitNothing && !c.dec.Unfinished() {
 		taken = len(chunk) // what is behind the last record is white space, or separators
@@ -137,7 +139,7 @@ func (in *intake) finish(c *conn, chunk []byte, b blocked) outcome {
 	o := in.outcome(c, b)
 	if b.on != waitNothing {
 		c.overflow = newOverflow(&c.dec, &in.rec, chunk)
-		c.overflow.byUs = in.byUs
+		c.overflow.byUs, c.overflow.waited = in.byUs, in.waited-c.waited
 	} else {
 		c.overflow = nil
 		c.dec.Feed(nil) // frees the memory of a record that came in several reads: it has been copied
@@ -211,8 +213,8 @@ func (in *intake) run(c *conn) (b blocked) {
 	return b
 }
 
-// begin sets where the next records are counted, the limit and the headers that hold for them, and
-// from where their ordinals count.
+// begin sets where the next records are counted, the limit and the headers that hold for them, from
+// where their ordinals count, and how long they have waited.
 func (in *intake) begin(c *conn) {
 	in.counts = in.countsOf(c)
 	if l := in.env.maxRecord.Load(); l != in.limit {
@@ -223,6 +225,9 @@ func (in *intake) begin(c *conn) {
 		in.setHeaders(c)
 	}
 	in.base = c.framed + 1
+	if in.waited = c.waited; c.overflow != nil {
+		in.waited += c.overflow.waited
+	}
 }
 
 // admit puts the record in in.rec into its lane, or counts it as rejected.

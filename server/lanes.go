@@ -19,8 +19,11 @@ type lanes struct {
 	base    uint64    // ordinals in lanes are relative to this
 	batches []ack.Batch
 	headers []byte // Kafka headers of the records that come from here on, dead letters apart
-	lost    int    // batches of this chunk that are in no ring
-	first   bool   // it is the turn of the connection to have room, so no ring is shut to it
+	begun   int64  // when the read began that brought the chunk (shard.Now)
+	waited  int64  // for how long the server had not taken it before, ns
+	stages  stageSums
+	lost    int  // batches of this chunk that are in no ring
+	first   bool // it is the turn of the connection to have room, so no ring is shut to it
 }
 
 // lane is one ring's share of a chunk.
@@ -84,9 +87,12 @@ func (ls *lanes) lose(ring int) bool {
 
 // publish makes a batch of each lane, for the connection of that id. batches says where they end.
 func (ls *lanes) publish(id uint64) {
-	now := shard.Now()
+	now, routed := shard.Now(), 0
 	for _, ring := range ls.used {
 		l := &ls.all[ring]
+		if ring != ls.env.dead {
+			routed += len(l.recs)
+		}
 		ls.counts.records[ring].add(uint64(len(l.recs)))
 		headers := ls.headers
 		if ring == ls.env.dead {
@@ -100,6 +106,10 @@ func (ls *lanes) publish(id uint64) {
 		invariant.Check(err == shard.ErrClosed, "claim in ring %d: %v", ring, err)
 		ls.env.lose(ring, len(l.recs)) // reading went on after the cut-off
 		ls.lost++
+	}
+	ls.stages.parse.add(routed, now-ls.begun)
+	if ls.waited > 0 {
+		ls.stages.socket.add(routed, ls.waited)
 	}
 }
 

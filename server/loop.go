@@ -26,6 +26,7 @@ type loop struct {
 	coalesce readCoalescer
 	lists    connLists
 	reserve  reserveDescriptor
+	rests    int64 // time for which it rested because rings are full, ns
 
 	events   atomic.Pointer[gnet.EventLoop] // known from the first connection on
 	checking atomic.Bool                    // a check of deadlines has been asked for
@@ -50,7 +51,7 @@ func (l *loop) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	}
 	c := gc.Context().(*conn)
 	now := l.clock.stamp()
-	c.lastRead, c.graceAt = now, 0
+	c.lastRead, c.graceAt, c.rests = now, 0, l.rests
 	if c.openedAt == 0 {
 		c.openedAt = now
 	}
@@ -78,8 +79,10 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	if len(data) == 0 {
 		return gnet.None
 	}
-	l.coalesce.begin(shard.Now())
-	c := gc.Context().(*conn)
+	c, begun := gc.Context().(*conn), shard.Now()
+	l.coalesce.begin(begun)
+	l.in.begun = begun
+	l.waited(c)
 	framed := c.framed
 	o := l.in.takeRead(c, data, gc.Fd())
 	l.seen(c, framed)
@@ -87,14 +90,26 @@ func (l *loop) OnTraffic(gc gnet.Conn) gnet.Action {
 	if c.overflow != nil || o.stalled || o.failure != closedNot || c.partial > partialFree || l.memory.usedUp() || c.meter != nil {
 		action = l.unusual(c, o)
 	}
-	rest := l.coalesce.end(len(data), shard.Now())
+	done := shard.Now()
+	rest := l.coalesce.end(len(data), done)
 	switch {
 	case action != gnet.None:
 	case !l.stages.isDraining() && restSaturated(l.in.env.shards(), l.coalesce.rest):
+		l.rests += l.coalesce.begun - done
 	case rest:
 		l.coalesce.rest()
 	}
 	return action
+}
+
+// waited notes how long c was not read because the loop rested for full rings. What c has sent since
+// its last read may have come later; but what is not read ends in the client's own waiting, so it is
+// as if it had come at once. It waits for a round of all connections at the most.
+func (l *loop) waited(c *conn) {
+	if l.rests != c.rests {
+		c.waited += min(l.rests-c.rests, int64(l.lists.attached.Load())*int64(2*coalesceRest))
+		c.rests = l.rests
+	}
 }
 
 // unusual decides what to do after a chunk that the next one cannot simply follow.
@@ -173,6 +188,7 @@ func (l *loop) end(c *conn, err error) *paused {
 		c.why = whyClosed(c, err)
 	}
 	byClient := c.why != closedTLS && errors.Is(err, io.EOF) || c.endSeen() == closedByClient || c.why == closedByClient || c.why == closedReset
+	l.in.begun = shard.Now()
 	if l.in.end(c, !byClient); c.overflow != nil {
 		p := &paused{fd: -1, final: c.why, finished: true}
 		if c.acks != nil {

@@ -10,6 +10,8 @@ type overflow struct {
 	byUs bool         // rec was unfinished when the server ended the connection
 	rest []byte       // the bytes behind rec, in buf
 	buf  []byte       // the memory that the overflow takes
+
+	waited int64 // for how long its bytes were not taken before they became an overflow, ns
 }
 
 // newOverflow copies rec, and the bytes of the chunk that the decoder has not looked at.

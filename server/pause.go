@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringtail/ringtail/shard"
 )
 
 // pauser has every connection that an event loop may not read for now, whatever the reason. gnet
@@ -113,7 +115,7 @@ func (q *pauser) waitFor(p *paused, b blocked) {
 			return
 		}
 	}
-	p.blocked = b
+	p.blocked, p.since = b, shard.Now()
 	p.c.facts.wait(b, p.c.halfClosedAt != 0)
 	q.counts[b.on].Add(1)
 	if at := q.roomOf(b); at != nil {
@@ -143,6 +145,9 @@ func (q *pauser) stopWaiting(p *paused) {
 		p.c.unfinished = q.clock.stamp() // it does not age while the server does not read it
 	}
 	q.counts[p.on].Add(-1)
+	if p.on != waitAcks && p.on != waitInput { // those are the client's own
+		p.c.waited += shard.Now() - p.since
+	}
 	p.blocked = blocked{}
 	p.c.facts.wait(p.blocked, p.c.halfClosedAt != 0)
 }

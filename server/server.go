@@ -262,6 +262,15 @@ func (s *Server) SetMaxDeadLetterBytes(n int) { s.env.maxDeadLetter.Store(int64(
 // and writer gave up together: from now on that is what Stats and the metrics tell.
 func (s *Server) GaveUp(records uint64) { s.env.lost.Store(records) }
 
+// Stages may be called at any time, by any goroutine.
+func (s *Server) Stages() (t StageTimes) {
+	for _, in := range s.intakes {
+		t.Socket += RecordTime(in.stages.socket.load())
+		t.Parse += RecordTime(in.stages.parse.load())
+	}
+	return t
+}
+
 // Stats may be called at any time, by any goroutine.
 func (s *Server) Stats() Stats {
 	r := s.registry
