@@ -95,7 +95,7 @@ func (a *acceptor) welcome(l *listener, nc net.Conn, remote netip.AddrPort) {
 
 // arrive takes a place for a connection, or says why there is none.
 func (a *acceptor) arrive(g *greeting) (refusal, bool) {
-	if !g.listener.opt.expects(g.client.Addr()) {
+	if !g.listener.expects(g.client.Addr()) {
 		return refusedProxy, false
 	}
 	return refusedMax, a.registry.place(g.listener.opt.index)
@@ -104,7 +104,7 @@ func (a *acceptor) arrive(g *greeting) (refusal, bool) {
 // admit asks the lists, and the limit for an address, about who connects.
 func (a *acceptor) admit(g *greeting) (refusal, bool) {
 	ip := g.client.Addr()
-	if !g.trusted && !g.listener.opt.allows(ip) {
+	if !g.trusted && !g.listener.allows(ip) {
 		return refusedDenied, false
 	}
 	if !a.registry.admission.count(ip) {

@@ -12,14 +12,15 @@ import (
 
 // admission decides who may connect.
 type admission struct {
-	max   int64 // connections in all
-	perIP int32 // 0: no limit
+	most  int64        // that the descriptor limit allows
+	max   atomic.Int64 // connections in all
+	perIP atomic.Int32 // 0: no limit
 
 	handoverSlots int // sockets on their way to a loop at a time
 	open          atomic.Int64
 
 	mu   sync.Mutex
-	byIP map[netip.Addr]int32 // only with a limit per address
+	byIP map[netip.Addr]int32 // also without a limit: one may come
 }
 
 // Descriptors that clients may not have are for everything else.
@@ -63,24 +64,29 @@ func (a *admission) init(maxConnections, perIP int, log *slog.Logger) {
 	limit := descriptorLimit()
 	most := descriptorCap(limit, descriptorsInUse())
 	slots := descriptorReserve(limit) / handoverPart / handoverUses
-	a.max, a.perIP, a.handoverSlots = most, int32(perIP), min(max(1, slots), handoversMax)
-	if maxConnections > 0 {
-		a.max = min(a.max, int64(maxConnections))
-	}
+	a.most, a.handoverSlots, a.byIP = most, min(max(1, slots), handoversMax), make(map[netip.Addr]int32)
+	a.set(maxConnections, perIP)
 	if int64(maxConnections) <= most {
-		log.Info("server: connection limit", "max_connections", a.max, "descriptor_limit", limit)
+		log.Info("server: connection limit", "max_connections", a.max.Load(), "descriptor_limit", limit)
 	} else {
 		log.Warn("server: the descriptor limit caps --max-connections; raise it with ulimit -n or LimitNOFILE=",
-			"asked", maxConnections, "max_connections", a.max, "descriptor_limit", limit)
+			"asked", maxConnections, "max_connections", a.max.Load(), "descriptor_limit", limit)
 	}
-	if perIP > 0 {
-		a.byIP = make(map[netip.Addr]int32)
+}
+
+// set changes the limits. Who is connected stays.
+func (a *admission) set(maxConnections, perIP int) {
+	limit := a.most
+	if maxConnections > 0 {
+		limit = min(limit, int64(maxConnections))
 	}
+	a.max.Store(limit)
+	a.perIP.Store(int32(perIP))
 }
 
 // place takes a place, if there is one.
 func (a *admission) place() bool {
-	if a.open.Add(1) > a.max {
+	if a.open.Add(1) > a.max.Load() {
 		a.open.Add(-1)
 		return false
 	}
@@ -89,10 +95,10 @@ func (a *admission) place() bool {
 
 // count counts a connection that has a place for its address, if that may have one more.
 func (a *admission) count(ip netip.Addr) bool {
-	if a.perIP > 0 && ip.IsValid() {
+	if ip.IsValid() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if a.byIP[ip] >= a.perIP {
+		if limit := a.perIP.Load(); limit > 0 && a.byIP[ip] >= limit {
 			return false
 		}
 		a.byIP[ip]++
@@ -103,12 +109,12 @@ func (a *admission) count(ip netip.Addr) bool {
 // crowded returns whether over half of the places are taken. Only then do connections that never
 // sent a record lose theirs. With fewer connections they keep nobody out, and to close one might
 // cost a record of a client that does not check.
-func (a *admission) crowded() bool { return 2*a.open.Load() > a.max }
+func (a *admission) crowded() bool { return 2*a.open.Load() > a.max.Load() }
 
 // leave gives the place back, and what was counted for ip; the zero ip: nothing was.
 func (a *admission) leave(ip netip.Addr) {
 	a.open.Add(-1)
-	if a.perIP > 0 && ip.IsValid() {
+	if ip.IsValid() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if a.byIP[ip]--; a.byIP[ip] <= 0 {

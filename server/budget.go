@@ -22,7 +22,7 @@ import (
 // thousands of connections may bring one more read. A server that closes them has one, but they
 // have done nothing wrong. So the limit acts before the read:
 //
-//  1. used plus reserveUsed is never more than limit.
+//  1. used plus reserveUsed is never more than limit, but for what was in use when it was lowered.
 //  2. If the unfinished record of a connection takes partialFree or less, one read adds readGrowth
 //     at most. After each read, a loop looks whether usable was passed (usedUp). If so, it pauses
 //     all its connections before it reads again (loop.go:pauseAll), and pauses new ones at once
@@ -42,10 +42,12 @@ import (
 //
 // The limit closes nobody. An unfinished record ages while it waits, and --frame-timeout ends it.
 type budget struct {
-	limit     int64 // bytes
-	lines     int64
-	usable    int64
-	large     int64
+	limit     atomic.Int64 // bytes; the first four change when --client-memory does
+	lines     atomic.Int64
+	usable    atomic.Int64
+	large     atomic.Int64
+	most      atomic.Int64 // the highest limit so far: used may be over a limit that was lowered
+	loops     int
 	maxRecord int
 
 	used          atomic.Int64
@@ -66,15 +68,24 @@ const wholeRead = 64 << 10
 // an overflow.
 const readGrowth = 2 * (wholeRead + partialFree + tlsRecordMax)
 
-// init sets the limits. It raises a limit that the loops' share and a record would use up.
 func (b *budget) init(limit int64, loops, maxRecord int) {
-	loopsShare := int64(loops) * readGrowth
-	reserveShare := powerOfTwo(int64(maxRecord)) + readGrowth
-	b.limit = max(limit, 2*(loopsShare+reserveShare+8*ack.UnsentMax))
-	b.lines = b.limit - loopsShare - reserveShare
-	b.usable = b.lines - max(b.limit/16, 8*ack.UnsentMax)
-	b.large = b.usable / 4 * 3
-	b.maxRecord = maxRecord
+	b.loops, b.maxRecord = loops, maxRecord
+	b.setLimit(limit)
+}
+
+// setLimit sets the limits, also while connections use memory: what is over a lower limit is let
+// be, and nothing is added to it. It raises a limit that the loops' share and a record would use up.
+func (b *budget) setLimit(limit int64) {
+	loopsShare := int64(b.loops) * readGrowth
+	reserveShare := powerOfTwo(int64(b.maxRecord)) + readGrowth
+	limit = max(limit, 2*(loopsShare+reserveShare+8*ack.UnsentMax))
+	lines := limit - loopsShare - reserveShare
+	usable := lines - max(limit/16, 8*ack.UnsentMax)
+	b.most.Store(max(b.most.Load(), limit))
+	b.limit.Store(limit)
+	b.lines.Store(lines)
+	b.usable.Store(usable)
+	b.large.Store(usable / 4 * 3)
 }
 
 // powerOfTwo is the size of the buffer that has n bytes.
@@ -91,8 +102,8 @@ func (b *budget) add(n int64) {
 		return
 	}
 	used := b.used.Add(n)
-	invariant.Check(used >= 0 && used <= b.limit, "%d bytes of --client-memory %d", used, b.limit)
-	if used > b.usable {
+	invariant.Check(used >= 0 && used <= b.most.Load(), "%d bytes of --client-memory %d", used, b.limit.Load())
+	if used > b.usable.Load() {
 		b.short.Store(true)
 	} else {
 		b.relax()
@@ -102,7 +113,7 @@ func (b *budget) add(n int64) {
 // relax ends the shortage when a sixteenth is free. Two goroutines that change used may set short
 // in the wrong order, so the pauser also calls relax now and then.
 func (b *budget) relax() {
-	if b.short.Load() && b.used.Load() <= b.usable-b.usable/16 {
+	if b.short.Load() && b.used.Load() <= b.usable.Load()-b.usable.Load()/16 {
 		b.short.Store(false)
 	}
 }
@@ -121,7 +132,7 @@ func (b *budget) tryAdd(n, ceiling int64) bool {
 }
 
 // usedUp returns whether nothing may be read that could take memory.
-func (b *budget) usedUp() bool { return b.short.Load() || b.used.Load() > b.usable }
+func (b *budget) usedUp() bool { return b.short.Load() || b.used.Load() > b.usable.Load() }
 
 // inUse is the memory in use, the reserve's included.
 func (b *budget) inUse() int64 { return b.used.Load() + b.reserveUsed.Load() }
@@ -158,20 +169,20 @@ func (b *budget) extend(c *conn, n, ceiling int64) bool {
 // chargeAhead charges in advance what the next read of an event loop may add to c's unfinished
 // record, if that is a large one. It returns false if there is not that much memory.
 func (b *budget) chargeAhead(c *conn) bool {
-	return c.partial <= partialFree || b.extend(c, ahead(c.partial, b.maxRecord), b.large)
+	return c.partial <= partialFree || b.extend(c, ahead(c.partial, b.maxRecord), b.large.Load())
 }
 
 // chargeRead charges in advance what one read by the pauser may add to c. It returns false if there
 // is not that much memory and another connection has the reserve.
 func (b *budget) chargeRead(c *conn) bool {
 	n := ahead(max(c.partial, partialFree), b.maxRecord) + readGrowth
-	return !b.usedUp() && b.extend(c, n, b.large) || b.takeReserve(c) && b.extend(c, n, b.large)
+	return !b.usedUp() && b.extend(c, n, b.large.Load()) || b.takeReserve(c) && b.extend(c, n, b.large.Load())
 }
 
 // chargeLines charges a connection for rejected lines; linesSaid gives that back.
-func (b *budget) chargeLines() bool { return b.tryAdd(ack.UnsentMax, b.lines) }
+func (b *budget) chargeLines() bool { return b.tryAdd(ack.UnsentMax, b.lines.Load()) }
 func (b *budget) linesSaid()        { b.add(-ack.UnsentMax) }
-func (b *budget) hasLines() bool    { return b.used.Load()+ack.UnsentMax <= b.lines }
+func (b *budget) hasLines() bool    { return b.used.Load()+ack.UnsentMax <= b.lines.Load() }
 
 func (b *budget) hasReserve(c *conn) bool {
 	id := b.reserveHolder.Load()
@@ -192,12 +203,12 @@ func (b *budget) takeReserve(c *conn) bool {
 }
 
 // halfUsed returns whether more than half of what large records may take is in use.
-func (b *budget) halfUsed() bool { return b.used.Load() > b.large/2 }
+func (b *budget) halfUsed() bool { return b.used.Load() > b.large.Load()/2 }
 
 // recordEnded gives the reserve back, if c has it: it has no large record any more. What it has of
 // another one must find room beside the reserve.
 func (b *budget) recordEnded(c *conn) {
-	if b.hasReserve(c) && (c.charged == 0 || b.tryAdd(c.charged, b.lines)) {
+	if b.hasReserve(c) && (c.charged == 0 || b.tryAdd(c.charged, b.lines.Load())) {
 		b.reserveUsed.Add(-c.charged)
 		b.reserveHolder.Store(0)
 	}

@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // deadlines decide when the time of a connection is up. They run on served time (clock.go).
 //
@@ -8,14 +11,28 @@ import "time"
 // server has read since it first saw the deadline passed. So what the client sent in time, and the
 // server was too busy to read, counts.
 type deadlines struct {
-	idle        time.Duration // --idle-timeout; 0: none
-	frame       time.Duration // --frame-timeout; 0: none
-	firstRecord time.Duration // --first-record-timeout, once half of the places are taken; 0: none
-	age         time.Duration // --max-connection-age; 0: none
+	idle        liveDuration // --idle-timeout; 0: none
+	frame       liveDuration // --frame-timeout; 0: none
+	firstRecord liveDuration // --first-record-timeout, once half of the places are taken; 0: none
+	age         liveDuration // --max-connection-age; 0: none
 
 	clock     *servedClock
 	stages    *drainStages
 	admission *admission
+}
+
+// liveDuration may be changed while the server runs.
+type liveDuration struct{ ns atomic.Int64 }
+
+func (l *liveDuration) get() time.Duration  { return time.Duration(l.ns.Load()) }
+func (l *liveDuration) set(d time.Duration) { l.ns.Store(int64(d)) }
+
+// set sets the deadlines, which are looked at from the next tick on.
+func (d *deadlines) set(o *Options) {
+	d.idle.set(o.IdleTimeout)
+	d.frame.set(o.FrameTimeout)
+	d.firstRecord.set(o.FirstRecordTimeout)
+	d.age.set(o.MaxConnectionAge)
 }
 
 const (
@@ -27,10 +44,10 @@ const (
 // expired returns why c's time is up, closedNot if it is not. fd is the descriptor of c's socket.
 // pending returns whether the socket holds bytes that the server has had no chance to read.
 func (d *deadlines) expired(c *conn, fd int, now int64, pending func() bool) closeReason {
-	age := int64(d.age)
+	age := int64(d.age.get())
 	past := func(limit time.Duration, since int64) bool { return limit > 0 && now-since > int64(limit) }
 	switch {
-	case c.unfinished != 0 && past(d.frame, c.unfinished):
+	case c.unfinished != 0 && past(d.frame.get(), c.unfinished):
 		if !pending() || c.graceAt != 0 && c.lastRead > c.graceAt {
 			return closedFrame
 		}
@@ -47,13 +64,13 @@ func (d *deadlines) expired(c *conn, fd int, now int64, pending func() bool) clo
 		if past(farewellTime, max(c.lastRead, c.halfClosedAt)) && !pending() || now-c.halfClosedAt > ageGrace {
 			return c.why
 		}
-	case past(d.idle, c.lastRead):
+	case past(d.idle.get(), c.lastRead):
 		if c.acks != nil && c.acks.Owes() {
 			c.lastRead = now // it waits for acks, so it is not idle
 		} else if !pending() {
 			return d.farewell(c, fd, closedIdle)
 		}
-	case c.framed == 0 && past(d.firstRecord, c.openedAt) && d.admission.crowded():
+	case c.framed == 0 && past(d.firstRecord.get(), c.openedAt) && d.admission.crowded():
 		return d.farewell(c, fd, closedSilent)
 	case age > 0 && now-c.openedAt > age: // between two records, if it comes to that soon
 		if !c.unfinishedRecord() && !pending() || now-c.openedAt > age+ageGrace {
@@ -81,9 +98,9 @@ func (d *deadlines) farewell(c *conn, fd int, why closeReason) closeReason {
 // due returns whether an event loop with these connections has to check its deadlines.
 func (d *deadlines) due(l *connLists) bool {
 	silent := l.silentFrom.Load()
-	return d.idle > 0 || l.halfClosedCount.Load() > 0 || d.age > 0 || d.stages.isDraining() ||
-		(d.frame > 0 && l.unfinishedCount.Load() > 0) ||
-		(silent != 0 && d.admission.crowded() && d.clock.now()-silent > int64(d.firstRecord))
+	return d.idle.get() > 0 || l.halfClosedCount.Load() > 0 || d.age.get() > 0 || d.stages.isDraining() ||
+		(d.frame.get() > 0 && l.unfinishedCount.Load() > 0) ||
+		(silent != 0 && d.admission.crowded() && d.clock.now()-silent > int64(d.firstRecord.get()))
 }
 
 // each calls f with every connection whose time may be up. f may take the connection off its lists.
@@ -99,14 +116,14 @@ func (d *deadlines) each(l *connLists, now int64, f func(*conn)) {
 		return func(c *conn) bool { return limit > 0 && now-since(c) > int64(limit) }
 	}
 	anybody := func(*conn) bool { return true }
-	walk(&l.unfinished, older(d.frame, func(c *conn) int64 { return c.unfinished }))
+	walk(&l.unfinished, older(d.frame.get(), func(c *conn) int64 { return c.unfinished }))
 	walk(&l.halfClosed, anybody)
 	if d.admission.crowded() {
-		walk(&l.silent, older(d.firstRecord, func(c *conn) int64 { return c.openedAt }))
+		walk(&l.silent, older(d.firstRecord.get(), func(c *conn) int64 { return c.openedAt }))
 	}
-	if d.age > 0 || d.stages.isDraining() {
+	if d.age.get() > 0 || d.stages.isDraining() {
 		walk(&l.all, anybody)
 	} else {
-		walk(&l.all, older(d.idle, func(c *conn) int64 { return c.lastRead }))
+		walk(&l.all, older(d.idle.get(), func(c *conn) int64 { return c.lastRead }))
 	}
 }

@@ -29,6 +29,7 @@
 //
 //	drain.go         Drain and Finish: how a server stops, step by step
 //	server.go        Server: New, Start, and what its user calls; options.go
+//	reload.go        the options that change while it runs; takeover.go  its listeners for another process
 //	metrics.go       Prometheus
 //	connections.go   which connections are the busiest
 //	ticker.go        moves served time on, asks for checks of deadlines

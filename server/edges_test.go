@@ -184,8 +184,8 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 		t.Fatalf("%q, %v", lines, err)
 	}
 	close(stop)
-	if n := <-most; n > r.memory.limit {
-		t.Fatalf("%d bytes in use of %d", n, r.memory.limit)
+	if n := <-most; n > r.memory.limit.Load() {
+		t.Fatalf("%d bytes in use of %d", n, r.memory.limit.Load())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,9 +18,10 @@ import (
 // without an error, if accept returns EMFILE once; and it has no limits, and cannot be closed
 // alone.
 type listener struct {
-	opt Listener
-	ln  net.Listener
-	raw syscall.RawConn
+	opt   Listener
+	lists atomic.Pointer[accessLists]
+	ln    net.Listener
+	raw   syscall.RawConn
 
 	// handshake is what a greeting does behind the PROXY header; nil: nothing. An error of the
 	// socket is to be returned as it is, or wrapped.
@@ -30,6 +32,13 @@ type listener struct {
 	closed  bool
 }
 
+// accessLists are --proxy-from, --allow and --deny, which may change while the server runs.
+type accessLists struct{ proxyFrom, allow, deny []netip.Prefix }
+
+func (l *listener) setLists(o *Listener) {
+	l.lists.Store(&accessLists{o.ProxyFrom, o.Allow, o.Deny})
+}
+
 func openListener(opt Listener) (*listener, error) {
 	ln, err := opt.listen()
 	if err != nil {
@@ -37,6 +46,7 @@ func openListener(opt Listener) (*listener, error) {
 	}
 	opt.Network = ln.Addr().Network() // of systemd's sockets it is not known before
 	l := &listener{opt: opt, ln: ln}
+	l.setLists(&opt)
 	if l.raw, err = ln.(syscall.Conn).SyscallConn(); err != nil {
 		_ = ln.Close()
 		return nil, fmt.Errorf("server: --listen %s://%s: %w", opt.Network, opt.Address, err)
@@ -47,6 +57,9 @@ func openListener(opt Listener) (*listener, error) {
 
 // listen opens the socket.
 func (l *Listener) listen() (net.Listener, error) {
+	if l.Socket != nil {
+		return l.adopt()
+	}
 	switch l.Network {
 	case "unix":
 		return l.listenUnix()

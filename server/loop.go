@@ -134,7 +134,7 @@ func (l *loop) unusual(c *conn, o outcome) gnet.Action {
 // any of them might bring more than there is memory for.
 func (l *loop) pauseAll(but *conn) {
 	l.warnings.warn("--client-memory is used up; what does not fit into a read waits", "",
-		"bytes", l.memory.inUse(), "limit", l.memory.limit)
+		"bytes", l.memory.inUse(), "limit", l.memory.limit.Load())
 	for c := l.lists.all.head; c != nil; {
 		next := c.next(listAll)
 		if c != but {
@@ -225,7 +225,7 @@ func whyClosed(c *conn, err error) closeReason {
 // seen updates the lists that deadlines need. framed is c.framed before the chunk.
 func (l *loop) seen(c *conn, framed uint64) {
 	c.lastRead = l.clock.stamp()
-	if l.deadlines.idle > 0 {
+	if l.deadlines.idle.get() > 0 {
 		l.lists.touch(c)
 	}
 	if framed == 0 && c.framed > 0 && c.halfClosedAt == 0 {

@@ -17,7 +17,7 @@ import (
 // useUp takes all of the client memory that there is, as connections would that hold
 // it for ever, until giveBack is called.
 func (r *rig) useUp() (giveBack func()) {
-	n := r.memory.usable + 1 - r.memory.used.Load()
+	n := r.memory.usable.Load() + 1 - r.memory.used.Load()
 	r.memory.add(n)
 	return func() { r.memory.add(-n) }
 }
@@ -60,8 +60,8 @@ func TestClientMemoryIsALimit(t *testing.T) {
 		o.ringBytes = shard.MinBytes(250_000)
 		o.framing = codec.Newline
 	})
-	if r.memory.limit != memory {
-		t.Fatalf("limit %d", r.memory.limit)
+	if r.memory.limit.Load() != memory {
+		t.Fatalf("limit %d", r.memory.limit.Load())
 	}
 	r.w.stuck[3].Store(true)
 	stop, most := make(chan struct{}), make(chan int64)
@@ -171,7 +171,7 @@ func TestStuckRingWithoutMemory(t *testing.T) {
 		})
 	}
 	r.eventually("most of them to wait for the ring", func() bool { return r.Stats().Waiting > jammers/2 })
-	if n := r.memory.used.Load() - r.memory.usable - 1; n > readGrowth {
+	if n := r.memory.used.Load() - r.memory.usable.Load() - 1; n > readGrowth {
 		t.Fatalf("they hold %d bytes", n)
 	}
 	nc := r.dial()
@@ -229,8 +229,8 @@ func TestLargeRecordsDoNotWaitForEachOther(t *testing.T) {
 	r.eventually("all records", func() bool { return r.w.count() == conns })
 	all.Wait()
 	close(stop)
-	if n := <-most; n > r.memory.limit {
-		t.Fatalf("%d bytes in use of %d", n, r.memory.limit)
+	if n := <-most; n > r.memory.limit.Load() {
+		t.Fatalf("%d bytes in use of %d", n, r.memory.limit.Load())
 	}
 	r.eventually("nothing to be in use", r.usesNothing)
 }
@@ -259,8 +259,8 @@ func TestLargeRecordsForAStuckRing(t *testing.T) {
 	r.eventually("all records", func() bool { return r.w.count() == conns })
 	all.Wait()
 	close(stop)
-	if n := <-most; n > r.memory.limit {
-		t.Fatalf("%d bytes in use of %d", n, r.memory.limit)
+	if n := <-most; n > r.memory.limit.Load() {
+		t.Fatalf("%d bytes in use of %d", n, r.memory.limit.Load())
 	}
 	r.eventually("nothing to be in use", r.usesNothing)
 }
@@ -282,8 +282,8 @@ func TestLastRecordsWithoutMemory(t *testing.T) {
 		_ = nc.Close()
 	}
 	r.eventually("some to wait for memory", func() bool { return r.Stats().WaitingForMemory > conns/2 })
-	if n := r.memory.used.Load(); n > r.memory.usable+1+readGrowth {
-		t.Fatalf("%d bytes are in use, %d of them by the test", n, r.memory.usable+1)
+	if n := r.memory.used.Load(); n > r.memory.usable.Load()+1+readGrowth {
+		t.Fatalf("%d bytes are in use, %d of them by the test", n, r.memory.usable.Load()+1)
 	}
 	r.w.stuck[3].Store(false)
 	r.eventually("all records", func() bool { return r.w.count() == conns })

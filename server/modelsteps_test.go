@@ -76,9 +76,9 @@ func (m *model) trouble(k *modelClient) {
 	switch m.rng.IntN(10) {
 	case 0:
 		if m.giveMem == nil {
-			n := m.s.memory.usable + 1 - m.s.memory.used.Load()
+			n := m.s.memory.usable.Load() + 1 - m.s.memory.used.Load()
 			if m.rng.IntN(4) == 0 {
-				n = m.s.memory.lines - m.s.memory.used.Load()
+				n = m.s.memory.lines.Load() - m.s.memory.used.Load()
 			}
 			n = max(n, 0) // lines may take more than is usable
 			m.s.memory.add(n)
@@ -286,8 +286,8 @@ func (m *model) note() {
 // always is what holds after every step.
 func (m *model) always() error {
 	b := m.s.memory
-	if b.inUse() > b.limit || b.used.Load() < 0 || b.reserveUsed.Load() < 0 {
-		return fmt.Errorf("%d bytes of client memory used and %d apart, of %d", b.used.Load(), b.reserveUsed.Load(), b.limit)
+	if b.inUse() > b.limit.Load() || b.used.Load() < 0 || b.reserveUsed.Load() < 0 {
+		return fmt.Errorf("%d bytes of client memory used and %d apart, of %d", b.used.Load(), b.reserveUsed.Load(), b.limit.Load())
 	}
 	for _, k := range m.clients {
 		if k.conn.acks == nil {

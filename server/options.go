@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
 	"time"
@@ -32,6 +33,8 @@ type Listener struct {
 	Allow     []netip.Prefix // --allow; none: everybody
 	Deny      []netip.Prefix // --deny
 
+	Socket *os.File // a socket at this address that is listened on already; nil: there is none
+
 	// Of a unix socket's file. Names or numbers; with one of the three, the mode is 0660 if not given.
 	Mode         fs.FileMode
 	Owner, Group string
@@ -40,14 +43,15 @@ type Listener struct {
 }
 
 // allows returns whether the lists let an address in.
-func (l *Listener) allows(ip netip.Addr) bool {
-	return !anyContains(l.Deny, ip) && (len(l.Allow) == 0 || anyContains(l.Allow, ip))
+func (l *listener) allows(ip netip.Addr) bool {
+	lists := l.lists.Load()
+	return !anyContains(lists.deny, ip) && (len(lists.allow) == 0 || anyContains(lists.allow, ip))
 }
 
 // expects returns whether the other end of a socket may be on this listener at all: where there is
 // a PROXY header to come, only those that are believed.
-func (l *Listener) expects(ip netip.Addr) bool {
-	return !l.Proxy || l.Network == "unix" || anyContains(l.ProxyFrom, ip)
+func (l *listener) expects(ip netip.Addr) bool {
+	return !l.opt.Proxy || l.opt.Network == "unix" || anyContains(l.lists.Load().proxyFrom, ip)
 }
 
 func anyContains(list []netip.Prefix, ip netip.Addr) bool {

@@ -64,7 +64,7 @@ func TestPauserIsByteExact(t *testing.T) {
 			nagger.Wait()
 			checkOrder(t, r.w, conns, n)
 			r.eventually("all gone, and nothing in use but what the test does", func() bool {
-				return r.Stats().Connections == 0 && r.memory.used.Load() == r.memory.usable+1
+				return r.Stats().Connections == 0 && r.memory.used.Load() == r.memory.usable.Load()+1
 			})
 			if st := r.Stats(); st.Lost != 0 || st.Received != conns*n {
 				t.Fatalf("%d bytes in use, %+v", r.memory.used.Load(), st)
@@ -129,7 +129,7 @@ func TestPauserReadsOneAfterTheOther(t *testing.T) {
 		o.framing = codec.Newline
 	})
 	defer r.useUp()()
-	most := r.memory.usable + 1000 - r.memory.used.Load()
+	most := r.memory.usable.Load() + 1000 - r.memory.used.Load()
 	r.memory.add(most)
 	defer r.memory.add(-most)
 	var clients sync.WaitGroup
@@ -144,7 +144,7 @@ func TestPauserReadsOneAfterTheOther(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	r.eventually("nothing to be in use", func() bool { return r.memory.inUse() == r.memory.usable+1000 })
+	r.eventually("nothing to be in use", func() bool { return r.memory.inUse() == r.memory.usable.Load()+1000 })
 }
 
 // The limits hold there as well, and only for those whose time is up.
@@ -217,8 +217,8 @@ func TestPauserGivesConnectionsBack(t *testing.T) {
 	if st := r.Stats(); st.Waiting != 0 {
 		t.Fatalf("those who are read do not wait: %+v", st)
 	}
-	if n := r.memory.used.Load(); n != r.memory.usable+1 {
-		t.Fatalf("%d bytes are in use", n-r.memory.usable-1)
+	if n := r.memory.used.Load(); n != r.memory.usable.Load()+1 {
+		t.Fatalf("%d bytes are in use", n-r.memory.usable.Load()-1)
 	}
 	giveBack()
 	r.eventually("all to be back", func() bool { return r.pauser.paused.Load() == 0 })
@@ -266,8 +266,8 @@ func wholeRecordsGoOn(t *testing.T, network string, size int) {
 	r.eventually("all records", func() bool { return r.w.count() == conns*chunks*records })
 	clients.Wait()
 	r.eventually("all gone", func() bool { return r.Stats().Connections == 0 })
-	if n := r.memory.used.Load(); n != r.memory.lines {
-		t.Fatalf("%d bytes are in use, %d of them by the test", n, r.memory.lines)
+	if n := r.memory.used.Load(); n != r.memory.lines.Load() {
+		t.Fatalf("%d bytes are in use, %d of them by the test", n, r.memory.lines.Load())
 	}
 }
 
@@ -299,7 +299,7 @@ func TestSeparatorsAreCountedOnce(t *testing.T) {
 // useUpAll leaves no client memory at all, nor what is set apart for one record, until giveBack is
 // called.
 func (r *rig) useUpAll() (giveBack func()) {
-	n := r.memory.lines - r.memory.used.Load()
+	n := r.memory.lines.Load() - r.memory.used.Load()
 	r.memory.add(n)
 	r.memory.reserveHolder.Store(1)
 	return func() {

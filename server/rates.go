@@ -83,9 +83,8 @@ type source struct {
 
 // rates are the limits to how fast clients are read.
 type rates struct {
-	perIP, perConnection Rate
-
-	clock *servedClock
+	limits atomic.Pointer[rateLimits]
+	clock  *servedClock
 
 	mu    sync.Mutex
 	byIP  map[netip.Addr]*source
@@ -93,16 +92,29 @@ type rates struct {
 	sweep int64     // when to look at them next
 }
 
-func (r *rates) any() bool { return r.perIP != (Rate{}) || r.perConnection != (Rate{}) }
+type rateLimits struct{ perIP, perConnection Rate }
+
+func newRates(perIP, perConnection Rate, clock *servedClock) *rates {
+	r := &rates{clock: clock, byIP: make(map[netip.Addr]*source)}
+	r.set(perIP, perConnection)
+	return r
+}
+
+// set changes the limits. Where there were none, it is for connections that come from now on: those
+// of before are not measured.
+func (r *rates) set(perIP, perConnection Rate) { r.limits.Store(&rateLimits{perIP, perConnection}) }
+
+func (l *rateLimits) any() bool { return *l != (rateLimits{}) }
 
 // join returns a meter for a new connection from ip, nil if there are no limits.
 func (r *rates) join(ip netip.Addr) *meter {
-	if !r.any() {
+	limits := r.limits.Load()
+	if !limits.any() {
 		return nil
 	}
 	m := new(meter)
-	m.own.until.Store(r.clock.now() - r.perConnection.burst())
-	if r.perIP == (Rate{}) || !ip.IsValid() {
+	m.own.until.Store(r.clock.now() - limits.perConnection.burst())
+	if limits.perIP == (Rate{}) || !ip.IsValid() {
 		return m
 	}
 	r.mu.Lock()
@@ -110,7 +122,7 @@ func (r *rates) join(ip netip.Addr) *meter {
 	s := r.byIP[ip]
 	if s == nil {
 		s = &source{ip: ip}
-		s.until.Store(r.clock.now() - r.perIP.burst())
+		s.until.Store(r.clock.now() - limits.perIP.burst())
 		r.byIP[ip] = s
 	}
 	s.conns++
@@ -135,9 +147,6 @@ func (r *rates) leave(m *meter) {
 // forget forgets the addresses without connections that owe nothing, and have all of a burst again.
 // The ticker calls it.
 func (r *rates) forget() {
-	if r.perIP == (Rate{}) {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.clock.now()
@@ -145,12 +154,13 @@ func (r *rates) forget() {
 		return
 	}
 	r.sweep = now + rateBurst
+	burst := r.limits.Load().perIP.burst()
 	left := r.idle[:0]
 	for _, s := range r.idle {
 		switch {
 		case s.conns > 0:
 			s.idle = false
-		case s.full(now, r.perIP.burst()):
+		case s.full(now, burst):
 			delete(r.byIP, s.ip)
 		default:
 			left = append(left, s)
@@ -171,13 +181,14 @@ func (r *rates) late(m *meter) bool {
 
 // charge charges what one read of a connection has brought.
 func (r *rates) charge(m *meter, records, bytes uint64) {
-	if !r.any() {
+	limits := r.limits.Load()
+	if !limits.any() {
 		return
 	}
 	now := r.clock.now()
-	m.own.charge(now, r.perConnection.cost(records, bytes), r.perConnection.burst())
+	m.own.charge(now, limits.perConnection.cost(records, bytes), limits.perConnection.burst())
 	if m.source != nil {
-		m.source.charge(now, r.perIP.cost(records, bytes), r.perIP.burst())
+		m.source.charge(now, limits.perIP.cost(records, bytes), limits.perIP.burst())
 	}
 }
 

@@ -46,9 +46,9 @@ func TestRateOverAnySchedule(t *testing.T) {
 		clock.ns.Store(1 + rng.Int64N(1e12))
 		rate := Rate{PerSecond: 1 + rng.Int64N(5000)}
 		perIP := seed%2 == 0
-		r := &rates{perConnection: rate, clock: clock, byIP: map[netip.Addr]*source{}}
+		r := newRates(Rate{}, rate, clock)
 		if perIP {
-			r.perIP, r.perConnection = rate, Rate{}
+			r.set(rate, Rate{})
 		}
 		conns := make([]*meter, 1+rng.IntN(4))
 		for i := range conns {
@@ -93,7 +93,7 @@ func TestRateOverAnySchedule(t *testing.T) {
 func TestDebtsAreNotForgotten(t *testing.T) {
 	clock := &servedClock{}
 	clock.ns.Store(1)
-	r := &rates{perIP: Rate{PerSecond: 100}, clock: clock, byIP: map[netip.Addr]*source{}}
+	r := newRates(Rate{PerSecond: 100}, Rate{}, clock)
 	a, b := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
 	m, other := r.join(a), r.join(b)
 	r.charge(m, 1000, 0)

@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -50,9 +49,9 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{opt: o, stopAckers: make(chan struct{}), stopBackground: make(chan struct{})}
 	s.makeEnv()
-	if s.memory.limit > o.ClientMemory {
+	if limit := s.memory.limit.Load(); limit > o.ClientMemory {
 		o.Logger.Warn("--client-memory is less than the event loops and a record need; raised",
-			"asked", o.ClientMemory, "bytes", s.memory.limit)
+			"asked", o.ClientMemory, "bytes", limit)
 	}
 	if err := s.makeLoops(); err != nil {
 		return nil, err
@@ -87,20 +86,15 @@ func (s *Server) makeEnv() {
 	o, clock, stages, a := &s.opt, &servedClock{}, newDrainStages(), &admission{}
 	clock.ns.Store(1) // 0 is "never"
 	s.connEnv = connEnv{
-		clock:    clock,
-		stages:   stages,
-		memory:   &budget{},
-		registry: newRegistry(a, o.Loops, len(o.Listeners), o.Rings.Dead != nil),
-		deadlines: &deadlines{
-			idle: o.IdleTimeout, frame: o.FrameTimeout, firstRecord: o.FirstRecordTimeout, age: o.MaxConnectionAge,
-			clock: clock, stages: stages, admission: a,
-		},
-		warnings: &limitedLog{log: o.Logger, clock: clock},
-		rates: &rates{
-			perIP: o.MaxRatePerIP, perConnection: o.MaxRatePerConnection, clock: clock,
-			byIP: make(map[netip.Addr]*source),
-		},
+		clock:     clock,
+		stages:    stages,
+		memory:    &budget{},
+		registry:  newRegistry(a, o.Loops, len(o.Listeners), o.Rings.Dead != nil),
+		deadlines: &deadlines{clock: clock, stages: stages, admission: a},
+		warnings:  &limitedLog{log: o.Logger, clock: clock},
+		rates:     newRates(o.MaxRatePerIP, o.MaxRatePerConnection, clock),
 	}
+	s.deadlines.set(o)
 	s.registry.tokens, s.registry.rates = o.Token != nil, s.rates
 	s.memory.init(o.ClientMemory, o.Loops, o.Codec.MaxRecordBytes)
 	s.env.init(o.Rings, o.Codec.MaxRecordBytes)
@@ -141,15 +135,11 @@ func (s *Server) makeDomain() *ack.Domain[*conn] {
 	for i := range rings {
 		rings[i] = s.env.rooms[i].ring
 	}
-	linger := s.opt.IdleTimeout
-	if linger == 0 {
-		linger = s.opt.FrameTimeout
-	}
 	return ack.New(rings, ack.Options[*conn]{
 		Clock:         s.clock.now,
 		Now:           shard.Now,
 		IdleTimeout:   int64(s.opt.IdleTimeout),
-		LingerTimeout: int64(linger),
+		LingerTimeout: int64(s.opt.lingerTimeout()),
 		Resume:        func(c *conn) { s.pauser.post(c.paused) },
 		Kill:          func(c *conn) { c.killed.Store(uint32(closedIdle)) },
 		Gone: func(c *conn, timedOut bool) {
@@ -275,7 +265,7 @@ func (s *Server) Stages() (t StageTimes) {
 func (s *Server) Stats() Stats {
 	r := s.registry
 	st := newStats(s.opt.Codec.Shards)
-	st.Connections, st.ConnectionsMax = int(r.admission.open.Load()), int(r.admission.max)
+	st.Connections, st.ConnectionsMax = int(r.admission.open.Load()), int(r.admission.max.Load())
 	st.ClientMemory = s.memory.inUse()
 	st.Lost, st.DeadLettersLost = s.env.lost.Load(), s.env.deadLettersLost.Load()
 	st.WaitingForMemory = int(s.pauser.counts[waitMemory].Load())

@@ -139,7 +139,7 @@ func TestWhoFindsNoRoomIsFirst(t *testing.T) {
 			}
 			defer unix.Close(fds[0])
 			defer unix.Close(fds[1])
-			r.s.memory.add(r.s.memory.usable + 1) // so it is looked at
+			r.s.memory.add(r.s.memory.usable.Load() + 1) // so it is looked at
 			p.c.overflow, p.fd = nil, fds[1]
 			if n, err := unix.Write(fds[0], []byte(rec+"\n")); n != len(rec)+1 {
 				t.Fatal(n, err)

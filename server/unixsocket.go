@@ -36,7 +36,7 @@ func (l *Listener) listenUnix() (net.Listener, error) {
 	if !abstract {
 		defer lockDirectory(filepath.Dir(l.Address))()
 	}
-	own := !abstract && (l.Mode != 0 || l.Owner != "" || l.Group != "")
+	own := !abstract && l.ownFile()
 	ln, err := l.bindUnix(own)
 	if err != nil && removeStale(l.Address, err) {
 		ln, err = l.bindUnix(own)
@@ -50,6 +50,9 @@ func (l *Listener) listenUnix() (net.Listener, error) {
 	}
 	return ln, nil
 }
+
+// ownFile returns whether anything was asked of the socket's file.
+func (l *Listener) ownFile() bool { return l.Mode != 0 || l.Owner != "" || l.Group != "" }
 
 // bindUnix binds and listens. If the socket is own, it is for its user alone.
 func (l *Listener) bindUnix(own bool) (net.Listener, error) {

@@ -53,10 +53,7 @@ func (n *node) look() facts {
 		streams[s.Name] = s
 	}
 	if s := n.server.Load(); s != nil {
-		f.in, f.listeners, f.rejects = s.Stats(), s.Listeners(), s.Rejects()
-		if i, ok := any(s).(interface{ Stages() server.StageTimes }); ok {
-			f.stages = i.Stages()
-		}
+		f.in, f.listeners, f.rejects, f.stages = s.Stats(), s.Listeners(), s.Rejects(), s.Stages()
 	}
 	for i, r := range n.rings.Rings {
 		f.rings = append(f.rings, ringOf(r, streams, countOf(f.in.Routed, i), int32(i)))
@@ -110,7 +107,7 @@ func (f *facts) sample(p99 time.Duration, cpu float64) verdict.Sample {
 		At: f.at, Phase: f.phase, Ready: f.ready, Reason: f.reason,
 		Received: f.in.Received, Rejected: f.in.Rejected, P99: p99,
 		Connections: f.in.Connections, WaitingMemory: f.in.WaitingForMemory, WaitingRate: f.in.WaitingForRate, WaitingAcks: f.in.WaitingForAcks,
-		Socket: f.stages.Socket, Parse: f.stages.Parse, CPU: cpu,
+		Socket: f.stages.Socket.Seconds(), Parse: f.stages.Parse.Seconds(), CPU: cpu,
 	}
 	s.WaitingRoom = f.in.Waiting - s.WaitingMemory - s.WaitingRate - s.WaitingAcks
 	for _, n := range f.in.Refused {

@@ -155,17 +155,16 @@ func (s *sampler) delivered(f *facts) *quantiles {
 	return &quantiles{p50.Seconds(), p99.Seconds()}
 }
 
-// addStages adds up differences: the sums themselves may go over their type's end, after days.
+// addStages adds up differences: the writer's sums may go over their type's end, after days.
 func (s *sampler) addStages(v, before *view) {
-	more := []time.Duration{v.facts.stages.Socket - before.facts.stages.Socket, v.facts.stages.Parse - before.facts.stages.Parse, 0, 0, 0}
-	for i := range v.facts.rings {
-		was, is := &before.facts.rings[i].Stages, &v.facts.rings[i].Stages
-		more[2] += is.Ring - was.Ring
-		more[3] += is.Writer - was.Writer
-		more[4] += is.Broker - was.Broker
-	}
-	for i, d := range more {
-		s.stages[i] += d.Seconds()
+	is, was := &v.facts, &before.facts
+	s.stages[0] += (is.stages.Socket - was.stages.Socket).Seconds()
+	s.stages[1] += (is.stages.Parse - was.stages.Parse).Seconds()
+	for i := range is.rings {
+		was, is := &was.rings[i].Stages, &is.rings[i].Stages
+		s.stages[2] += (is.Ring - was.Ring).Seconds()
+		s.stages[3] += (is.Writer - was.Writer).Seconds()
+		s.stages[4] += (is.Broker - was.Broker).Seconds()
 	}
 	v.stages = s.stages
 }

@@ -48,8 +48,8 @@ func take(s *Sample, shard int, broker time.Duration) {
 	sh.Ring += perShard * time.Millisecond
 	sh.Writer += perShard * time.Millisecond
 	sh.Broker += perShard * broker
-	s.Socket += perShard * 100 * time.Microsecond
-	s.Parse += perShard * 10 * time.Microsecond
+	s.Socket += perShard * 100e-6
+	s.Parse += perShard * 10e-6
 }
 
 // stand is a second in which Kafka takes nothing of a shard, and as many records come as ever.

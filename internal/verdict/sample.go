@@ -23,8 +23,8 @@ type Sample struct {
 	WaitingAcks   int // until their clients read their acks
 	Refused       uint64
 
-	Socket, Parse time.Duration // what records took before they were in rings
-	CPU           float64       // processors in use of those that the process may use, since the sample before, 0 to 1
+	Socket, Parse float64 // what records took before they were in rings, seconds
+	CPU           float64 // processors in use of those that the process may use, since the sample before, 0 to 1
 }
 
 // Shard is one ring and its way to Kafka.

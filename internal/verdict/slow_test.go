@@ -73,14 +73,14 @@ func TestSlowNames(t *testing.T) {
 		{"clients wait for room", func(s *Sample) {
 			everywhere(s)
 			s.WaitingRoom = 7
-			s.Socket += 4 * perShard * 10 * time.Second
+			s.Socket += 4 * perShard * 10
 		}, "SLOW: Kafka, 100 % of the time", "Kafka"},
 		{"the processors, on records", func(s *Sample) {
 			everywhere(s)
-			s.CPU, s.Parse = 0.97, s.Parse+10*4*perShard*time.Second
+			s.CPU, s.Parse = 0.97, s.Parse+10*4*perShard
 		}, "SLOW: parse, 83 % of the time", "Ringtail: this machine's processors"},
 		{"the processors, on batches", func(s *Sample) { everywhere(s); s.CPU = 0.97 }, "SLOW: ring, 99 % of the time", "Ringtail: this machine's processors"},
-		{"memory for clients", func(s *Sample) { well(s); s.WaitingMemory = 3; s.Socket += 10 * 4 * perShard * time.Second }, "SLOW: socket, 100 % of the time", "3 connections wait for memory. Raise --client-memory"},
+		{"memory for clients", func(s *Sample) { well(s); s.WaitingMemory = 3; s.Socket += 10 * 4 * perShard }, "SLOW: socket, 100 % of the time", "3 connections wait for memory. Raise --client-memory"},
 		{"p99", func(s *Sample) { well(s); s.P99 = 1100 * time.Millisecond }, "SLOW: Kafka, 100 % of the time", "Kafka"},
 	} {
 		p := newPlay(t).run(70, c.second).want(c.text).wantAdvice(c.advice)

@@ -28,7 +28,7 @@ type spent struct {
 // end; their differences are right all the same.
 func charge(before, now *Sample) spent {
 	sp := spent{leader: map[int32]float64{}}
-	sp.in[inSocket], sp.in[inParse] = (now.Socket - before.Socket).Seconds(), (now.Parse - before.Parse).Seconds()
+	sp.in[inSocket], sp.in[inParse] = now.Socket-before.Socket, now.Parse-before.Parse
 	for i := range now.Shards {
 		was, is := &before.Shards[i], &now.Shards[i]
 		sp.add(is.Leader, (is.Ring - was.Ring).Seconds(), (is.Writer - was.Writer).Seconds(), (is.Broker - was.Broker).Seconds())

@@ -196,9 +196,9 @@ func (d *Domain[C]) retryBlocked() {
 // patience returns for how long a client may take nothing, 0 for as long as it likes.
 func (d *Domain[C]) patience(a *Conn[C]) int64 {
 	if a.phase == phaseLingering && a.open == nil {
-		return d.opt.LingerTimeout
+		return d.after.Load()
 	}
-	return d.opt.IdleTimeout
+	return d.idle.Load()
 }
 
 // giveUp forgets what there was to say: a write has failed, or the client is gone. The event loop

@@ -65,6 +65,8 @@ type Domain[C any] struct {
 	scratch         []byte         // lines on their way out
 
 	opt   Options[C]
+	idle  atomic.Int64 // Options.IdleTimeout, or what SetTimeouts was told
+	after atomic.Int64 // Options.LingerTimeout
 	poked atomic.Bool
 	poke  chan struct{}
 }
@@ -145,7 +147,7 @@ var ErrPart = errors.New("ack: the socket has taken a part of what the lines bec
 
 // New makes a domain; rings are those that the Ring of a Batch indexes.
 func New[C any](rings []Position, opt Options[C]) *Domain[C] {
-	return &Domain[C]{
+	d := &Domain[C]{
 		rings:   rings,
 		queues:  make([]itemQueue[C], len(rings)),
 		scratch: make([]byte, 0, scratchBytes),
@@ -153,6 +155,14 @@ func New[C any](rings []Position, opt Options[C]) *Domain[C] {
 		opt:     opt,
 		poke:    make(chan struct{}, 1),
 	}
+	d.SetTimeouts(opt.IdleTimeout, opt.LingerTimeout)
+	return d
+}
+
+// SetTimeouts changes Options.IdleTimeout and LingerTimeout, also while the domain runs.
+func (d *Domain[C]) SetTimeouts(idle, linger int64) {
+	d.idle.Store(idle)
+	d.after.Store(linger)
 }
 
 // NewConn makes the acks of one connection, which has no descriptor yet.
