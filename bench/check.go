@@ -29,7 +29,7 @@ func (v *Verdict) Err() error {
 	if v.Missing|v.Duplicates|v.Reordered|v.Misrouted|v.Changed|v.AckedMissing == 0 {
 		return nil
 	}
-	return errors.New("bench: verify: " + v.String())
+	return errors.New("--verify: " + v.String())
 }
 
 // Add adds another verdict's counts to v.

@@ -14,7 +14,7 @@ func ReadResult(r io.Reader) (*Result, error) {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&result); err != nil {
-		return nil, fmt.Errorf("bench: not a result of ringtail bench: %w", err)
+		return nil, fmt.Errorf("not a result of ringtail bench: %w", err)
 	}
 	return &result, nil
 }

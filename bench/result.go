@@ -97,11 +97,11 @@ func (r *Result) add(o Outcome) {
 func (r *Result) Err() error {
 	switch {
 	case len(r.Violations) > 0:
-		return fmt.Errorf("bench: %s", r.Violations[0])
+		return fmt.Errorf("%s", r.Violations[0])
 	case r.Broken > 0:
 		for _, o := range r.Outcomes {
 			if o.Broken != "" {
-				return fmt.Errorf("bench: %d connections broke; connection %d: %s", r.Broken, o.Conn, o.Broken)
+				return fmt.Errorf("%d connections broke; connection %d: %s", r.Broken, o.Conn, o.Broken)
 			}
 		}
 	case r.Verify != nil:

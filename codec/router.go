@@ -46,15 +46,15 @@ type Router struct {
 func NewRouter(o Options) (*Router, error) {
 	switch {
 	case o.Field == "":
-		return nil, fmt.Errorf("codec: --field is empty; it names the field that routes")
+		return nil, fmt.Errorf("--field is empty; it names the field that routes")
 	case !utf8.ValidString(o.Field):
-		return nil, fmt.Errorf("codec: --field %q is not UTF-8", o.Field)
+		return nil, fmt.Errorf("--field %q is not UTF-8", o.Field)
 	case !utf8.ValidString(o.KeyField):
-		return nil, fmt.Errorf("codec: --key-field %q is not UTF-8", o.KeyField)
+		return nil, fmt.Errorf("--key-field %q is not UTF-8", o.KeyField)
 	case o.Shards < 1 || o.Shards > MaxShards:
-		return nil, fmt.Errorf("codec: --shards %d is not within 1 to %d", o.Shards, MaxShards)
+		return nil, fmt.Errorf("--shards %d is not within 1 to %d", o.Shards, MaxShards)
 	case o.MaxRecordBytes < 1:
-		return nil, fmt.Errorf("codec: --max-record-bytes %d is not at least 1", o.MaxRecordBytes)
+		return nil, fmt.Errorf("--max-record-bytes %d is not at least 1", o.MaxRecordBytes)
 	}
 	path, err := parseField(o.Field)
 	if err != nil {
@@ -83,7 +83,7 @@ func parseField(field string) (names []string, err error) {
 		names = strings.Split(field, ".")
 	}
 	if slices.Contains(names, "") {
-		return nil, fmt.Errorf("codec: --field %q has a part without a name; a name with dots in it is written /%s", field, field)
+		return nil, fmt.Errorf("--field %q has a part without a name; a name with dots in it is written /%s", field, field)
 	}
 	return names, nil
 }

@@ -22,12 +22,12 @@ func TestNewRouterRefuses(t *testing.T) {
 		change func(*Options)
 		want   string
 	}{
-		{func(o *Options) { o.Field = "" }, "codec: --field is empty"},
-		{func(o *Options) { o.Field = "\xff" }, `codec: --field "\xff" is not UTF-8`},
-		{func(o *Options) { o.KeyField = "\xff" }, `codec: --key-field "\xff" is not UTF-8`},
-		{func(o *Options) { o.Shards = 0 }, "codec: --shards 0 is not within 1 to 1000000"},
-		{func(o *Options) { o.Shards = 1_000_001 }, "codec: --shards 1000001 is not within 1 to 1000000"},
-		{func(o *Options) { o.MaxRecordBytes = 0 }, "codec: --max-record-bytes 0 is not at least 1"},
+		{func(o *Options) { o.Field = "" }, "--field is empty"},
+		{func(o *Options) { o.Field = "\xff" }, `--field "\xff" is not UTF-8`},
+		{func(o *Options) { o.KeyField = "\xff" }, `--key-field "\xff" is not UTF-8`},
+		{func(o *Options) { o.Shards = 0 }, "--shards 0 is not within 1 to 1000000"},
+		{func(o *Options) { o.Shards = 1_000_001 }, "--shards 1000001 is not within 1 to 1000000"},
+		{func(o *Options) { o.MaxRecordBytes = 0 }, "--max-record-bytes 0 is not at least 1"},
 	} {
 		o := good
 		c.change(&o)

@@ -16,6 +16,9 @@ import (
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
+// ShardsMax is the most shards that are written.
+const ShardsMax = backend.StreamsMax
+
 // Options of a Writer. Errors about them name the flags of serve.
 type Options struct {
 	Brokers         string // --brokers, host:port,…
@@ -55,8 +58,8 @@ func (o *Options) validate(shards int) error {
 	switch {
 	case o.Brokers == "":
 		return errors.New("--brokers is missing: host:port,…")
-	case shards > backend.StreamsMax:
-		return fmt.Errorf("--shards is %d, must be at most %d", shards, backend.StreamsMax)
+	case shards > ShardsMax:
+		return fmt.Errorf("--shards is %d, must be at most %d", shards, ShardsMax)
 	}
 	if err := cmp.Or(CheckTopics(o.Topic, o.DeadLetterTopic), CheckProducers(o.Producers, shards)); err != nil {
 		return err

@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -42,14 +41,14 @@ func (l *listener) setLists(o *Listener) {
 func openListener(opt Listener) (*listener, error) {
 	ln, err := opt.listen()
 	if err != nil {
-		return nil, fmt.Errorf("server: --listen %s://%s: %w", opt.Network, opt.Address, err)
+		return nil, &ListenError{opt, err}
 	}
 	opt.Network = ln.Addr().Network() // of systemd's sockets it is not known before
 	l := &listener{opt: opt, ln: ln}
 	l.setLists(&opt)
 	if l.raw, err = ln.(syscall.Conn).SyscallConn(); err != nil {
 		_ = ln.Close()
-		return nil, fmt.Errorf("server: --listen %s://%s: %w", opt.Network, opt.Address, err)
+		return nil, &ListenError{opt, err}
 	}
 	l.reserve, _ = os.Open(os.DevNull)
 	return l, nil

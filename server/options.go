@@ -96,14 +96,14 @@ const clientMemoryDefault = 256 << 20
 
 func (o *Options) validate() error {
 	if len(o.Listeners) == 0 {
-		return errors.New("server: no --listen given, want for example tcp://127.0.0.1:8888")
+		return errors.New("no --listen given, want for example tcp://127.0.0.1:8888")
 	}
 	for _, l := range o.Listeners {
 		if l.Network != "tcp" && l.Network != "unix" && l.Network != "systemd" {
-			return fmt.Errorf("server: --listen %s://%s: unknown network %q, want tcp, unix or systemd", l.Network, l.Address, l.Network)
+			return fmt.Errorf("--listen %s://%s: unknown network %q, want tcp, unix or systemd", l.Network, l.Address, l.Network)
 		}
 		if l.TLS && o.TLS == nil {
-			return fmt.Errorf("server: --listen tls://%s needs a certificate: give --tls-cert and --tls-key", l.Address)
+			return fmt.Errorf("--listen tls://%s needs a certificate: give --tls-cert and --tls-key", l.Address)
 		}
 	}
 	if len(o.Rings.Rings) != o.Codec.Shards || o.Codec.Shards < 1 {
@@ -125,7 +125,7 @@ func (o *Options) validate() error {
 		{"--max-rate-per-connection", o.MaxRatePerConnection.PerSecond},
 	} {
 		if f.n < 0 {
-			return fmt.Errorf("server: %s is negative", f.name)
+			return fmt.Errorf("%s is negative", f.name)
 		}
 	}
 	o.setDefaults()

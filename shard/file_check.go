@@ -74,16 +74,15 @@ func checkRoom(o DirOptions, dir string, capacity int) error {
 		return err
 	}
 	size := (&fileHeader{capacity: uint64(capacity), shards: uint32(o.Shards), topic: o.Topic}).size()
-	needed := int64(0)
-	first := 0
+	missing := o.Shards
 	if o.DeadTopic != "" {
-		first = -1
+		missing++
 	}
-	for i := first; i < o.Shards; i++ {
-		if _, err := os.Stat(filepath.Join(o.Path, ringFileName(i))); errors.Is(err, fs.ErrNotExist) {
-			needed += size
-		}
+	names, err := ringNames(o.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
+	needed := int64(max(0, missing-len(names))) * size // all of them are this server's, see checkAll
 	if room := int64(free.Bavail) * free.Bsize; needed > room {
 		return fmt.Errorf("its files need %d bytes more, and %d are free; lower --ring-bytes, or give another directory", needed, room)
 	}

@@ -87,7 +87,7 @@ func New(o Options) (*Ring, error) {
 	}
 	st, err := newStorage(capacity)
 	if err != nil {
-		return nil, fmt.Errorf("shard: ring %s of %d bytes (--ring-bytes): %w", o.Name, capacity, err)
+		return nil, fmt.Errorf("--ring-bytes: ring %s of %d bytes: %w", o.Name, capacity, err)
 	}
 	for i := 0; i < len(st.words); i += pageSize() / 8 {
 		st.words[i].Store(0)

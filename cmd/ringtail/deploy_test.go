@@ -15,7 +15,7 @@ import (
 
 // TestDeployedConfig: the file that deploy/ringtail.service starts with is one.
 func TestDeployedConfig(t *testing.T) {
-	if out := must(t, "check", "--config", "../../deploy/ringtail.yaml"); !strings.HasPrefix(out, "ok\nwriter: native: ") {
+	if out := must(t, "check", "--config", "../../deploy/ringtail.yaml", "--listen", "tcp://127.0.0.1:0", "--admin", "", "--ring-dir", t.TempDir()+"/rings"); !strings.HasPrefix(out, "ok\nwriter: native: ") {
 		t.Errorf("check says %q", out)
 	}
 }
@@ -26,7 +26,8 @@ func TestDeployedConfigInComments(t *testing.T) {
 	tokens := tokenFile(t, "billing:s3cret\n")
 	_, comments, _ := strings.Cut(contents(t, "../../deploy/ringtail.yaml"), "\n# Who may connect")
 	config := strings.NewReplacer("\n# ", "\n# ", "\n#", "\n", "/etc/ringtail/cert.key", key, "/etc/ringtail/admin.key", key, "/etc/ringtail/tokens", tokens,
-		"/etc/ringtail/admin.tokens", tokens, "/etc/ringtail/cert.pem", cert, "/etc/ringtail/admin.pem", cert, "/etc/ringtail/clients.pem", cert).Replace("#" + comments)
+		"/etc/ringtail/admin.tokens", tokens, "/etc/ringtail/cert.pem", cert, "/etc/ringtail/admin.pem", cert, "/etc/ringtail/clients.pem", cert,
+		"/run/ringtail", t.TempDir(), ":8888", ":0", ":8889", ":0", ":8899", ":0", ":9888", ":0").Replace("#" + comments)
 	file := filepath.Join(t.TempDir(), "ringtail.yaml")
 	overwrite(t, file, config)
 	must(t, "check", "--sink", "discard", "--config", file)

@@ -90,7 +90,7 @@ func TestMetricsDocument(t *testing.T) {
 	}
 }
 
-var described = regexp.MustCompile(`fqName: "(\w+)"`)
+var fqName = regexp.MustCompile(`fqName: "(\w+)"`)
 
 // everythingExposed fails where a metric is described and has no sample: the document would not have
 // it, nor would an alert on it ever fire.
@@ -103,7 +103,7 @@ func everythingExposed(t *testing.T, reg *prometheus.Registry, exposed map[strin
 	}()
 	n := 0
 	for d := range descs {
-		name := described.FindStringSubmatch(d.String())
+		name := fqName.FindStringSubmatch(d.String())
 		if n++; name == nil || exposed[name[1]] == nil {
 			t.Errorf("described and not exposed: %s", d)
 		}

@@ -52,7 +52,7 @@ type command struct {
 // start runs ringtail with these arguments and input.
 func start(t *testing.T, input string, args ...string) *command {
 	t.Helper()
-	args = withSmallRings(args)
+	args = withFreePorts(withSmallRings(args))
 	c := &command{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 1), aborted: make(chan struct{}), metrics: prometheus.NewRegistry()}
 	go func() {
 		c.exit <- run(args, &process{
@@ -75,6 +75,22 @@ func withSmallRings(args []string) []string {
 		return args
 	}
 	return append(slices.Clone(args), "--ring-bytes", "5MiB")
+}
+
+// withFreePorts gives a check that says nothing of addresses free ones: somebody on the machine may
+// have the usual ones.
+func withFreePorts(args []string) []string {
+	speaks := func(arg string) bool {
+		return slices.ContainsFunc([]string{"--listen", "--config", "--print-config", "--help", "--embedded-port"}, func(flag string) bool { return arg == flag || strings.HasPrefix(arg, flag+"=") })
+	}
+	if len(args) == 0 || args[0] != "check" || slices.ContainsFunc(args, speaks) {
+		return args
+	}
+	args = append(slices.Clone(args), "--listen", "tcp://127.0.0.1:0", "--embedded-port", "0")
+	if !slices.Contains(args, "--admin") {
+		args = append(args, "--admin", "")
+	}
+	return args
 }
 
 // wait waits for the end and returns the exit code.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -110,7 +111,7 @@ func run(args []string, p *process) (code int) {
 		kong.Description("JSON records over TCP into Apache Kafka: one partition a digit, in order, nothing lost."),
 		kong.Writers(p.Out, p.Err),
 		framingVars,
-		kong.Vars{"version": "ringtail " + ownVersion()},
+		kong.Vars{"version": "ringtail " + ownVersion(), "max_connections": strconv.Itoa(node.MaxConnectionsDefault)},
 		kong.Exit(func(code int) { panic(exit{code}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)...)

@@ -15,6 +15,7 @@ import (
 	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/node"
+	"github.com/ringtail/ringtail/shard"
 )
 
 // serveFlags are the flags of serve and of check. Each is a key of the --config
@@ -38,8 +39,8 @@ type serveFlags struct {
 	DeadLetterTopic      string            `help:"The topic that rejected records go to. Default: none."`
 	Ack                  string            `default:"off" enum:"off,kafka" help:"kafka: tell clients what is in Kafka."`
 	MaxRecordBytes       config.Size       `default:"1000000" help:"Longer records, with their key and headers, are rejected; the topic's own limit counts too, if lower. With lengths, at most 16MiB."`
-	MaxConnections       int               `default:"100000" help:"Over it, connections are closed at once."`
-	MaxConnectionsPerIP  int               `name:"max-connections-per-ip" default:"0" help:"The same for one address. 0: no limit."`
+	MaxConnections       config.Count      `default:"${max_connections}" help:"Over it, connections are closed at once. 0: as many as the descriptor limit allows, which caps it in any case."`
+	MaxConnectionsPerIP  config.Count      `name:"max-connections-per-ip" default:"0" help:"The same for one address. 0: no limit."`
 	Allow                config.List       `placeholder:"CIDR" help:"Who may connect, by address. Unix sockets have modes instead. Default: everybody. Repeatable."`
 	Deny                 config.List       `placeholder:"CIDR" help:"Who may not, whatever --allow says. Repeatable."`
 	ProxyProtocol        string            `default:"off" enum:"on,off" help:"on: a balancer says in a PROXY header (v1 or v2) for whom it connects; whoever does not is refused."`
@@ -47,17 +48,18 @@ type serveFlags struct {
 	TokenFile            string            `placeholder:"FILE" help:"Clients begin with {\"token\":\"…\"}, one of this file's: token or name:token, one a line. Read again when it changes."`
 	MaxRatePerIP         config.Rate       `name:"max-rate-per-ip" default:"0" placeholder:"RATE" help:"Records (1000/s) or bytes (5MB/s) a second from one address; beyond it clients are not read. 0: no limit."`
 	MaxRatePerConnection config.Rate       `default:"0" placeholder:"RATE" help:"The same for one connection."`
-	ClientMemory         config.Size       `default:"256MiB" help:"What all connections together may hold of unfinished records."`
+	ClientMemory         config.Size       `default:"256MiB" help:"What all connections together may hold of unfinished records. 0: 256MiB."`
 	IdleTimeout          config.Duration   `default:"0" help:"Close connections that have sent nothing for so long. 0: never."`
 	FrameTimeout         config.Duration   `default:"30s" help:"Close connections whose unfinished record is older. 0: never."`
 	FirstRecordTimeout   config.Duration   `default:"10m" help:"Close connections that have not sent a record by then, once half of the places are taken. 0: never."`
 	MaxConnectionAge     config.Duration   `default:"0" help:"Close connections that are older. 0: never."`
-	RingBytes            config.Size       `default:"16MiB" help:"Memory of each shard for what Kafka does not have yet."`
+	RingBytes            config.Size       `default:"0" help:"Memory of each shard for what Kafka does not have yet. 0: 16MiB, or its part of --ring-memory."`
+	RingMemory           config.Size       `default:"0" placeholder:"SIZE" help:"Memory of all shards together, dead letters included, instead of --ring-bytes for each."`
 	RingDir              string            `placeholder:"DIR" help:"Keep them in files there instead, made if missing: they survive the death of the process, not of the machine. One server a directory."`
 	Loops                int               `default:"0" help:"Event loops. 0: one a core."`
 	Writer               string            `default:"auto" enum:"auto,native,librdkafka" help:"Who writes to Kafka: librdkafka, Ringtail itself (native), or native where it knows every --kafka-property (auto)."`
 	Producers            int               `default:"1" help:"Instances of the writer."`
-	KafkaProperty        config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka; one that would break a promise is refused. V as @FILE is what FILE holds, in which $${NAME} is a variable. Repeatable."`
+	KafkaProperty        config.Properties `short:"X" placeholder:"K=V" help:"A property of librdkafka; one that would break a promise is refused. V as @FILE is what FILE holds, and $${NAME} in V a variable. Repeatable."`
 	Unsafe               bool              `help:"Allow properties that may break order or lose records."`
 	StartTimeout         config.Duration   `default:"60s" help:"How long to wait for the brokers at start. 0: for ever."`
 	DrainTimeout         config.Duration   `default:"30s" help:"How long to take on SIGTERM or SIGINT to bring everything into Kafka."`
@@ -77,8 +79,9 @@ type serveCmd struct {
 // Help is shown under the flags' list.
 func (*serveCmd) Help() string {
 	return `Every flag is also a key of the --config file and an environment variable (--ring-bytes: RINGTAIL_RING_BYTES).
-Everybody on the machine can read a command line: give Kafka's password as the name of a file that
-holds it (-X sasl.password=@/run/secrets/kafka), in the --config file, or in RINGTAIL_KAFKA_PROPERTY.
+Kafka's properties come together from all three. Everybody on the machine can read a command line: give
+Kafka's password as the name of a file that holds it (-X sasl.password=@/run/secrets/kafka), in the
+--config file, or in RINGTAIL_KAFKA_PROPERTY_SASL_PASSWORD.
 
 Examples:
 
@@ -112,6 +115,36 @@ func (c *serveCmd) Run(p *process, ctx *kong.Context) error {
 	return node.Run(o, node.Env{Out: p.Out, Err: stderr, Log: c.logger(stderr), Signals: p.Signals, Config: effective(ctx), Metrics: p.Metrics})
 }
 
+// AfterApply says what stands behind a 0. Kong calls it when it has parsed the flags.
+func (c *serveFlags) AfterApply() error {
+	if c.RingBytes == 0 && c.RingMemory == 0 {
+		c.RingBytes = 16 << 20
+	}
+	if c.ClientMemory == 0 {
+		c.ClientMemory = 256 << 20
+	}
+	return nil
+}
+
+// ringBytes is the size of each ring.
+func (c *serveFlags) ringBytes() (int, error) {
+	rings := max(1, c.Shards)
+	if c.DeadLetterTopic != "" {
+		rings++
+	}
+	switch one := c.RingMemory / config.Size(rings); {
+	case c.RingMemory == 0:
+		return int(c.RingBytes), nil
+	case c.RingBytes != 0:
+		return 0, config.Usagef("--ring-bytes and --ring-memory: one ring's size follows from the other; leave one of them out")
+	case int(one) < shard.MinBytes(int(c.MaxRecordBytes)):
+		return 0, config.Usagef("--ring-memory is %s, which is %s for each of %d rings; --max-record-bytes %s needs %s for each", c.RingMemory, one, rings,
+			c.MaxRecordBytes, config.Size(shard.MinBytes(int(c.MaxRecordBytes))))
+	default:
+		return int(min(one, shard.MaxBytes)), nil
+	}
+}
+
 func (c *serveFlags) options() (node.Options, error) {
 	listeners, err := node.ParseListeners(c.Listen, c.Framing, c.Ack, node.Who{
 		ProxyProtocol: c.ProxyProtocol, ProxyFrom: c.ProxyFrom, Allow: c.Allow, Deny: c.Deny,
@@ -127,6 +160,10 @@ func (c *serveFlags) options() (node.Options, error) {
 	if err != nil {
 		return node.Options{}, err
 	}
+	ringBytes, err := c.ringBytes()
+	if err != nil {
+		return node.Options{}, err
+	}
 	return node.Options{
 		Listeners: listeners, Headers: headers,
 		Codec: codec.Options{
@@ -137,11 +174,11 @@ func (c *serveFlags) options() (node.Options, error) {
 		Topic: c.Topic, DeadLetterTopic: c.DeadLetterTopic, FoldPartitions: c.FoldPartitions,
 		Producers: c.Producers, Writer: c.Writer, Properties: properties, Unsafe: c.Unsafe,
 		TokenFile: c.TokenFile, MaxRatePerIP: c.MaxRatePerIP, MaxRatePerConnection: c.MaxRatePerConnection,
-		MaxConnections: c.MaxConnections, MaxConnectionsPerIP: c.MaxConnectionsPerIP, ClientMemory: int64(c.ClientMemory),
+		MaxConnections: int(c.MaxConnections), MaxConnectionsPerIP: int(c.MaxConnectionsPerIP), ClientMemory: int64(c.ClientMemory),
 		IdleTimeout: time.Duration(c.IdleTimeout), FrameTimeout: time.Duration(c.FrameTimeout),
 		FirstRecordTimeout: time.Duration(c.FirstRecordTimeout),
 		MaxConnectionAge:   time.Duration(c.MaxConnectionAge),
-		RingBytes:          int(c.RingBytes), RingDir: c.RingDir, Loops: c.Loops,
+		RingBytes:          ringBytes, RingDir: c.RingDir, Loops: c.Loops,
 		StartTimeout: time.Duration(c.StartTimeout), DrainTimeout: time.Duration(c.DrainTimeout),
 		Admin: c.admin(), Version: ownVersion(),
 	}, nil

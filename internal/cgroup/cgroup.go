@@ -157,9 +157,14 @@ func lines(root, file string) iter.Seq[string] {
 
 // Available returns how many bytes the machine has for a new process without swapping, as the kernel
 // reckons; 0 if it does not tell.
-func Available(root string) int64 {
+func Available(root string) int64 { return memory(root, "MemAvailable:") }
+
+// Total returns how many bytes of memory the machine has, swap apart; 0 if the kernel does not tell.
+func Total(root string) int64 { return memory(root, "MemTotal:") }
+
+func memory(root, name string) int64 {
 	for line := range lines(root, "proc/meminfo") {
-		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			n, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
 			return n << 10
 		}

@@ -53,7 +53,7 @@ func Start(port int, topics map[string]int) (*Broker, error) {
 	}
 	cluster, err := kfake.NewCluster(opts...)
 	if err != nil {
-		return nil, fmt.Errorf("embedded: --embedded-port %d: %w", port, err)
+		return nil, err
 	}
 	b := &Broker{cluster: cluster, address: cluster.ListenAddrs()[0], stop: make(chan struct{})}
 	b.swept.Go(b.sweep)

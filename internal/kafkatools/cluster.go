@@ -79,8 +79,8 @@ var yielding = []string{"enable.idempotence", "message.timeout.ms", "session.tim
 // properties are librdkafka's: ours, then the verb's, then the user's. What is not understood is
 // a usage error that names it; nothing has been connected then.
 func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
-	if len(kafkaclient.Seeds(c.Brokers)) == 0 {
-		return nil, config.Usagef("--brokers is missing; give host:port,…")
+	if err := kafkaclient.CheckSeeds(c.Brokers); err != nil {
+		return nil, config.Usagef("%w", err)
 	}
 	if err := librdkafka.CheckProperties(c.Properties); err != nil {
 		return nil, config.Usagef("%w", err)

@@ -47,7 +47,7 @@ func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 	o.ErrorLog = slog.NewLogLogger(n.env.Log.Handler(), slog.LevelWarn)
 	s, err := httpd.Serve(o, mux)
 	if err != nil {
-		return nil, fmt.Errorf("--admin %s: %w", o.Address, err)
+		return nil, admitting("--admin", o.Address, err)
 	}
 	if !s.Loopback() && o.Tokens == nil {
 		n.env.Log.Warn("whoever reaches the admin port may read it; --admin-token-file has it ask for a token", "admin", s.URL())

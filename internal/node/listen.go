@@ -46,8 +46,8 @@ func parseAddress(value string, u *url.URL) (l server.Listener, err error) {
 		}
 	case "unix":
 		l.Network, l.Address = "unix", u.Host+u.Path
-		if l.Address == "" {
-			return l, config.Usagef("--listen %s: want unix:///PATH", value)
+		if strings.HasSuffix(l.Address, "/") || l.Address == "" {
+			return l, config.Usagef("--listen %s: want unix:///PATH, the path of a socket", value)
 		}
 	case "systemd":
 		if l.Network, l.Address = "systemd", u.Host; u.Path != "" {

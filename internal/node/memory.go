@@ -33,6 +33,10 @@ func (n *node) limitMemory(root string) error {
 			config.Size(n.opt.RingBytes), mebibytes(rings), config.Size(n.opt.ClientMemory), config.Size(otherMemory),
 			mebibytes(need), mebibytes(limit.Bytes), limit.File, advice)
 	}
+	if total := cgroup.Total(root); total > 0 && need > total {
+		return config.Usagef("rings (--ring-bytes %s) and clients (--client-memory %s) take %s together, and the machine has %s; lower --shards, --ring-bytes or --client-memory, or give a --ring-dir on a disk",
+			config.Size(n.opt.RingBytes), config.Size(n.opt.ClientMemory), mebibytes(need), mebibytes(total))
+	}
 	if free := cgroup.Available(root); free > 0 && need > free {
 		n.env.Log.Warn("the machine has less memory available than rings and clients may take",
 			"ring_bytes", n.opt.RingBytes, "client_memory", n.opt.ClientMemory, "bytes", need, "available", free)
@@ -53,7 +57,7 @@ func (o *Options) memory() (mapped, need int64) {
 	if o.DeadLetterTopic != "" {
 		rings++
 	}
-	need = o.ClientMemory + otherMemory
+	need = min(o.ClientMemory, 1<<60) + otherMemory // rings are below 2^50 bytes: no sum overflows
 	switch bytes := rings * int64(o.RingBytes); {
 	case o.RingDir == "":
 		mapped = bytes

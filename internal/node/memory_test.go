@@ -19,10 +19,15 @@ import (
 // machine lays the files that tell of a machine with so much available and a group with such a
 // limit.
 func machine(t *testing.T, available int64, limit string) (root string) {
+	return machineOf(t, 64<<30, available, limit)
+}
+
+// machineOf is a machine that has so much in all.
+func machineOf(t *testing.T, total, available int64, limit string) (root string) {
 	t.Helper()
 	root = t.TempDir()
 	for name, text := range map[string]string{
-		"proc/meminfo":                  fmt.Sprintf("MemAvailable: %d kB\n", available>>10),
+		"proc/meminfo":                  fmt.Sprintf("MemTotal: %d kB\nMemAvailable: %d kB\n", total>>10, available>>10),
 		"proc/self/cgroup":              "0::/ringtail\n",
 		"proc/self/mountinfo":           "30 23 0:26 / /cgroup rw - cgroup2 cgroup2 rw\n",
 		"cgroup/ringtail/memory.max":    limit + "\n",
@@ -97,6 +102,32 @@ func TestMemoryAvailable(t *testing.T) {
 		var log bytes.Buffer
 		if err := memoryNode(&log).limitMemory(machine(t, available, "max")); err != nil || strings.Contains(log.String(), "less memory available") != told {
 			t.Errorf("%d available: %v, %s", available, err, &log)
+		}
+	}
+}
+
+// TestMemoryOfTheMachine: what the machine does not have is refused before any of it is taken, where no
+// group has a limit too. A million shards are within what numbers can hold.
+func TestMemoryOfTheMachine(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
+	for _, c := range []struct {
+		total   int64
+		change  func(*Options)
+		refused string
+	}{
+		{500 << 20, func(*Options) {}, ""},
+		{500<<20 - 1024, func(*Options) {}, "take 500MiB together, and the machine has 500MiB"},
+		{24 << 30, func(o *Options) { o.Codec.Shards, o.RingBytes = 1_000_000, 1<<30 }, "lower --shards, --ring-bytes or --client-memory"},
+		{24 << 30, func(o *Options) { o.ClientMemory = math.MaxInt64 }, "--client-memory"},
+		{24 << 30, func(o *Options) { o.Codec.Shards, o.RingDir = 1_000_000, "/proc/missing/rings" }, ""}, // shard.CheckDir's to refuse
+		{0, func(o *Options) { o.Codec.Shards = 1_000_000 }, ""},                                          // the kernel does not tell
+	} {
+		n := memoryNode(&bytes.Buffer{})
+		c.change(&n.opt)
+		err := n.limitMemory(machineOf(t, c.total, c.total, "max"))
+		var usage *config.UsageError
+		if (err != nil) != (c.refused != "") || err != nil && (!errors.As(err, &usage) || !strings.Contains(err.Error(), c.refused)) {
+			t.Errorf("%d bytes: %v, want %q", c.total, err, c.refused)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (n *node) embed() error {
 	}
 	b, err := embedded.Start(n.opt.EmbeddedPort, topics)
 	if err != nil {
-		return err
+		return admitting("--embedded-port", net.JoinHostPort("127.0.0.1", strconv.Itoa(n.opt.EmbeddedPort)), err)
 	}
 	n.broker, n.brokers = b, b.Address()
 	n.env.Log.Warn("embedded broker: nothing survives the end of this process, and the oldest records go first",
@@ -267,9 +267,8 @@ func (n *node) serve(reg prometheus.Registerer) error {
 		Logger:               n.env.Log,
 		Registerer:           reg,
 	})
-	var address *net.OpError
-	if errors.As(err, &address) {
-		return err
+	if errors.As(err, new(*server.ListenError)) {
+		return listening(err)
 	} else if err != nil {
 		return config.Usagef("%w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/kafkaclient"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
 	"github.com/ringtail/ringtail/shard"
@@ -24,6 +25,10 @@ const (
 	SinkKafka   = "kafka"
 	SinkDiscard = "discard"
 )
+
+// MaxConnectionsDefault is --max-connections where nobody says anything: enough for everybody, so that
+// a lower limit of descriptors, which counts too, is nothing to warn of.
+const MaxConnectionsDefault = 100_000
 
 // Options of a node; each is the flag of `ringtail serve` of that name.
 type Options struct {
@@ -92,6 +97,8 @@ func (o *Options) Validate() error {
 		return config.Usagef("--embedded brings its own broker; leave out --brokers %s", o.Brokers)
 	case o.Sink == SinkKafka && !o.Embedded && o.Brokers == "":
 		return config.Usagef("--brokers is missing; give host:port,… or, for a try without Kafka, --embedded")
+	case o.Sink == SinkKafka && o.Codec.Shards > producer.ShardsMax:
+		return config.Usagef("--shards is %d; must be at most %d", o.Codec.Shards, producer.ShardsMax)
 	case o.EmbeddedPort < 0 || o.EmbeddedPort > 65535:
 		return config.Usagef("--embedded-port is %d; a port is 1 to 65535, 0 for any", o.EmbeddedPort)
 	}
@@ -104,10 +111,6 @@ func (o *Options) Validate() error {
 			config.Size(o.Codec.MaxRecordBytes), config.Size(shard.MinBytes(o.Codec.MaxRecordBytes)), config.Size(shard.MaxBytes))
 	case o.Loops < 0 || o.Loops > 256:
 		return config.Usagef("--loops is %d; must be 1 to 256, 0 for one a core", o.Loops)
-	case o.MaxConnections < 0:
-		return config.Usagef("--max-connections is %d; must be at least 0 (no limit but that of descriptors)", o.MaxConnections)
-	case o.MaxConnectionsPerIP < 0:
-		return config.Usagef("--max-connections-per-ip is %d; must be at least 0 (no limit)", o.MaxConnectionsPerIP)
 	}
 	if err := o.validateFramings(); err != nil {
 		return err
@@ -149,14 +152,27 @@ func (o *Options) validateTLS() error {
 // named is a TLS listener as --listen has it.
 func named(l server.Listener) string {
 	if l.Network == "systemd" {
-		return "systemd://" + l.Address + "?tls=on"
+		return l.URL() + "?tls=on"
 	}
-	return "tls://" + l.Address
+	return l.URL()
 }
 
 func (o *Options) validateAddresses() error {
-	if o.Brokers != "" && strings.Trim(o.Brokers, ", ") == "" {
-		return config.Usagef("--brokers %q names none; give host:port,…", o.Brokers)
+	if o.Brokers != "" {
+		if err := kafkaclient.CheckSeeds(o.Brokers); err != nil {
+			return config.Usagef("%w", err)
+		}
 	}
-	return o.Admin.validate()
+	if err := o.Admin.validate(); err != nil {
+		return err
+	}
+	used := map[string]bool{"tcp://" + o.Admin.Address: true}
+	for _, l := range o.Listeners {
+		address := l.Network + "://" + l.Address
+		if used[address] && !strings.HasSuffix(address, ":0") {
+			return config.Usagef("--listen %s is given twice, or is --admin's; every one needs an address of its own", l.URL())
+		}
+		used[address] = true
+	}
+	return nil
 }

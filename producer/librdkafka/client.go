@@ -72,7 +72,7 @@ func New(properties map[string]string, topic string, first []uint64) (*Client, e
 	defer C.free(unsafe.Pointer(name))
 	c := C.rt_new(conf, name, C.int(len(first)), text, C.RT_TEXT_MAX-1)
 	if c == nil {
-		return nil, errors.New("librdkafka: " + secret.Hide(C.GoString(text), secret.Of(properties)))
+		return nil, errors.New(secret.Hide(C.GoString(text), secret.Of(properties)))
 	}
 	cl := &Client{c: c, secrets: secret.Of(properties), topic: topic}
 	cl.batch = (*[backend.BatchMax]C.rd_kafka_message_t)(C.calloc(backend.BatchMax, C.sizeof_rd_kafka_message_t))

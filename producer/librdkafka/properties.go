@@ -178,9 +178,11 @@ func CheckProperties(properties map[string]string) error {
 		if !strings.HasPrefix(canonical, "ssl.") || !strings.HasSuffix(canonical, ".location") || file == "probe" {
 			continue
 		}
-		if _, err := os.Stat(file); err != nil { // OpenSSL would not say which one
+		f, err := os.Open(file)
+		if err != nil { // OpenSSL would not say which one
 			return fmt.Errorf("--kafka-property %s: %w", name, err)
 		}
+		_ = f.Close()
 	}
 	return nil
 }
