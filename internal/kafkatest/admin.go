@@ -105,16 +105,27 @@ func (c *Cluster) CreateTopic(name string, partitions, replicas int, configs map
 // on broker leaders[i].
 func (c *Cluster) CreateTopicOn(name string, leaders []int) {
 	c.tb.Helper()
+	replicas := make([][]int32, len(leaders))
+	for i, leader := range leaders {
+		replicas[i] = []int32{int32(leader)}
+	}
+	c.CreateTopicAcross(name, 1, replicas)
+}
+
+// CreateTopicAcross creates a topic with its min.insync.replicas, and the replicas of each partition on
+// these brokers, the leader first.
+func (c *Cluster) CreateTopicAcross(name string, minInSync int, replicas [][]int32) {
+	c.tb.Helper()
 	c.admin("create "+name, func(ctx context.Context, _ *kadm.Client) error {
 		wanted := kmsg.NewCreateTopicsRequestTopic()
 		wanted.Topic, wanted.NumPartitions, wanted.ReplicationFactor = name, -1, -1
-		for partition, leader := range leaders {
-			replicas := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
-			replicas.Partition, replicas.Replicas = int32(partition), []int32{int32(leader)}
-			wanted.ReplicaAssignment = append(wanted.ReplicaAssignment, replicas)
+		for partition, brokers := range replicas {
+			assignment := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
+			assignment.Partition, assignment.Replicas = int32(partition), brokers
+			wanted.ReplicaAssignment = append(wanted.ReplicaAssignment, assignment)
 		}
 		minISR := kmsg.NewCreateTopicsRequestTopicConfig()
-		minISR.Name, minISR.Value = "min.insync.replicas", kmsg.StringPtr("1")
+		minISR.Name, minISR.Value = "min.insync.replicas", kmsg.StringPtr(fmt.Sprint(minInSync))
 		wanted.Configs = append(wanted.Configs, minISR)
 		request := kmsg.NewPtrCreateTopicsRequest()
 		request.Topics = append(request.Topics, wanted)
@@ -124,7 +135,7 @@ func (c *Cluster) CreateTopicOn(name string, leaders []int) {
 		}
 		return kerr.ErrorForCode(answer.Topics[0].ErrorCode)
 	})
-	c.awaitTopic(name, len(leaders))
+	c.awaitTopic(name, len(replicas))
 }
 
 func (c *Cluster) awaitTopic(name string, partitions int) {
@@ -223,9 +234,20 @@ func (c *Cluster) Ends(topic string) int64 {
 // 0 takes the limit away.
 func (c *Cluster) SetProduceQuota(bytesPerSecond int) {
 	c.tb.Helper()
+	c.setQuota(nil, bytesPerSecond)
+}
+
+// SetProduceQuotaOf limits the clients that have this client.id.
+func (c *Cluster) SetProduceQuotaOf(clientID string, bytesPerSecond int) {
+	c.tb.Helper()
+	c.setQuota(&clientID, bytesPerSecond)
+}
+
+func (c *Cluster) setQuota(clientID *string, bytesPerSecond int) {
+	c.tb.Helper()
 	c.admin("set a quota", func(ctx context.Context, admin *kadm.Client) error {
 		answers, err := admin.AlterClientQuotas(ctx, []kadm.AlterClientQuotaEntry{{
-			Entity: kadm.ClientQuotaEntity{{Type: "client-id"}},
+			Entity: kadm.ClientQuotaEntity{{Type: "client-id", Name: clientID}},
 			Ops: []kadm.AlterClientQuotaOp{{
 				Key: "producer_byte_rate", Value: float64(bytesPerSecond), Remove: bytesPerSecond == 0,
 			}},

@@ -115,6 +115,11 @@ func (m *Machine) findSlow(s *Sample) (finding, bool) {
 			many(s.WaitingMemory, "connection waits", "connections wait"))
 		return f, true
 	}
+	if share(sum.leader[-1], sum.queued()) >= Most {
+		f.text = slowText("Kafka", share(sum.leader[-1], sum.all()))
+		f.advice = "Kafka: records wait for partitions without a leader. Start the brokers that are down."
+		return f, true
+	}
 	b := s.slowest(&sum)
 	if b == nil {
 		f.text = slowText("Kafka", sum.forKafka())
@@ -158,7 +163,7 @@ func (m *Machine) findClients(s *Sample) (finding, bool) {
 	case lasted(m.unread, s.At, UnreadFor):
 		return finding{
 			state: Clients, kind: "unread", since: m.unread,
-			text:   fmt.Sprintf("CLIENTS: %d of %d do not read their acks", s.WaitingAcks, s.Connections),
+			text:   fmt.Sprintf("CLIENTS: %d of %d %s acks", s.WaitingAcks, s.Connections, map[bool]string{true: "does not read its", false: "do not read their"}[s.WaitingAcks == 1]),
 			advice: "Clients: such a connection is not read before its client has read its acks. Look at what these clients wait for.",
 		}, true
 	case lasted(m.overRate, s.At, UnreadFor):

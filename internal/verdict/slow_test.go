@@ -63,6 +63,11 @@ func TestSlowNames(t *testing.T) {
 			everywhere(s)
 			s.Brokers[1].Throttled += time.Second
 		}, "SLOW: Kafka, 100 % of the time", "Kafka: its brokers hold this server to a quota"},
+		{"nobody leads", func(s *Sample) {
+			well(s)
+			s.Shards[3].Leader = -1
+			behind(s, 3, 2*time.Second)
+		}, "SLOW: Kafka, 99 % of the time", "Kafka: records wait for partitions without a leader"},
 		{"the only broker", func(s *Sample) {
 			s.Brokers = s.Brokers[:1]
 			for i := range s.Shards {

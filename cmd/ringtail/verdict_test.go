@@ -1,0 +1,211 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
+	"github.com/ringtail/ringtail/internal/verdict"
+)
+
+// judged is a server whose verdicts `ringtail status --watch` writes down.
+type judged struct {
+	*server
+	t     *testing.T
+	watch *command
+}
+
+func judge(t *testing.T, s *server) *judged {
+	t.Helper()
+	return &judged{s, t, start(t, "", "status", "--watch", s.admin)}
+}
+
+func judgedServer(t *testing.T, args ...string) *judged {
+	t.Helper()
+	return judge(t, serve(t, args...))
+}
+
+// status is what /status says.
+func (j *judged) status() (s serverStatus) {
+	j.t.Helper()
+	code, text := newAsker(j.t, "").get(j.admin + "/status")
+	if code != http.StatusOK {
+		j.t.Fatalf("/status: %d %s", code, text)
+	}
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		j.t.Fatal(err)
+	}
+	return s
+}
+
+// says waits until the verdict is such a one and its advice has these words, and checks that whoever
+// tells it tells the same.
+func (j *judged) says(pattern string, advice ...string) verdict.Verdict {
+	j.t.Helper()
+	is := regexp.MustCompile("^(?:" + pattern + ")$")
+	var v verdict.Verdict
+	until(j.t, "the verdict is "+pattern, func() bool {
+		v = j.status().Verdict
+		if !is.MatchString(v.Text) {
+			return false
+		}
+		for _, words := range advice {
+			if !strings.Contains(v.Advice, words) {
+				return false
+			}
+		}
+		code, out, errs := ringtail(j.t, "status", j.admin)
+		_, metrics := newAsker(j.t, "").get(j.admin + "/metrics")
+		after := j.status().Verdict
+		if after.State != v.State || !is.MatchString(after.Text) {
+			return false // it has changed meanwhile
+		}
+		lines := strings.Split(out, "\n")
+		if (code == exitDone) != (v.State == verdict.OK) || code > exitFailed || errs != "" || !is.MatchString(lines[0]) {
+			j.t.Errorf("/status says %q, and ringtail status ends with %d: %q %q", v.Text, code, lines[0], errs)
+		}
+		if after.Advice == v.Advice && v.Advice != "" && lines[1] != v.Advice {
+			j.t.Errorf("the advice is %q, and ringtail status says %q", v.Advice, lines[1])
+		}
+		for _, state := range verdict.States {
+			if want := fmt.Sprintf("ringtail_verdict{state=%q} %d\n", state, map[bool]int{true: 1}[state == v.State]); !strings.Contains(metrics, want) {
+				j.t.Errorf("%s: /metrics has no %s", v.Text, want)
+			}
+		}
+		return true
+	})
+	return v
+}
+
+// said ends the watching, and returns an error for each verdict that was none of these states.
+func (j *judged) said(states ...verdict.State) {
+	j.t.Helper()
+	j.watch.signals <- syscall.SIGINT
+	j.watch.wait()
+	allowed := map[string]bool{"GONE": true}
+	for _, s := range states {
+		allowed[strings.ToUpper(string(s))] = true
+	}
+	for _, line := range j.watch.out.lines() {
+		if words := strings.Fields(line); len(words) < 3 || !allowed[strings.TrimSuffix(words[2], ":")] {
+			j.t.Errorf("the wrong verdict: %s", line)
+		}
+	}
+}
+
+// feed sends what each call of next returns until stop is called, with a rest after each.
+func feed(t *testing.T, listen string, rest time.Duration, next func(i int) string) (stop func()) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(listen, "tcp://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stopped atomic.Bool
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for i := 0; !stopped.Load(); i++ {
+			if _, err := conn.Write([]byte(next(i))); err != nil {
+				return
+			}
+			time.Sleep(rest)
+		}
+	})
+	stop = sync.OnceFunc(func() {
+		stopped.Store(true)
+		_ = conn.Close()
+		sending.Wait()
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// numbers are records of all digits.
+func numbers(i int) string { return fmt.Sprintf("{\"number\":%d}\n", i) }
+
+// TestVerdicts: each state by a real fault, in /status, as a metric and by ringtail status; and at no
+// time a state that is not so.
+func TestVerdicts(t *testing.T) {
+	t.Parallel() // it waits for most of its time
+	quiet := judgedServer(t, "--sink", "discard")
+	rejected := judgedServer(t, "--sink", "discard")
+	stopBad := feed(t, rejected.listen[0], time.Millisecond, func(int) string { return "{\"nummer\":1}\n" })
+	rejected.says("CLIENTS: 100 % of records are rejected: missing_field", "Clients:", "--field")
+	stopBad()
+
+	unread := judgedServer(t, "--sink", "discard", "--ack", "kafka")
+	half := strings.Repeat("{\"number\":1}\n{\"nummer\":1}\n", 1000) // a line to read for each of the second
+	feed(t, unread.listen[0], 0, func(int) string { return half })
+
+	cluster := kafkatest.Start(t, kafkatest.Options{Brokers: 3, Properties: map[string]string{
+		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500", // a frozen broker is soon called dead
+	}})
+	cluster.CreateTopicOn("well", []int{1, 2})
+	cluster.CreateTopicOn("held", []int{1, 1})
+	cluster.CreateTopicOn("frozen", []int{1, 2, 3})
+	cluster.CreateTopicAcross("few", 2, [][]int32{{2, 3}})
+	onKafka := func(topic string, shards int, args ...string) *judged {
+		return judgedServer(t, append([]string{"--brokers", cluster.Bootstrap(), "--topic", topic, "--shards", fmt.Sprint(shards), "--ring-bytes", "5MiB"}, args...)...)
+	}
+	well, frozen, few := onKafka("well", 2), onKafka("frozen", 3), onKafka("few", 1)
+	var stops []func()
+	for _, j := range []*judged{well, frozen, few} {
+		stops = append(stops, feed(t, j.listen[0], 10*time.Millisecond, numbers))
+	}
+	cluster.SetProduceQuotaOf("held", 1<<20)
+	held := onKafka("held", 2, "-X", "client.id=held")
+	line := strings.Repeat(fmt.Sprintf("{\"number\":1,\"x\":%q}\n{\"number\":2,\"x\":%[1]q}\n", strings.Repeat("x", 400)), 100)
+	stopHeld := feed(t, held.listen[0], 0, func(int) string { return line })
+	frozen.says("OK")
+	few.says("OK")
+	held.says(`SLOW: broker 1, \d+ % of the time`, "Kafka: broker 1 ("+cluster.Address(1)+") holds this server to a quota")
+
+	cluster.Freeze(3)
+	until(t, "the rings are full", func() bool {
+		v := held.status().Verdict
+		return v.FullIn != nil && *v.FullIn == 0 && v.Waiting == 1 && v.Connections == 1
+	})
+	held.says(`SLOW: broker 1, \d+ % of the time`)
+	frozen.says(`STUCK: partition 2 since \d+ s: .*`, "Kafka", "broker 3")
+	few.says(`STUCK: partition 0 since \d+ s: NOT_ENOUGH_REPLICAS.*`, "Kafka:", "min.insync.replicas")
+	unread.says("CLIENTS: 1 of 1 does not read its acks", "Clients:")
+	cluster.Continue(3)
+	frozen.says("OK")
+	few.says("OK")
+
+	stopHeld()
+	held.signals <- syscall.SIGTERM
+	held.says("DRAINING", "records are on the way to Kafka")
+	cluster.SetProduceQuotaOf("held", 0)
+	well.says("OK")
+	for _, stop := range stops {
+		stop()
+	}
+	quiet.says("CLIENTS: nobody sends", "nobody is connected")
+	feed(t, quiet.listen[0], 0, func(i int) string { time.Sleep(time.Second); return numbers(i) })
+	quiet.says("OK")
+
+	held.said(verdict.OK, verdict.Slow, verdict.Draining)
+	well.said(verdict.OK)
+	frozen.said(verdict.OK, verdict.Slow, verdict.Stuck)
+	few.said(verdict.OK, verdict.Slow, verdict.Stuck)
+	unread.said(verdict.OK, verdict.Clients)
+	rejected.said(verdict.OK, verdict.Clients)
+	quiet.said(verdict.OK, verdict.Clients)
+	for _, j := range []*judged{well, frozen, few} {
+		if code := j.terminate(); code != exitDone {
+			t.Errorf("exit %d: %s", code, j.drained())
+		}
+	}
+	if code := held.wait(); code != exitDone {
+		t.Errorf("exit %d: %s", code, held.drained())
+	}
+}
