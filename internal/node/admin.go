@@ -32,6 +32,8 @@ func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, n.status()) })
 	mux.HandleFunc("GET /history", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, n.history()) })
+	mux.HandleFunc("GET /events", n.events.serve)
+	mux.HandleFunc("GET /connections", n.serveConnections)
 	if n.opt.Admin.Pprof {
 		handleProfiles(mux)
 	}

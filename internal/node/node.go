@@ -52,6 +52,7 @@ type node struct {
 	tokens   *reload.Value[*tokens.Set] // nil without --token-file
 	watched  []reload.Looker            // files that are read again when they change
 	seen     *sampler                   // what is known of all that, a second old at most
+	events   *events                    // tells it to those who read /events
 }
 
 // Run runs a node until a signal, or until it cannot go on. Errors are
@@ -62,6 +63,7 @@ func Run(o Options, env Env) error {
 	}
 	n := &node{opt: o, env: env, brokers: o.Brokers, died: make(chan error, 1), started: time.Now()}
 	defer n.release()
+	n.events = newEvents(func() any { return n.status() }, func() any { return n.history() })
 	n.setPhase(phaseStarting)
 	n.warnings, n.env.Log = newWarnings(env.Log)
 	n.opt.Loops = cmp.Or(n.opt.Loops, runtime.GOMAXPROCS(0)) // before giveProcessors

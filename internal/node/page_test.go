@@ -32,7 +32,16 @@ func TestPageUnderItsPolicy(t *testing.T) {
 			t.Errorf("%s is %s, and the element's hash is %s", rule, rules[rule], want)
 		}
 	}
-	for _, never := range []string{`\son\w+=`, `\sstyle=`, `\ssrc=`, `<link`, `<img`, `<form`, `<base`, `https?:`, `javascript:`, `setAttribute`, `innerHTML`, `eval\(`} {
+	if len(body) >= 100_000 {
+		t.Errorf("the page has %d bytes", len(body))
+	}
+	// An icon that is none keeps the browser from asking for one; the namespace is a name, no address.
+	body = strings.Replace(body, `<link rel="icon" id="icon" href="data:,">`, "", 1)
+	body = strings.ReplaceAll(body, "http://www.w3.org/2000/svg", "")
+	for _, never := range []string{
+		`\son\w+=`, `\sstyle=`, `\ssrc=`, `<link`, `<img`, `<form`, `<base`, `https?:`, `url\(`, `@import`, `javascript:`, `setAttribute\(`, `(inner|outer)HTML`,
+		`insertAdjacent`, `document\.write`, `eval\(`, `Function\(`,
+	} {
 		if found := regexp.MustCompile(never).FindString(body); found != "" {
 			t.Errorf("the page has %q", found)
 		}

@@ -73,6 +73,7 @@ func (s *sampler) run() (stop func()) {
 			select {
 			case <-ticker.C:
 				s.look()
+				s.n.events.publish()
 			case <-stopped:
 				return
 			}

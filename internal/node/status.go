@@ -37,6 +37,7 @@ type status struct {
 	Rings        []ringStatus           `json:"rings"`
 	Warnings     []producer.Trouble     `json:"warnings"`
 	Config       map[string]string      `json:"config"`
+	Marks        []mark                 `json:"marks"` // as in /history
 }
 
 // rates are a second's.
@@ -138,7 +139,7 @@ func (n *node) status() status {
 		Process: v.process, Rates: v.rates, Delivery: v.delivery,
 		Listeners: orEmpty(v.listeners), Rejects: orEmpty(v.rejects),
 		Kafka:    kafkaStatusOf(n.sink.stats()),
-		Warnings: n.warnings.list(), Config: n.env.Config,
+		Warnings: n.warnings.list(), Config: n.env.Config, Marks: n.seen.timeline.list(),
 	}
 	st.Writer, st.WriterReason = n.seen.choice()
 	st.Kafka.Brokers, st.Kafka.Topics = v.brokers, topicsOf(v.insight.Topics)

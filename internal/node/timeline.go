@@ -51,6 +51,13 @@ func (t *timeline) add(v *view) {
 	t.marks = slices.DeleteFunc(t.marks, func(m mark) bool { return m.At < t.points[0].at-1 }) // the process began before the first look
 }
 
+// list returns the marks of the last ten minutes, the oldest first.
+func (t *timeline) list() []mark {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]mark{}, t.marks...)
+}
+
 // history returns the last ten minutes.
 func (n *node) history() history {
 	t := &n.seen.timeline
