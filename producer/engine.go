@@ -124,6 +124,8 @@ type engine struct {
 	shown  atomic.Int32           // state
 	oldest atomic.Int64           // when the oldest record that is not in Kafka came (shard.Now); 0: none
 	cause  atomic.Pointer[string] // during a stall: what the oldest record waits for
+	turns  atomic.Uint64          // of run
+	seen   uint64                 // Writer.Alive's
 	ready  chan struct{}          // closed once the first client is ready
 	done   chan struct{}          // closed when run has returned
 }
@@ -169,6 +171,7 @@ func (e *engine) run() {
 		runtime.LockOSThread()
 	}
 	for e.state != stateEnded {
+		e.turns.Add(1)
 		e.sleep(e.step())
 	}
 }

@@ -261,6 +261,31 @@ func (w *Writer) await(ctx context.Context, engines []*engine) {
 	}
 }
 
+// Alive returns whether each engine has made a turn since the last call, and wakes them all, so that
+// those with nothing to do have made one by the next. One goroutine at a time may call it.
+func (w *Writer) Alive() bool {
+	alive := true
+	for _, e := range w.allEngines() {
+		turns := e.turns.Load()
+		if turns == e.seen && turns > 0 && !e.ended() {
+			alive = false
+		}
+		e.seen = turns
+		e.wake()
+	}
+	return alive
+}
+
+// ended returns whether run has returned.
+func (e *engine) ended() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Close gives up what is not in Kafka yet. Afterwards nothing uses the rings' memory. Where brokers
 // do not answer it waits for a refresh of the topic, six seconds at the longest.
 func (w *Writer) Close() {

@@ -30,6 +30,7 @@ type loop struct {
 
 	events   atomic.Pointer[gnet.EventLoop] // known from the first connection on
 	checking atomic.Bool                    // a check of deadlines has been asked for
+	heart    heartbeat
 }
 
 func newLoop(env connEnv, in *intake, q *pauser) *loop {

@@ -33,6 +33,7 @@ type Server struct {
 	refusedByKafka atomic.Uint64
 	looks          looks
 
+	aliveAt        int64 // Alive's
 	started        bool
 	accepting      sync.WaitGroup
 	ackers         sync.WaitGroup

@@ -26,6 +26,8 @@ type DirOptions struct {
 	MaxRecord int    // --max-record-bytes, which a file that keeps its size must have room for
 	Headers   bool   // batches may have headers (--header); what a file holds already may have some in any case
 	Logger    *slog.Logger
+
+	Stopped func() error // asked between two files: an error ends OpenDir; nil: nothing does
 }
 
 // Dir is a directory of ring files, locked against every other process:
@@ -94,6 +96,11 @@ func (d *Dir) open() error {
 		return err
 	}
 	for i := range d.opt.Shards {
+		if d.opt.Stopped != nil {
+			if err := d.opt.Stopped(); err != nil {
+				return err
+			}
+		}
 		r, err := d.openRing(i, d.opt.Topic, capacity)
 		if err != nil {
 			return err

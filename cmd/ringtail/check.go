@@ -31,7 +31,7 @@ func (c *checkCmd) Run(p *process, ctx *kong.Context) error {
 		return err
 	}
 	defer p.untilSignal()()
-	writer, err := node.Check(o, c.Connect, c.logger(p.Err))
+	writer, err := node.Check(o, c.Connect, c.logger(p.Err, c.level()))
 	if err != nil {
 		return err
 	}

@@ -6,21 +6,43 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
+
+	"golang.org/x/term"
 )
 
 func main() {
 	crashBySignal()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup(1) has it ignored, and that is to stay so
+	nohup := signal.Ignored(syscall.SIGHUP) // nohup(1) has it ignored, and it is to end nothing then
+	if !nohup {
 		signal.Notify(signals, syscall.SIGHUP) // the terminal is gone: a stop like any other
 	}
+	hungUp := terminals(os.Stdin, os.Stderr)
+	ends := func(s os.Signal) bool {
+		return s == syscall.SIGINT || s == syscall.SIGTERM || s == syscall.SIGHUP && !nohup && hungUp()
+	}
 	os.Exit(run(os.Args[1:], &process{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Signals: withoutEchoes(signals, echo), Abort: func() { os.Exit(exitFailed) },
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Args: os.Args,
+		Signals: withoutEchoes(signals, echo, ends), Abort: func() { os.Exit(exitFailed) },
+		Hear: func(more ...os.Signal) { signal.Notify(signals, more...) }, Ends: ends,
 	}))
+}
+
+// terminals returns what tells whether one of the files, which was a terminal, has hung up.
+func terminals(files ...*os.File) (hungUp func() bool) {
+	var were []*os.File
+	for _, f := range files {
+		if term.IsTerminal(int(f.Fd())) {
+			were = append(were, f)
+		}
+	}
+	return func() bool {
+		return slices.ContainsFunc(were, func(f *os.File) bool { return !term.IsTerminal(int(f.Fd())) })
+	}
 }
 
 // crashBySignal lets a crash end with SIGABRT. Go's exit code for one is 2, which says wrong usage
@@ -39,18 +61,22 @@ func crashBySignal() {
 // echo is how soon a second signal is the same one again.
 const echo = 300 * time.Millisecond
 
-// withoutEchoes passes signals on, but for those that come at once behind another:
+// withoutEchoes passes signals on, but for those that end and come at once behind another of these:
 // timeout(1) signals the process and then its group, and whoever drains must not take
 // that for a second signal, which ends it.
-func withoutEchoes(in <-chan os.Signal, apart time.Duration) <-chan os.Signal {
+func withoutEchoes(in <-chan os.Signal, apart time.Duration, ends func(os.Signal) bool) <-chan os.Signal {
 	out := make(chan os.Signal, 2)
 	go func() {
 		var last time.Time
 		for s := range in {
-			if now := time.Now(); now.Sub(last) >= apart {
+			now := time.Now()
+			if ends(s) {
+				if now.Sub(last) < apart {
+					continue
+				}
 				last = now
-				out <- s
 			}
+			out <- s
 		}
 		close(out)
 	}()

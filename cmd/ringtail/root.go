@@ -45,6 +45,10 @@ type process struct {
 	Abort    func() // ends the process at once
 
 	Metrics *prometheus.Registry // as node.Env.Metrics
+
+	Args []string             // what started the process; nil: that is of no use
+	Hear func(...os.Signal)   // has more signals come by Signals; nil: all of them come
+	Ends func(os.Signal) bool // whether a signal is to end the process; nil: all but SIGHUP, SIGUSR1 and SIGUSR2
 }
 
 // context ends with the first signal: the verb sees through what it has begun. With
@@ -105,24 +109,34 @@ func run(args []string, p *process) (code int) {
 		}
 	}()
 	var cli root
+	ctx, err := parse(&cli, args, kong.Writers(p.Out, p.Err), kong.Exit(func(code int) { panic(exit{code}) }))
+	if err != nil {
+		return p.report(err)
+	}
+	return p.report(ctx.Run(p))
+}
+
+// parse reads the command line, and the sources of what it leaves out.
+func parse(cli *root, args []string, options ...kong.Option) (*kong.Context, error) {
 	sources := config.Sources{Known: librdkafka.Names}
-	parser, err := kong.New(&cli, append(sources.Options(),
+	parser, err := kong.New(cli, append(append(sources.Options(),
 		kong.Name("ringtail"),
 		kong.Description("JSON records over TCP into Apache Kafka: one partition a digit, in order, nothing lost."),
-		kong.Writers(p.Out, p.Err),
 		framingVars,
 		kong.Vars{"version": "ringtail " + ownVersion(), "max_connections": strconv.Itoa(node.MaxConnectionsDefault)},
-		kong.Exit(func(code int) { panic(exit{code}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-	)...)
+	), options...)...)
 	if err != nil {
 		panic(err) // the struct tags are wrong; every test finds it
 	}
 	ctx, err := parser.Parse(joined(args))
-	if err != nil {
-		return p.usage(sources.Where(), err)
+	if err == nil {
+		return ctx, nil
 	}
-	return p.report(ctx.Run(p))
+	if err = plainly(err); sources.Where() != "" {
+		err = fmt.Errorf("%s: %w", sources.Where(), err)
+	}
+	return nil, config.Usagef("%w", err)
 }
 
 // framingVars are what flags that take a framing have as their values.
@@ -146,14 +160,6 @@ func joined(args []string) []string {
 		out = append(out, arg)
 	}
 	return out
-}
-
-// usage says in one line what is wrong with the command line.
-func (p *process) usage(where string, err error) int {
-	if err = plainly(err); where != "" {
-		err = fmt.Errorf("%s: %w", where, err)
-	}
-	return p.report(config.Usagef("%w", err))
 }
 
 // report says an error in one line and gives the exit code for it.

@@ -63,6 +63,7 @@ type serveFlags struct {
 	Unsafe               bool              `help:"Allow properties that may break order or lose records."`
 	StartTimeout         config.Duration   `default:"60s" help:"How long to wait for the brokers at start. 0: for ever."`
 	DrainTimeout         config.Duration   `default:"30s" help:"How long to take on SIGTERM or SIGINT to bring everything into Kafka."`
+	TakeoverTimeout      config.Duration   `default:"10m" help:"How long to go on with the connections there are after SIGUSR2, by which a new process takes over. 0: drain them at once."`
 	LogLevel             string            `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 	LogFormat            string            `default:"text" enum:"text,json" help:"text or json."`
 
@@ -112,7 +113,69 @@ func (c *serveCmd) Run(p *process, ctx *kong.Context) error {
 	// tee, too. Go's default is to die of the next line, in the middle of the drain.
 	signal.Ignore(syscall.SIGPIPE)
 	stderr := node.NewStderr(p.Err)
-	return node.Run(o, node.Env{Out: p.Out, Err: stderr, Log: c.logger(stderr), Signals: p.Signals, Config: effective(ctx), Metrics: p.Metrics})
+	var level slog.LevelVar
+	level.Set(c.level())
+	ends, control, done := p.apart()
+	defer done()
+	return node.Run(o, node.Env{
+		Out: p.Out, Err: stderr, Log: c.logger(stderr, &level), Signals: ends, Control: control, Args: p.Args,
+		Level: &level, Flags: flagValues(ctx, o.Properties), Config: effective(ctx), Metrics: p.Metrics,
+		Reload: func() (node.Configuration, error) { return reread(ctx.Args) },
+	})
+}
+
+// apart tells signals that end a server from those that it obeys and goes on.
+func (p *process) apart() (ends, control <-chan os.Signal, done func()) {
+	if p.Hear != nil {
+		p.Hear(syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	}
+	end, obey, stop := make(chan os.Signal, 2), make(chan os.Signal, 2), make(chan struct{})
+	go func() {
+		for {
+			var s os.Signal
+			select {
+			case s = <-p.Signals:
+			case <-stop:
+				return
+			}
+			to := obey
+			if p.Ends != nil && p.Ends(s) || p.Ends == nil && s != syscall.SIGHUP && s != syscall.SIGUSR1 && s != syscall.SIGUSR2 {
+				to = end
+			}
+			select {
+			case to <- s:
+			default: // two of them wait already, and say as much
+			}
+		}
+	}()
+	return end, obey, func() { close(stop) }
+}
+
+// reread reads the command line, the environment and the --config file of a server that runs.
+func reread(args []string) (c node.Configuration, err error) {
+	var cli root
+	ctx, err := parse(&cli, args)
+	if err != nil {
+		return c, err
+	}
+	f := &cli.Serve.serveFlags
+	if c.Options, err = f.options(); err != nil {
+		return c, err
+	}
+	c.Level, c.Flags, c.Config = f.level(), flagValues(ctx, c.Options.Properties), effective(ctx)
+	return c, nil
+}
+
+// flagValues are the values of serve's flags, those of properties as they were read.
+func flagValues(ctx *kong.Context, properties map[string]string) map[string]any {
+	values := map[string]any{}
+	for _, flag := range ctx.Selected().Flags {
+		if config.Resolvable(ctx.Selected(), flag) {
+			values[flag.Name] = flag.Target.Interface()
+		}
+	}
+	values["kafka-property"] = properties
+	return values
 }
 
 // AfterApply says what stands behind a 0. Kong calls it when it has parsed the flags.
@@ -179,14 +242,17 @@ func (c *serveFlags) options() (node.Options, error) {
 		FirstRecordTimeout: time.Duration(c.FirstRecordTimeout),
 		MaxConnectionAge:   time.Duration(c.MaxConnectionAge),
 		RingBytes:          ringBytes, RingDir: c.RingDir, Loops: c.Loops,
-		StartTimeout: time.Duration(c.StartTimeout), DrainTimeout: time.Duration(c.DrainTimeout),
+		StartTimeout: time.Duration(c.StartTimeout), DrainTimeout: time.Duration(c.DrainTimeout), TakeoverTimeout: time.Duration(c.TakeoverTimeout),
 		Admin: c.admin(), Version: ownVersion(),
 	}, nil
 }
 
-func (c *serveFlags) logger(w io.Writer) *slog.Logger {
-	var level slog.Level
+func (c *serveFlags) level() (level slog.Level) {
 	_ = level.UnmarshalText([]byte(c.LogLevel)) // one of four words, all of which it knows
+	return level
+}
+
+func (c *serveFlags) logger(w io.Writer, level slog.Leveler) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))

@@ -14,7 +14,7 @@ import (
 // Store has what the files held when they were last good. Whoever has it watched (reload.Watch) has
 // the files read again when they change.
 type Store struct {
-	*reload.Value[*loaded]
+	value  atomic.Pointer[reload.Value[*loaded]]
 	log    *slog.Logger
 	base   *tls.Config
 	config atomic.Pointer[tls.Config] // of the value
@@ -23,20 +23,36 @@ type Store struct {
 // Open reads the files. A certificate that has expired is only warned of: its clients may not look.
 func Open(f Files, log *slog.Logger) (*Store, error) {
 	s := &Store{log: log}
-	v, err := f.open(s.changed)
+	use, _, err := s.Prepare(f)
 	if err != nil {
 		return nil, err
 	}
-	s.Value = v
 	// Tickets are encrypted with keys of this one, so that clients resume their sessions whatever
 	// changes (tls.Config.GetConfigForClient).
 	s.base = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.config.Load(), nil },
 	}
-	s.use(v.Get())
+	use()
 	return s, nil
 }
+
+// Prepare reads files that are to take the place of those in use, and changes nothing: use does. It
+// returns whether they hold anything else.
+func (s *Store) Prepare(f Files) (use func(), other bool, err error) {
+	v, err := f.open(s.changed)
+	if err != nil {
+		return nil, false, err
+	}
+	old := s.value.Load()
+	return func() {
+		s.value.Store(v)
+		s.use(v.Get())
+	}, old == nil || !old.Same(v), nil
+}
+
+// Look looks whether the files have changed.
+func (s *Store) Look() { s.value.Load().Look() }
 
 // Config is for tls.Server. It needs no change when the files do.
 func (s *Store) Config() *tls.Config { return s.base }
@@ -80,7 +96,7 @@ func (s *Store) Describe(ch chan<- *prometheus.Desc) { ch <- expiryDesc }
 // Collect is a prometheus.Collector's.
 func (s *Store) Collect(ch chan<- prometheus.Metric) {
 	byLabel := map[string]time.Time{}
-	for _, p := range s.Get().pairs {
+	for _, p := range s.value.Load().Get().pairs {
 		if t, ok := byLabel[p.label()]; !ok || p.expires().Before(t) {
 			byLabel[p.label()] = p.expires()
 		}

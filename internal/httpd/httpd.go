@@ -16,6 +16,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ var ordinary = timeouts{read: 10 * time.Second, write: 30 * time.Second, quiet: 
 // Server is a port that is served.
 type Server struct {
 	ln     net.Listener
+	bare   net.Listener // ln without TLS
 	http   http.Server
 	cancel context.CancelFunc // of all requests
 	served chan struct{}      // closed when no connection is accepted any more
@@ -46,7 +48,9 @@ type Server struct {
 
 // Options of a port.
 type Options struct {
-	Address string // HOST:PORT
+	Address string          // HOST:PORT
+	Socket  *os.File        // a socket at this address that is listened on already; nil: there is none
+	Gate    <-chan struct{} // nobody is accepted until it is closed; nil: at once
 
 	Hosts    []string // names of this port, beside localhost, the machine's and that of Address
 	HostFlag string   // what would let another name in; for the text that refuses it
@@ -64,10 +68,11 @@ type Options struct {
 func Serve(o Options, h http.Handler) (*Server, error) { return serve(o, h, ordinary) }
 
 func serve(o Options, h http.Handler, t timeouts) (*Server, error) {
-	ln, err := net.Listen("tcp", o.Address)
+	ln, err := o.listen()
 	if err != nil {
 		return nil, err
 	}
+	bare := ln
 	at, _ := ln.Addr().(*net.TCPAddr)
 	scheme := "http"
 	if o.TLS != nil {
@@ -78,7 +83,7 @@ func serve(o Options, h http.Handler, t timeouts) (*Server, error) {
 	}
 	errorLog := oneASecond(o.ErrorLog)
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Server{ln: ln, cancel: cancel, served: make(chan struct{}), scheme: scheme, loopback: at.IP.IsLoopback()}
+	s := &Server{ln: ln, bare: bare, cancel: cancel, served: make(chan struct{}), scheme: scheme, loopback: at.IP.IsLoopback()}
 	s.conns.quiet = map[net.Conn]time.Time{}
 	s.http = http.Server{
 		Handler:        o.guard(h),

@@ -47,6 +47,9 @@ func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 	}
 	// The log ends with the drained line, standard error itself would not.
 	o.ErrorLog = slog.NewLogLogger(n.env.Log.Handler(), slog.LevelWarn)
+	if n.inherited != nil { // until it is ready, the process before it responds
+		o.Socket, o.Gate = n.adminSocket, n.adminGate
+	}
 	s, err := httpd.Serve(o, mux)
 	if err != nil {
 		return nil, admitting("--admin", o.Address, err)

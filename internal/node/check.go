@@ -39,10 +39,8 @@ func Check(o Options, connect bool, log *slog.Logger) (writer string, err error)
 	if err != nil {
 		return "", err
 	}
-	if o.Sink == SinkKafka && !o.Embedded {
-		if writer, err = n.checkKafka(connect); err != nil {
-			return "", err
-		}
+	if writer, err = o.ask(context.Background(), o.Brokers, connect, log); err != nil {
+		return "", err
 	}
 	if err := n.checkAddresses(); err != nil {
 		return "", err
@@ -76,30 +74,36 @@ func (n *node) checkFiles() (used, err error) {
 	return nil, nil
 }
 
-// checkKafka finds out who would write, and whether the brokers' names are known; with connect,
-// whether the topics fit.
-func (n *node) checkKafka(connect bool) (writer string, err error) {
-	// The writer asks for rings, but a check puts nothing in them.
-	small := n.opt
+// ask makes a writer, and with connect has it ask the brokers about the topics. It returns who would
+// write to Kafka, and why: "" where nobody would. Without connect it asks whether the brokers' names are
+// known.
+func (o Options) ask(ctx context.Context, brokers string, connect bool, log *slog.Logger) (writer string, err error) {
+	if o.Sink != SinkKafka || o.Embedded {
+		return "", nil
+	}
+	// The writer asks for rings, but nothing comes into them.
+	small := o
 	small.RingBytes = shard.MinBytes(0)
-	if n.rings, err = newRings(&small); err != nil {
+	rings, err := newRings(ctx, &small)
+	if err != nil {
 		return "", err
 	}
-	defer n.rings.Release()
+	defer rings.Release()
+	n := &node{opt: o, brokers: brokers, rings: rings, env: Env{Log: log}}
 	s, err := n.newSink(nil)
 	if err != nil {
 		return "", config.Usagef("%w", err)
 	}
 	defer s.close()
 	limit := checkLimit
-	if n.opt.StartTimeout > 0 {
-		limit = min(limit, n.opt.StartTimeout)
+	if o.StartTimeout > 0 {
+		limit = min(limit, o.StartTimeout)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if !connect {
-		if err := kafkaclient.Resolve(ctx, kafkaclient.Seeds(n.opt.Brokers)); err != nil {
-			return "", fmt.Errorf("--brokers %s: %w", n.opt.Brokers, err)
+		if err := kafkaclient.Resolve(ctx, kafkaclient.Seeds(brokers)); err != nil {
+			return "", fmt.Errorf("--brokers %s: %w", brokers, err)
 		}
 		return s.choice(), nil
 	}
@@ -107,7 +111,7 @@ func (n *node) checkKafka(connect bool) (writer string, err error) {
 	case errors.Is(err, producer.ErrTopic):
 		return "", n.unfit(err)
 	case err != nil:
-		return "", fmt.Errorf("--brokers %s: %w", n.opt.Brokers, explain(err))
+		return "", fmt.Errorf("--brokers %s: %w", brokers, explain(err))
 	}
 	return s.choice(), nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"os"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,10 +16,13 @@ import (
 
 // openFiles reads the tokens of clients, and the certificates of tls:// listeners.
 func (n *node) openFiles(reg prometheus.Registerer) (err error) {
-	if n.tokens, err = openTokens("--token-file", n.opt.TokenFile, n.env.Log); err != nil {
+	set, err := openTokens("--token-file", n.opt.TokenFile, n.env.Log)
+	if err != nil {
 		return err
 	}
-	if n.tokens != nil {
+	if set != nil {
+		n.tokens = &tokenFile{}
+		n.tokens.Store(set)
 		n.watched = append(n.watched, n.tokens)
 	}
 	if !n.opt.TLS.Given() {
@@ -30,6 +34,14 @@ func (n *node) openFiles(reg prometheus.Registerer) (err error) {
 	n.watched = append(n.watched, n.certs)
 	return reg.Register(n.certs)
 }
+
+// tokenFile is --token-file, which a reload may change.
+type tokenFile struct {
+	atomic.Pointer[reload.Value[*tokens.Set]]
+}
+
+// Look looks whether the file has changed.
+func (f *tokenFile) Look() { f.Load().Look() }
 
 // tls is what tls:// listeners shake hands with; nil: there are none.
 func (n *node) tls() *tls.Config {
@@ -65,5 +77,5 @@ func (n *node) token() func([]byte) (string, bool) {
 	if n.tokens == nil {
 		return nil
 	}
-	return func(token []byte) (string, bool) { return n.tokens.Get().Find(token) }
+	return func(token []byte) (string, bool) { return n.tokens.Load().Get().Find(token) }
 }

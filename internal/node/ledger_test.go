@@ -207,18 +207,24 @@ func TestBooksThatDoNotAddUpAreSaid(t *testing.T) {
 		stderr := NewStderr(&log)
 		ready, out := io.Pipe()
 		signals := make(chan os.Signal, 1)
-		n := &node{died: make(chan error, 1), started: time.Now(),
-			env: Env{Out: out, Err: stderr, Log: slog.New(slog.NewTextHandler(stderr, nil)), Signals: signals},
-			opt: Options{Sink: SinkDiscard, Topic: "t", Loops: 1, Producers: 1, DrainTimeout: time.Minute, RingBytes: shard.MinBytes(1000), ClientMemory: 1 << 20,
-				Codec: codec.Options{Field: "number", Shards: 2, MaxRecordBytes: 1000}, Listeners: []server.Listener{{Network: "tcp", Address: "127.0.0.1:0", Framing: codec.Newline}}},
-		}
+		n := newNode(Options{Sink: SinkDiscard, Topic: "t", Loops: 1, Producers: 1, DrainTimeout: time.Minute, RingBytes: shard.MinBytes(1000), ClientMemory: 1 << 20,
+			Codec: codec.Options{Field: "number", Shards: 2, MaxRecordBytes: 1000}, Listeners: []server.Listener{{Network: "tcp", Address: "127.0.0.1:0", Framing: codec.Newline}}},
+			Env{Out: out, Err: stderr, Log: slog.New(slog.NewTextHandler(stderr, nil)), Signals: signals})
+		end := n.hear()
 		reg := prometheus.NewRegistry()
 		if err := n.prepare(reg); err != nil {
 			t.Fatal(err)
 		}
 		n.sink = miscounting{n.sink, uint64(c.by)}
 		served := make(chan error, 1)
-		go func() { served <- n.serve(reg) }()
+		go func() {
+			if err := n.open(reg); err != nil {
+				served <- err
+				return
+			}
+			n.announce()
+			served <- n.tend()
+		}()
 		var address string
 		if _, err := fmt.Fscanf(ready, "ringtail: ready listen=tcp://%s\n", &address); err != nil {
 			t.Fatal(err)
@@ -236,6 +242,7 @@ func TestBooksThatDoNotAddUpAreSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = n.stop(nil)
+		end()
 		n.release()
 		if (err != nil) != (c.by != 0) || err != nil && !Told(err) {
 			t.Errorf("off by %d: Run returns %v", c.by, err)

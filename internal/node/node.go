@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -21,7 +23,6 @@ import (
 	"github.com/ringtail/ringtail/internal/kafkaclient"
 	"github.com/ringtail/ringtail/internal/reload"
 	_ "github.com/ringtail/ringtail/internal/timerslack" // timers may be a millisecond late
-	"github.com/ringtail/ringtail/internal/tokens"
 	"github.com/ringtail/ringtail/producer"
 	"github.com/ringtail/ringtail/server"
 	"github.com/ringtail/ringtail/shard"
@@ -47,12 +48,33 @@ type node struct {
 	broker   *embedded.Broker              // nil without --embedded
 	started  time.Time
 	scrapes  scrapes
-	drained  bool                       // nobody uses the rings any more
-	native   bool                       // the engines are Go's
-	tokens   *reload.Value[*tokens.Set] // nil without --token-file
-	watched  []reload.Looker            // files that are read again when they change
-	seen     *sampler                   // what is known of all that, a second old at most
-	events   *events                    // tells it to those who read /events
+	drained  bool                              // nobody uses the rings any more
+	native   bool                              // the engines are Go's
+	tokens   *tokenFile                        // nil without --token-file
+	watched  []reload.Looker                   // files that are read again when they change
+	seen     *sampler                          // what is known of all that, a second old at most
+	events   *events                           // tells it to those who read /events
+	config   atomic.Pointer[map[string]string] // Env.Config, or what a reload has made of it
+
+	stopping  context.Context // ends with the first signal
+	end       context.CancelCauseFunc
+	halted    chan struct{} // closed by the second
+	abandoned bool          // halted while begin went on: what is here is begin's
+	ends      []func()      // what release ends
+	successor *successor    // a process that is to take over; nil: none
+	inherited *inheritance  // from the process that this one takes over from; nil: from none
+
+	adminSocket *os.File      // of that process; nil: none
+	adminGate   chan struct{} // the admin port responds when this is closed
+}
+
+func newNode(o Options, env Env) *node {
+	n := &node{opt: o, env: env, brokers: o.Brokers, died: make(chan error, 1), started: time.Now(), halted: make(chan struct{}), adminGate: make(chan struct{})}
+	n.stopping, n.end = context.WithCancelCause(context.Background())
+	n.setPhase(phaseStarting)
+	n.config.Store(&env.Config)
+	n.events = newEvents(func() any { return n.status() }, func() any { return n.history() })
+	return n
 }
 
 // Run runs a node until a signal, or until it cannot go on. Errors are
@@ -61,33 +83,52 @@ func Run(o Options, env Env) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	n := &node{opt: o, env: env, brokers: o.Brokers, died: make(chan error, 1), started: time.Now()}
+	n := newNode(o, env)
 	defer n.release()
-	n.events = newEvents(func() any { return n.status() }, func() any { return n.history() })
-	n.setPhase(phaseStarting)
+	defer n.hear()()
 	n.warnings, n.env.Log = newWarnings(env.Log)
 	n.opt.Loops = cmp.Or(n.opt.Loops, runtime.GOMAXPROCS(0)) // before giveProcessors
-	reg := cmp.Or(env.Metrics, prometheus.NewRegistry())
-	if err := n.prepare(reg); err != nil {
-		return err
-	}
-	defer reload.Watch(n.watched...)()
-	defer n.seen.run()()
-	reached, err := n.reach()
-	if err != nil {
-		return err
-	}
-	if reached {
-		n.seen.chosen(n.sink.choice())
-		n.native = n.sink.native()
-		defer n.giveProcessors()()
-		err = n.serve(reg)
+	taking, err := n.start(cmp.Or(env.Metrics, prometheus.NewRegistry()))
+	switch {
+	case errors.Is(err, errHalted):
+		n.env.Log.Warn(err.Error())
+		n.env.Err.Last(ledger{}) // nothing was taken, and what is in ring files stays there
+		return nil
+	case taking:
+		err = n.tend()
 	}
 	var usage *config.UsageError
 	if errors.As(err, &usage) || n.server.Load() == nil && err != nil {
 		return err
 	}
 	return n.stop(err)
+}
+
+// begin does everything until records are taken: it returns true then, and false where a signal, or
+// an error, came first.
+func (n *node) begin(reg *prometheus.Registry) (taking bool, err error) {
+	if n.inherited, err = inherit(); err != nil {
+		return false, err
+	}
+	n.takeSockets()
+	if err := n.prepare(reg); err != nil || n.stopping.Err() != nil {
+		return false, err
+	}
+	n.ends = append(n.ends, reload.Watch(n.watched...), n.seen.run(), n.keepNotified())
+	if reached, err := n.reach(); !reached || err != nil {
+		return false, err
+	}
+	n.seen.chosen(n.sink.choice())
+	n.native = n.sink.native()
+	n.ends = append(n.ends, n.giveProcessors())
+	if err := n.open(reg); err != nil {
+		return false, err
+	}
+	close(n.adminGate)
+	n.announce()
+	n.inherited.say(wordReady)
+	n.notifyReady()
+	return true, nil
 }
 
 func (n *node) setPhase(why string) { n.phase.Store(&why) }
@@ -106,7 +147,13 @@ func (n *node) prepare(reg *prometheus.Registry) error {
 	if err := n.openFiles(reg); err != nil {
 		return err
 	}
+	if err := n.awaitDirectory(reg); err != nil || n.stopping.Err() != nil {
+		return err
+	}
 	if err = n.openRings(); err != nil {
+		if n.stopping.Err() != nil {
+			return nil // that is why
+		}
 		return config.Usagef("%w", err)
 	}
 	if err := errors.Join(registerProcess(reg, n.opt.Version), n.registerRings(reg)); err != nil {
@@ -115,10 +162,16 @@ func (n *node) prepare(reg *prometheus.Registry) error {
 	if n.sink, err = n.newSink(reg); err != nil {
 		return config.Usagef("%w", err)
 	}
-	if n.seen, err = newSampler(n, reg); err != nil || n.opt.Admin.Address == "" {
+	if n.seen, err = newSampler(n, reg); err != nil {
 		return err
 	}
-	n.admin, err = newAdmin(n, reg)
+	return n.openAdmin(reg)
+}
+
+func (n *node) openAdmin(reg *prometheus.Registry) (err error) {
+	if n.opt.Admin.Address != "" && n.admin == nil {
+		n.admin, err = newAdmin(n, reg)
+	}
 	return err
 }
 
@@ -151,7 +204,7 @@ const (
 // reach waits until Kafka answers and the topics fit. It returns false when a
 // signal came first.
 func (n *node) reach() (bool, error) {
-	ctx := context.Background()
+	ctx := n.stopping
 	if n.opt.StartTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, n.opt.StartTimeout)
@@ -160,10 +213,10 @@ func (n *node) reach() (bool, error) {
 	said, unfit, leaderless := "", 0, 0
 	var last error
 	for {
-		stopped, err := n.tryKafka(ctx)
+		err := n.tryKafka(ctx)
 		var usage *config.UsageError
 		switch {
-		case stopped:
+		case n.stopping.Err() != nil:
 			return false, nil
 		case errors.Is(err, kafkaclient.ErrRefused):
 			return false, fmt.Errorf("--brokers %s: %w", n.brokers, err) // a password: waiting does not mend it
@@ -191,9 +244,12 @@ func (n *node) reach() (bool, error) {
 			said = text
 		}
 		select {
-		case <-n.env.Signals:
+		case <-n.stopping.Done():
 			return false, nil
 		case <-ctx.Done():
+			if n.stopping.Err() != nil {
+				return false, nil
+			}
 			if unfit > 0 {
 				return false, n.unfit(last)
 			}
@@ -203,29 +259,18 @@ func (n *node) reach() (bool, error) {
 	}
 }
 
-// tryKafka asks Kafka once. A signal breaks it off: stopped. It has ended then, all the same, since
-// it may write to ring files, which are another process's as soon as this node lets go of them.
-func (n *node) tryKafka(ctx context.Context) (stopped bool, err error) {
+// tryKafka asks Kafka once, and returns when that has ended: it may write to ring files, which are
+// another process's as soon as this node lets go of them.
+func (n *node) tryKafka(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tryLimit)
 	defer cancel()
-	result := make(chan error, 1)
-	go func() {
-		err := n.sink.check(ctx)
-		if err == nil || errors.Is(err, producer.ErrLeader) {
-			if other := n.sameCluster(ctx); other != nil {
-				err = other
-			}
+	err := n.sink.check(ctx)
+	if err == nil || errors.Is(err, producer.ErrLeader) {
+		if other := n.sameCluster(ctx); other != nil {
+			return other
 		}
-		result <- err
-	}()
-	select {
-	case <-n.env.Signals:
-		cancel()
-		<-result //nolint:errcheck // it was told to stop, and has
-		return true, nil
-	case err := <-result:
-		return false, err
 	}
+	return err
 }
 
 // explain says in the user's words that a try was broken off. An error with a cause of its own,
@@ -247,28 +292,11 @@ func (n *node) unfit(err error) error {
 	return config.Usagef("%s --brokers %s", text, n.brokers)
 }
 
-// serve takes records until a signal or the end of the sink; nil means the signal.
-func (n *node) serve(reg prometheus.Registerer) error {
-	s, err := server.New(server.Options{
-		Listeners:            n.opt.Listeners,
-		Codec:                n.opt.Codec,
-		Loops:                n.opt.Loops,
-		Rings:                n.rings,
-		Headers:              n.opt.Headers,
-		TLS:                  n.tls(),
-		Token:                n.token(),
-		MaxRatePerIP:         server.Rate(n.opt.MaxRatePerIP),
-		MaxRatePerConnection: server.Rate(n.opt.MaxRatePerConnection),
-		MaxConnections:       n.opt.MaxConnections,
-		MaxConnectionsPerIP:  n.opt.MaxConnectionsPerIP,
-		ClientMemory:         n.opt.ClientMemory,
-		IdleTimeout:          n.opt.IdleTimeout,
-		FrameTimeout:         n.opt.FrameTimeout,
-		FirstRecordTimeout:   n.opt.FirstRecordTimeout,
-		MaxConnectionAge:     n.opt.MaxConnectionAge,
-		Logger:               n.env.Log,
-		Registerer:           reg,
-	})
+// open has the server listen, and the sink write what it takes.
+func (n *node) open(reg prometheus.Registerer) error {
+	o := n.opt.serverOptions()
+	o.Rings, o.TLS, o.Token, o.Logger, o.Registerer = n.rings, n.tls(), n.token(), n.env.Log, reg
+	s, err := server.New(o)
 	if errors.As(err, new(*server.ListenError)) {
 		return listening(err)
 	} else if err != nil {
@@ -276,7 +304,7 @@ func (n *node) serve(reg prometheus.Registerer) error {
 	}
 	n.server.Store(s)
 	n.setLimits(n.sink.limits())
-	ctx, cancel := context.WithTimeout(context.Background(), warmLimit)
+	ctx, cancel := context.WithTimeout(n.stopping, warmLimit)
 	n.sink.start(ctx)
 	cancel()
 	if err := s.Start(); err != nil {
@@ -284,20 +312,13 @@ func (n *node) serve(reg prometheus.Registerer) error {
 	}
 	n.phase.Store(nil)
 	n.seen.look() // who sees the ready line may ask
-	n.announce(urls(n.opt.Listeners, s.Addrs()))
-	select {
-	case sig := <-n.env.Signals:
-		n.env.Log.Info("stopping", "signal", sig.String())
-		return nil
-	case err := <-n.died:
-		return err
-	}
+	return nil
 }
 
 // announce prints the line that says that records may come.
-func (n *node) announce(listen []string) {
+func (n *node) announce() {
 	line := "ringtail: ready"
-	for _, u := range listen {
+	for _, u := range urls(n.opt.Listeners, n.server.Load().Addrs()) {
 		line += " listen=" + u
 	}
 	if n.admin != nil {
@@ -319,6 +340,12 @@ func (n *node) die(err error) {
 
 // release gives back what stop has not, because the node never got so far.
 func (n *node) release() {
+	if n.abandoned {
+		return
+	}
+	for _, end := range slices.Backward(n.ends) {
+		end()
+	}
 	if n.admin != nil {
 		n.admin.Close()
 	}

@@ -107,7 +107,9 @@ func TestSignalEndsTheLook(t *testing.T) {
 	var ended atomic.Bool
 	signals := make(chan os.Signal, 1)
 	s := slowSink{begun: make(chan struct{}), ended: &ended}
-	n := &node{env: Env{Signals: signals}, sink: s}
+	n := newNode(Options{}, Env{Signals: signals})
+	n.sink = s
+	defer n.hear()()
 	go func() {
 		<-s.begun
 		signals <- syscall.SIGTERM
@@ -147,7 +149,8 @@ func TestStartsWithoutALeader(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		s := &failingSink{errs: c.errs}
-		n := &node{env: Env{Signals: make(chan os.Signal), Log: slog.New(slog.NewTextHandler(&log, nil))}, sink: s}
+		n := newNode(Options{}, Env{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		n.sink = s
 		reached, err := n.reach()
 		if !reached || err != nil || s.n != c.tries {
 			t.Errorf("%s: %v, %v, after %d tries", name, reached, err, s.n)
@@ -163,7 +166,8 @@ func TestStartsWithoutALeader(t *testing.T) {
 func TestStartedBroker(t *testing.T) {
 	missing := fmt.Errorf("topic x is missing: %w", producer.ErrTopic)
 	s := &failingSink{errs: []error{missing, missing, missing, missing, missing, missing, nil}} // over 2 seconds: 1.5 were seen of a Kafka 2.8 on a busy machine
-	n := &node{env: Env{Log: slog.New(slog.DiscardHandler)}, sink: s}
+	n := newNode(Options{}, Env{Log: slog.New(slog.DiscardHandler)})
+	n.sink = s
 	if reached, err := n.reach(); !reached || err != nil {
 		t.Errorf("%v, %v", reached, err)
 	}

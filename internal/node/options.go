@@ -64,22 +64,49 @@ type Options struct {
 	RingDir             string // "": memory
 	Loops               int
 
-	StartTimeout time.Duration
-	DrainTimeout time.Duration
-	Admin        AdminOptions
+	StartTimeout    time.Duration
+	DrainTimeout    time.Duration
+	TakeoverTimeout time.Duration
+	Admin           AdminOptions
 
 	Version string
 }
 
+// serverOptions are those that are the server's, without what a node makes for it.
+func (o *Options) serverOptions() server.Options {
+	return server.Options{
+		Listeners:            o.Listeners,
+		Codec:                o.Codec,
+		Loops:                o.Loops,
+		Headers:              o.Headers,
+		MaxRatePerIP:         server.Rate(o.MaxRatePerIP),
+		MaxRatePerConnection: server.Rate(o.MaxRatePerConnection),
+		MaxConnections:       o.MaxConnections,
+		MaxConnectionsPerIP:  o.MaxConnectionsPerIP,
+		ClientMemory:         o.ClientMemory,
+		IdleTimeout:          o.IdleTimeout,
+		FrameTimeout:         o.FrameTimeout,
+		FirstRecordTimeout:   o.FirstRecordTimeout,
+		MaxConnectionAge:     o.MaxConnectionAge,
+	}
+}
+
 // Env is what a node has of the process it runs in.
 type Env struct {
-	Out     io.Writer         // the ready line
-	Err     *Stderr           // the drained line
-	Log     *slog.Logger      // writes to Err, too
-	Signals <-chan os.Signal  // the first one drains, the second one ends at once
-	Config  map[string]string // the effective configuration, by flag, without secrets
+	Out     io.Writer        // the ready line
+	Err     *Stderr          // the drained line
+	Log     *slog.Logger     // writes to Err, too
+	Signals <-chan os.Signal // the first one drains, the second one ends at once
+	Control <-chan os.Signal // SIGHUP reloads, SIGUSR1 logs the verdict, SIGUSR2 begins a takeover
+
+	Config map[string]string // the effective configuration, by flag, without secrets
 
 	Metrics *prometheus.Registry // where the node's metrics are registered; nil: in one of its own
+
+	Level  *slog.LevelVar                // of Log; nil: it stays as it is
+	Flags  map[string]any                // the flags' values, to tell what a reload changes
+	Reload func() (Configuration, error) // reads them anew; nil: nothing can be reloaded
+	Args   []string                      // what started this program; nil: nothing can take over
 }
 
 // Validate finds what is wrong without asking anybody else. Its errors are

@@ -14,11 +14,11 @@ import (
 func (n *node) openRings() error {
 	var err error
 	if n.opt.RingDir == "" {
-		n.rings, err = newRings(&n.opt)
+		n.rings, err = newRings(n.stopping, &n.opt)
 		return err
 	}
 	files := n.opt.ringFiles()
-	files.Logger = n.env.Log
+	files.Logger, files.Stopped = n.env.Log, n.stopping.Err
 	if n.dir, err = shard.OpenDir(files); err != nil {
 		return err
 	}
@@ -69,10 +69,15 @@ func (n *node) sameCluster(ctx context.Context) error {
 	return nil
 }
 
-// newRings makes a ring a shard in memory, and one for dead letters.
-func newRings(o *Options) (shard.Set, error) {
+// newRings makes a ring a shard in memory, and one for dead letters. All of their memory is touched,
+// which may take long, so the end of ctx ends it between two of them.
+func newRings(ctx context.Context, o *Options) (shard.Set, error) {
 	var set shard.Set
 	for i := range o.Codec.Shards {
+		if err := ctx.Err(); err != nil {
+			set.Release()
+			return shard.Set{}, err
+		}
 		r, err := shard.New(shard.Options{Name: shardName(i), Bytes: o.RingBytes})
 		if err != nil {
 			set.Release()

@@ -22,6 +22,7 @@ type sink interface {
 	stats() producer.Stats
 	insight() producer.Insight
 	ready() (bool, string)
+	alive() bool                      // whether the engines have been there since the last call
 	limits() (record, deadLetter int) // most bytes; deadLetter 0: no dead letters
 }
 
@@ -105,6 +106,8 @@ func (k *kafkaSink) stats() producer.Stats           { return k.w.Stats() }
 func (k *kafkaSink) insight() producer.Insight       { return k.w.Insight() }
 func (k *kafkaSink) ready() (bool, string)           { return k.w.Ready() }
 
+func (k *kafkaSink) alive() bool { return k.w.Alive() }
+
 func (k *kafkaSink) cluster(ctx context.Context) (string, error) { return k.w.ClusterID(ctx) }
 
 func (k *kafkaSink) limits() (record, deadLetter int) {
@@ -131,6 +134,7 @@ func (d *discardSink) close()                           {}
 func (d *discardSink) stats() producer.Stats            { return d.d.Stats() }
 func (d *discardSink) insight() producer.Insight        { return d.d.Insight() }
 func (d *discardSink) ready() (bool, string)            { return true, "" }
+func (d *discardSink) alive() bool                      { return true }
 func (d *discardSink) limits() (record, deadLetter int) { return d.max, 0 }
 
 // discardCluster takes the place of a Kafka cluster's id, none of which has brackets:

@@ -139,7 +139,7 @@ func (n *node) status() status {
 		Process: v.process, Rates: v.rates, Delivery: v.delivery,
 		Listeners: orEmpty(v.listeners), Rejects: orEmpty(v.rejects),
 		Kafka:    kafkaStatusOf(n.sink.stats()),
-		Warnings: n.warnings.list(), Config: n.env.Config, Marks: n.seen.timeline.list(),
+		Warnings: n.warnings.list(), Config: *n.config.Load(), Marks: n.seen.timeline.list(),
 	}
 	st.Writer, st.WriterReason = n.seen.choice()
 	st.Kafka.Brokers, st.Kafka.Topics = v.brokers, topicsOf(v.insight.Topics)

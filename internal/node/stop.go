@@ -22,7 +22,12 @@ const closeLimit = 500 * time.Millisecond
 // nil after a signal. A second signal, or a sink that has died, ends it at once.
 func (n *node) stop(cause error) error {
 	n.setPhase(phaseStopping)
-	n.seen.look()
+	if n.successor == nil || n.successor.last == "" {
+		notifyStopping()
+	}
+	if n.seen != nil {
+		n.seen.look()
+	}
 	if cause != nil {
 		n.env.Log.Error("cannot go on", "cause", cause)
 	} else if n.server.Load() != nil {
@@ -59,8 +64,8 @@ func (n *node) drain() {
 	select {
 	case <-done:
 		n.drained = true
-	case <-n.env.Signals:
-		n.env.Log.Warn("second signal, stopping at once")
+	case <-n.halted:
+		n.env.Log.Warn(errHalted.Error())
 	case err := <-n.died:
 		n.env.Log.Error("cannot go on", "cause", err)
 	}

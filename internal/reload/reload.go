@@ -27,8 +27,7 @@ const (
 // File is a file, and the flag that names it.
 type File struct{ Flag, Path string }
 
-// Value is what some files say together. Any goroutine may Get it, and need not wait for a file; one
-// at a time may Look.
+// Value is what some files say together. Any goroutine may Get it, and need not wait for a file.
 type Value[T any] struct {
 	files []File
 	parse func(contents [][]byte) (T, error)
@@ -36,6 +35,7 @@ type Value[T any] struct {
 	once  bool // one of them is a pipe: what came of it does not come again
 
 	good   atomic.Pointer[T]
+	mu     sync.Mutex        // guards what follows
 	seen   [sha256.Size]byte // what was there at the last look
 	judged [sha256.Size]byte // what was parsed last, in order or not
 }
@@ -65,11 +65,23 @@ func Open[T any](parse func(contents [][]byte) (T, error), told func(T, error), 
 // Get returns what the files said when they were last in order.
 func (v *Value[T]) Get() T { return *v.good.Load() }
 
+// Same returns whether both were made of the same contents, when they were last looked at.
+func (v *Value[T]) Same(o *Value[T]) bool {
+	sum := func(v *Value[T]) [sha256.Size]byte {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return v.judged
+	}
+	return sum(v) == sum(o)
+}
+
 // Look takes a change that has stood still since the last look.
 func (v *Value[T]) Look() {
 	if v.once {
 		return
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	contents, sum, err := v.read(true)
 	still := sum == v.seen
 	if v.seen = sum; !still || sum == v.judged {
