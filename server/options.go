@@ -44,8 +44,8 @@ type Listener struct {
 
 // allows returns whether the lists let an address in.
 func (l *listener) allows(ip netip.Addr) bool {
-	lists := l.lists.Load()
-	return !anyContains(lists.deny, ip) && (len(lists.allow) == 0 || anyContains(lists.allow, ip))
+	may := l.lists.Load()
+	return !anyContains(may.deny, ip) && (len(may.allow) == 0 || anyContains(may.allow, ip))
 }
 
 // expects returns whether the other end of a socket may be on this listener at all: where there is

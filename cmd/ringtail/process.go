@@ -20,7 +20,7 @@ Examples:
 
 // Run processes.
 func (c *processCmd) Run(p *process) error {
-	ctx, cancel := p.context()
+	ctx, cancel := p.asking()
 	defer cancel()
 	return kafkatools.Process(ctx, c.Cluster, c.ProcessOptions, p.streams())
 }

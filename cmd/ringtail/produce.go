@@ -30,7 +30,7 @@ func (c *produceCmd) Run(p *process) error {
 	if c.Topic == "" && c.To == "" {
 		return config.Usagef("--topic is missing; name a topic, or with --to a Ringtail")
 	}
-	ctx, cancel := p.context()
+	ctx, cancel := p.asking()
 	defer cancel()
 	return kafkatools.Produce(ctx, c.Cluster, c.ProduceOptions, p.streams())
 }

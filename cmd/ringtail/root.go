@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/kafkatools"
 	"github.com/ringtail/ringtail/internal/node"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/wire"
@@ -51,13 +52,29 @@ type process struct {
 	Ends func(os.Signal) bool // whether a signal is to end the process; nil: all but SIGHUP, SIGUSR1 and SIGUSR2
 }
 
+// asking is context for a verb that asks Kafka before it changes anything: until it says that it
+// begins to (kafkatools.Begins), the first signal ends the process at once. Kafka may be away.
+func (p *process) asking() (context.Context, context.CancelFunc) {
+	ctx, begun := kafkatools.Asking(context.Background())
+	return p.contextOf(ctx, begun)
+}
+
 // context ends with the first signal: the verb sees through what it has begun. With
 // Kafka away that can take long, so a second signal ends the process.
 func (p *process) context() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
+	return p.contextOf(context.Background(), func() bool { return true })
+}
+
+func (p *process) contextOf(parent context.Context, begun func() bool) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	first := func() {
+		if cancel(); !begun() {
+			p.Abort()
+		}
+	}
 	done := make(chan struct{})
 	go func() {
-		for _, act := range []func(){cancel, p.Abort} {
+		for _, act := range []func(){first, p.Abort} {
 			select {
 			case <-p.Signals:
 				act()

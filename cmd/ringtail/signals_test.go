@@ -7,19 +7,31 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ownServer is serve in a process of its own, with nowhere to write to: its address and, with an
 // admin port, that one's; and what it says on standard error.
 func ownServer(t *testing.T, stderr io.Writer, args ...string) (c *exec.Cmd, listen string) {
 	t.Helper()
+	return ownServerOn(t, nil, stderr, args...)
+}
+
+// ownServerOn is ownServer with a standard input; nil: it is empty.
+func ownServerOn(t *testing.T, stdin *os.File, stderr io.Writer, args ...string) (c *exec.Cmd, listen string) {
+	t.Helper()
 	c = exec.Command(os.Args[0], append([]string{"serve", "--sink", "discard", "--ack", "kafka", "--listen", "tcp://127.0.0.1:0?framing=newline", "--admin", "", "--ring-bytes", "5MiB"}, args...)...)
 	c.Env = append(os.Environ(), asMain+"=1")
 	c.Stderr, c.Dir = stderr, t.TempDir()
+	if stdin != nil {
+		c.Stdin = stdin
+	}
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -58,28 +70,70 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	}
 }
 
-// TestHangup: a terminal that is closed stops a server like any other signal, and not
-// at all under nohup.
+// TestHangup: without a terminal SIGHUP reloads, and never ends a server; under nohup, too.
 func TestHangup(t *testing.T) {
 	t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // what we ignore, children ignore
 	errs := &output{}
 	c, listen := ownServer(t, errs)
-	send(t, listen, "{\"number\":1}\n")
-	_ = c.Process.Signal(syscall.SIGHUP)
-	if err := c.Wait(); err != nil || !strings.HasSuffix(errs.String(), "drained received=1 recovered=0 delivered=1 rejected=0 dead_lettered=0 kept=0 lost=0\n") {
-		t.Errorf("%v, it said %q", err, errs.String())
+	reloads := func(what string) {
+		t.Helper()
+		_ = c.Process.Signal(syscall.SIGHUP)
+		until(t, "it reloads "+what, func() bool { return strings.Contains(errs.String(), "the configuration is reloaded") })
+		send(t, listen, "{\"number\":1}\n")
+		_ = c.Process.Signal(syscall.SIGTERM)
+		if err := c.Wait(); err != nil || !strings.Contains(errs.String(), "signal=terminated") {
+			t.Errorf("%s: %v, it said %q", what, err, errs.String())
+		}
 	}
+	reloads("without a terminal")
 
 	signal.Ignore(syscall.SIGHUP)
 	errs = &output{}
 	c, listen = ownServer(t, errs)
-	_ = c.Process.Signal(syscall.SIGHUP)
+	reloads("under nohup")
+}
+
+// TestTerminalHangsUp: a server whose terminal is there reloads, and one whose terminal is gone stops
+// as by any other signal.
+func TestTerminalHangsUp(t *testing.T) {
+	t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	master, terminal := pseudoterminal(t)
+	errs := &output{}
+	c, listen := ownServerOn(t, terminal, errs)
+	_ = terminal.Close()
 	send(t, listen, "{\"number\":1}\n")
-	_ = c.Process.Signal(syscall.SIGTERM)
-	if err := c.Wait(); err != nil || !strings.Contains(errs.String(), "signal=terminated") {
-		t.Errorf("under nohup: %v, it said %q", err, errs.String())
+	_ = c.Process.Signal(syscall.SIGHUP)
+	until(t, "it reloads", func() bool { return strings.Contains(errs.String(), "the configuration is reloaded") })
+	send(t, listen, "{\"number\":1}\n")
+	_ = master.Close() // the kernel's own SIGHUP is for the leader of a session, which the server is not
+	_ = c.Process.Signal(syscall.SIGHUP)
+	if err := c.Wait(); err != nil || !strings.HasSuffix(errs.String(), "drained received=2 recovered=0 delivered=2 rejected=0 dead_lettered=0 kept=0 lost=0\n") {
+		t.Errorf("%v, it said %q", err, errs.String())
 	}
+}
+
+// pseudoterminal returns both ends of one.
+func pseudoterminal(t *testing.T) (master, terminal *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := int(master.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = master.Close(), terminal.Close() })
+	return master, terminal
 }
 
 // TestStopsAtAnyMoment: whatever a server is doing when the signal comes, it ends with 0 and the
@@ -125,11 +179,15 @@ func TestStopsAtAnyMoment(t *testing.T) {
 	}
 }
 
-// TestSignalOfAVerbThatAsks: it has nothing to see through, so it does not wait for
+// TestSignalOfAVerbThatAsks: it has nothing to see through, or not yet, so it does not wait for
 // brokers that are not there.
 func TestSignalOfAVerbThatAsks(t *testing.T) {
-	for _, verb := range [][]string{{"topics", "list"}, {"topics", "describe", "x"}, {"check", "--connect"}} {
-		c := start(t, "", append(verb, "--brokers", closedPort(t))...)
+	for _, verb := range []string{
+		"topics list", "topics describe x", "check --connect", "topics create x", "topics delete x", "topics alter x --partitions 3",
+		"groups reset g --topic x --to end", "consume --topic x", "consume --topic x --group g", "produce --topic x --generate numbers --count 1",
+		"process --from x --to y --group g --expr z",
+	} {
+		c := start(t, "", append(strings.Fields(verb), "--brokers", closedPort(t))...)
 		c.signals <- syscall.SIGINT
 		select {
 		case <-c.aborted:

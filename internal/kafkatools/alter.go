@@ -57,6 +57,7 @@ func AlterTopic(ctx context.Context, c Cluster, o AlterOptions, s Streams) error
 			return err
 		}
 	}
+	begins(ctx)
 	if err := c.alterConfigs(ctx, a, o); err != nil {
 		return err
 	}

@@ -113,6 +113,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	if err := r.findEnds(partitions); err != nil {
 		return c.because(err)
 	}
+	begins(ctx)
 	if err := r.join(partitions); err != nil {
 		return err
 	}

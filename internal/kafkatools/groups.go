@@ -197,6 +197,7 @@ func ResetGroup(ctx context.Context, c Cluster, o ResetOptions, s Streams) error
 		}
 		request.Partitions = append(request.Partitions, kafka.TopicPartition{Topic: &o.Topic, Partition: p.ID, Offset: kafka.Offset(offset)})
 	}
+	begins(ctx)
 	answer, err := a.AlterConsumerGroupOffsets(ctx, []kafka.ConsumerGroupTopicPartitions{request}, kafka.SetAdminRequestTimeout(requestLimit))
 	if err != nil {
 		return c.groupError(o.Group, err)

@@ -95,6 +95,7 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 	}
 	defer within(closeLimit, func() { _ = p.consumer.Close() })
 	defer func() { p.producer.Close() }()
+	begins(ctx)
 	if err := p.consumer.Subscribe(o.From, func(_ *kafka.Consumer, e kafka.Event) error { return p.rebalance(ctx, e) }); err != nil {
 		return err
 	}

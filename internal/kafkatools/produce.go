@@ -64,6 +64,7 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 		}
 	}
 	slices.Sort(r.turn)
+	begins(ctx)
 	return r.run(src)
 }
 

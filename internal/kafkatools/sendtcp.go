@@ -69,6 +69,7 @@ func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
 		return fmt.Errorf("--to %s: %w", o.To, err)
 	}
 	defer func() { _ = conn.Close() }()
+	begins(ctx)
 	t := &tcpSender{o, s, framing, token, conn, closeLimit}
 	return t.run(ctx, src)
 }

@@ -55,6 +55,7 @@ func CreateTopic(ctx context.Context, c Cluster, o CreateOptions, s Streams) err
 	}
 	ctx, cancel := context.WithTimeout(ctx, adminLimit)
 	defer cancel()
+	begins(ctx)
 	e, err := c.answered(ctx, kafka.ErrTopicAlreadyExists, func() ([]kafka.TopicResult, error) {
 		return a.CreateTopics(ctx, []kafka.TopicSpecification{{
 			Topic: o.Name, NumPartitions: o.Partitions, ReplicationFactor: o.ReplicationFactor, Config: o.Configs,
@@ -120,6 +121,7 @@ func DeleteTopic(ctx context.Context, c Cluster, name string, s Streams) error {
 	if reached, cause := c.connect(md, nil); cause != nil && reached == 0 {
 		return c.explain(cause)
 	}
+	begins(ctx)
 	e, err := c.answered(ctx, kafka.ErrUnknownTopicOrPart, func() ([]kafka.TopicResult, error) {
 		return a.DeleteTopics(ctx, []string{name}, kafka.SetAdminRequestTimeout(adminLimit), kafka.SetAdminOperationTimeout(requestLimit))
 	})
