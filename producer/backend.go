@@ -116,7 +116,7 @@ func (o *Options) chooseWriter() error {
 		return fmt.Errorf("--writer %s: --kafka-property %w", WriterNative, err)
 	default:
 		o.why = err.Error()
-		o.Logger.Info("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka, "because", err)
+		o.Logger.Info("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka, "cause", err)
 	}
 	return nil
 }

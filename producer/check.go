@@ -82,7 +82,7 @@ func (w *Writer) probe(ctx context.Context) error {
 		return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %w", w.topic.connectivity.explain(ctx, err))
 	}
 	w.opts.native, w.opts.why = false, "it gets through where the native writer does not: "+err.Error()
-	w.opts.Logger.Warn("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka+": it gets through where the native writer does not", "because", err)
+	w.opts.Logger.Warn("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka+": it gets through where the native writer does not", "cause", err)
 	return nil
 }
 

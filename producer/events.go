@@ -23,7 +23,7 @@ func (e *engine) events() {
 		case ev.Code == backend.ErrTransport || ev.Code == backend.ErrResolve || ev.Code == backend.ErrAuthentication || ev.Code == backend.ErrFatal:
 			// A log line, or fail, says the same.
 		case ev.Code != 0:
-			e.log().Warn(e.cfg.Traits.Name, "error", librdkafka.ErrorText(ev.Code), "text", ev.Text)
+			e.log().Warn(e.cfg.Traits.Name, "cause", librdkafka.ErrorText(ev.Code), "text", ev.Text)
 		case strings.Contains(ev.Text, "enable.gapless.guarantee is experimental"):
 			// librdkafka says so at every start; properties.go has the reason.
 		default:
@@ -33,7 +33,7 @@ func (e *engine) events() {
 		}
 	}
 	if lost > 0 {
-		e.log().Warn(e.cfg.Traits.Name+" said more than was kept", "lines", lost)
+		e.log().Warn(e.cfg.Traits.Name+" said more than was kept", "suppressed", lost)
 	}
 	if n := e.client.Retries(); n > e.retriesSeen {
 		e.stats.retries.Add(n - e.retriesSeen)

@@ -62,7 +62,7 @@ func (s *Store) use(l *loaded) {
 	for i := range l.pairs {
 		p := &l.pairs[i]
 		if p.expires().Before(time.Now()) {
-			s.log.Warn("tls: the certificate has expired; clients will refuse it", "file", p.file, "expired", p.expires())
+			s.log.Warn("tls: the certificate has expired; clients will refuse it", "file", p.file, "expires", p.expires())
 		}
 	}
 }
@@ -70,7 +70,7 @@ func (s *Store) use(l *loaded) {
 // changed is told when the files have changed.
 func (s *Store) changed(l *loaded, err error) {
 	if err != nil {
-		s.log.Error("tls: files have changed and cannot be used; the certificates of before are", "error", err)
+		s.log.Error("tls: files have changed and cannot be used; the certificates of before are", "cause", err)
 		return
 	}
 	s.use(l)

@@ -112,7 +112,7 @@ func (n *node) ledger() (l ledger, off int64) {
 	out := n.sink.stats() // before the server's: whatever is delivered has been received
 	c := n.counts(k, out, s.Stats())
 	if k.DeadLetters > 0 {
-		n.env.Log.Info("dead letters are kept", "dir", n.opt.RingDir, "letters", k.DeadLetters)
+		n.env.Log.Info("dead letters are kept", "dir", n.opt.RingDir, "dead_letters", k.DeadLetters)
 	}
 	if !n.drained {
 		return c.cutShort(), 0
