@@ -22,18 +22,19 @@ import (
 
 // root is the command line.
 type root struct {
-	Serve      serveCmd      `cmd:"" help:"Take records over TCP and write them to Kafka."`
-	Check      checkCmd      `cmd:"" help:"Check the flags of serve without serving."`
-	Topics     topicsCmd     `cmd:"" help:"List, create, alter, describe and delete topics."`
-	Groups     groupsCmd     `cmd:"" help:"List and describe groups, and set their offsets."`
-	Produce    produceCmd    `cmd:"" help:"Write records to a topic, or send them to a Ringtail."`
-	Consume    consumeCmd    `cmd:"" help:"Read a topic."`
-	Process    processCmd    `cmd:"" help:"Read a topic, compute, write another, exactly once."`
-	Ring       ringCmd       `cmd:"" help:"What the ring files of serve --ring-dir hold."`
-	Status     statusCmd     `cmd:"" help:"Say what is wrong with a running server, if anything is, and what to do."`
-	Bench      benchCmd      `cmd:"" help:"Load a Ringtail, measure it, and check every record."`
-	Completion completionCmd `cmd:"" help:"Print a script that completes ringtail's verbs and flags in bash and zsh."`
-	Version    versionCmd    `cmd:"" help:"Tell the versions of ringtail and of its libraries."`
+	Serve       serveCmd       `cmd:"" help:"Take records over TCP and write them to Kafka."`
+	Check       checkCmd       `cmd:"" help:"Check the flags of serve without serving."`
+	Topics      topicsCmd      `cmd:"" help:"List, create, alter, describe and delete topics."`
+	Groups      groupsCmd      `cmd:"" help:"List and describe groups, and set their offsets."`
+	Produce     produceCmd     `cmd:"" help:"Write records to a topic, or send them to a Ringtail."`
+	Consume     consumeCmd     `cmd:"" help:"Read a topic."`
+	Process     processCmd     `cmd:"" help:"Read a topic, compute, write another, exactly once."`
+	DeadLetters deadLettersCmd `cmd:"" name:"letters" help:"Dead letters into their topic again, after a fix."`
+	Ring        ringCmd        `cmd:"" help:"What the ring files of serve --ring-dir hold."`
+	Status      statusCmd      `cmd:"" help:"Say what is wrong with a running server, if anything is, and what to do."`
+	Bench       benchCmd       `cmd:"" help:"Load a Ringtail, measure it, and check every record."`
+	Completion  completionCmd  `cmd:"" help:"Print a script that completes ringtail's verbs and flags in bash and zsh."`
+	Version     versionCmd     `cmd:"" help:"Tell the versions of ringtail and of its libraries."`
 
 	OwnVersion kong.VersionFlag `name:"version" short:"v" source:"command-line" help:"Tell the version of ringtail."`
 }

@@ -57,6 +57,7 @@ func TestToolsOnKafka(t *testing.T) {
 	t.Run("if not exists", k.exists)
 	t.Run("json", k.jsons)
 	t.Run("print", k.prints)
+	t.Run("letters", k.replays)
 	t.Run("keys", k.keys)
 	t.Run("formats", k.formats)
 	t.Run("offsets", k.offsets)

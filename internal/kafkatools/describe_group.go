@@ -57,7 +57,7 @@ func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic s
 	for _, p := range partitions {
 		wanted = append(wanted, kafka.TopicPartition{Topic: &topic, Partition: p.ID})
 	}
-	offsets, err := committed(ctx, a, group, wanted)
+	offsets, err := committed(ctx, a, group, wanted, false)
 	if err != nil {
 		return groupState{}, err
 	}
@@ -84,18 +84,23 @@ func stateIn(topic string, offsets []kafka.TopicPartition, d kafka.ConsumerGroup
 }
 
 // committed asks for a group's offsets, those that there are; without partitions, in all
-// topics.
-func committed(ctx context.Context, a *kafka.AdminClient, group string, partitions []kafka.TopicPartition) ([]kafka.TopicPartition, error) {
-	answer, err := a.ListConsumerGroupOffsets(ctx, []kafka.ConsumerGroupTopicPartitions{{Group: group, Partitions: partitions}}, kafka.SetAdminRequestTimeout(requestLimit))
+// topics. Stable ones are none of a transaction that may still be taken back.
+func committed(ctx context.Context, a *kafka.AdminClient, group string, partitions []kafka.TopicPartition, stable bool) ([]kafka.TopicPartition, error) {
+	answer, err := a.ListConsumerGroupOffsets(ctx, []kafka.ConsumerGroupTopicPartitions{{Group: group, Partitions: partitions}},
+		kafka.SetAdminRequestTimeout(requestLimit), kafka.SetAdminRequireStableOffsets(stable))
 	if isCode(err, kafka.ErrGroupIDNotFound) { // some brokers say so of a group that is not there
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(answer.ConsumerGroupsTopicPartitions[0].Partitions, func(p kafka.TopicPartition) bool {
-		return p.Error != nil || p.Offset < 0
-	}), nil
+	all := answer.ConsumerGroupsTopicPartitions[0].Partitions
+	for _, p := range all {
+		if stable && p.Error != nil { // to take it for one without offset would do things twice
+			return nil, p.Error
+		}
+	}
+	return slices.DeleteFunc(all, func(p kafka.TopicPartition) bool { return p.Error != nil || p.Offset < 0 }), nil
 }
 
 // describeGroup asks for a group's members, and its state in a word; dead: there is no such

@@ -67,7 +67,7 @@ func DescribeGroup(ctx context.Context, c Cluster, group string, asJSON bool, s 
 	if err != nil {
 		return c.groupError(group, err)
 	}
-	offsets, err := committed(ctx, a, group, nil)
+	offsets, err := committed(ctx, a, group, nil, false)
 	if err != nil {
 		return c.groupError(group, err)
 	}

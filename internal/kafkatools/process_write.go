@@ -22,6 +22,8 @@ type attempt struct {
 	hopeless error
 }
 
+func newAttempt() *attempt { return &attempt{refused: map[int]error{}} }
+
 // ticket goes with a message, and comes back with its report.
 type ticket struct {
 	*attempt
@@ -64,9 +66,19 @@ func (p *processing) producing() map[string]string {
 }
 
 func (p *processing) openProducer() error {
-	producer, err := p.cluster.producer(p.producing())
+	producer, err := p.cluster.transactional(p.producing())
+	if err == nil {
+		p.producer = producer
+	}
+	return err
+}
+
+// transactional makes a producer whose reports go to the attempts that its messages belong to. The
+// transaction that an earlier one with its id has left open has ended when it returns.
+func (c Cluster) transactional(properties map[string]string) (*kafka.Producer, error) {
+	producer, err := c.producer(properties)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	go func() { // until Close closes the channel
 		for event := range producer.Events() {
@@ -83,10 +95,9 @@ func (p *processing) openProducer() error {
 	defer cancel()
 	if err := producer.InitTransactions(ctx); err != nil {
 		producer.Close()
-		return fmt.Errorf("--brokers %s: no transactions: %w", p.cluster.Brokers, p.cluster.because(err))
+		return nil, fmt.Errorf("--brokers %s: no transactions: %w", c.Brokers, c.because(err))
 	}
-	p.producer = producer
-	return nil
+	return producer, nil
 }
 
 // errRefused ends an attempt of which it is known that a record is refused.
@@ -94,43 +105,58 @@ var errRefused = errors.New("a record is refused")
 
 // try does work in one transaction.
 func (p *processing) try(w work) (*attempt, error) {
-	a := &attempt{refused: map[int]error{}}
+	a := newAttempt()
+	alone := func(i int) bool { return p.suspects[positionOf(p.batch[i])] }
+	return a, a.transact(p.producer, w.messages, w.of, alone, p.offsets(w.n), p.consumer.GetConsumerGroupMetadata)
+}
+
+// transact writes messages and a group's offsets in one transaction; of says of which record each
+// message is, alone which records' are sent one by one.
+func (a *attempt) transact(p *kafka.Producer, messages []*kafka.Message, of []int, alone func(int) bool,
+	offsets []kafka.TopicPartition, metadata func() (*kafka.ConsumerGroupMetadata, error)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), txLimit)
 	defer cancel()
-	if err := p.producer.BeginTransaction(); err != nil {
-		return a, err
+	if err := p.BeginTransaction(); err != nil {
+		return err
 	}
-	for i, m := range w.messages {
-		t := ticket{a, w.of[i]}
-		m.Opaque = t
-		alone := p.suspects[positionOf(p.batch[t.of])]
-		if alone {
-			a.await(ctx)
-		}
-		a.handed.Add(1)
-		err := p.producer.Produce(m, nil)
-		for ; isCode(err, kafka.ErrQueueFull); err = p.producer.Produce(m, nil) {
-			await(p.producer, 10*time.Millisecond)
-		}
-		if err != nil {
-			a.handed.Add(-1)
-			t.report(*m.TopicPartition.Topic, err)
-			return a, err
-		}
-		if alone {
-			if a.await(ctx); a.failed() {
-				return a, errRefused
-			}
+	for i, m := range messages {
+		if err := a.hand(ctx, p, m, of[i], alone(of[i])); err != nil {
+			return err
 		}
 	}
-	group, err := p.consumer.GetConsumerGroupMetadata()
+	group, err := metadata()
 	if err != nil {
-		return a, err
+		return err
 	}
-	if err := retry(ctx, func() error { return p.producer.SendOffsetsToTransaction(ctx, p.offsets(w.n), group) }); err != nil {
-		return a, err
+	if err := retry(ctx, func() error { return p.SendOffsetsToTransaction(ctx, offsets, group) }); err != nil {
+		return err
 	}
-	return a, retry(ctx, func() error { return p.producer.CommitTransaction(ctx) })
+	return retry(ctx, func() error { return p.CommitTransaction(ctx) })
+}
+
+// hand hands a message over; one that goes alone waits for those before it, and for its report.
+func (a *attempt) hand(ctx context.Context, p *kafka.Producer, m *kafka.Message, of int, alone bool) error {
+	t := ticket{a, of}
+	m.Opaque = t
+	if alone {
+		a.await(ctx)
+	}
+	a.handed.Add(1)
+	err := p.Produce(m, nil)
+	for ; isCode(err, kafka.ErrQueueFull); err = p.Produce(m, nil) {
+		await(p, 10*time.Millisecond)
+	}
+	if err != nil {
+		a.handed.Add(-1)
+		t.report(*m.TopicPartition.Topic, err)
+		return err
+	}
+	if alone {
+		if a.await(ctx); a.failed() {
+			return errRefused
+		}
+	}
+	return nil
 }
 
 func (a *attempt) failed() bool {
