@@ -20,7 +20,7 @@ var ErrLeader = errors.New("not every partition can be written")
 const probeLimit = 8 * time.Second
 
 // Check refreshes the topics once, and then makes a client and tries all that writing to them
-// needs. With WriterAuto this decides which client writes. An error that wraps ErrTopic is about
+// needs. With WriterAuto this decides which client writes. An error that is ErrTopic is about
 // the topics, one that wraps ErrLeader is about some of their partitions. Any other is about
 // reaching Kafka, and trying again may help. Check returns when ctx ends. A refresh that is under
 // way then goes on, and Close waits for it. Do not call Check after Start.

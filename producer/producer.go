@@ -88,6 +88,9 @@ func (w *Writer) Start() {
 		w.deadEngine = w.newEngine("dead-letter", w.deadTopic, []*stream{{shard: -1, ring: w.set.Dead}})
 	}
 	w.started.Store(true)
+	for _, t := range w.watchers() {
+		t.tells.Store(true)
+	}
 	w.admin.spawn(w.topic.run)
 	if w.deadTopic != nil {
 		w.admin.spawn(w.deadTopic.run)

@@ -45,6 +45,9 @@ var defaults = []struct {
 	{"debug", debugIDs, "", false},
 }
 
+// essential are those of the fixed properties without which nothing is written, --unsafe or not.
+var essential = []string{"transactional.id", "delivery.report.only.error", "log.queue"}
+
 // debugIDs makes librdkafka log when it has its producer id (librdkafka.Client.Ready), and a dozen
 // other lines a start.
 const debugIDs = "eos"
@@ -90,11 +93,14 @@ func CheckProperties(user map[string]string, unsafe bool) error {
 		if flag, ok := derived[name]; ok {
 			return fmt.Errorf("--kafka-property %s: set %s instead", k, flag)
 		}
-		if unsafe {
-			continue
-		}
 		for _, d := range defaults {
-			if d.name == name && d.fixed != "" && !sameValue(name, v, d.value) {
+			if d.name != name || d.fixed == "" || sameValue(name, v, d.value) {
+				continue
+			}
+			if slices.Contains(essential, name) {
+				return fmt.Errorf("--kafka-property %s=%s: %s; leave it out", k, v, d.fixed)
+			}
+			if !unsafe {
 				return fmt.Errorf("--kafka-property %s=%s: %s; leave it at %q, or say --unsafe", k, v, d.fixed, d.value)
 			}
 		}
@@ -145,10 +151,29 @@ func (o *Options) properties(t topicState, streams int) map[string]string {
 		}
 		p[k] = v
 	}
+	o.yieldIdempotence(p)
 	if n, err := strconv.Atoi(p["batch.size"]); err == nil {
 		p["batch.size"] = strconv.Itoa(min(n, t.batchMax()))
 	}
 	return p
+}
+
+// yieldIdempotence has idempotence give way to what the user has chosen with --unsafe: librdkafka makes
+// no producer that has both.
+func (o *Options) yieldIdempotence(p map[string]string) {
+	user := map[string]bool{}
+	for k := range o.Properties {
+		user[canonical(k)] = true
+	}
+	inFlight, _ := strconv.Atoi(p["max.in.flight"])
+	const inFlightMax = 5 // of an idempotent producer
+	if !user["enable.idempotence"] && (!sameValue("acks", p["acks"], "all") || inFlight > inFlightMax || p["retries"] == "0" ||
+		p["queuing.strategy"] != "" && !sameValue("queuing.strategy", p["queuing.strategy"], "fifo")) {
+		p["enable.idempotence"] = "false"
+	}
+	if !user["enable.gapless.guarantee"] && !sameValue("enable.idempotence", p["enable.idempotence"], "true") {
+		p["enable.gapless.guarantee"] = "false"
+	}
 }
 
 // librdkafkaProperties returns the properties that librdkafka gets. The engine lingers, librdkafka

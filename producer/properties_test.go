@@ -134,3 +134,40 @@ func TestNativeReadsWhatLibrdkafkaReads(t *testing.T) {
 		t.Errorf("%d numbers", numbers)
 	}
 }
+
+// TestUnsafeDoesWhatIsAdvised: where an error advises --unsafe, the property passes with it, and
+// librdkafka makes a producer of it; where nothing would be written, it is not advised.
+func TestUnsafeDoesWhatIsAdvised(t *testing.T) {
+	advised := 0
+	for property, value := range map[string]string{
+		"acks": "1", "request.required.acks": "0", "enable.idempotence": "false", "max.in.flight": "6", "enable.gapless.guarantee": "false", "message.timeout.ms": "1000",
+		"retries": "0", "allow.auto.create.topics": "true", "log.queue": "false", "transactional.id": "x", "delivery.report.only.error": "true",
+		"queuing.strategy": "lifo", "test.mock.num.brokers": "1",
+	} {
+		o := Options{Brokers: "h:1", Topic: "t", Producers: 1, MaxRecordBytes: 1000, Writer: WriterLibrdkafka, Properties: map[string]string{property: value}}
+		refusal := CheckProperties(o.Properties, false)
+		if refusal == nil {
+			t.Errorf("%s=%s is taken", property, value)
+			continue
+		}
+		o.Unsafe = true
+		err := o.validate(1)
+		if strings.Contains(refusal.Error(), "--unsafe") != (err == nil) {
+			t.Errorf("%v; and with --unsafe: %v", refusal, err)
+		}
+		if err == nil {
+			advised++
+		}
+	}
+	if advised != 10 {
+		t.Errorf("--unsafe is advised for %d", advised)
+	}
+	p := (&Options{Unsafe: true, Properties: map[string]string{"acks": "1"}}).properties(topicState{}, 1)
+	if p["enable.idempotence"] != "false" || p["enable.gapless.guarantee"] != "false" {
+		t.Errorf("%v", p)
+	}
+	both := Options{Brokers: "h:1", Topic: "t", Producers: 1, MaxRecordBytes: 1000, Unsafe: true, Properties: map[string]string{"acks": "1", "enable.idempotence": "true"}}
+	if err := both.validate(1); err == nil || !strings.Contains(err.Error(), "acks") {
+		t.Errorf("what contradicts itself is said: %v", err)
+	}
+}

@@ -18,9 +18,17 @@ import (
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
-// ErrTopic is wrapped by errors that waiting does not mend: the topic is missing or does not fit
-// the flags.
+// ErrTopic is what errors are that waiting does not mend: the topic is missing or does not fit the
+// flags.
 var ErrTopic = errors.New("topic does not fit")
+
+// unfit is an ErrTopic. It says what is wrong, and not that something is.
+type unfit string
+
+func (e unfit) Error() string { return string(e) }
+
+// Is makes it an ErrTopic.
+func (e unfit) Is(target error) bool { return target == ErrTopic }
 
 // topicState is what a refresh found of a topic.
 type topicState struct {
@@ -74,6 +82,7 @@ type watcher struct {
 	state        atomic.Pointer[topicState]
 	wanted       chan struct{} // capacity 1
 	unreadable   string        // refreshing: why the settings could not be read the last time
+	tells        atomic.Bool   // it logs what changes: not before Start, when a Check returns what is wrong
 }
 
 func newWatcher(name string, partitions int, keyed bool, admin *admin, connectivity *connectivity, log *slog.Logger, changed func()) *watcher {
@@ -127,13 +136,13 @@ func (w *watcher) refreshNow() topicState {
 	}
 	if t.Err != nil {
 		t.Limit, t.Compacted, t.Partitions, t.MinInSync = old.Limit, old.Compacted, old.Partitions, old.MinInSync
-		if old.Err == nil || old.Err.Error() != t.Err.Error() {
+		if w.tells.Load() && (old.Err == nil || old.Err.Error() != t.Err.Error()) {
 			w.log.Warn("topic cannot be written", "topic", w.name, "cause", t.Err)
 		}
-	} else if old.Err != nil && old.Refresh > 0 {
+	} else if w.tells.Load() && old.Err != nil {
 		w.log.Info("topic can be written", "topic", w.name)
 	}
-	if t.Leaders != nil && (old.Leaders == nil || old.Leaders.Error() != t.Leaders.Error()) {
+	if w.tells.Load() && t.Leaders != nil && (old.Leaders == nil || old.Leaders.Error() != t.Leaders.Error()) {
 		w.log.Warn("not every partition can be written", "topic", w.name, "cause", t.Leaders)
 	}
 	w.state.Store(&t)
@@ -159,12 +168,12 @@ func (w *watcher) fetch() topicState {
 	t.Partitions = len(topic.Partitions)
 	switch code := topic.Error.Code(); {
 	case code == kafka.ErrUnknownTopicOrPart || code == kafka.ErrUnknownTopic || code == kafka.ErrNoError && t.Partitions == 0:
-		t.Err = fmt.Errorf("topic %s is missing; make it: ringtail topics create %s --partitions %d: %w", w.name, w.name, least, ErrTopic)
+		t.Err = unfit(fmt.Sprintf("topic %s is missing; make it: ringtail topics create %s --partitions %d", w.name, w.name, least))
 	case code != kafka.ErrNoError:
 		t.Err = fmt.Errorf("topic %s: %w", w.name, topic.Error)
 	case t.Partitions < least:
-		t.Err = fmt.Errorf("topic %s has %d partitions, --shards needs %d; add partitions or give --fold-partitions: %w",
-			w.name, t.Partitions, least, ErrTopic)
+		t.Err = unfit(fmt.Sprintf("topic %s has %d partitions, --shards needs %d; add partitions or give --fold-partitions",
+			w.name, t.Partitions, least))
 	}
 	if t.Err != nil {
 		return t
@@ -246,7 +255,7 @@ func (w *watcher) settings(t *topicState) {
 		t.Compacted = t.Compacted || strings.TrimSpace(p) == "compact"
 	}
 	if t.Compacted && !w.keyed {
-		t.Err = fmt.Errorf("topic %s has cleanup.policy=%s, which takes no record without key; set --key-field or cleanup.policy=delete: %w",
-			w.name, policy, ErrTopic)
+		t.Err = unfit(fmt.Sprintf("topic %s has cleanup.policy=%s, which takes no record without key; set --key-field or cleanup.policy=delete",
+			w.name, policy))
 	}
 }

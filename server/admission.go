@@ -1,7 +1,6 @@
 package server
 
 import (
-	"log/slog"
 	"net/netip"
 	"os"
 	"sync"
@@ -60,18 +59,12 @@ func descriptorsInUse() int {
 }
 
 // init sets the limits, given what is open already.
-func (a *admission) init(maxConnections, perIP int, log *slog.Logger) {
+func (a *admission) init(maxConnections, perIP int) {
 	limit := descriptorLimit()
 	most := descriptorCap(limit, descriptorsInUse())
 	slots := descriptorReserve(limit) / handoverPart / handoverUses
 	a.most, a.handoverSlots, a.byIP = most, min(max(1, slots), handoversMax), make(map[netip.Addr]int32)
 	a.set(maxConnections, perIP)
-	if int64(maxConnections) <= most {
-		log.Info("server: connection limit", "max_connections", a.max.Load(), "descriptor_limit", limit)
-	} else {
-		log.Warn("server: the descriptor limit caps --max-connections; raise it with ulimit -n or LimitNOFILE=",
-			"asked", maxConnections, "max_connections", a.max.Load(), "descriptor_limit", limit)
-	}
 }
 
 // set changes the limits. Who is connected stays.

@@ -71,7 +71,7 @@ func New(o Options) (*Server, error) {
 		s.registry.nameListener(lis)
 	}
 	a := s.registry.admission
-	a.init(o.MaxConnections, o.MaxConnectionsPerIP, o.Logger)
+	a.init(o.MaxConnections, o.MaxConnectionsPerIP)
 	s.handover.slots = make(chan struct{}, a.handoverSlots)
 	if o.Registerer != nil {
 		if err := o.Registerer.Register(newCollector(s)); err != nil {

@@ -99,6 +99,7 @@ func troubles(t *testing.T) map[string]trouble {
 // TestCauses: whatever is in the way to Kafka is said: what happened, at which address, who
 // advertises it where it was advertised, and what to do; whoever writes, and by every verb.
 func TestCauses(t *testing.T) {
+	target := kafkatest.Nobody(t) // the brokers are asked before anything is sent to a Ringtail
 	for what, c := range troubles(t) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
@@ -111,6 +112,11 @@ func TestCauses(t *testing.T) {
 				"topics list":      {"topics", "list"},
 				"topics create":    {"topics", "create", "new"},
 				"topics delete":    {"topics", "delete", "records"},
+				"topics describe":  {"topics", "describe", "records"},
+				"groups list":      {"groups", "list"},
+				"groups describe":  {"groups", "describe", "g"},
+				"groups reset":     {"groups", "reset", "g", "--topic", "records", "--to", "beginning"},
+				"bench":            {"bench", "--target", "tcp://" + target, "--records", "1", "--verify", "--topic", "records"},
 				"produce":          {"produce", "--topic", "records"},
 				"consume":          {"consume", "--topic", "records", "--until-end"},
 				"consume group":    {"consume", "--topic", "records", "--group", "g"},

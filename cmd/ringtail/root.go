@@ -141,7 +141,7 @@ func parse(cli *root, args []string, options ...kong.Option) (*kong.Context, err
 		kong.Name("ringtail"),
 		kong.Description("JSON records over TCP into Apache Kafka: one partition a digit, in order, nothing lost."),
 		framingVars,
-		kong.Vars{"version": "ringtail " + ownVersion(), "max_connections": strconv.Itoa(node.MaxConnectionsDefault)},
+		kong.Vars{"version": "ringtail " + ownVersion(), "max_connections": strconv.Itoa(node.MaxConnectionsDefault), "max_record_bytes": strconv.Itoa(node.MaxRecordBytesDefault)},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	), options...)...)
 	if err != nil {

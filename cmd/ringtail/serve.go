@@ -38,7 +38,7 @@ type serveFlags struct {
 	Header               config.List       `placeholder:"NAME=WHAT" help:"Give records the Kafka header NAME. WHAT is address (the client's IP:port, or unix), time (when the record was taken, in milliseconds since 1970), or name (of the client's certificate or token; no header without one). Repeatable."`
 	DeadLetterTopic      string            `help:"The topic that rejected records go to. Default: none."`
 	Ack                  string            `default:"off" enum:"off,kafka" help:"kafka: tell clients what is in Kafka."`
-	MaxRecordBytes       config.Size       `default:"1000000" help:"Longer records, with their key and headers, are rejected; the topic's own limit counts too, if lower. With lengths, at most 16MiB."`
+	MaxRecordBytes       config.Size       `default:"${max_record_bytes}" help:"Longer records, with their key and headers, are rejected; the topic's own limit counts too, if lower. With lengths, at most 16MiB."`
 	MaxConnections       config.Count      `default:"${max_connections}" help:"Over it, connections are closed at once. 0: as many as the descriptor limit allows, which caps it in any case."`
 	MaxConnectionsPerIP  config.Count      `name:"max-connections-per-ip" default:"0" help:"The same for one address. 0: no limit."`
 	Allow                config.List       `placeholder:"CIDR" help:"Who may connect, by address. Unix sockets have modes instead. Default: everybody. Repeatable."`

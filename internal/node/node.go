@@ -48,6 +48,7 @@ type node struct {
 	broker   *embedded.Broker              // nil without --embedded
 	started  time.Time
 	scrapes  scrapes
+	cluster  string                            // Kafka's id; "": brokers do not tell
 	drained  bool                              // nobody uses the rings any more
 	native   bool                              // the engines are Go's
 	tokens   *tokenFile                        // nil without --token-file
@@ -239,7 +240,7 @@ func (n *node) reach() (bool, error) {
 		}
 		last = err
 		n.setPhase(err.Error())
-		if text := err.Error(); text != said && ctx.Err() == nil {
+		if text := err.Error(); text != said && ctx.Err() == nil && unfit == 0 { // of a topic the last line tells
 			n.env.Log.Warn("not ready, trying again", "cause", text)
 			said = text
 		}
@@ -284,12 +285,11 @@ func explain(err error) error {
 
 // unfit adds to what is wrong with a topic the command that makes one that fits.
 func (n *node) unfit(err error) error {
-	text := strings.TrimSuffix(err.Error(), ": "+producer.ErrTopic.Error())
-	if !strings.Contains(text, "ringtail topics create") {
-		return config.Usagef("%s; one that fits: ringtail topics create NAME --partitions %d --brokers %s",
-			text, n.opt.Codec.Shards, n.brokers)
+	if !strings.Contains(err.Error(), "ringtail topics create") {
+		return config.Usagef("%w; one that fits: ringtail topics create NAME --partitions %d --brokers %s",
+			err, n.opt.Codec.Shards, n.brokers)
 	}
-	return config.Usagef("%s --brokers %s", text, n.brokers)
+	return config.Usagef("%w --brokers %s", err, n.brokers)
 }
 
 // open has the server listen, and the sink write what it takes.
@@ -312,6 +312,8 @@ func (n *node) open(reg prometheus.Registerer) error {
 	}
 	n.phase.Store(nil)
 	n.seen.look() // who sees the ready line may ask
+	n.warnOfLimits()
+	n.tellStart(urls(n.opt.Listeners, s.Addrs()))
 	return nil
 }
 

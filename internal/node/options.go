@@ -30,6 +30,10 @@ const (
 // a lower limit of descriptors, which counts too, is nothing to warn of.
 const MaxConnectionsDefault = 100_000
 
+// MaxRecordBytesDefault is --max-record-bytes where nobody says anything: what a topic takes unless it
+// was told otherwise.
+const MaxRecordBytesDefault = 1_000_000
+
 // Options of a node; each is the flag of `ringtail serve` of that name.
 type Options struct {
 	Listeners []server.Listener // --listen, with --framing and --ack applied

@@ -56,10 +56,10 @@ func (n *node) recovered() (sum shard.Recovered) {
 
 // sameCluster refuses ring files for another Kafka than the one that was reached.
 func (n *node) sameCluster(ctx context.Context) error {
-	if n.dir == nil {
-		return nil
-	}
 	id, err := n.sink.cluster(ctx)
+	if n.cluster = id; n.dir == nil {
+		return nil // the log alone wants to know
+	}
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 // sink is where the rings' records go: Kafka, or nowhere.
 type sink interface {
-	check(ctx context.Context) error // an error that wraps producer.ErrTopic will not go away by itself
+	check(ctx context.Context) error // an error that is producer.ErrTopic will not go away by itself
 	cluster(ctx context.Context) (id string, err error)
 	native() bool              // engines are Go's; known after check
 	choice() string            // who writes to Kafka, and why; "": nobody

@@ -17,6 +17,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -74,7 +75,7 @@ func New(properties map[string]string, topic string, first []uint64) (*Client, e
 	if c == nil {
 		return nil, errors.New(secret.Hide(C.GoString(text), secret.Of(properties)))
 	}
-	cl := &Client{c: c, secrets: secret.Of(properties), topic: topic}
+	cl := &Client{c: c, secrets: secret.Of(properties), hasProducerID: !on(properties["enable.idempotence"]), topic: topic}
 	cl.batch = (*[backend.BatchMax]C.rd_kafka_message_t)(C.calloc(backend.BatchMax, C.sizeof_rd_kafka_message_t))
 	for i, n := range first {
 		t := cl.progress(i)
@@ -82,6 +83,11 @@ func New(properties map[string]string, topic string, first []uint64) (*Client, e
 		t.failed = C.UINT64_MAX
 	}
 	return cl, nil
+}
+
+// on tells whether a boolean property is set, in librdkafka's words.
+func on(value string) bool {
+	return slices.Contains([]string{"true", "t", "1"}, strings.ToLower(value))
 }
 
 func newConf(properties map[string]string) (*C.rd_kafka_conf_t, error) {
@@ -207,7 +213,8 @@ const idAssigned = "-> Assigned"
 // warning is syslog's level.
 const warning = 4
 
-// Ready returns nil once librdkafka has its producer id, as of the last Events.
+// Ready returns nil once librdkafka has its producer id, as of the last Events. It needs none without
+// idempotence.
 func (c *Client) Ready() error {
 	if c.hasProducerID {
 		return nil
