@@ -146,7 +146,7 @@ func TestVerdicts(t *testing.T) {
 	feed(t, unread.listen[0], 0, func(int) string { return half })
 
 	cluster := kafkatest.Start(t, kafkatest.Options{Brokers: 3, Properties: map[string]string{
-		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500", // a frozen broker is soon called dead
+		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500", "replica.lag.time.max.ms": "5000", // a frozen broker is soon called dead
 	}})
 	cluster.CreateTopicOn("well", []int{1, 2})
 	cluster.CreateTopicOn("held", []int{1, 1})
@@ -174,7 +174,8 @@ func TestVerdicts(t *testing.T) {
 		return v.FullIn != nil && *v.FullIn == 0 && v.Waiting == 1 && v.Connections == 1
 	})
 	held.says(`SLOW: broker 1, \d+ % of the time`)
-	frozen.says(`STUCK: partition 2 since \d+ s: .*`, "Kafka", "broker 3")
+	frozen.says(`SLOW: broker 3, \d+ % of the time`, "Kafka or the network: records wait for broker 3 ("+cluster.Address(3)+")")
+	frozen.says(`STUCK: partition 2 since \d+ s: (broker 3 does not answer|no leader)`, "broker 3")
 	few.says(`STUCK: partition 0 since \d+ s: NOT_ENOUGH_REPLICAS.*`, "Kafka:", "min.insync.replicas")
 	unread.says("CLIENTS: 1 of 1 does not read its acks", "Clients:")
 	cluster.Continue(3)

@@ -54,15 +54,22 @@ func causeFrom(text string) cause {
 func (m *Machine) causeOf(s *Sample, st standing) cause {
 	since := st.since.Add(-StuckAfter)
 	b := s.broker(st.Leader)
+	met := cause{}
+	if st.Error.in(since) {
+		met = causeFrom(st.Error.Text)
+		met.broker = b
+	}
 	switch {
-	case st.Error.in(since):
-		c := causeFrom(st.Error.Text)
-		c.broker = b
-		return c
+	case code.MatchString(met.text), met.text != "" && b == nil:
+		return met
 	case b == nil && st.Leader < 0:
 		return cause{text: "no leader"}
 	case b == nil:
 		return cause{}
+	case b.Oldest > StuckAfter/2: // errors say the same, with more words
+		return cause{fmt.Sprintf("broker %d does not answer", b.ID), b}
+	case met.text != "":
+		return met
 	case b.Error.in(since):
 		c := causeFrom(b.Error.Text)
 		c.broker = b
@@ -74,8 +81,6 @@ func (m *Machine) causeOf(s *Sample, st standing) cause {
 		return cause{fmt.Sprintf("broker %d holds us to a quota", b.ID), b}
 	case !b.Up:
 		return cause{fmt.Sprintf("broker %d is not reached", b.ID), b}
-	case b.Oldest > SlowOver:
-		return cause{fmt.Sprintf("broker %d does not answer", b.ID), b}
 	}
 	return cause{fmt.Sprintf("broker %d takes nothing", b.ID), b}
 }
@@ -95,7 +100,7 @@ var advices = []struct {
 	{[]string{"no such host", "looked up"}, "Network: the broker's name is not known here. Look at this machine's name server."},
 	{[]string{"connection refused"}, "Kafka: nothing listens at the broker's address. Start it."},
 	{[]string{"no route", "unreachable", "timed out", "timeout", "does not answer", "did not answer", "no answer", "reset", "closes it", "EOF", "not reached"},
-		"Network or Kafka: the broker does not answer. Is its process alive, its machine up, a firewall between?"},
+		"Network or Kafka: the broker does not answer. Is its process alive, its machine up, a firewall between? Does it wait for a replica?"},
 	{[]string{"takes nothing"}, "Kafka: the broker is there and takes nothing of the partition. Look at quotas, and at its log."},
 }
 

@@ -18,7 +18,7 @@
 // SLOW: for SlowFor without a break of SlowGap, one of these was true: a record is older than
 // SlowOver; of the records of the last ten seconds one in a hundred took longer than that;
 // connections wait for room in a ring, or for memory. The text names what records waited for in the
-// last minute (Window), with its share of all their time:
+// last ten seconds (SlowWindow), with its share of all their time:
 //
 //   - a broker: what they spent in its requests, and also what they waited in rings, in the writer
 //     and at sockets because requests to it come first. A ring does not fill by itself, so as long as
@@ -49,11 +49,12 @@ import "time"
 
 // The thresholds.
 const (
-	Window      = time.Minute      // shares of time are of so long
+	Window      = time.Minute      // the shares that are shown are of so long
 	StuckAfter  = 10 * time.Second // Kafka took nothing
 	SlowOver    = time.Second      // a record's age, or what one in a hundred takes
 	SlowFor     = 3 * time.Second
 	SlowGap     = 2 * time.Second
+	SlowWindow  = 10 * time.Second
 	BusyOver    = 0.85 // of the processors
 	Most        = 0.6  // the share of one broker of what all of them take, to be the one that is named
 	RejectsOver = 10 * time.Second

@@ -96,7 +96,7 @@ func (m *Machine) findSlow(s *Sample) (finding, bool) {
 	if m.slowLast != s.At || !lasted(m.slow, s.At, SlowFor) {
 		return finding{}, false
 	}
-	sum := m.total()
+	sum := m.total(SlowWindow)
 	f := finding{state: Slow, since: m.slow}
 	if m.busy() {
 		stage := inParse

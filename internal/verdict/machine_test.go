@@ -225,6 +225,14 @@ func TestCauses(t *testing.T) {
 			s.Brokers[1].Up = false
 			s.Brokers[1].Error = Error{s.At, "connection refused: nothing listens there"}
 		}, "broker 2: connection refused: nothing listens there", "Not reached: broker 2 (10.0.0.2:9092)"},
+		{"no answer, in more words", func(s *Sample) {
+			s.Brokers[1].Oldest += time.Second
+			s.Shards[3].Error = Error{s.At, "broker 2 at 10.0.0.2:9092: it answers nothing, for 10s now"}
+		}, "broker 2 does not answer", "Network or Kafka:"},
+		{"no answer, of what was refused before", func(s *Sample) {
+			s.Brokers[1].Oldest += time.Second
+			s.Shards[3].Error = Error{s.At, "NOT_ENOUGH_REPLICAS"}
+		}, "NOT_ENOUGH_REPLICAS", "Kafka: too few"},
 		{"no answer", func(s *Sample) { s.Brokers[1].Oldest += time.Second }, "broker 2 does not answer", "Network or Kafka:"},
 		{"down", func(s *Sample) { s.Brokers[1].Up = false }, "broker 2 is not reached", "Network or Kafka:"},
 		{"a quota", func(s *Sample) { s.Brokers[1].Throttled += time.Second }, "broker 2 holds us to a quota", "Kafka: a quota holds this server back"},

@@ -45,12 +45,15 @@ func (sp *spent) add(leader int32, ring, writer, broker float64) {
 	}
 }
 
-// total is what records' time went to in the last minute. What is in Kafka was counted record by
+// total is what records' time went to in the last seconds. What is in Kafka was counted record by
 // record. What is not, and has waited for long, is added as it stands now: each with half of the
 // oldest's age, which is the average of records that came evenly.
-func (m *Machine) total() spent {
+func (m *Machine) total(over time.Duration) spent {
 	sum := spent{leader: map[int32]float64{}}
-	for _, sp := range m.spent {
+	for i, sp := range m.spent {
+		if m.last().At.Sub(m.samples[i].At) > over {
+			continue
+		}
 		for i := range sum.in {
 			sum.in[i] += sp.in[i]
 		}
@@ -86,7 +89,7 @@ func share(of, all float64) float64 {
 
 // stages are the shares of the records' time by stage.
 func (m *Machine) stages() map[string]float64 {
-	sum := m.total()
+	sum := m.total(Window)
 	shares := make(map[string]float64, stages)
 	for i, name := range StageNames {
 		shares[name] = share(sum.in[i], sum.all())
@@ -97,7 +100,7 @@ func (m *Machine) stages() map[string]float64 {
 // BrokerShare is the part of all records' time in the last minute that they spent for a broker, in its
 // requests or waiting for them, 0 to 1.
 func (m *Machine) BrokerShare(id int32) float64 {
-	sum := m.total()
+	sum := m.total(Window)
 	return sum.forBroker(id)
 }
 
