@@ -99,7 +99,7 @@ func (f *firing) brokerDies(t *testing.T) {
 	kafka.CreateTopicOn("dead", []int{2})
 	args := []string{"--brokers", kafka.Bootstrap(), "--shards", "2", "--dead-letter-topic", "dead", "--ring-bytes", "5MiB"}
 	s := serve(t, append(args, "--admin", f.at["kafka"])...)
-	stopping := serve(t, append(args, "--admin", f.at["stopping"], "--drain-timeout", "10s")...)
+	stopping := serve(t, append(args, "--admin", f.at["stopping"], "--drain-timeout", "6s")...)
 	for _, to := range []*server{s, stopping} {
 		send(t, to.listen[0], "{\"number\":0}\n{\"number\":1}\n{}\n")
 		until(t, "all is delivered", func() bool {
@@ -116,7 +116,7 @@ func (f *firing) brokerDies(t *testing.T) {
 	f.fires(t, "RingtailStuckDeadLetters", "instance", f.at["kafka"])
 	f.fires(t, "RingtailBrokerDown", "broker", "2", "instance", f.at["kafka"])
 	stopping.signals <- syscall.SIGTERM
-	fills := sending(t, s.listen[0], strings.Repeat(fmt.Sprintf("{\"number\":0,\"pad\":\"%0990d\"}\n", 0), 50), 100*time.Millisecond)
+	fills := sending(t, s.listen[0], strings.Repeat(fmt.Sprintf("{\"number\":0,\"pad\":\"%0990d\"}\n", 0), 100), 100*time.Millisecond)
 	f.fires(t, "RingtailRingsFullSoon", "instance", f.at["kafka"])
 	f.fires(t, "RingtailStopsWithRecords", "instance", f.at["stopping"])
 	if code := stopping.wait(); code != exitFailed || !strings.HasSuffix(stopping.drained(), "lost=2") {

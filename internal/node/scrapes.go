@@ -16,7 +16,7 @@ const scrapeLimit = 16 * time.Second
 type scrapes struct {
 	mu   sync.Mutex
 	last time.Time
-	gap  time.Duration // between the last two
+	gap  time.Duration // between the last ones, the longest of them; it is forgotten by and by
 	told chan struct{} // capacity 1; nil while nobody waits
 }
 
@@ -25,7 +25,10 @@ func (s *scrapes) count(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		now := time.Now()
-		s.gap, s.last = now.Sub(s.last), now
+		if !s.last.IsZero() {
+			s.gap = max(s.gap/2, now.Sub(s.last))
+		}
+		s.last = now
 		told := s.told // a scrape that began before somebody waited may not have seen why
 		s.mu.Unlock()
 		h.ServeHTTP(w, r)
@@ -44,8 +47,8 @@ func (s *scrapes) await(limit time.Duration, signals <-chan os.Signal) {
 	told := make(chan struct{}, 1)
 	s.mu.Lock()
 	s.told = told
-	due := time.Until(s.last.Add(s.gap + s.gap/4 + time.Second)) // late by a quarter is not away
-	if s.gap > limit {
+	due := time.Until(s.last.Add(2*s.gap + time.Second)) // whoever is late is not away
+	if s.gap == 0 || s.gap > limit {
 		due = 0
 	}
 	s.mu.Unlock()

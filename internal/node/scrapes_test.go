@@ -14,7 +14,10 @@ func scraped(ago ...time.Duration) *scrapes {
 	s := &scrapes{}
 	for _, a := range ago {
 		at := time.Now().Add(-a)
-		s.gap, s.last = at.Sub(s.last), at
+		if !s.last.IsZero() {
+			s.gap = at.Sub(s.last)
+		}
+		s.last = at
 	}
 	return s
 }
@@ -63,7 +66,7 @@ func TestEndDoesNotWaitForNobody(t *testing.T) {
 		"never":                  scraped(),
 		"once":                   scraped(0),
 		"every two hours":        scraped(3*hour, hour),
-		"no more for half a day": scraped(12*hour+time.Minute, 12*hour),
+		"no more for half a day": scraped(12*hour+20*time.Minute, 12*hour),
 	} {
 		began := time.Now()
 		s.await(hour, nil)
