@@ -16,10 +16,14 @@ import (
 
 // bounded are all labels of the server's own metrics, and why no client can make a value up.
 var bounded = map[string]string{
-	"shard":   "--shards, and the ring of dead letters",
-	"reason":  "constants of codec, server and internal/httpd",
-	"le":      "the histogram's borders",
-	"version": "the binary's",
+	"shard":    "--shards, and the ring of dead letters",
+	"reason":   "constants of codec, server and internal/httpd",
+	"listener": "--listen",
+	"broker":   "the cluster's",
+	"state":    "constants of internal/verdict",
+	"stage":    "constants of internal/verdict",
+	"le":       "the histogram's borders",
+	"version":  "the binary's",
 }
 
 // series are the server's own, without their values.

@@ -41,7 +41,7 @@ func (o *output) lines() []string {
 
 // command is a run of the whole program in this process.
 type command struct {
-	t        *testing.T
+	t        testing.TB
 	out, err output
 	signals  chan os.Signal
 	exit     chan int
@@ -50,7 +50,7 @@ type command struct {
 }
 
 // start runs ringtail with these arguments and input.
-func start(t *testing.T, input string, args ...string) *command {
+func start(t testing.TB, input string, args ...string) *command {
 	t.Helper()
 	args = withFreePorts(withSmallRings(args))
 	c := &command{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 1), aborted: make(chan struct{}), metrics: prometheus.NewRegistry()}
@@ -147,7 +147,7 @@ func refuse(t *testing.T, code int, want []string, args ...string) {
 }
 
 // until waits until done, or fails.
-func until(t *testing.T, what string, done func() bool) {
+func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -168,7 +168,7 @@ type server struct {
 }
 
 // serve starts a server on free ports and waits until it is ready.
-func serve(t *testing.T, args ...string) *server {
+func serve(t testing.TB, args ...string) *server {
 	t.Helper()
 	s := &server{command: start(t, "", append([]string{"serve", "--listen", "tcp://127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)...)}
 	t.Cleanup(func() {
@@ -203,7 +203,7 @@ func serve(t *testing.T, args ...string) *server {
 }
 
 // embedded starts a server with a broker in the process.
-func embedded(t *testing.T, args ...string) *server {
+func embedded(t testing.TB, args ...string) *server {
 	t.Helper()
 	return serve(t, append([]string{"--embedded", "--embedded-port", "0", "--ring-bytes", "5MiB"}, args...)...)
 }

@@ -19,7 +19,7 @@ import (
 
 // send writes bytes to a server as one client that then half-closes, and returns
 // what the server said until it closed.
-func send(t *testing.T, listen, text string) string {
+func send(t testing.TB, listen, text string) string {
 	t.Helper()
 	network, address, _ := strings.Cut(listen, "://")
 	c, err := net.Dial(network, address)
@@ -42,7 +42,7 @@ func send(t *testing.T, listen, text string) string {
 }
 
 // get asks the admin port.
-func get(t *testing.T, url string) (int, string) {
+func get(t testing.TB, url string) (int, string) {
 	t.Helper()
 	r, err := http.Get(url)
 	if err != nil {
