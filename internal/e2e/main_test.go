@@ -44,6 +44,7 @@ func TestRingtail(t *testing.T) {
 		{"one record and goodbye", testOneRecord},
 		{"SIGTERM under load", testStopUnderLoad},
 		{"SIGTERM after a burst", testStopAfterBurst},
+		{"takeover under load", testTakeover},
 		{"start-up refusals", testRefusals},
 		{"ringtail bench", testBenchCommand},
 		{"HAProxy", testHAProxy},

@@ -67,6 +67,7 @@ type Server struct {
 
 	tb     kafkatest.TB
 	cmd    *exec.Cmd
+	family []*os.Process // cmd's, and those that took over: the last one is the server
 	output *output
 	gone   chan struct{}
 	http   http.Client
@@ -119,13 +120,19 @@ func start(tb kafkatest.TB, cmd *exec.Cmd, args []string) *Server {
 	if err := kafkatest.Spawn(s.cmd); err != nil {
 		tb.Fatalf("e2e: %v", err)
 	}
+	s.family = []*os.Process{s.cmd.Process}
 	go func() {
-		_ = s.cmd.Wait() // Exit reads the state
+		_ = s.cmd.Wait() // Exit reads the state; it waits for all who have the output
 		close(s.gone)
 	}()
 	tb.Cleanup(func() {
-		_ = s.cmd.Process.Kill() // it has ended, as a rule
+		for _, p := range s.family {
+			_ = p.Kill() // it has ended, as a rule
+		}
 		<-s.gone
+		for _, p := range s.family[1:] {
+			_, _ = p.Wait()
+		}
 		s.http.CloseIdleConnections()
 	})
 	return s
@@ -179,7 +186,7 @@ func (s *Server) Await(what string, done func() bool) {
 // Signal sends the server a signal.
 func (s *Server) Signal(signal syscall.Signal) {
 	s.tb.Helper()
-	if err := s.cmd.Process.Signal(signal); err != nil {
+	if err := s.process().Signal(signal); err != nil {
 		s.tb.Fatalf("e2e: %v: %v\n%s", signal, err, s.output)
 	}
 }
@@ -207,7 +214,7 @@ func (s *Server) Wait() Exit {
 	case <-time.After(patience):
 		s.tb.Fatalf("e2e: the server has not ended after %v\n%s", patience, s.output)
 	}
-	state := s.cmd.ProcessState
+	state := s.state()
 	exit := Exit{Code: state.ExitCode(), Output: s.output.String(), CPU: state.UserTime() + state.SystemTime()}
 	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
 		exit.RSS = usage.Maxrss << 10
@@ -275,7 +282,7 @@ func (s *Server) Memory() string {
 // Descriptors is how many files the server has open.
 func (s *Server) Descriptors() int {
 	s.tb.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.process().Pid))
 	if err != nil {
 		s.tb.Fatalf("e2e: %v", err)
 	}
@@ -285,7 +292,7 @@ func (s *Server) Descriptors() int {
 // status is one line of /proc/PID/status, in its unit.
 func (s *Server) status(name string) int64 {
 	s.tb.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process().Pid))
 	if err != nil {
 		s.tb.Fatalf("e2e: %v\n%s", err, s.output)
 	}
@@ -297,7 +304,7 @@ func (s *Server) status(name string) int64 {
 			}
 		}
 	}
-	s.tb.Fatalf("e2e: no %s in /proc/%d/status", name, s.cmd.Process.Pid)
+	s.tb.Fatalf("e2e: no %s in /proc/%d/status", name, s.process().Pid)
 	return 0
 }
 
@@ -306,7 +313,7 @@ func (s *Server) status(name string) int64 {
 func (s *Server) CPU() time.Duration {
 	s.tb.Helper()
 	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^s.cmd.Process.Pid<<3|2), &t); err != nil {
+	if err := unix.ClockGettime(int32(^s.process().Pid<<3|2), &t); err != nil {
 		s.tb.Fatalf("e2e: processor clock: %v\n%s", err, s.output)
 	}
 	return time.Duration(t.Nano())
