@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -122,7 +123,7 @@ func (n *node) awaitDirectory(reg *prometheus.Registry) error {
 			return err
 		}
 	}
-	if err := shard.CheckDir(n.opt.ringFiles()); err != nil {
+	if err := shard.CheckDir(n.opt.ringFiles()); err != nil && !errors.Is(err, shard.ErrInUse) {
 		return config.Usagef("%w", err)
 	}
 	if _, err := n.opt.ask(n.stopping, n.brokers, true, n.env.Log); err != nil {
