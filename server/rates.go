@@ -85,6 +85,7 @@ type source struct {
 type rates struct {
 	limits atomic.Pointer[rateLimits]
 	clock  *servedClock
+	paid   atomic.Int64 // time by which debts are paid beside what passes: set
 
 	mu    sync.Mutex
 	byIP  map[netip.Addr]*source
@@ -102,7 +103,15 @@ func newRates(perIP, perConnection Rate, clock *servedClock) *rates {
 
 // set changes the limits. Where there were none, it is for connections that come from now on: those
 // of before are not measured.
-func (r *rates) set(perIP, perConnection Rate) { r.limits.Store(&rateLimits{perIP, perConnection}) }
+// Debts, which are of the former rates, are forgotten.
+func (r *rates) set(perIP, perConnection Rate) {
+	if old := r.limits.Swap(&rateLimits{perIP, perConnection}); old != nil && *old != *r.limits.Load() {
+		r.paid.Add(int64(24 * time.Hour))
+	}
+}
+
+// now is the time by which buckets are filled.
+func (r *rates) now() int64 { return r.clock.now() + r.paid.Load() }
 
 func (l *rateLimits) any() bool { return *l != (rateLimits{}) }
 
@@ -113,7 +122,7 @@ func (r *rates) join(ip netip.Addr) *meter {
 		return nil
 	}
 	m := new(meter)
-	m.own.until.Store(r.clock.now() - limits.perConnection.burst())
+	m.own.until.Store(r.now() - limits.perConnection.burst())
 	if limits.perIP == (Rate{}) || !ip.IsValid() {
 		return m
 	}
@@ -122,7 +131,7 @@ func (r *rates) join(ip netip.Addr) *meter {
 	s := r.byIP[ip]
 	if s == nil {
 		s = &source{ip: ip}
-		s.until.Store(r.clock.now() - limits.perIP.burst())
+		s.until.Store(r.now() - limits.perIP.burst())
 		r.byIP[ip] = s
 	}
 	s.conns++
@@ -149,7 +158,7 @@ func (r *rates) leave(m *meter) {
 func (r *rates) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.clock.now()
+	now := r.now()
 	if now < r.sweep {
 		return
 	}
@@ -175,7 +184,7 @@ func (r *rates) late(m *meter) bool {
 	if m == nil {
 		return false
 	}
-	now := r.clock.now()
+	now := r.now()
 	return m.own.late(now) || m.source != nil && m.source.late(now)
 }
 
@@ -185,7 +194,7 @@ func (r *rates) charge(m *meter, records, bytes uint64) {
 	if !limits.any() {
 		return
 	}
-	now := r.clock.now()
+	now := r.now()
 	m.own.charge(now, limits.perConnection.cost(records, bytes), limits.perConnection.burst())
 	if m.source != nil {
 		m.source.charge(now, limits.perIP.cost(records, bytes), limits.perIP.burst())
