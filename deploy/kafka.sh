@@ -150,15 +150,25 @@ options() {
       --sasl) sasl=$2 ;;
       --user) [[ $2 =~ ^[A-Za-z0-9._-]+:[^\",\;=\ ]+$ ]] || code=2 die "--user takes NAME:PASSWORD, without quotes, commas, semicolons and white space"; users+=("$2") ;;
       --listener) listeners+=("$2") ;;
-      --set) [[ $2 == *=* ]] || code=2 die "--set takes KEY=VALUE, not $2"; properties+=("$2") ;;
+      --set) [[ $2 == ?*=* ]] || code=2 die "--set takes KEY=VALUE, not $2"; properties+=("$2") ;;
     esac
     shift 2
   done
   case $brokers in 1|3) ;; *) code=2 die "--brokers is 1 or 3, not $brokers" ;; esac
+  port_option --port "$port"
+  [ -z "$advertise" ] || port_option --advertise "$advertise"
+  [[ $heap =~ ^[1-9][0-9]*[kKmMgG]?$ ]] || code=2 die "--heap is a size as Java writes it, like 384m, not $heap"
+  [ -z "$tls" ] || [ "$tls" = new ] || [ -r "$tls" ] || code=2 die "--tls is new, or a file that can be read, not $tls"
   [[ $version =~ ^[0-9]+(\.[0-9]+)+$ ]] || code=2 die "--version is like 4.1.1, not $version"
   [[ $dir == /* ]] || dir="$PWD/$dir"
   home="$cache/kafka-$version" libs="$home/libs"
   secure
+}
+
+# port_option looks whether the value of an option is the first of enough ports.
+port_option() {
+  local most=$((65536 - (3 + ${#listeners[@]}) * brokers))
+  [[ $2 =~ ^[1-9][0-9]{0,4}$ && $2 -le $most ]] || code=2 die "$1 is a port from 1 to $most, not $2"
 }
 
 # list prints one item a broker, "a,b,c": the template with ID and PORT filled
@@ -320,8 +330,16 @@ alive() {
 
 ids() { local d; for d in "$dir"/[1-9]*; do [ -d "$d" ] && basename "$d"; done; }
 
+# launch starts a process that outlives this one. Of what the caller has open it gets nothing: a
+# lock, or a pipe that somebody reads to its end, would stay with the broker.
 launch() {
-  setsid "$dir/$1/run" >"$dir/$1/log" 2>&1 </dev/null &
+  (
+    for fd in /dev/fd/*; do
+      fd=${fd##*/}
+      [ "$fd" -le 2 ] || eval "exec $fd>&-"
+    done
+    exec setsid "$dir/$1/run" >"$dir/$1/log" 2>&1 </dev/null
+  ) &
   echo $! >"$dir/$1/pid"
   launched+=" $1 "
   sleep 0.1 # until it shows as what it is

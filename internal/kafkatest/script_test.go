@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,9 +25,22 @@ func TestScript(t *testing.T) {
 		cmd := exec.Command(script, append([]string{command, "--dir", dir}, args...)...)
 		var o, e strings.Builder
 		cmd.Stdout, cmd.Stderr = &o, &e
-		if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		// What a caller has open is its own, like the lock of flock -c: brokers that it starts close it.
+		read, write, err := os.Pipe()
+		if err != nil {
 			t.Fatal(err)
 		}
+		cmd.ExtraFiles = []*os.File{write}
+		err = cmd.Run()
+		_ = write.Close()
+		if err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		_ = read.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := read.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("kafka.sh %s leaves a descriptor open: %v", command, err)
+		}
+		_ = read.Close()
 		return cmd.ProcessState.ExitCode(), o.String(), e.String()
 	}
 	run := func(wantCode int, command string, args ...string) string {
@@ -59,7 +73,8 @@ func TestScript(t *testing.T) {
 		t.Errorf("said again it prints %q, the broker is %d; want %q, %d", got, pid(), want, first)
 	}
 	run(1, "start", "--port", "1")
-	for _, wrong := range []string{"--sasl NTLM", "--sasl OAUTHBEARER", "--listener SSL", "--listener SASL_PLAINTEXT", "--listener QUIC", "--user me", "--user me:a,b"} {
+	for _, wrong := range []string{"--sasl NTLM", "--sasl OAUTHBEARER", "--listener SSL", "--listener SASL_PLAINTEXT", "--listener QUIC", "--user me", "--user me:a,b",
+		"--port abc", "--port 0", "--port 65534", "--advertise x", "--heap 3x", "--tls /no/such/file", "--set =1"} {
 		run(2, "start", strings.Fields(wrong)...)
 	}
 	run(1, "certify")
