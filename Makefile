@@ -13,6 +13,7 @@ version  := $(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v
 ldflags  := -X main.version=$(version)
 golangci := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Goroutines meet in these; what talks to Kafka alone is slow under -race, and no wiser.
+ringtail := bin/ringtail
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
 fuzztime ?= 10s
 
@@ -25,16 +26,8 @@ build: need-go need-cc ## bin/ringtail
 	@go build -ldflags '$(ldflags)' -o bin/ringtail ./cmd/ringtail
 
 run: build ## build, and serve with a broker in the same process
-	@printf '%s\n' \
-	  '' \
-	  'Ringtail is starting, with a broker of its own that forgets everything at the end.' \
-	  '  live page       http://127.0.0.1:9888/' \
-	  "  send a record   echo '{\"number\": 17}' | nc -N 127.0.0.1 8888" \
-	  "  without nc      echo '{\"number\": 17}' > /dev/tcp/127.0.0.1/8888     (in bash)" \
-	  '  read it         bin/ringtail consume --brokers 127.0.0.1:9092 --topic records --from beginning' \
-	  '  stop            Ctrl-C' \
-	  ''
-	@exec bin/ringtail serve --embedded $(ARGS)
+	@echo 'Ringtail is starting, with a broker of its own that forgets everything at the end.'
+	@exec $(ringtail) serve --embedded $(ARGS) > >(exec deploy/ready.sh $(ringtail) $(ARGS))
 
 test: need-go need-cc need-tests ## all tests, real Kafka included
 	@go test -timeout 20m $$(go list ./... | grep -v -e /internal/e2e$$ -e /internal/faults$$)

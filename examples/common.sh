@@ -1,7 +1,9 @@
 # What the examples share. Sourced, not run.
 #
 #   BROKERS=host:port,…  use that Kafka; else deploy/kafka.sh starts one (three
-#                        brokers where the example says so) and stops it at the end
+#                        brokers where the example says so) and stops it at the end.
+#                        On one that others use, topics and groups have names of their
+#                        own, and the topics are deleted at the end
 #   RINGTAIL=path        the binary; else bin/ringtail, built if it is not there
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,12 +14,16 @@ RINGTAIL=${RINGTAIL:-bin/ringtail}
 work=$(mktemp -d)
 own_kafka=
 pids=()
+made=()
 
 cleanup() {
-  local pid
+  local pid topic
   for pid in ${pids[@]+"${pids[@]}"}; do
     kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
   done
+  if [ -z "$own_kafka" ]; then
+    for topic in ${made[@]+"${made[@]}"}; do "$RINGTAIL" topics delete "$topic" >&2 || true; done
+  fi
   [ -z "$own_kafka" ] || deploy/kafka.sh stop --dir "$work/kafka" >&2 || true
   rm -rf "$work"
 }
@@ -31,6 +37,15 @@ kafka() {
   fi
   export RINGTAIL_BROKERS=$BROKERS
   say "Kafka at $BROKERS"
+}
+
+# named NAME: what a topic or a group is called in this run.
+named() { if [ -n "$own_kafka" ]; then echo "$1"; else echo "$1-${work##*.}"; fi; }
+
+# create NAME [flags]: makes a topic.
+create() {
+  run "$RINGTAIL" topics create "$@"
+  made+=("$1")
 }
 
 # serve [flags]: a server on free ports; TARGET and ADMIN are its addresses.

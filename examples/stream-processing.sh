@@ -4,19 +4,20 @@
 # the middle: nothing is missing, nothing is there twice.
 source "$(dirname "$0")/common.sh"
 kafka 1
-run "$RINGTAIL" topics create stream --partitions 4
-run "$RINGTAIL" topics create doubled --partitions 4
+stream=$(named stream) doubled=$(named doubled) doubler=$(named doubler)
+create "$stream" --partitions 4
+create "$doubled" --partitions 4
 
 work_on() {
-  "$RINGTAIL" process --from stream --to doubled --group doubler --expr '{id: id, double: value * 2}' 2>>"$work/workers" &
+  "$RINGTAIL" process --from "$stream" --to "$doubled" --group "$doubler" --expr '{id: id, double: value * 2}' 2>>"$work/workers" &
   pids+=($!)
 }
-say "two workers: process --from stream --to doubled --group doubler --expr '{id: id, double: value * 2}'"
+say "two workers: process --from $stream --to $doubled --group $doubler --expr '{id: id, double: value * 2}'"
 work_on
 work_on
 
 say "20,000 records in ten seconds; after five, one worker is killed and another comes"
-"$RINGTAIL" produce --topic stream --key-field id --generate stream --count 20000 --rate 2000 &
+"$RINGTAIL" produce --topic "$stream" --key-field id --generate stream --count 20000 --rate 2000 &
 feeder=$!
 sleep 5
 kill -9 "${pids[0]}"
@@ -25,9 +26,9 @@ work_on
 wait $feeder
 
 say "the results, as a read_committed reader sees them"
-run "$RINGTAIL" consume --topic doubled --from beginning --count 3
+run "$RINGTAIL" consume --topic "$doubled" --from beginning --count 3
 for _ in $(seq 60); do
-  results=$("$RINGTAIL" consume --topic doubled --from beginning --until-end --format value | sort | uniq -c | sort -rn)
+  results=$("$RINGTAIL" consume --topic "$doubled" --from beginning --until-end --format value | sort | uniq -c | sort -rn)
   [ "$(wc -l <<<"$results")" -lt 20000 ] || break
   sleep 1
 done

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -26,12 +27,12 @@ func TestExamples(t *testing.T) {
 	}
 	own := fmt.Sprintf("PORT=%d", kafkatest.ReservePorts(t, 6)) // for the one that stops a broker
 	want := map[string]struct{ setting, output string }{
-		"main-system.sh": {brokers, `(?s)\nrecords:7:4: key= value=\{"number":47,.*\ndrained received=100000 recovered=0 delivered=100000 rejected=0 dead_lettered=0 kept=0 lost=0\n$`},
-		"click-counting.sh": {brokers, `(?s)\ngroup click_counter_group: stable, 2 members,.*\ngroup click_counter_group: stable, 1 member, lag 0\n.*` +
-			`\nringtail_consumer_lag\{group="click_counter_group",partition="5",topic="click_events"\} 0\n.*\n100 users, 10000 clicks\n$`},
+		"main-system.sh": {brokers, `(?s)\nrecords-\w+:7:4: key= value=\{"number":47,.*\ndrained received=100000 recovered=0 delivered=100000 rejected=0 dead_lettered=0 kept=0 lost=0\n$`},
+		"click-counting.sh": {brokers, `(?s)\ngroup click_counter_group-\w+: stable, 2 members,.*\ngroup click_counter_group-\w+: stable, 1 member, lag 0\n.*` +
+			`\nringtail_consumer_lag\{group="click_counter_group-\w+",partition="5",topic="click_events-\w+"\} 0\n.*\n100 users, 10000 clicks\n$`},
 		"stream-processing.sh": {brokers, `\n20000 results, 0 of them twice\n$`},
 		"kafka-concepts.sh": {brokers, `(?s)"partition":2,.*"key":"挨拶",.*"headers":\{"lang":"ja"\}\}\n.*\n9\n0\n.*` +
-			`\ngroup readers: empty, 0 members, lag 0\n`},
+			`\ngroup readers-\w+: empty, 0 members, lag 0\n`},
 		"high-availability.sh": {own, `(?s)\norders:\d:0: key=東京 value=\{"注文":\{"品":"りんご","数":\[1,2\]\}\}\n.*\n6001\n`},
 	}
 	files, err := filepath.Glob("../../examples/*.sh")
@@ -41,8 +42,11 @@ func TestExamples(t *testing.T) {
 	if len(files) != len(want)+1 { // and common.sh, which they share
 		t.Errorf("there are %v, and checked are %d", files, len(want))
 	}
-	for name, w := range want {
+	example := func(t *testing.T, name string, w struct{ setting, output string }) {
 		t.Run(name, func(t *testing.T) {
+			if name == "main-system.sh" || name == "kafka-concepts.sh" {
+				t.Parallel() // each with itself, on one Kafka
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "bash", filepath.Join("../../examples", name))
@@ -58,5 +62,15 @@ func TestExamples(t *testing.T) {
 				t.Errorf("it printed\n%s\nwhich does not match\n%s", out, w.output)
 			}
 		})
+	}
+	t.Run("all", func(t *testing.T) {
+		for name, w := range want {
+			example(t, name, w)
+		}
+		example(t, "main-system.sh", want["main-system.sh"])
+		example(t, "kafka-concepts.sh", want["kafka-concepts.sh"])
+	})
+	if out := must(t, "topics", "list", "--brokers", cluster.Bootstrap()); strings.Contains(out, "-") {
+		t.Errorf("they leave topics\n%s", out)
 	}
 }
