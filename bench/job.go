@@ -20,7 +20,7 @@ type Job struct {
 	Topic    string        // --topic
 	Shards   int           // --shards, as the server has it
 	Patience time.Duration // --verify-timeout: how long the topic may stand still
-	Progress io.Writer     // gets a line now and then; nil: none
+	Progress io.Writer     // a terminal, with a line that moves; nil: none
 }
 
 // ErrTopic is wrapped by Run's errors about a topic that is not there, or is not the
@@ -92,7 +92,7 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 	return result, nil
 }
 
-// watch tells once a second how far the load is, until stop is called.
+// watch tells once a second how far the load is, in one line, until stop is called.
 func (j *Job) watch(l *Load) (stop func()) {
 	if j.Progress == nil {
 		return func() {}
@@ -102,21 +102,34 @@ func (j *Job) watch(l *Load) (stop func()) {
 		defer close(ended)
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
-		before := int64(0)
-		for {
+		for begin, before := time.Now(), int64(0); ; {
 			select {
 			case <-done:
+				_, _ = fmt.Fprint(j.Progress, "\r\x1b[K")
 				return
 			case <-tick.C:
 			}
 			sent := l.Sent()
-			line := fmt.Sprintf("%d sent, %d/s", sent, sent-before)
-			if j.Ack {
-				line += fmt.Sprintf(", %d acked", l.Acked())
-			}
-			fmt.Fprintln(j.Progress, line)
+			_, _ = fmt.Fprint(j.Progress, "\r\x1b[K"+j.progress(sent, sent-before, l.Acked(), time.Since(begin)))
 			before = sent
 		}
 	}()
 	return func() { close(done); <-ended }
+}
+
+// progress is the line for so many records sent, in all and in the last second, and acked.
+func (j *Job) progress(sent, lately, acked int64, elapsed time.Duration) string {
+	line := fmt.Sprintf("%d sent, %d/s", sent, lately)
+	if j.Ack {
+		line += fmt.Sprintf(", %d acked", acked)
+	}
+	share := float64(sent) / float64(max(j.Records, 1))
+	if j.Records == 0 {
+		share = float64(elapsed) / float64(j.Duration)
+	}
+	if share = min(share, 1); share > 0 {
+		left := time.Duration(float64(elapsed) * (1 - share) / share)
+		line += fmt.Sprintf(", %d%%, %v left", int(100*share), left.Round(time.Second))
+	}
+	return line
 }

@@ -110,6 +110,22 @@ func (r *Result) Err() error {
 	return nil
 }
 
+// percentOfRate is how much of --rate was reached.
+func (r *Result) percentOfRate() int { return int(100*r.RecordsPerSecond/r.RateAsked + 0.5) }
+
+// rateLeast is how many per cent of --rate have to be reached for it to count as held: a short run
+// is longer by its last answers.
+const rateLeast = 95
+
+// RateWarning says that --rate was not held; "": it was, or none was asked.
+func (r *Result) RateWarning() string {
+	if r.RateAsked <= 0 || r.percentOfRate() >= rateLeast {
+		return ""
+	}
+	return fmt.Sprintf("--rate %.0f was not reached, only %.0f/s (%d%%): the server, this loader or the network is at its limit; latency counts from when records were due",
+		r.RateAsked, r.RecordsPerSecond, r.percentOfRate())
+}
+
 // WriteJSON writes the result as one indented JSON object.
 func (r *Result) WriteJSON(w io.Writer) error {
 	text, err := json.MarshalIndent(r, "", "  ")
@@ -125,7 +141,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	rate := "as fast as possible"
 	if r.RateAsked > 0 {
-		rate = fmt.Sprintf("%.0f/s asked", r.RateAsked)
+		rate = fmt.Sprintf("%d%% of %.0f/s asked", r.percentOfRate(), r.RateAsked)
 	}
 	fmt.Fprintf(t, "records\t%d of %d bytes, %s, %d connections\n", r.Records, r.Size, r.Framing, r.Connections)
 	fmt.Fprintf(t, "rate\t%.0f/s in %.2f s (%s)\n", r.RecordsPerSecond, r.Seconds, rate)

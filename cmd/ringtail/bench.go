@@ -138,6 +138,9 @@ func (c *benchRunCmd) Run(p *process) error {
 	if werr := c.write(p.Out, file, result); werr != nil {
 		return werr
 	}
+	if warning := result.RateWarning(); warning != "" {
+		_, _ = fmt.Fprintln(p.Err, "ringtail: "+warning)
+	}
 	if err != nil {
 		return err
 	}
