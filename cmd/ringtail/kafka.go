@@ -10,10 +10,18 @@ import (
 )
 
 func (p *process) streams() kafkatools.Streams {
-	return kafkatools.Streams{
+	s := kafkatools.Streams{
 		In: p.In, Out: p.Out, Err: p.Err,
 		OutTerminal: isTerminal(p.Out), ErrTerminal: isTerminal(p.Err),
 	}
+	if s.OutTerminal {
+		out := int(p.Out.(*os.File).Fd())
+		s.Size = func() (columns, rows int) {
+			columns, rows, _ = term.GetSize(out)
+			return columns, rows
+		}
+	}
+	return s
 }
 
 func isTerminal(w io.Writer) bool {

@@ -26,7 +26,7 @@ func TestMakeRun(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // as Ctrl-C does, to all of them
-		_ = cmd.Wait() // make ends by the signal
+		_ = cmd.Wait()                                      // make ends by the signal
 		if !strings.HasSuffix(out.String(), "drained received=1 recovered=0 delivered=1 rejected=0 dead_lettered=0 kept=0 lost=0\n") {
 			t.Errorf("it said\n%s", out)
 		}

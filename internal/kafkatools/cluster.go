@@ -39,6 +39,7 @@ type Streams struct {
 	Out, Err    io.Writer
 	OutTerminal bool
 	ErrTerminal bool
+	Size        func() (columns, rows int) // of the terminal that Out is; nil: not known
 }
 
 // say writes one line of progress, also where an error has several (--expr's point at

@@ -27,9 +27,7 @@ type ConsumeOptions struct {
 	Format    string       `default:"text" enum:"text,value,json" help:"text (topic:partition:offset: key=… value=…), value, or json (one object a line)."`
 	Print     string       `source:"command-line" placeholder:"FORMAT" help:"Print each record like this instead, as kcat -f does: %t topic, %p partition, %o offset, %k key, %v value (%s too), %T timestamp (ms), %h headers, %K and %S the bytes of key and value (-1: there is none), %%; \\n, \\t, \\r, \\0, \\xHH and \\\\. Nothing is added to it."`
 	CountBy   string       `placeholder:"FIELD" help:"Count records by a top-level field instead of printing them: a live table on a terminal, else value and count at the end."`
-	Metrics   string       `source:"command-line" placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
-
-	MetricsTokenFile string `source:"command-line" placeholder:"FILE" help:"--metrics wants one of this file's tokens: token or name:token, one a line. Read again when it changes."`
+	MetricsOptions
 }
 
 const (
@@ -103,13 +101,11 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	}
 	r.standing.ask(r.reader)
 	defer within(closeLimit, r.reader.Close)
-	if o.Metrics != "" {
-		stop, err := r.standing.expose(o.Metrics, o.MetricsTokenFile, s)
-		if err != nil {
-			return err
-		}
-		defer stop()
+	stop, err := o.expose(r.standing, s)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	if err := r.findEnds(partitions); err != nil {
 		return c.because(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -24,17 +25,14 @@ type counter struct {
 	counts map[string]int64
 	total  int64
 	drawn  time.Time
-	lines  int // of the table on the screen
+	table  table
 	dirty  bool
 }
 
-const (
-	drawEvery = 500 * time.Millisecond
-	tableRows = 20
-)
+const drawEvery = 500 * time.Millisecond
 
 func newCounter(field string, out *bufio.Writer, s Streams, at *standing) *counter {
-	return &counter{field: field, out: out, s: s, at: at, counts: map[string]int64{}}
+	return &counter{field: field, out: out, s: s, at: at, counts: map[string]int64{}, table: table{out: out, size: s.Size}}
 }
 
 func (c *counter) record(m *librdkafka.Message) error {
@@ -47,22 +45,22 @@ func (c *counter) record(m *librdkafka.Message) error {
 		c.counts[value]++
 	}
 	if c.s.OutTerminal && time.Since(c.drawn) > drawEvery {
-		c.draw(tableRows)
+		c.draw(false)
 		return c.out.Flush()
 	}
 	return nil
 }
 
 func (c *counter) idle() {
-	if c.s.OutTerminal && c.dirty && time.Since(c.drawn) > drawEvery {
-		c.draw(tableRows)
+	if c.s.OutTerminal && (c.table.resized() || c.dirty && time.Since(c.drawn) > drawEvery) {
+		c.draw(false)
 	}
 }
 
 // end prints what was counted: value, count.
 func (c *counter) end() error {
 	if c.s.OutTerminal {
-		c.draw(len(c.counts))
+		c.draw(true)
 	} else {
 		for _, v := range c.ranking() {
 			if _, err := fmt.Fprintf(c.out, "%s\t%d\n", oneLine(v), c.counts[v]); err != nil {
@@ -92,38 +90,12 @@ func (c *counter) ranking() []string {
 	})
 }
 
-// draw writes the table over the one before.
-func (c *counter) draw(rows int) {
+// draw writes the table over the one before: as much of it as the screen has room for, or all.
+func (c *counter) draw(all bool) {
 	c.drawn, c.dirty = time.Now(), false
-	if c.lines > 0 {
-		_, _ = fmt.Fprintf(c.out, "\x1b[%dA\x1b[J", c.lines)
+	rows := []row{{c.field, "records"}}
+	for _, v := range c.ranking() {
+		rows = append(rows, row{v, strconv.FormatInt(c.counts[v], 10)})
 	}
-	values := c.ranking()
-	_, _ = fmt.Fprintf(c.out, "%-32s %12s\n", printable(c.field, 32), "records")
-	for _, v := range values[:min(rows, len(values))] {
-		_, _ = fmt.Fprintf(c.out, "%-32s %12d\n", printable(v, 32), c.counts[v])
-	}
-	c.lines = 1 + min(rows, len(values))
-	if more := len(values) - rows; more > 0 {
-		_, _ = fmt.Fprintf(c.out, "… and %d more\n", more)
-		c.lines++
-	}
-	_, _ = fmt.Fprintf(c.out, "%s, %v\n", plural(c.total, "record"), c.at)
-	c.lines++
-}
-
-// printable cuts text to a column and takes the sting out of control characters.
-func printable(s string, columns int) string {
-	var b strings.Builder
-	n := 0
-	for _, r := range s {
-		if n++; n > columns {
-			break
-		}
-		if r < ' ' || r == 0x7f {
-			r = '·'
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
+	c.table.draw(rows, fmt.Sprintf("%s, %v", plural(c.total, "record"), c.at), all)
 }

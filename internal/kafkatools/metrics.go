@@ -52,16 +52,29 @@ func (s *standing) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// expose serves /metrics at an address, to those who have a token if there is a file of them, until
-// the returned function is called.
-func (s *standing) expose(address, tokenFile string, to Streams) (stop func(), err error) {
+// MetricsOptions are the flags of verbs that can be watched.
+type MetricsOptions struct {
+	Metrics          string `source:"command-line" placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
+	MetricsTokenFile string `source:"command-line" placeholder:"FILE" help:"--metrics wants one of this file's tokens: token or name:token, one a line. Read again when it changes."`
+}
+
+// expose serves what is collected at /metrics, if --metrics is given, to those who have a token if
+// there is a file of them, until the returned function is called.
+func (o MetricsOptions) expose(c prometheus.Collector, to Streams) (stop func(), err error) {
+	address, tokenFile := o.Metrics, o.MetricsTokenFile
+	switch {
+	case address == "" && tokenFile != "":
+		return nil, config.Usagef("--metrics-token-file belongs to --metrics")
+	case address == "":
+		return func() {}, nil
+	}
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, config.Usagef("--metrics is %q; want HOST:PORT, like 127.0.0.1:9889", address)
 	}
-	o := httpd.Options{Address: address, HostFlag: "--metrics NAME:PORT", ErrorLog: log.New(to.Err, "ringtail: ", 0)}
+	options := httpd.Options{Address: address, HostFlag: "--metrics NAME:PORT", ErrorLog: log.New(to.Err, "ringtail: ", 0)}
 	var watched []reload.Looker
 	if tokenFile != "" {
-		o.Tokens, err = tokens.Open("--metrics-token-file", tokenFile, func(_ *tokens.Set, err error) {
+		options.Tokens, err = tokens.Open("--metrics-token-file", tokenFile, func(_ *tokens.Set, err error) {
 			if err != nil {
 				to.say("%v; the tokens before it stay in use", err)
 			}
@@ -69,15 +82,15 @@ func (s *standing) expose(address, tokenFile string, to Streams) (stop func(), e
 		if err != nil {
 			return nil, config.Usagef("%w", err)
 		}
-		watched = append(watched, o.Tokens)
+		watched = append(watched, options.Tokens)
 	}
 	reg := prometheus.NewRegistry()
-	if err := reg.Register(s); err != nil {
+	if err := reg.Register(c); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	srv, err := httpd.Serve(o, mux)
+	srv, err := httpd.Serve(options, mux)
 	if err != nil {
 		return nil, fmt.Errorf("--metrics %s: %w", address, err)
 	}

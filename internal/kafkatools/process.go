@@ -21,6 +21,7 @@ type ProcessOptions struct {
 
 	OnError     string `source:"command-line" placeholder:"stop|skip|letter" values:"stop,skip,letter" help:"What to do with a record that gives no result. Default: stop; letter where --dead-letter-topic is given."`
 	DeadLetters string `name:"dead-letter-topic" source:"command-line" placeholder:"TOPIC" help:"Where such records go, with the headers reason, remote (topic:partition:offset) and error."`
+	MetricsOptions
 }
 
 const (
@@ -51,23 +52,21 @@ const (
 // transaction; what has been read and not begun is forgotten then, and read again
 // by whoever has the partition.
 type processing struct {
-	o           ProcessOptions
-	s           Streams
-	cluster     Cluster
-	transform   *transform
-	consumer    *kafka.Consumer
-	producer    *kafka.Producer
-	batch       []*kafka.Message
-	places      map[int32]*place
-	crossed     bool // over a gap since the last commit: there is a position to commit, records or not
-	losses      losses
-	progress    *progress
-	to, dead    limit
-	bad         map[position]*failure // what Kafka refused, until it has been gone past
-	suspects    map[position]bool     // what it refused together with others: to be sent alone
-	written     int64
-	skipped     int64
-	deadLetters int64
+	o         ProcessOptions
+	s         Streams
+	cluster   Cluster
+	transform *transform
+	consumer  *kafka.Consumer
+	producer  *kafka.Producer
+	batch     []*kafka.Message
+	places    map[int32]*place
+	crossed   bool // over a gap since the last commit: there is a position to commit, records or not
+	losses    losses
+	progress  *progress
+	to, dead  limit
+	bad       map[position]*failure // what Kafka refused, until it has been gone past
+	suspects  map[position]bool     // what it refused together with others: to be sent alone
+	watched   *watched
 }
 
 // Process reads a topic, computes and writes another until ctx ends.
@@ -88,24 +87,31 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 		return err
 	}
 	p := &processing{
-		o: o, s: s, cluster: c, transform: t, losses: losses{topic: o.From}, progress: newProgress(s, "processed", endless),
+		o: o, s: s, cluster: c, transform: t, losses: losses{topic: o.From}, progress: newProgress(s, "processed", endless), watched: &watched{o: o},
 	}
 	if err := p.open(); err != nil {
 		return err
 	}
 	defer within(closeLimit, func() { _ = p.consumer.Close() })
+	p.watched.losses, p.watched.consumer = &p.losses, p.consumer
+	stop, err := o.expose(p.watched, s)
+	if err != nil {
+		p.producer.Close()
+		return err
+	}
+	defer stop()
 	defer func() { p.producer.Close() }()
 	begins(ctx)
 	if err := p.consumer.Subscribe(o.From, func(_ *kafka.Consumer, e kafka.Event) error { return p.rebalance(ctx, e) }); err != nil {
 		return err
 	}
 	err = p.loop(ctx)
-	p.progress.end(p.written, "to "+o.To)
-	if p.skipped > 0 {
-		s.say("%s gave no result; skipped", plural(p.skipped, "record"))
+	p.progress.end(p.watched.written.Load(), "to "+o.To)
+	if n := p.watched.skipped.Load(); n > 0 {
+		s.say("%s gave no result; skipped", plural(n, "record"))
 	}
-	if p.deadLetters > 0 {
-		s.say("%s gave no result; now in %s", plural(p.deadLetters, "record"), o.DeadLetters)
+	if n := p.watched.deadLetters.Load(); n > 0 {
+		s.say("%s gave no result; now in %s", plural(n, "record"), o.DeadLetters)
 	}
 	return cmp.Or(err, p.losses.err())
 }
@@ -166,13 +172,15 @@ func (p *processing) loop(ctx context.Context) error {
 		if err := p.read(ctx); err != nil {
 			return err
 		}
+		p.watched.stand(p.places)
 		if len(p.batch) == 0 && !p.crossed {
 			continue
 		}
 		if err := p.transact(ctx); err != nil {
 			return err
 		}
-		p.progress.at(p.written)
+		p.watched.stand(p.places)
+		p.progress.at(p.watched.written.Load())
 	}
 	return nil
 }
@@ -186,7 +194,9 @@ func (p *processing) transact(ctx context.Context) error {
 	}
 	a, err := p.try(w)
 	if err == nil {
-		p.written, p.skipped, p.deadLetters = p.written+w.results, p.skipped+w.skipped, p.deadLetters+w.deadLetters
+		p.watched.written.Add(w.results)
+		p.watched.skipped.Add(w.skipped)
+		p.watched.deadLetters.Add(w.deadLetters)
 		p.noteCommitted(w.n)
 		return w.stop
 	}

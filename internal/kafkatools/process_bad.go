@@ -146,7 +146,7 @@ func (p *processing) compute() (w work) {
 			w.deadLetters++
 			add(i, p.deadLetter(m, f))
 		case p.o.OnError == onErrorSkip:
-			if w.skipped++; p.skipped+w.skipped <= skipsShown {
+			if w.skipped++; p.watched.skipped.Load()+w.skipped <= skipsShown {
 				p.progress.aloud("%s: %v; skipped", p.name(m), f.err)
 			}
 		default:

@@ -28,7 +28,7 @@ func TestSuspectsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &processing{transform: expr, suspects: map[position]bool{}, o: ProcessOptions{From: "in", To: "out"}}
+	p := &processing{transform: expr, suspects: map[position]bool{}, o: ProcessOptions{From: "in", To: "out"}, watched: &watched{}}
 	for i := range 2 * suspectsMax {
 		m := &kafka.Message{TopicPartition: kafka.TopicPartition{Offset: kafka.Offset(i)}, Value: []byte(`{"n":1}`)}
 		p.batch = append(p.batch, m)

@@ -65,7 +65,7 @@ func TestLagOfABlockedConsumer(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- Consume(ctx, Cluster{Brokers: b.Address()}, ConsumeOptions{
-			Topic: "t", From: "beginning", Partition: -1, Format: "value", Metrics: "127.0.0.1:0",
+			Topic: "t", From: "beginning", Partition: -1, Format: "value", MetricsOptions: MetricsOptions{Metrics: "127.0.0.1:0"},
 		}, Streams{Out: writer, Err: &told})
 	}()
 	read := make([]byte, 1)
@@ -113,7 +113,7 @@ func lagAt(t *testing.T, url string) float64 {
 // TestMetricsAddress: a wrong one is said before anything is read.
 func TestMetricsAddress(t *testing.T) {
 	for _, address := range []string{"9889", "127.0.0.1:999999"} {
-		if _, err := newStanding(ConsumeOptions{}).expose(address, "", Streams{Err: io.Discard}); err == nil || !strings.Contains(err.Error(), "--metrics") {
+		if _, err := (MetricsOptions{address, ""}).expose(newStanding(ConsumeOptions{}), Streams{Err: io.Discard}); err == nil || !strings.Contains(err.Error(), "--metrics") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
@@ -122,14 +122,14 @@ func TestMetricsAddress(t *testing.T) {
 // TestMetricsToken: with a file of tokens one of them is wanted.
 func TestMetricsToken(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tokens")
-	if _, err := newStanding(ConsumeOptions{}).expose("127.0.0.1:0", file, Streams{Err: io.Discard}); err == nil || !strings.HasPrefix(err.Error(), "--metrics-token-file: ") {
+	if _, err := (MetricsOptions{"127.0.0.1:0", file}).expose(newStanding(ConsumeOptions{}), Streams{Err: io.Discard}); err == nil || !strings.HasPrefix(err.Error(), "--metrics-token-file: ") {
 		t.Errorf("without the file: %v", err)
 	}
 	if err := os.WriteFile(file, []byte("prometheus:s3cret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var told said
-	stop, err := newStanding(ConsumeOptions{}).expose("127.0.0.1:0", file, Streams{Err: &told})
+	stop, err := (MetricsOptions{"127.0.0.1:0", file}).expose(newStanding(ConsumeOptions{}), Streams{Err: &told})
 	if err != nil {
 		t.Fatal(err)
 	}
