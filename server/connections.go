@@ -11,9 +11,14 @@ import (
 // looks are when somebody asked for the connections. A rate needs two looks at what a connection has
 // sent. What a look has found stays in the connection itself (connFacts.look), and nobody looks while
 // nobody asks.
+//
+// A look at 100,000 connections, and a search among them, takes 25 ms of one processor, of which the
+// registry is locked for one. It needs 24 bytes a connection always, and 8 more once somebody has
+// asked (BenchmarkConnections).
 type looks struct {
-	mu sync.Mutex
-	at time.Time // the last one
+	mu   sync.Mutex
+	at   time.Time // the last one
+	list []*conn   // memory for the next one
 }
 
 const (
@@ -33,6 +38,7 @@ func (s *Server) Connections(q ConnectionQuery) []Connection {
 	s.looks.mu.Lock()
 	defer s.looks.mu.Unlock()
 	all := s.looks.look(s.registry)
+	defer clear(all) // those that are gone are nobody's any more
 	if q.Limit <= 0 {
 		q.Limit = connectionsDefault
 	}
@@ -72,23 +78,25 @@ func compareBusy(a, b busy) int {
 func (k *looks) look(r *registry) []*conn {
 	now := time.Now()
 	if now.Sub(k.at) > lookStale {
-		for _, c := range r.all() {
+		k.list = r.appendAll(k.list[:0])
+		for _, c := range k.list {
 			c.facts.look.at, c.facts.look.records = now.UnixNano(), c.facts.records.load()
 		}
 		k.at = now.Add(-lookEvery)
 		time.Sleep(lookFirst)
 		now = time.Now()
 	}
-	all, due := r.all(), now.Sub(k.at) >= lookEvery
+	due := now.Sub(k.at) >= lookEvery
 	if due {
 		k.at = now
 	}
-	for _, c := range all {
+	k.list = r.appendAll(k.list[:0])
+	for _, c := range k.list {
 		if due || c.facts.look.at == 0 {
 			c.facts.measure(now.UnixNano())
 		}
 	}
-	return all
+	return k.list
 }
 
 // measure finds out the rate since the last look, or since the connection came.

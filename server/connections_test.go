@@ -271,7 +271,7 @@ func BenchmarkConnections(b *testing.B) {
 				}
 			}
 			begun := time.Now()
-			s.registry.all()
+			s.registry.appendAll(s.looks.list[:0])
 			b.ReportMetric(float64(time.Since(begun).Microseconds()), "locked-µs")
 		})
 	}

@@ -41,18 +41,18 @@ type kind struct{ message, reason string }
 // warn warns of one event. reason is one of the message's keys, "" where it has none.
 func (l *limitedLog) warn(message, reason string, args ...any) {
 	limit, _ := l.kinds.LoadOrStore(kind{message, reason}, new(limiter))
-	if reason != "" {
-		args = append([]any{"reason", reason}, args...)
-	}
-	l.limited(limit.(*limiter), 1, message, args)
-}
-
-// limited warns of n events, if limit lets it.
-func (l *limitedLog) limited(limit *limiter, n int, message string, args []any) {
-	suppressed, ok := limit.pass(l.clock.now(), n)
+	suppressed, ok := limit.(*limiter).pass(l.clock.now(), 1)
 	if !ok {
 		return
 	}
+	if reason != "" {
+		args = append([]any{"reason", reason}, args...)
+	}
+	l.write(message, suppressed, args)
+}
+
+// write writes a line that a limiter has let through.
+func (l *limitedLog) write(message string, suppressed int64, args []any) {
 	if suppressed > 0 {
 		args = append(args, "suppressed", suppressed)
 	}

@@ -107,11 +107,11 @@ func (r *registry) origin(id uint64) (recentRemote, bool) {
 	return recentRemote{}, false
 }
 
-// all are the connections of now.
-func (r *registry) all() []*conn {
+// appendAll appends the connections of now to a list. Nothing else is done under the lock, for which
+// an event loop may have to wait that ends a connection.
+func (r *registry) appendAll(list []*conn) []*conn {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	list := make([]*conn, 0, len(r.conns))
 	for _, c := range r.conns {
 		list = append(list, c)
 	}

@@ -87,10 +87,7 @@ func (s *samples) logRecord(c *conn, reason codec.Reason, rec *chunkSample) {
 	if !c.dec.Accepted() && reason < codec.NotObject { // not JSON, and nothing before it was
 		args = append(args, "looks_like", codec.LooksLike(rec.data))
 	}
-	if suppressed > 0 {
-		args = append(args, "suppressed", suppressed)
-	}
-	s.log.Warn("record rejected", args...)
+	s.write("record rejected", suppressed, args)
 }
 
 // refused notes a record that Kafka has refused. Its bytes are not at hand any more.
