@@ -80,13 +80,27 @@ func keysIn(code ast.Node) (keys []*ast.BasicLit) {
 	ast.Inspect(code, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
-			sel, ok := n.Fun.(*ast.SelectorExpr)
-			if !ok {
-				break
+			before := 0
+			switch f := n.Fun.(type) {
+			case *ast.SelectorExpr:
+				at, ok := levels[f.Sel.Name]
+				if !ok {
+					return true
+				}
+				before = at
+			case *ast.Ident:
+				if f.Name != "append" {
+					return true
+				}
+				list, ok := n.Args[0].(*ast.Ident)
+				if !ok || list.Name != "args" && list.Name != "line" {
+					return true
+				}
+				before = 1
+			default:
+				return true
 			}
-			if before, ok := levels[sel.Sel.Name]; ok && len(n.Args) > before {
-				pairs(n.Args[before:])
-			}
+			pairs(n.Args[min(before, len(n.Args)):])
 		case *ast.CompositeLit:
 			if list, ok := n.Type.(*ast.ArrayType); ok {
 				if id, ok := list.Elt.(*ast.Ident); ok && id.Name == "any" {
@@ -105,7 +119,10 @@ func TestKeysIn(t *testing.T) {
 func f() {
 	log.Warn("m", "a", 1, "b", 2)
 	w.warn("m", "", "c", 3)
-	args := []any{"d", 4}
+	args := append([]any{"d", 4}, rest...)
+	line = append(line, "f", 6)
+	names = append(names, "no", "key")
+	f()
 	log.With("e", 5).Info("m")
 	log.Info("no keys")
 	names := []string{"no", "key"}
@@ -119,7 +136,7 @@ func f() {
 		got = append(got, key.Value)
 	}
 	slices.Sort(got)
-	if want := []string{`"a"`, `"b"`, `"c"`, `"d"`, `"e"`}; !slices.Equal(got, want) {
+	if want := []string{`"a"`, `"b"`, `"c"`, `"d"`, `"e"`, `"f"`}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
