@@ -198,6 +198,16 @@ func (s *Server) stopLoops(n int) {
 	}
 }
 
+// URLs returns the addresses listened on as --listen writes them, in the order of the options. They
+// are the metrics' label, too.
+func (s *Server) URLs() []string {
+	urls := make([]string, len(s.listeners))
+	for i := range s.listeners {
+		urls[i] = s.registry.listeners[i].url
+	}
+	return urls
+}
+
 // Addrs returns the addresses listened on, in the order of the options.
 func (s *Server) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(s.listeners))

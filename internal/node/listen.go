@@ -2,7 +2,6 @@ package node
 
 import (
 	"cmp"
-	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -107,17 +106,4 @@ func parseListener(value, framing, ack string, who lists) (server.Listener, erro
 	}
 	l.Ack = ack == "kafka"
 	return l, nil
-}
-
-// urls are the addresses really listened on, as --listen writes them.
-func urls(listeners []server.Listener, addrs []net.Addr) []string {
-	out := make([]string, len(addrs))
-	for i, a := range addrs {
-		scheme := a.Network()
-		if listeners[i].TLS && scheme == "tcp" {
-			scheme = "tls"
-		}
-		out[i] = scheme + "://" + a.String()
-	}
-	return out
 }

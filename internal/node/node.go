@@ -313,14 +313,14 @@ func (n *node) open(reg prometheus.Registerer) error {
 	n.phase.Store(nil)
 	n.seen.look() // who sees the ready line may ask
 	n.warnOfLimits()
-	n.tellStart(urls(n.opt.Listeners, s.Addrs()))
+	n.tellStart(s.URLs())
 	return nil
 }
 
 // announce prints the line that says that records may come.
 func (n *node) announce() {
 	line := "ringtail: ready"
-	for _, u := range urls(n.opt.Listeners, n.server.Load().Addrs()) {
+	for _, u := range n.server.Load().URLs() {
 		line += " listen=" + u
 	}
 	if n.admin != nil {

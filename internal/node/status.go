@@ -146,7 +146,7 @@ func (n *node) status() status {
 	st.Ready, st.Reason = n.ready()
 	if s := n.server.Load(); s != nil {
 		st.Server = s.Stats()
-		st.Listen = urls(n.opt.Listeners, s.Addrs())
+		st.Listen = s.URLs()
 	}
 	for i, r := range n.rings.All() {
 		ring := v.rings[i]
