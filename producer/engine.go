@@ -17,6 +17,7 @@ type seams struct {
 	destroy      func(backend.Client) <-chan struct{} // starts Destroy; closed when that has returned
 	topic        func() topicState                    // as of the newest refresh
 	refreshTopic func()                               // asks for a newer refresh; does not wait
+	silence      func()                               // asks for a look at brokers that do not answer; nil: nobody looks
 	now          func() time.Duration                 // monotonic
 	die          func(error)                          // ends the process; the model notes a crash
 }

@@ -242,6 +242,7 @@ func (e *engine) setAside(s *stream, b *inflightBatch, rec shard.Record, n uint6
 	}
 	s.renumberMarks(n)
 	b.aside = append(b.aside, int32(s.at.Index))
+	b.values -= len(rec.Value)
 	s.asideStreak++
 	e.stats.setAside(s)
 	if e.cfg.OnRefused != nil {

@@ -26,6 +26,8 @@ type reporting struct {
 	values     [][]byte           // of all that it took
 	headers    []string           // of all that it took
 	deadLetter backend.DeadLetter // the newest
+	share      float64            // BrokerShare
+	told       bool
 }
 
 func (c *reporting) Produce(stream int, _ int32, first uint64, records []backend.Record, headers []byte) (taken, code int) {
@@ -45,6 +47,7 @@ func (c *reporting) ProduceDeadLetter(stream int, partition int32, number uint64
 	return code
 }
 
+func (c *reporting) BrokerShare() (float64, bool)         { return c.share, c.told }
 func (c *reporting) Send()                                { c.sends++ }
 func (c *reporting) Poll(timeout int)                     { c.polls = append(c.polls, timeout) }
 func (c *reporting) Wake()                                { c.wakes++ }

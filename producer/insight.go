@@ -191,9 +191,9 @@ const (
 // stateOf returns a broker's state. One that leads nothing of ours is not connected to: the cluster
 // says whether it is alive, and when the metadata is newer than an error, that is over.
 func stateOf(b *backend.Broker, md *backend.Metadata, alive, leads bool) string {
-	state, downAt := b.State()
+	state, up, down := b.State()
 	switch {
-	case !alive, state == backend.BrokerDown && (leads || downAt.After(md.At)):
+	case !alive && !up.After(md.At), state == backend.BrokerDown && (leads || down.After(md.At)):
 		return brokerDown
 	case state == backend.BrokerConnecting && leads:
 		return brokerConnecting

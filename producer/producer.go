@@ -28,6 +28,7 @@ type Writer struct {
 	deadEngine *engine       // writes the dead ring; nil without
 	limits     atomic.Uint64 // record<<32 | dead letter, as last passed to OnLimit
 	started    atomic.Bool   // engines is set
+	silence    chan struct{} // capacity 1: see wantSilence
 }
 
 // Open checks the options and makes a Writer for the rings of set. It does not connect to Kafka
@@ -44,7 +45,7 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--kafka-property: %w", err)
 	}
-	w := &Writer{opts: o, set: set, stats: newStats(len(set.Rings)), admin: admin}
+	w := &Writer{opts: o, set: set, stats: newStats(len(set.Rings)), admin: admin, silence: make(chan struct{}, 1)}
 	partitions := len(set.Rings)
 	if o.Fold {
 		partitions = 1
@@ -92,6 +93,7 @@ func (w *Writer) Start() {
 		t.tells.Store(true)
 	}
 	w.admin.spawn(w.topic.run)
+	w.admin.spawn(w.watchSilence)
 	if w.deadTopic != nil {
 		w.admin.spawn(w.deadTopic.run)
 	}
@@ -180,6 +182,7 @@ func (w *Writer) newEngine(name string, t *watcher, streams []*stream) *engine {
 		},
 		topic:        t.topic,
 		refreshTopic: t.refresh,
+		silence:      w.wantSilence,
 		now:          func() time.Duration { return time.Duration(shard.Now()) },
 		die:          w.die,
 	}

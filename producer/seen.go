@@ -83,7 +83,11 @@ func (e *engine) noteFreed(s *stream, b *inflightBatch) {
 	// A client that cannot tell the times of a stream tells what share of the time from there on is
 	// the brokers'.
 	if share, ok := e.client.BrokerShare(); ok {
-		rest := n * time.Duration(max(e.freedAt-b.handed, 0))
+		took := time.Duration(max(e.freedAt-b.handed, 0))
+		if t := e.cfg.Insight.Troubles[s.id].Load(); took > troubleAfter && t != nil && time.Since(t.At) < took {
+			share = 1 // librdkafka's times do not tell the waits between tries from its own
+		}
+		rest := n * took
 		broker := time.Duration(float64(rest) * share)
 		s.times.Broker += broker
 		s.times.Writer += rest - broker
@@ -133,6 +137,9 @@ func (e *engine) noteTroubles(oldest int64) {
 	}
 	e.troublesAt = e.freedAt
 	t, tells := e.topic(), e.cfg.Traits.TellsTroubles
+	if e.seams.silence != nil && e.freedAt-oldest >= int64(silentAfter) {
+		e.seams.silence()
+	}
 	if !tells && e.stalled && e.freedAt-e.askedAt >= int64(askAgain) {
 		e.askedAt = e.freedAt
 		e.seams.refreshTopic()
@@ -143,31 +150,49 @@ func (e *engine) noteTroubles(oldest int64) {
 		}
 		if e.state == stateRebuilding && t.Err != nil {
 			backend.Note(&e.cfg.Insight.Troubles[i], t.Err.Error())
-		} else if !tells {
-			e.noteTrouble(i, s, t)
+			continue
 		}
+		if !tells && e.notePartition(i, s, t) {
+			continue
+		}
+		e.noteLeader(i, s)
 	}
 }
 
-// noteTrouble is noteTroubles for stream s, which is number i.
-func (e *engine) noteTrouble(i int, s *stream, t topicState) {
+// notePartition notes what metadata says is wrong with the partition of stream s, which is number i.
+// It returns whether there is anything.
+func (e *engine) notePartition(i int, s *stream, t topicState) bool {
 	md := e.cfg.Insight.Metadata()
 	if md == nil || int(s.partition) >= len(md.Partitions) {
-		return
+		return false
 	}
 	p := md.Partitions[s.partition]
 	at := &e.cfg.Insight.Troubles[i]
 	switch {
 	case p.Leader < 0:
 		backend.Note(at, "LEADER_NOT_AVAILABLE: nobody leads the partition")
-		return
 	case p.InSync < t.MinInSync:
 		backend.Note(at, fmt.Sprintf("NOT_ENOUGH_REPLICAS: %d in sync, min.insync.replicas is %d", p.InSync, t.MinInSync))
+	default:
+		return false
+	}
+	return true
+}
+
+// ownFor is how long what was said of a partition itself counts for more than what is wrong with its
+// leader.
+const ownFor = 3 * time.Second
+
+// noteLeader notes what went wrong with the leader of stream s, which is number i, while its oldest
+// record waited.
+func (e *engine) noteLeader(i int, s *stream) {
+	leader := e.cfg.Insight.Metadata().Leader(s.partition)
+	if leader < 0 {
 		return
 	}
-	trouble, old := e.cfg.Insight.Broker(p.Leader).Trouble(), at.Load()
+	trouble, at := e.cfg.Insight.Broker(leader).Trouble(), &e.cfg.Insight.Troubles[i]
 	waits := time.Duration(e.freedAt - s.seen.oldest.Load())
-	if trouble != nil && time.Since(trouble.At) < waits && (old == nil || old.At.Before(trouble.At)) {
+	if old := at.Load(); trouble != nil && time.Since(trouble.At) < waits && (old == nil || trouble.At.Sub(old.At) > ownFor || old.Text == trouble.Text) {
 		at.Store(trouble)
 	}
 }

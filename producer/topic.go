@@ -50,6 +50,7 @@ const (
 	recordSlack  = 512     // what a batch of one record takes beside the record, its key and its headers
 	refreshEvery = time.Minute
 	refreshAgain = time.Second
+	refreshSoon  = 5 * time.Second
 )
 
 // recordMax returns the most bytes that a record, its key and its headers may have together.
@@ -102,13 +103,16 @@ func (w *watcher) refresh() {
 	}
 }
 
-// run refreshes until admin is stopped: every minute, every second while something is wrong, and
-// when it is asked to.
+// run refreshes until admin is stopped: every minute, more often while something is wrong, and when
+// it is asked to.
 func (w *watcher) run() {
 	for {
 		every := refreshEvery
-		if t := w.topic(); t.Err != nil || t.Leaders != nil {
+		switch t := w.topic(); {
+		case t.Err != nil || t.Leaders != nil:
 			every = refreshAgain
+		case !w.connectivity.native() && !t.Metadata.Whole(): // the native writer reads it by itself
+			every = refreshSoon
 		}
 		select {
 		case <-w.admin.ctx.Done():

@@ -54,6 +54,11 @@ func (md *Metadata) Leader(partition int32) int32 {
 	return md.Partitions[partition].Leader
 }
 
+// Whole reports whether every partition has a leader, and all its replicas are in sync.
+func (md *Metadata) Whole() bool {
+	return md == nil || !slices.ContainsFunc(md.Partitions, func(p Partition) bool { return p.Leader < 0 || p.InSync < len(p.Replicas) })
+}
+
 // NewInsight makes one for so many streams.
 func NewInsight(streams int) *Insight {
 	return &Insight{Troubles: make([]atomic.Pointer[Trouble], streams), brokers: map[int32]*Broker{}}
@@ -160,6 +165,7 @@ type Broker struct {
 
 	address atomic.Pointer[string]
 	state   atomic.Int32 // BrokerState
+	upAt    atomic.Int64 // when it answered last (time.Time.UnixNano)
 	downAt  atomic.Int64 // when it became BrokerDown, or was seen so last (time.Time.UnixNano)
 	under   atomic.Int32 // requests under way
 	since   atomic.Int64 // since when the oldest of these is (monotonic); 0: there is none
@@ -203,6 +209,7 @@ func (b *Broker) Rest() {
 
 // Up notes that it took a connection, or answered.
 func (b *Broker) Up() {
+	b.upAt.Store(time.Now().UnixNano())
 	if b.state.Load() != int32(BrokerUp) {
 		b.state.Store(int32(BrokerUp))
 	}
@@ -224,9 +231,16 @@ func (b *Broker) Silent(text string, down bool) {
 	Note(&b.trouble, text)
 }
 
-// State returns its state, and when it was seen down last.
-func (b *Broker) State() (BrokerState, time.Time) {
-	return BrokerState(b.state.Load()), time.Unix(0, b.downAt.Load())
+// Still notes that a broker that is down was seen so again.
+func (b *Broker) Still() {
+	if t := b.Trouble(); t != nil && b.state.Load() == int32(BrokerDown) {
+		b.Down(t.Text)
+	}
+}
+
+// State returns its state, and when it was seen up and down last.
+func (b *Broker) State() (state BrokerState, up, down time.Time) {
+	return BrokerState(b.state.Load()), time.Unix(0, b.upAt.Load()), time.Unix(0, b.downAt.Load())
 }
 
 // Trouble returns the last error, nil if there was none.

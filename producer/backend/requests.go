@@ -48,7 +48,7 @@ func (r *Requests) Add(took time.Duration) {
 		r.rotated = now
 	}
 	_ = r.recent.Current.RecordValue(min(max(took, time.Microsecond), tookMax).Microseconds())
-	if now-r.told.Load() >= tellEvery {
+	if told := r.told.Load(); told == 0 || now-told >= tellEvery {
 		all := r.recent.Merge()
 		at := func(percent float64) time.Duration {
 			return time.Duration(all.ValueAtQuantile(percent)) * time.Microsecond

@@ -52,8 +52,9 @@ type Client struct {
 	topic         string
 
 	insight    *backend.Insight // nil: nobody asks
-	retries    uint64           // as of the last statistics
-	share      float64          // see BrokerShare
+	before     map[int32]counts
+	retries    uint64  // as of the last statistics
+	share      float64 // see BrokerShare
 	shareKnown bool
 }
 

@@ -20,7 +20,7 @@ import "C"
 // to itself.
 
 // Tell makes c tell in what it sees of brokers. Call it before the first Poll.
-func (c *Client) Tell(in *backend.Insight) { c.insight = in }
+func (c *Client) Tell(in *backend.Insight) { c.insight, c.before = in, map[int32]counts{} }
 
 // Retries returns what librdkafka counted, as of the last statistics.
 func (c *Client) Retries() uint64 {
@@ -50,16 +50,18 @@ func (c *Client) BrokerShare() (float64, bool) {
 // statistics are the part of librdkafka's STATISTICS.md that is used.
 type statistics struct {
 	Brokers map[string]struct {
-		ID       int32  `json:"nodeid"`
-		Address  string `json:"nodename"`
-		State    string
-		Retries  uint64 `json:"txretries"`
-		UnderWay int    `json:"waitresp_cnt"`
-		SentAgo  int64  `json:"txidle"` // microseconds; negative: nothing was sent
-		Record   window `json:"int_latency"`
-		Queued   window `json:"outbuf_latency"`
-		RTT      window
-		Throttle window // milliseconds
+		ID        int32  `json:"nodeid"`
+		Address   string `json:"nodename"`
+		State     string
+		Retries   uint64 `json:"txretries"`
+		Connects  int64  // tries to, so far
+		Responses int64  `json:"rx"`
+		UnderWay  int    `json:"waitresp_cnt"`
+		SentAgo   int64  `json:"txidle"` // microseconds; negative: nothing was sent
+		Record    window `json:"int_latency"`
+		Queued    window `json:"outbuf_latency"`
+		RTT       window
+		Throttle  window // milliseconds
 	}
 	Topics map[string]struct {
 		Partitions map[string]struct {
@@ -68,6 +70,9 @@ type statistics struct {
 		}
 	}
 }
+
+// counts are a broker's, as of the last statistics.
+type counts struct{ connects, responses int64 }
 
 // window is about the time since the last statistics, in microseconds where nothing else is said.
 type window struct {
@@ -82,20 +87,28 @@ func (c *Client) take(now *statistics) {
 	inWriter, inBroker := 0.0, 0.0
 	for _, b := range now.Brokers {
 		c.retries += b.Retries
-		inWriter += float64(b.Record.Sum)
 		inBroker += float64(b.Record.Cnt) * float64(b.Queued.Avg+b.RTT.Avg)
+		if b.Throttle.Sum > 0 { // then records wait in librdkafka for the broker
+			inBroker += float64(b.Record.Sum)
+		} else {
+			inWriter += float64(b.Record.Sum)
+		}
 		if c.insight == nil || b.ID < 0 { // one of --brokers, whose id is not known yet, or none at all
 			continue
 		}
 		seen := c.insight.Broker(b.ID)
 		seen.SetAddress(b.Address)
-		switch b.State {
-		case "UP":
+		before := c.before[b.ID]
+		c.before[b.ID] = counts{b.Connects, b.Responses}
+		switch {
+		case b.Responses > before.responses:
 			seen.Up()
-		case "INIT", "DOWN", "TRY_CONNECT": // it connects where there is something to send
-			seen.Rest()
-		default:
+		case b.State == "UP": // it was connected; that alone says nothing
+		case b.Connects > before.connects:
 			seen.Connecting()
+			seen.Still() // librdkafka tells the same error once in half a minute
+		default: // it connects where there is something to send
+			seen.Rest()
 		}
 		// With one request under way, as in our properties, that is the one that was sent last. Between
 		// statistics it may end: only one that is old is told of.
@@ -104,9 +117,6 @@ func (c *Client) take(now *statistics) {
 			oldest = -1
 		}
 		seen.SetUnderWay(b.UnderWay, oldest)
-		if b.UnderWay > 0 && oldest >= silentAfter {
-			seen.Silent(fmt.Sprintf("broker %d at %s: it answers nothing, for %v now", b.ID, b.Address, oldest.Round(time.Second)), oldest >= deafAfter)
-		}
 		r := b.RTT
 		seen.Requests.AddSpread(uint64(max(r.Cnt, 0)), micros(r.Sum), []backend.Quantile{
 			{Share: 0.5, Took: micros(r.P50)}, {Share: 0.75, Took: micros(r.P75)}, {Share: 0.9, Took: micros(r.P90)},
@@ -121,12 +131,6 @@ func (c *Client) take(now *statistics) {
 		c.insight.SetLeaders(now.leaders(c.topic))
 	}
 }
-
-// As of the native writer.
-const (
-	silentAfter = 5 * time.Second
-	deafAfter   = 10 * time.Second
-)
 
 func (now *statistics) leaders(topic string) map[int32]int32 {
 	out := map[int32]int32{}

@@ -76,7 +76,6 @@ type Client struct {
 	retryAt     time.Duration      // when the next batch is due; 0: none is
 	timer       *time.Timer
 	retries     uint64
-	silenceAt   time.Duration // when to look next for brokers that do not answer
 
 	id             atomic.Pointer[producerID]
 	newestMetadata atomic.Pointer[metadata]
@@ -295,12 +294,7 @@ func (c *Client) Poll(timeout int) {
 
 // pollOnce is Poll without waiting. It reports whether there was anything.
 func (c *Client) pollOnce() bool {
-	now := c.now()
-	c.pool.age(now)
-	if now >= c.silenceAt {
-		c.silenceAt = now + silenceEvery
-		c.tellSilence(now)
-	}
+	c.pool.age(c.now())
 	some := c.takeResults()
 	some = c.adoptMetadata() || some
 	if some || c.retryAt > 0 && c.retryAt <= c.now() {

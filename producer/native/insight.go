@@ -93,30 +93,6 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-const (
-	silenceEvery = time.Second
-	silentAfter  = 5 * time.Second  // a request is under way for longer: that is told
-	deafAfter    = 10 * time.Second // for longer than this: the broker counts as down. A leader whose follower died answers before
-)
-
-// tellSilence tells which brokers do not answer.
-func (c *Client) tellSilence(now time.Duration) {
-	for _, br := range c.brokers {
-		req := br.request
-		if req == nil || !req.sent || now-req.sentAt < silentAfter {
-			continue
-		}
-		seen, age := c.seen(br), now-req.sentAt
-		text := fmt.Sprintf("%v: it answers nothing, for %v now", c.opts.endpoint(br.broker, seen.Address()), age.Round(time.Second))
-		seen.Silent(text, age >= deafAfter)
-		for _, p := range req.partitions {
-			if b := p.batch; b != nil && b.request == req {
-				p.tell(text)
-			}
-		}
-	}
-}
-
 // handed notes that n more records were handed over.
 func (s *stream) handed(n int, now time.Duration) {
 	if s.open.count == n {
