@@ -89,6 +89,9 @@
 //	connectivity.go  the way to Kafka, and what blocks it
 //	backend.go       which client, and the properties in native's words
 //	properties.go    librdkafka's properties, each with its reason
-//	metrics.go       counters and the delivery histogram
+//	metrics.go       counters and histograms
+//	insight.go       what lies between the rings and Kafka, for whoever asks
+//	seen.go          what others see of an engine: ages, stages, troubles
+//	silence.go       brokers that owe an answer: do they speak?
 //	discard.go       --sink discard
 package producer

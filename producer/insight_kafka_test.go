@@ -114,9 +114,9 @@ func (s *seer) metric(name, label string) float64 {
 	return 0
 }
 
-// TestInsight: what is told of shards, brokers and topics is right while all is well, while a quota
+// TestInsightOnKafka: what is told of shards, brokers and topics is right while all is well, while a quota
 // throttles, while a broker is frozen, and when one is dead; with both writers.
-func TestInsight(t *testing.T) {
+func TestInsightOnKafka(t *testing.T) {
 	c := kafkatest.Start(t, kafkatest.Options{Brokers: 3})
 	var alone, whole []*seer // partitions with one replica, with three that must all be in sync
 	for _, w := range []string{WriterNative, WriterLibrdkafka} {

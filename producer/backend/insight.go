@@ -174,10 +174,10 @@ type Broker struct {
 	throttled atomic.Int64 // nanoseconds
 }
 
-var epoch = time.Now()
+// epoch is earlier than what monotonic times are about, so that none of these is 0.
+var epoch = time.Now().Add(-24 * time.Hour)
 
-// monotonic is never 0.
-func monotonic() int64 { return int64(time.Since(epoch)) + 1 }
+func monotonic() int64 { return int64(time.Since(epoch)) }
 
 // SetAddress sets its host:port.
 func (b *Broker) SetAddress(address string) {

@@ -62,8 +62,8 @@
 //	chunk.go       their memory                              decode.go      the decoder of responses
 //	send.go        which batches go, and to which broker     codes.go       what error codes mean
 //	response.go    what a response does                      metadata.go    producer id, leaders
-//	size.go        how large requests may be                 statistics.go  how long requests take
-//	events.go      log lines and errors for the engine
+//	size.go        how large requests may be                 insight.go     what is told of brokers, and how long
+//	events.go      log lines and errors for the engine                      records were where
 package native
 
 import _ "github.com/ringtail/ringtail/internal/platform" // or no build
