@@ -204,7 +204,7 @@ func whyUnreached(err error) string {
 	switch {
 	case errors.As(err, &unknown):
 		return "its certificate is signed by an unknown authority; name that in --tls-ca"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "it does not speak HTTPS; ask http://"
 	case timedOut:
 		return fmt.Sprintf("no answer within %s", config.Duration(askLimit))

@@ -198,7 +198,7 @@ func (s *screen) show(now time.Time, line, text string) error {
 		s.before = text
 	}
 	width, height, err := term.GetSize(int(s.file.Fd()))
-	if err != nil {
+	if err != nil || width == 0 || height == 0 {
 		width, height = 80, 24
 	}
 	_, err = io.WriteString(s.w, s.paint(text, width, height))

@@ -53,6 +53,11 @@ func (j *judged) says(pattern string, advice ...string) verdict.Verdict {
 	j.t.Helper()
 	is := regexp.MustCompile("^(?:" + pattern + ")$")
 	var v verdict.Verdict
+	defer func() {
+		if j.t.Failed() {
+			j.t.Logf("it is %q: %s\n%+v", v.Text, v.Advice, j.status().Rings)
+		}
+	}()
 	until(j.t, "the verdict is "+pattern, func() bool {
 		v = j.status().Verdict
 		if !is.MatchString(v.Text) {
@@ -152,12 +157,13 @@ func TestVerdicts(t *testing.T) {
 	cluster.CreateTopicOn("held", []int{1, 1})
 	cluster.CreateTopicOn("frozen", []int{1, 2, 3})
 	cluster.CreateTopicAcross("few", 2, [][]int32{{2, 3}})
+	cluster.CreateTopicAcross("few-too", 2, [][]int32{{1, 3}})
 	onKafka := func(topic string, shards int, args ...string) *judged {
 		return judgedServer(t, append([]string{"--brokers", cluster.Bootstrap(), "--topic", topic, "--shards", fmt.Sprint(shards), "--ring-bytes", "5MiB"}, args...)...)
 	}
-	well, frozen, few := onKafka("well", 2), onKafka("frozen", 3), onKafka("few", 1)
+	well, frozen, few, fewToo := onKafka("well", 2), onKafka("frozen", 3), onKafka("few", 1), onKafka("few-too", 1, "--writer", "librdkafka")
 	var stops []func()
-	for _, j := range []*judged{well, frozen, few} {
+	for _, j := range []*judged{well, frozen, few, fewToo} {
 		stops = append(stops, feed(t, j.listen[0], 10*time.Millisecond, numbers))
 	}
 	cluster.SetProduceQuotaOf("held", 1<<20)
@@ -166,6 +172,7 @@ func TestVerdicts(t *testing.T) {
 	stopHeld := feed(t, held.listen[0], 0, func(int) string { return line })
 	frozen.says("OK")
 	few.says("OK")
+	fewToo.says("OK")
 	held.says(`SLOW: broker 1, \d+ % of the time`, "Kafka: broker 1 ("+cluster.Address(1)+") holds this server to a quota")
 
 	cluster.Freeze(3)
@@ -177,10 +184,12 @@ func TestVerdicts(t *testing.T) {
 	frozen.says(`SLOW: broker 3, \d+ % of the time`, "Kafka or the network: records wait for broker 3 ("+cluster.Address(3)+")")
 	frozen.says(`STUCK: partition 2 since \d+ s: (broker 3 does not answer|no leader)`, "broker 3")
 	few.says(`STUCK: partition 0 since \d+ s: NOT_ENOUGH_REPLICAS.*`, "Kafka:", "min.insync.replicas")
+	fewToo.says(`STUCK: partition 0 since \d+ s: NOT_ENOUGH_REPLICAS.*`, "Kafka:", "min.insync.replicas")
 	unread.says("CLIENTS: 1 of 1 does not read its acks", "Clients:")
 	cluster.Continue(3)
 	frozen.says("OK")
 	few.says("OK")
+	fewToo.says("OK")
 
 	stopHeld()
 	held.signals <- syscall.SIGTERM
@@ -198,10 +207,11 @@ func TestVerdicts(t *testing.T) {
 	well.said(verdict.OK)
 	frozen.said(verdict.OK, verdict.Slow, verdict.Stuck)
 	few.said(verdict.OK, verdict.Slow, verdict.Stuck)
+	fewToo.said(verdict.OK, verdict.Slow, verdict.Stuck)
 	unread.said(verdict.OK, verdict.Clients)
 	rejected.said(verdict.OK, verdict.Clients)
 	quiet.said(verdict.OK, verdict.Clients)
-	for _, j := range []*judged{well, frozen, few} {
+	for _, j := range []*judged{well, frozen, few, fewToo} {
 		if code := j.terminate(); code != exitDone {
 			t.Errorf("exit %d: %s", code, j.drained())
 		}
@@ -209,4 +219,21 @@ func TestVerdicts(t *testing.T) {
 	if code := held.wait(); code != exitDone {
 		t.Errorf("exit %d: %s", code, held.drained())
 	}
+}
+
+// TestVerdictBeforeTheStart: what the server waits for.
+func TestVerdictBeforeTheStart(t *testing.T) {
+	nobody, admin := closedPort(t), closedPort(t)
+	c := start(t, "", "serve", "--brokers", nobody, "--listen", "tcp://127.0.0.1:0", "--admin", admin)
+	until(t, "the admin port is there", func() bool {
+		conn, err := net.Dial("tcp", admin)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+	j := judge(t, &server{command: c, admin: "http://" + admin})
+	j.says("STARTING: .*"+regexp.QuoteMeta(nobody)+": connection refused.*", "No client can connect")
+	j.said(verdict.Starting)
+	c.terminate()
 }
