@@ -136,20 +136,28 @@ func feed(t *testing.T, listen string, rest time.Duration, next func(i int) stri
 // numbers are records of all digits.
 func numbers(i int) string { return fmt.Sprintf("{\"number\":%d}\n", i) }
 
-// TestVerdicts: each state by a real fault, in /status, as a metric and by ringtail status; and at no
-// time a state that is not so.
-func TestVerdicts(t *testing.T) {
+// TestVerdictsOfClients: each by real clients, in /status, as a metric and by ringtail status; and at
+// no time one that is not so.
+func TestVerdictsOfClients(t *testing.T) {
 	t.Parallel() // it waits for most of its time
-	quiet := judgedServer(t, "--sink", "discard")
-	rejected := judgedServer(t, "--sink", "discard")
-	stopBad := feed(t, rejected.listen[0], time.Millisecond, func(int) string { return "{\"nummer\":1}\n" })
-	rejected.says("CLIENTS: 100 % of records are rejected: missing_field", "Clients:", "--field")
-	stopBad()
-
-	unread := judgedServer(t, "--sink", "discard", "--ack", "kafka")
+	quiet, rejected, unread := judgedServer(t, "--sink", "discard"), judgedServer(t, "--sink", "discard"), judgedServer(t, "--sink", "discard", "--ack", "kafka")
 	half := strings.Repeat("{\"number\":1}\n{\"nummer\":1}\n", 1000) // a line to read for each of the second
 	feed(t, unread.listen[0], 0, func(int) string { return half })
+	stop := feed(t, rejected.listen[0], time.Millisecond, func(int) string { return "{\"nummer\":1}\n" })
+	rejected.says("CLIENTS: 100 % of records are rejected: missing_field", "Clients:", "--field")
+	stop()
+	unread.says("CLIENTS: 1 of 1 does not read its acks", "Clients:")
+	quiet.says("CLIENTS: nobody sends", "nobody is connected")
+	feed(t, quiet.listen[0], 100*time.Millisecond, numbers)
+	quiet.says("OK")
+	for _, j := range []*judged{quiet, rejected, unread} {
+		j.said(verdict.OK, verdict.Clients)
+	}
+}
 
+// TestVerdictsOfKafka: the same by a quota, full rings, a frozen leader, and too few replicas.
+func TestVerdictsOfKafka(t *testing.T) {
+	t.Parallel()
 	cluster := kafkatest.Start(t, kafkatest.Options{Brokers: 3, Properties: map[string]string{
 		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500", "replica.lag.time.max.ms": "5000", // a frozen broker is soon called dead
 	}})
@@ -162,62 +170,52 @@ func TestVerdicts(t *testing.T) {
 		return judgedServer(t, append([]string{"--brokers", cluster.Bootstrap(), "--topic", topic, "--shards", fmt.Sprint(shards), "--ring-bytes", "5MiB"}, args...)...)
 	}
 	well, frozen, few, fewToo := onKafka("well", 2), onKafka("frozen", 3), onKafka("few", 1), onKafka("few-too", 1, "--writer", "librdkafka")
-	var stops []func()
-	for _, j := range []*judged{well, frozen, few, fewToo} {
-		stops = append(stops, feed(t, j.listen[0], 10*time.Millisecond, numbers))
+	all := []*judged{well, frozen, few, fewToo}
+	for _, j := range all {
+		feed(t, j.listen[0], 10*time.Millisecond, numbers)
 	}
 	cluster.SetProduceQuotaOf("held", 1<<20)
 	held := onKafka("held", 2, "-X", "client.id=held")
 	line := strings.Repeat(fmt.Sprintf("{\"number\":1,\"x\":%q}\n{\"number\":2,\"x\":%[1]q}\n", strings.Repeat("x", 400)), 100)
-	stopHeld := feed(t, held.listen[0], 0, func(int) string { return line })
-	frozen.says("OK")
-	few.says("OK")
-	fewToo.says("OK")
-	held.says(`SLOW: broker 1, \d+ % of the time`, "Kafka: broker 1 ("+cluster.Address(1)+") holds this server to a quota")
+	stop := feed(t, held.listen[0], 0, func(int) string { return line })
+	for _, j := range all {
+		j.says("OK")
+	}
 
 	cluster.Freeze(3)
+	held.says(`SLOW: broker 1, \d+ % of the time`, "Kafka: broker 1 ("+cluster.Address(1)+") holds this server to a quota")
 	until(t, "the rings are full", func() bool {
 		v := held.status().Verdict
 		return v.FullIn != nil && *v.FullIn == 0 && v.Waiting == 1 && v.Connections == 1
 	})
-	held.says(`SLOW: broker 1, \d+ % of the time`)
-	frozen.says(`SLOW: broker 3, \d+ % of the time`, "Kafka or the network: records wait for broker 3 ("+cluster.Address(3)+")")
 	frozen.says(`STUCK: partition 2 since \d+ s: (broker 3 does not answer|no leader)`, "broker 3")
-	few.says(`STUCK: partition 0 since \d+ s: NOT_ENOUGH_REPLICAS.*`, "Kafka:", "min.insync.replicas")
-	fewToo.says(`STUCK: partition 0 since \d+ s: NOT_ENOUGH_REPLICAS.*`, "Kafka:", "min.insync.replicas")
-	unread.says("CLIENTS: 1 of 1 does not read its acks", "Clients:")
+	for _, j := range []*judged{few, fewToo} {
+		j.says(`STUCK: partition 0 since \d+ s: NOT_ENOUGH_REPLICAS.*`, "Kafka:", "min.insync.replicas")
+		if r := j.status().Rings[0]; r.Records == 0 || r.Used == 0 || r.Oldest < 10 || r.Leader > 2 || r.LastError == nil {
+			t.Errorf("its ring is %+v", r)
+		}
+	}
 	cluster.Continue(3)
-	frozen.says("OK")
-	few.says("OK")
-	fewToo.says("OK")
+	for _, j := range all {
+		j.says("OK")
+	}
 
-	stopHeld()
+	stop()
 	held.signals <- syscall.SIGTERM
 	held.says("DRAINING", "records are on the way to Kafka")
 	cluster.SetProduceQuotaOf("held", 0)
-	well.says("OK")
-	for _, stop := range stops {
-		stop()
-	}
-	quiet.says("CLIENTS: nobody sends", "nobody is connected")
-	feed(t, quiet.listen[0], 0, func(i int) string { time.Sleep(time.Second); return numbers(i) })
-	quiet.says("OK")
-
-	held.said(verdict.OK, verdict.Slow, verdict.Draining)
 	well.said(verdict.OK)
-	frozen.said(verdict.OK, verdict.Slow, verdict.Stuck)
-	few.said(verdict.OK, verdict.Slow, verdict.Stuck)
-	fewToo.said(verdict.OK, verdict.Slow, verdict.Stuck)
-	unread.said(verdict.OK, verdict.Clients)
-	rejected.said(verdict.OK, verdict.Clients)
-	quiet.said(verdict.OK, verdict.Clients)
-	for _, j := range []*judged{well, frozen, few, fewToo} {
-		if code := j.terminate(); code != exitDone {
+	for _, j := range []*judged{frozen, few, fewToo} {
+		j.said(verdict.OK, verdict.Slow, verdict.Stuck)
+	}
+	held.said(verdict.OK, verdict.Slow, verdict.Draining)
+	for _, j := range append(all, held) {
+		if j != held {
+			j.signals <- syscall.SIGTERM
+		}
+		if code := j.wait(); code != exitDone {
 			t.Errorf("exit %d: %s", code, j.drained())
 		}
-	}
-	if code := held.wait(); code != exitDone {
-		t.Errorf("exit %d: %s", code, held.drained())
 	}
 }
 

@@ -24,5 +24,8 @@
 //	memory.go      the control group's limit; processors.go  GOMAXPROCS
 //	who.go         who may connect; files.go  certificates and tokens; header.go  --header
 //	admin.go       /metrics, /status; page.go  the live page; access.go  who may ask for them
+//	sampler.go     a look at everything once a second; facts.go  what it finds; timeline.go  ten minutes of it
+//	verdict.go     what is wrong, as a metric and in the log; status.go  /status; warnings.go  the last ones
+//	usage.go       what the process takes
 //	stop.go        the way to "drained"; ledger.go  the counts of that line; stderr.go  its output
 package node
