@@ -17,7 +17,7 @@ ringtail := bin/ringtail
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
 fuzztime ?= 10s
 
-.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas mutants clean need-go need-cc need-tests
+.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants clean need-go need-cc need-tests
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,10 @@ kafkas: need-go need-cc need-tests ## the tests against every Kafka, with both w
 	  done; \
 	done
 
+screenshots: need-go need-cc need-tests ## the pictures of the page in docs/images
+	@mkdir -p docs/images
+	@go test ./cmd/ringtail -count=1 -run '^TestPage$$' -page.pictures $(CURDIR)/docs/images -page.load $(or $(LOAD),60s)
+
 mutants: need-go need-cc ## break the code's rules one by one, and see whether a test dies: ARGS='-only native'
 	@nice go run ./internal/mutants $(ARGS)
 
@@ -116,6 +120,7 @@ need-tests:
 	@$(call need,java,default-jre-headless,java-21-openjdk-headless,openjdk)
 	@$(call need,mvn,maven,maven,maven)
 	@$(call need,openssl,openssl,openssl,openssl)
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || $(call need,chromium,chromium,chromium,--cask chromium)
 	@$(call need,python3,python3,python3,python3)
 	@python3 -m pip --version >/dev/null 2>&1 || $(call need,pip3,python3-pip,python3-pip,python3)
 	@$(call need,rsyslogd,rsyslog,rsyslog,rsyslog)

@@ -79,10 +79,10 @@ func TestPage(t *testing.T) {
 	for i := range int32(10) {
 		replicas = append(replicas, []int32{1 + i%2, 2 - i%2})
 	}
-	replicas[3], replicas[7] = []int32{3, 1}, []int32{2, 3}
+	replicas[3] = []int32{3, 1} // without broker 3 there are too few
 	cluster.CreateTopicAcross("records", 2, replicas)
 	cluster.CreateTopic("letters", 1, 2, nil)
-	s := serve(t, "--brokers", cluster.Bootstrap(), "--topic", "records", "--dead-letter-topic", "letters")
+	s := serve(t, "--brokers", cluster.Bootstrap(), "--topic", "records", "--dead-letter-topic", "letters", "--ring-bytes", "16MiB")
 	var stops []func()
 	for range 20 {
 		stops = append(stops, feed(t, s.listen[0], 20*time.Millisecond, manyNumbers))
@@ -109,11 +109,11 @@ func TestPage(t *testing.T) {
 	b.Look(1280, 900, false)
 
 	cluster.Kill(3)
-	b.Until("the verdict is in the title", `document.title.startsWith("STUCK: partition ")`)
-	b.Until("a stuck shard is the first", `/^[37] stuck$/.test(document.querySelector("#rings td").textContent)`)
+	b.Until("the verdict is in the title", `document.title.startsWith("STUCK: partition 3 ")`)
+	b.Until("a stuck shard is the first", `document.querySelector("#rings td").textContent === "3 stuck"`)
 	b.Until("its error is there", `document.querySelector("#rings tbody tr").cells[8].textContent.includes("NOT_ENOUGH_REPLICAS")`)
 	b.Until("the broker is down", `[...document.querySelectorAll("#brokers tr")].some(r => r.textContent.includes("broker 3") && r.textContent.includes("✕ down"))`)
-	b.Until("replicas are missing", `document.querySelector("#topics tbody tr").cells[4].textContent === "3, 7"`)
+	b.Until("replicas are missing", `document.querySelector("#topics tbody tr").cells[4].textContent === "3"`)
 	takePicture(t, b, "page-stuck", false)
 	cluster.Restart(3)
 	b.Until("all is well again", `document.title.startsWith("OK")`)
@@ -131,7 +131,7 @@ func TestPage(t *testing.T) {
 	}
 	b.Until("the server is gone", `document.title.startsWith("GONE: last heard ")`)
 	serve(t, "--sink", "discard", "--admin", strings.TrimPrefix(s.admin, "http://"))
-	b.Until("there is one again", `document.title.startsWith("CLIENTS") && document.getElementById("target").textContent === "No Kafka: --sink discard."`)
+	b.Until("there is one again", `!document.title.startsWith("GONE") && document.getElementById("target").textContent === "No Kafka: --sink discard."`)
 }
 
 // likeMetrics waits until nothing is under way, and compares the page with /metrics.
@@ -201,10 +201,10 @@ func TestPageForFew(t *testing.T) {
 	b := browsertest.Open(t)
 	b.Go(strings.Replace(s.admin, "https://", "https://anybody:s3cret-of-the-page@", 1) + "/status") // as who types it into the browser's question
 	b.Go(s.admin + "/")
-	b.Until("the verdict is there", `document.title.startsWith("CLIENTS: nobody sends")`)
+	b.Until("the verdict is there", `document.getElementById("bar").className === "ok"`)
 	b.Until("connections are asked for", `document.getElementById("top-none").textContent === "No connection is open."`)
 	stop := feed(t, s.listen[0], 10*time.Millisecond, numbers)
-	b.Until("figures move", `document.title.startsWith("OK") && document.querySelectorAll("#top tbody tr").length === 1`)
+	b.Until("figures move", `document.querySelectorAll("#top tbody tr").length === 1 && /^[1-9]/.test(document.querySelector("#figures .total").textContent)`)
 	stop()
 	if c := b.Complaints(); len(c) > 0 {
 		t.Errorf("the browser complains: %q", c)

@@ -35,7 +35,7 @@ var core = map[string][]string{
 // layers are the packages around the core, lowest first; each may import the core
 // and what is in a layer below its own.
 var layers = [][]string{
-	{"internal/certs", "internal/cgroup", "internal/config", "internal/loopback", "internal/embedded", "internal/httpd", "internal/kafkatest", "internal/target", "internal/tidy", "internal/timerslack", "internal/verdict"},
+	{"internal/browsertest", "internal/certs", "internal/cgroup", "internal/config", "internal/loopback", "internal/embedded", "internal/httpd", "internal/kafkatest", "internal/target", "internal/tidy", "internal/timerslack", "internal/verdict"},
 	{"bench", "client", "internal/node"},
 	{"internal/kafkatools", "internal/e2e"},
 	{"internal/faults", "cmd", "bench/ratio"},

@@ -84,6 +84,7 @@ function bytes(n) {
 
 function duration(s) {
   if (s === null || s === undefined) return "";
+  if (!s) return "0 s";
   if (s < .0995) return (1000 * s).toFixed(s < .00995 ? 1 : 0) + " ms";
   if (s < 1) return Math.round(1000 * s) + " ms";
   if (s < 60) return (s < 10 ? s.toFixed(1) : Math.round(s)) + " s";

@@ -37,7 +37,7 @@ function showVerdict() {
   put($("verdict"), v.text);
   put($("facts"), [
     "since " + clock(new Date(v.since)) + " (" + duration(Math.max(0, Math.floor(serverTime() - Date.parse(v.since) / 1000))).replace(".0", "") + ")",
-    full === null || full === undefined ? "rings do not fill" : "rings full in " + duration(full),
+    full === null || full === undefined ? "rings do not fill" : full ? "rings full in " + duration(full) : "a ring is full",
     whole(v.waiting) + " of " + plural(v.connections, "client") + (v.waiting === 1 ? " waits" : " wait"),
   ].join(" · "));
   put($("advice"), v.advice || "");
@@ -86,7 +86,7 @@ function showRings() {
   table("rings", [["shard"], ["in"], ["out"], ["records"], ["fill", "wide"], ["oldest"], ["full in"], ["partition → leader", "left"], ["last error", "text"]],
     rows.map(({ r }) => ({ key: r.name, bad: stuck(r), cells: [
       stuck(r) ? r.name + " stuck" : r.name, rate(r.in_per_second), rate(r.out_per_second), whole(r.records), fill(r),
-      r.oldest_seconds ? duration(r.oldest_seconds) : "–", duration(r.full_in_seconds) || "–",
+      r.oldest_seconds ? duration(r.oldest_seconds) : "–", r.full_in_seconds === 0 ? "is full" : duration(r.full_in_seconds) || "–",
       now.sink !== "kafka" ? "–" : r.partition + " → " + (r.leader < 0 ? "no\u00a0leader" : "broker\u00a0" + r.leader) + (r.state && r.state !== "running" ? ", " + r.state : ""),
       trouble(r.last_error),
     ] })));
