@@ -121,7 +121,7 @@ func TestPage(t *testing.T) {
 		stop()
 	}
 	likeMetrics(t, s, b)
-	showsLetters(t, b)
+	showsRejects(t, b)
 	if c := b.Complaints(); len(c) > 0 {
 		t.Errorf("the browser complains: %q", c)
 	}
@@ -155,8 +155,8 @@ func likeMetrics(t *testing.T, s *server, b *browsertest.Tab) {
 	b.Until("rings are empty", `[...document.querySelectorAll("#rings tbody tr")].every(r => r.cells[3].textContent === "0" && r.cells[4].textContent.startsWith("0 %, 0 B"))`)
 }
 
-// showsLetters runs the command that the page has for the letters of a reason, and looks for the sample.
-func showsLetters(t *testing.T, b *browsertest.Tab) {
+// showsRejects runs the command that the page has for the letters of a reason, and looks for the sample.
+func showsRejects(t *testing.T, b *browsertest.Tab) {
 	t.Helper()
 	if sample := b.Eval(`[...document.querySelectorAll("#rejects tbody tr")].find(r => r.cells[0].textContent === "bad_json").cells[6].textContent`); !strings.Contains(fmt.Sprint(sample), "<img src=x onerror=") {
 		t.Errorf("the sample is %q", sample)
@@ -166,9 +166,9 @@ func showsLetters(t *testing.T, b *browsertest.Tab) {
 	if filter != `grep '"reason":"bad_json"'` {
 		t.Errorf("the command has the filter %q", filter)
 	}
-	letters := must(t, strings.Fields(strings.TrimPrefix(command, "ringtail "))...)
-	if !strings.Contains(letters, `"reason":"bad_json"`) || !strings.Contains(letters, "onerror=document.title") {
-		t.Errorf("%s does not show the letters: %.300s", command, letters)
+	shown := must(t, strings.Fields(strings.TrimPrefix(command, "ringtail "))...)
+	if !strings.Contains(shown, `"reason":"bad_json"`) || !strings.Contains(shown, "onerror=document.title") {
+		t.Errorf("%s does not show the letters: %.300s", command, shown)
 	}
 }
 

@@ -82,6 +82,12 @@ function bytes(n) {
   return (i && n < 100 ? n.toFixed(1) : Math.round(n)) + " " + ["B", "KiB", "MiB", "GiB", "TiB"][i];
 }
 
+// two says a time in two units: 4 min 12 s.
+function two(s, big, bigName, small, smallName) {
+  const rest = Math.floor(s % big / small);
+  return Math.floor(s / big) + " " + bigName + (rest ? " " + rest + " " + smallName : "");
+}
+
 function duration(s) {
   if (s === null || s === undefined) return "";
   if (!s) return "0 s";
@@ -89,9 +95,9 @@ function duration(s) {
   if (s < 1) return Math.round(1000 * s) + " ms";
   if (s < 60) return (s < 10 ? s.toFixed(1) : Math.round(s)) + " s";
   s = Math.round(s);
-  if (s < 3600) return Math.floor(s / 60) + " min " + s % 60 + " s";
-  if (s < 86400) return Math.floor(s / 3600) + " h " + Math.floor(s % 3600 / 60) + " min";
-  return Math.floor(s / 86400) + " d " + Math.floor(s % 86400 / 3600) + " h";
+  if (s < 3600) return two(s, 60, "min", 1, "s");
+  if (s < 86400) return two(s, 3600, "h", 60, "min");
+  return two(s, 86400, "d", 3600, "h");
 }
 
 // copyText copies, also where the page came by plain HTTP from another machine, which has no
