@@ -81,7 +81,7 @@ func TestPage(t *testing.T) {
 	}
 	replicas[3] = []int32{3, 1} // without broker 3 there are too few
 	cluster.CreateTopicAcross("records", 2, replicas)
-	cluster.CreateTopic("letters", 1, 2, nil)
+	cluster.CreateTopic("letters", 1, 3, nil)
 	s := serve(t, "--brokers", cluster.Bootstrap(), "--topic", "records", "--dead-letter-topic", "letters", "--ring-bytes", "16MiB")
 	var stops []func()
 	for range 20 {
