@@ -76,3 +76,34 @@ func processors() time.Duration {
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// TestLossIsScraped: what the last line calls lost, a scrape has seen before the process is gone.
+func TestLossIsScraped(t *testing.T) {
+	kafka := embedded(t, "--topic", "far")
+	s := serve(t, "--brokers", kafka.brokers, "--topic", "far", "--drain-timeout", "1s", "-X", "socket.timeout.ms=2000")
+	kafka.terminate()
+	send(t, s.listen[0], strings.Repeat("{\"number\":1}\n", 7))
+	seen := make(chan string)
+	go func() {
+		last := ""
+		for {
+			r, err := http.Get(s.admin + "/metrics")
+			if err != nil {
+				seen <- last // the process is gone
+				return
+			}
+			text, _ := io.ReadAll(r.Body)
+			_ = r.Body.Close()
+			if _, after, found := strings.Cut(string(text), "\nringtail_records_lost_total "); found {
+				last, _, _ = strings.Cut(after, "\n")
+			}
+			time.Sleep(300 * time.Millisecond) // as Prometheus does, more often
+		}
+	}()
+	if code := s.terminate(); code != exitFailed || !strings.HasSuffix(s.drained(), "lost=7") {
+		t.Errorf("exit %d: %s", code, s.drained())
+	}
+	if last := <-seen; last != "7" {
+		t.Errorf("the last scrape saw %s records lost", last)
+	}
+}

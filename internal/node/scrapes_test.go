@@ -25,37 +25,46 @@ func scraped(ago ...time.Duration) *scrapes {
 // hour is a limit that no test reaches: whoever waits, waits for what is said.
 const hour = time.Hour
 
-// TestEndWaitsForTheNextScrape: and not for the one that began before the loss was known.
-func TestEndWaitsForTheNextScrape(t *testing.T) {
-	s := scraped(20*time.Minute, 0)
+// TestScrapeThatBeganBefore: it may not have seen why somebody waits; the next one does.
+func TestScrapeThatBeganBefore(t *testing.T) {
+	s := &scrapes{}
 	inside, goOn := make(chan struct{}), make(chan struct{})
 	h := s.count(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		inside <- struct{}{}
 		<-goOn
 	}))
-	ask := func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil)) }
-	early, late, waited := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	go func() { ask(); close(early) }()
-	<-inside
-	s.last, s.gap = time.Now(), 20*time.Minute // the early one was on time
+	told := make(chan struct{}, 1)
+	for _, want := range []int{0, 1} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		}()
+		<-inside
+		s.mu.Lock()
+		s.told = told
+		s.mu.Unlock()
+		goOn <- struct{}{}
+		<-done
+		if len(told) != want {
+			t.Errorf("after %d scrapes that began since: told %d times", want, len(told))
+		}
+	}
+}
+
+// TestEndWaitsForTheNextScrape: as long as one may come.
+func TestEndWaitsForTheNextScrape(t *testing.T) {
+	s := scraped(20*time.Minute, 0)
+	h := s.count(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	waited := make(chan struct{})
 	go func() { s.await(hour, nil); close(waited) }()
 	for waiting := false; !waiting; {
 		s.mu.Lock()
 		waiting = s.told != nil
 		s.mu.Unlock()
 	}
-	goOn <- struct{}{}
-	<-early
-	go func() { ask(); close(late) }()
-	<-inside
-	select {
-	case <-waited:
-		t.Error("it ended with a scrape that began before")
-	default:
-	}
-	goOn <- struct{}{}
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	<-waited
-	<-late
 }
 
 // TestEndDoesNotWaitForNobody: where nobody scrapes, or it is overdue, or somebody signals.
