@@ -59,6 +59,26 @@ func families(t *testing.T, url string) map[string]*dto.MetricFamily {
 	return all
 }
 
+// processing are the metrics of a process that has read something.
+func processing(t *testing.T, brokers string) (all map[string]*dto.MetricFamily) {
+	t.Helper()
+	must(t, "topics", "create", "numbers", "--partitions", "1", "--brokers", brokers)
+	c := start(t, "", "process", "--from", "records", "--to", "numbers", "--group", "workers", "--expr", "{number: number}", "--metrics", "127.0.0.1:0", "--brokers", brokers)
+	until(t, "it has committed", func() bool {
+		_, url, told := strings.Cut(c.err.String(), "metrics at ")
+		if !told || !strings.Contains(url, "\n") {
+			return false
+		}
+		url, _, _ = strings.Cut(url, "\n")
+		all = families(t, url)
+		return all["ringtail_consumer_lag"] != nil
+	})
+	if code := c.terminate(); code != 0 {
+		t.Errorf("process: exit %d: %s", code, c.err.String())
+	}
+	return all
+}
+
 // TestMetricsDocument: docs/METRICS.md has every metric with its type, labels and meaning.
 func TestMetricsDocument(t *testing.T) {
 	w := watch(t)
@@ -72,9 +92,8 @@ func TestMetricsDocument(t *testing.T) {
 		}
 	}
 	d.section("serve", "At `--admin`, `http://127.0.0.1:9888/metrics`.", server)
-	for i, verb := range watchedVerbs {
-		d.section(verb+" --metrics", "At the address of `--metrics`.", families(t, w.urls[i+1]))
-	}
+	d.section("consume --metrics", "At the address of `--metrics`.", families(t, w.urls[1]))
+	d.section("process --metrics", "At the address of `--metrics`. What is committed counts.", processing(t, w.server.brokers))
 	d.labels()
 	if *writeMetrics {
 		if err := os.WriteFile(metricsDocument, []byte(d.String()), 0o644); err != nil { //nolint:gosec // a document

@@ -9,6 +9,7 @@ var openLabels = map[string]string{
 	"version":     "the binary's",
 	"certificate": "the common name of a certificate, or its file",
 	"topic":       "the topic that is read",
+	"to":          "the topic that is written to",
 	"partition":   "the partition, from 0",
 	"group":       "the consumer group; empty without `--group`",
 }
@@ -63,6 +64,11 @@ var closedLabels = []map[string]string{
 		"slow":     "records take long, and it is known where",
 		"starting": "no record is taken yet",
 		"stuck":    "a partition takes no records",
+	},
+	{ // of what became of a processed record
+		"dead_lettered": "its dead letter was written, with `--on-error letter`",
+		"skipped":       "it gave no result, with `--on-error skip`",
+		"written":       "its result was",
 	},
 	{ // of the stages
 		"broker": "from the request that carries it until Kafka's answer",

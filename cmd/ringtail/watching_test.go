@@ -19,14 +19,11 @@ type watched struct {
 	server    *server
 	consumer  *command
 	addresses [2]string           // host:port of the metrics of both
-	urls      []string            // where the metrics are: the server's, and those of watchedVerbs
+	urls      [2]string           // where these are
 	labels    map[string][]string // of each metric that is exposed
 }
 
 const sent = 500
-
-// watchedVerbs have --metrics.
-var watchedVerbs = []string{"consume"}
 
 func watch(t *testing.T) *watched {
 	t.Helper()
@@ -48,7 +45,7 @@ func watch(t *testing.T) *watched {
 		"up":     {"job", "instance"},
 		"ALERTS": {"alertname", "alertstate"}, // while there is one
 	}
-	w.urls = []string{w.server.admin + "/metrics", exposed}
+	w.urls = [2]string{w.server.admin + "/metrics", exposed}
 	for _, address := range w.urls {
 		_, text := get(t, address)
 		for _, m := range regexp.MustCompile(`(?m)^(\w+)(?:\{(.*)\})? `).FindAllStringSubmatch(text, -1) {
