@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -43,12 +44,33 @@ func TestUnit(t *testing.T) {
 	for name, want := range map[string]string{
 		"Restart": "on-failure", "RestartPreventExitStatus": strconv.Itoa(exitUsage), "StartLimitIntervalSec": "0",
 		"TimeoutStopSec":         "60", // the stop has to outlast the drain, the last acks, and the scrape that sees a loss
-		"MemoryDenyWriteExecute": "",   // sonic maps executable memory
-		"ExecStartPre":           "",   // RestartPreventExitStatus= looks at the main process alone
+		"Type":                   "notify",
+		"ExecReload":             "/bin/kill -HUP $MAINPID",
+		"TimeoutStartSec":        "infinity", // --start-timeout ends it
+		"MemoryDenyWriteExecute": "",         // sonic maps executable memory
+		"ExecStartPre":           "",         // RestartPreventExitStatus= looks at the main process alone
 	} {
 		if settings[name] != want {
 			t.Errorf("%s=%s, want %q", name, settings[name], want)
 		}
+	}
+}
+
+// TestUnitIsHardened: systemd finds nothing wrong with the units, and little that they leave open.
+func TestUnitIsHardened(t *testing.T) {
+	dir := t.TempDir()
+	var files []string
+	for _, name := range []string{"ringtail.service", "ringtail.socket"} {
+		unit := strings.Replace(contents(t, filepath.Join("../../deploy", name)), "/usr/local/bin/ringtail", os.Args[0], 1)
+		files = append(files, filepath.Join(dir, name))
+		overwrite(t, files[len(files)-1], unit)
+	}
+	if out, err := exec.Command("systemd-analyze", append([]string{"verify", "--man=no"}, files...)...).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("verify: %v\n%s", err, out)
+	}
+	const most = 20 // tenths of the scale of 10
+	if out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold="+strconv.Itoa(most), files[0]).CombinedOutput(); err != nil {
+		t.Errorf("security: %v\n%s", err, out)
 	}
 }
 
