@@ -58,7 +58,7 @@ func Rows() []Row {
 		{"server-killed", "the server killed under load twice, once with its ring files filled", "nothing acked is lost, copies are counted", quick, one, serverKilled(2), false},
 		{"server-killed-ten", "the server killed ten times, every other time with its ring files filled", "likewise", slow, one, serverKilled(10), false},
 		{"server-frozen", "the server frozen for 90 s", "nobody is disconnected", slow, one, serverFrozen, false},
-		{"taken-over", "the server taken over three times under load, with its ring files", "likewise, and nobody is refused", quick, one, takenOver, false},
+		{"taken-over", "new processes take the server over three times under load, with its ring files", "nothing acked is lost, copies are counted, nobody is refused", quick, one, takenOver, false},
 		{"stop-without-kafka", "SIGTERM with Kafka away", "exit code 1, and the number lost to the record", quick, soon, stopWithoutKafka(0), false},
 		{"stop-under-load", "SIGTERM under load, Kafka killed meanwhile", "likewise", slow, soon, stopWithoutKafka(200_000), false},
 		{"stop-kept", "SIGTERM under load with Kafka away, and ring files to keep records in", "the next start recovers what was kept", slow, soon, stopKept, false},

@@ -27,5 +27,7 @@
 //	sampler.go     a look at everything once a second; facts.go  what it finds; timeline.go  ten minutes of it
 //	verdict.go     what is wrong, as a metric and in the log; status.go  /status; warnings.go  the last ones
 //	usage.go       what the process takes
+//	signals.go     what ends a node, and what it obeys; reload.go  SIGHUP; notify.go  systemd
+//	takeover.go    SIGUSR2: another process takes over; inherit.go  that process's side
 //	stop.go        the way to "drained"; ledger.go  the counts of that line; stderr.go  its output
 package node

@@ -21,6 +21,7 @@ import (
 type legacy struct {
 	Sockets []string // by the names that socketName and adminName make
 	RingDir string
+	Memory  int64 // bytes that it may take at most
 }
 
 // legacyVariable has no prefix of a flag's variable: nobody sets it by hand.
@@ -43,6 +44,7 @@ func adminName(address string) string      { return "admin://" + address }
 // inheritance is what this process has of the one that it takes over from.
 type inheritance struct {
 	ringDir string
+	memory  int64
 	talk    *os.File
 	files   map[string][]*os.File // by name
 	gone    chan struct{}         // closed when that process has ended
@@ -64,7 +66,7 @@ func inherit() (*inheritance, error) {
 		unix.CloseOnExec(first + i)
 		return os.NewFile(uintptr(first+i), name)
 	}
-	in := &inheritance{ringDir: l.RingDir, talk: file(0, "predecessor"), files: map[string][]*os.File{}, gone: make(chan struct{})}
+	in := &inheritance{ringDir: l.RingDir, memory: l.Memory, talk: file(0, "predecessor"), files: map[string][]*os.File{}, gone: make(chan struct{})}
 	for i, name := range l.Sockets {
 		in.files[name] = append(in.files[name], file(1+i, name))
 	}
@@ -83,6 +85,15 @@ func (in *inheritance) take(name string) *os.File {
 	f := in.files[name][0]
 	in.files[name] = in.files[name][1:]
 	return f
+}
+
+// besides returns how much memory the process before this one may take beside it: none, where it
+// ends before this one takes any.
+func (in *inheritance) besides(o *Options) int64 {
+	if in == nil || sameDirectory(in.ringDir, o.RingDir) {
+		return 0
+	}
+	return in.memory
 }
 
 // say tells the process before this one how far this one is.

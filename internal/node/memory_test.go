@@ -52,6 +52,31 @@ func memoryNode(log *bytes.Buffer) *node {
 	}
 }
 
+// TestMemoryOfATakeover: both processes have to fit, but for one that ends before the other begins.
+func TestMemoryOfATakeover(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	dir := t.TempDir()
+	for _, c := range []struct {
+		old     inheritance
+		limit   int64
+		refused bool
+	}{
+		{inheritance{memory: 500 << 20}, 1000 << 20, false},
+		{inheritance{memory: 500<<20 + 1}, 1000 << 20, true},
+		{inheritance{memory: 500 << 20, ringDir: t.TempDir()}, 999 << 20, true},
+		{inheritance{memory: 500 << 20, ringDir: dir}, 999 << 20, false},
+	} {
+		var log bytes.Buffer
+		n := memoryNode(&log)
+		n.inherited, n.opt.RingDir = &c.old, dir
+		n.opt.ClientMemory += 500<<20 - func() int64 { _, need := n.opt.memory(); return need }()
+		if err := n.limitMemory(machine(t, 8<<30, fmt.Sprint(c.limit))); (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "restart instead") {
+			t.Errorf("%+v within %d: %v", c.old, c.limit, err)
+		}
+	}
+}
+
 // TestMemoryLimit: what does not fit is refused, and says what would; else Go's heap gets what the
 // rings leave.
 func TestMemoryLimit(t *testing.T) {

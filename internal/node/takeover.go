@@ -111,7 +111,8 @@ func (n *node) startSuccessor() error {
 
 // bequeath returns what a successor gets, and the files that go with it.
 func (n *node) bequeath() (l legacy, files []*os.File, err error) {
-	l = legacy{RingDir: n.opt.RingDir}
+	_, memory := n.opt.memory()
+	l = legacy{RingDir: n.opt.RingDir, Memory: memory}
 	for i := range n.opt.Listeners {
 		l.Sockets = append(l.Sockets, socketName(&n.opt.Listeners[i]))
 	}
@@ -122,7 +123,8 @@ func (n *node) bequeath() (l legacy, files []*os.File, err error) {
 	if err != nil {
 		return l, files, err
 	}
-	return legacy{append(l.Sockets, adminName(n.opt.Admin.Address)), l.RingDir}, append(files, f), nil
+	l.Sockets = append(l.Sockets, adminName(n.opt.Admin.Address))
+	return l, append(files, f), nil
 }
 
 // hear passes on what the successor says.
@@ -141,13 +143,13 @@ func (n *node) succeeded(word string, alive bool) bool {
 		err := s.cmd.Wait()
 		_ = s.talk.Close()
 		n.successor = nil
-		n.env.Log.Error("takeover: the new process has ended, this one goes on", "pid", s.cmd.Process.Pid, "end", s.cmd.ProcessState, "cause", err)
+		n.env.Log.Error("takeover: the new process has ended, this one goes on", "pid", s.cmd.Process.Pid, "cause", err)
 		return false
 	}
 	s.last = word
 	notifySuccessor(s.cmd.Process.Pid)
 	n.env.Log.Info("takeover: the new process has taken over; no connection is accepted here any more",
-		"pid", s.cmd.Process.Pid, "it_is", word, "connections", n.server.Load().Stats().Connections)
+		"pid", s.cmd.Process.Pid, "connections", n.server.Load().Stats().Connections)
 	n.server.Load().StopAccepting()
 	if word == wordReady && n.admin != nil {
 		n.admin.Yield()
