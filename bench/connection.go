@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringtail/ringtail/internal/target"
 	"github.com/ringtail/ringtail/wire"
 )
 
@@ -90,7 +91,7 @@ func (c *connection) run(ctx context.Context) {
 			return
 		}
 		c.mu.Lock()
-		c.out.Broken = err.Error()
+		c.out.Broken = target.Ended(err).Error()
 		c.mu.Unlock()
 		if !c.load.options.Resend {
 			return

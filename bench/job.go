@@ -8,19 +8,21 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ringtail/ringtail/internal/kafkaclient"
 )
 
 // Job is a run with, if asked for, the check of its topic: what `ringtail
 // bench` does.
 type Job struct {
 	Options
-	Verify   bool          // --verify: read the topic back
-	Brokers  []string      // --brokers, host:port each
-	Security []kgo.Opt     // --kafka-property: how to be let in
-	Topic    string        // --topic
-	Shards   int           // --shards, as the server has it
-	Patience time.Duration // --verify-timeout: how long the topic may stand still
-	Progress io.Writer     // a terminal, with a line that moves; nil: none
+	Verify   bool                 // --verify: read the topic back
+	Brokers  []string             // --brokers, host:port each
+	Security kafkaclient.Security // --kafka-property: how to be let in
+	Topic    string               // --topic
+	Shards   int                  // --shards, as the server has it
+	Patience time.Duration        // --verify-timeout: how long the topic may stand still
+	Progress io.Writer            // a terminal, with a line that moves; nil: none
 }
 
 // ErrTopic is wrapped by Run's errors about a topic that is not there, or is not the
@@ -54,7 +56,11 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 	}
 	back := Readback{Topic: j.Topic, Patience: j.Patience}
 	if j.Verify {
-		back.Options = append([]kgo.Opt{kgo.SeedBrokers(j.Brokers...)}, j.Security...)
+		if _, _, cause := kafkaclient.Bootstrap(ctx, j.Brokers, j.Security); cause != nil {
+			return nil, unreached(cause)
+		}
+		back.Options = append([]kgo.Opt{kgo.SeedBrokers(j.Brokers...)}, j.Security.Options()...)
+		back.Diagnose = func(ctx context.Context) error { return kafkaclient.Diagnose(ctx, j.Brokers, j.Security) }
 		marks, err := back.Marks(ctx)
 		if err != nil {
 			return nil, err

@@ -59,7 +59,7 @@ func Start(ctx context.Context, o Options) (*Load, error) {
 			for _, c := range l.connections {
 				c.socket.Close()
 			}
-			return nil, fmt.Errorf("connection %d: %w", i, err)
+			return nil, fmt.Errorf("--target %s: %w", o.Target, err)
 		}
 		l.connections = append(l.connections, c)
 	}

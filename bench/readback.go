@@ -22,6 +22,8 @@ type Readback struct {
 	// From are the offsets to begin at, by partition, as Marks returned them;
 	// nil: the beginning.
 	From map[int32]int64
+	// Diagnose returns what is in the way to Kafka, nil if nothing is; nil: nobody finds out.
+	Diagnose func(context.Context) error
 	// Patience is how long the topic may stand still before what is missing
 	// counts as missing; default 30 s.
 	Patience time.Duration
@@ -40,28 +42,39 @@ func (r *Readback) Marks(ctx context.Context) (map[int32]int64, error) {
 	if err := client.Ping(answer); err != nil {
 		return nil, fmt.Errorf("--brokers: none of them answers: %w", err)
 	}
-	return ends(ctx, client, r.Topic)
+	return ends(ctx, client, r.Topic, r.Diagnose)
 }
 
 // unreachable is how long Marks tries to reach a broker.
 const unreachable = 10 * time.Second
 
+func unreached(cause error) error { return fmt.Errorf("--brokers: not reached: %w", cause) }
+
 // leaderless is how long a partition may be without a leader while its end is
 // asked for: brokers come and go under a load that is worth checking.
 const leaderless = time.Minute
 
-func ends(ctx context.Context, client *kgo.Client, topic string) (map[int32]int64, error) {
+// ends returns a topic's end offsets. Where that takes long, diagnose, if it is not nil, finds out
+// why.
+func ends(ctx context.Context, client *kgo.Client, topic string, diagnose func(context.Context) error) (map[int32]int64, error) {
 	var listed kadm.ListedOffsets
 	for begun := time.Now(); ; {
+		try, cancel := context.WithTimeout(ctx, unreachable)
 		var err error
-		if listed, err = kadm.NewClient(client).ListEndOffsets(ctx, topic); err == nil {
+		if listed, err = kadm.NewClient(client).ListEndOffsets(try, topic); err == nil {
 			err = listed.Error()
 		}
+		cancel()
 		if err == nil {
 			break
 		}
 		if errors.Is(err, kerr.UnknownTopicOrPartition) {
 			return nil, fmt.Errorf("%w %s: %w", ErrTopic, topic, err)
+		}
+		if diagnose != nil && ctx.Err() == nil && time.Since(begun) >= unreachable {
+			if cause := diagnose(ctx); cause != nil {
+				return nil, unreached(cause)
+			}
 		}
 		if ctx.Err() != nil || time.Since(begun) > leaderless {
 			return nil, fmt.Errorf("--topic %s: %w", topic, err)
@@ -108,7 +121,7 @@ func (r *Readback) Each(ctx context.Context, at map[int32]int64, f func(*kgo.Rec
 		return fmt.Errorf("--brokers: %w", err)
 	}
 	defer client.Close()
-	until, err := ends(ctx, client, r.Topic)
+	until, err := ends(ctx, client, r.Topic, nil)
 	if err != nil {
 		return err
 	}

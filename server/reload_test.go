@@ -126,4 +126,3 @@ func TestAlive(t *testing.T) {
 	close(stuck)
 	alive(true)
 }
-

@@ -83,7 +83,7 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 			Target: c.Target, TLS: tlsConfig, Connections: int(c.Connections), Records: int64(c.Records), Duration: time.Duration(c.Duration), Rate: float64(c.Rate),
 			Size: int(c.Size), Framing: framing, Ack: c.Ack, Resend: c.Resend, Digit: c.Digit, Token: token,
 		},
-		Verify: c.Verify, Brokers: kafkaclient.Seeds(c.Brokers), Security: security.Options(), Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),
+		Verify: c.Verify, Brokers: kafkaclient.Seeds(c.Brokers), Security: security, Topic: c.Topic, Shards: c.Shards, Patience: time.Duration(c.VerifyTimeout),
 	}
 	if j.Records == 0 && j.Duration == 0 {
 		j.Records = 1_000_000

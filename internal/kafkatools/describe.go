@@ -40,12 +40,13 @@ func DescribeTopic(ctx context.Context, c Cluster, o DescribeOptions, s Streams)
 	if err != nil {
 		return err
 	}
-	if _, cause := c.connect(md, t); cause != nil {
+	_, cause := c.connect(md, t)
+	if cause != nil {
 		s.say("not everything can be told: %v", cause)
 	}
 	slices.SortFunc(t.Partitions, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
 	d := c.askAll(ctx, a, t, o.Group)
-	if d.sizesErr != nil && len(d.sizes) < led(*t) { // a broker that is gone leads nothing, and is not missed
+	if d.sizesErr != nil && cause == nil && len(d.sizes) < led(*t) { // a broker that is gone leads nothing, and is not missed
 		s.say("sizes are not all known: %v", d.sizesErr)
 	}
 	if o.Group != "" && d.groupErr != nil {

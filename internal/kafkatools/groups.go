@@ -29,7 +29,10 @@ func ListGroups(ctx context.Context, c Cluster, asJSON bool, s Streams) error {
 	if err != nil {
 		return c.unreached(err)
 	}
-	for _, err := range answer.Errors { // of brokers that did not answer; the others did
+	for _, err := range answer.Errors { // of brokers that did not answer
+		if err = c.because(err); len(answer.Valid) == 0 {
+			return c.explain(err)
+		}
 		s.say("not all groups are known: %v", err)
 	}
 	slices.SortFunc(answer.Valid, func(a, b kafka.ConsumerGroupListing) int { return strings.Compare(a.GroupID, b.GroupID) })

@@ -136,7 +136,7 @@ func (t *tcpSender) plain(limit context.Context, src *source, p *progress) error
 	if half, ok := t.conn.(interface{ CloseWrite() error }); ok {
 		ending = cmp.Or(ending, half.CloseWrite())
 	}
-	return cmp.Or(context.Cause(limit), err, ending, <-closed)
+	return cmp.Or(context.Cause(limit), err, target.Ended(cmp.Or(ending, <-closed)))
 }
 
 // acked returns when every record is acked, or the connection has ended: there is no second one, so
@@ -172,7 +172,7 @@ func (t *tcpSender) acked(limit context.Context, src *source, p *progress) error
 	case errors.Is(err, client.ErrUnauthorized):
 		return errors.New("the server does not know the token, or there is none; see --token-file")
 	case err != nil:
-		return fmt.Errorf("%d of %d records were acked: %w", acked, sent, err)
+		return fmt.Errorf("%d of %d records were acked: %w", acked, sent, target.Ended(err))
 	}
 	if len(rejected) == 0 {
 		t.s.say("all %d are acked", acked)

@@ -89,9 +89,9 @@ func TestAcks(t *testing.T) {
 			lines(c, 3)
 			_, _ = io.WriteString(c, "{\"rejected\":1,\"reason\":\"bad_json\"}\n{\"rejected\":3,\"reason\":\"bad_number\"}\n{\"acked\":3}\n")
 		}, "2 of 3 records were rejected: bad_json 1, bad_number 1"},
-		"a connection that ends":  {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":2}\n") }, "2 of 3 records were acked: client: the server closed the connection, 1 records not acked"},
-		"no acks":                 {three, func(c net.Conn) { lines(c, 3) }, "0 of 3 records were acked: client: the server closed the connection and has never acked a record (is it set to --ack kafka?)"},
-		"no Ringtail":             {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "hello\n") }, "0 of 3 records were acked: client: answer that cannot be"},
+		"a connection that ends":  {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":2}\n") }, "2 of 3 records were acked: the server closed the connection, 1 records not acked"},
+		"no acks":                 {three, func(c net.Conn) { lines(c, 3) }, "0 of 3 records were acked: the server closed the connection and has never acked a record (is it set to --ack kafka?)"},
+		"no Ringtail":             {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "hello\n") }, "0 of 3 records were acked: answer that cannot be"},
 		"what cannot be a record": {"{\"number\":1}\nhello\n", func(c net.Conn) { lines(c, 1); _, _ = io.WriteString(c, "{\"acked\":1}\n") }, "1 of 1 records were acked: standard input, line 2: client: record is not one JSON object"},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -30,10 +30,16 @@ func Parse(flag, value string) (Target, error) {
 	return Target{}, fmt.Errorf("%s is %q; want tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH", flag, value)
 }
 
-// Dial connects. config is of tls://; nil: the system's authorities are trusted.
-func (t Target) Dial(ctx context.Context, config *tls.Config) (net.Conn, error) {
+// Dial connects. config is of tls://; nil: the system's authorities are trusted. Where it is known,
+// the error is a *Cause.
+func (t Target) Dial(ctx context.Context, config *tls.Config) (nc net.Conn, err error) {
 	if t.scheme == "tls" {
-		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", t.address)
+		nc, err = (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", t.address)
+	} else {
+		nc, err = (&net.Dialer{}).DialContext(ctx, t.scheme, t.address)
 	}
-	return (&net.Dialer{}).DialContext(ctx, t.scheme, t.address)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return nc, nil
 }
