@@ -176,3 +176,57 @@ func TestPrintRefused(t *testing.T) {
 	}
 	refuse(t, exitUsage, []string{"--print", "--format"}, "consume", "--brokers", "127.0.0.1:1", "--topic", "t", "--print", "%v", "--format", "json")
 }
+
+// severalTopics: consume reads topics together, alone and in a group, each by its own name.
+func (k *cluster3) severalTopics(t *testing.T) {
+	for _, name := range []string{"east", "west"} {
+		k.CreateTopic(name, 2, 1, nil)
+		k.produce(t, name, "{\"n\":1,\"of\":\""+name+"\"}\n{\"n\":2,\"of\":\""+name+"\"}\n{\"n\":3,\"of\":\""+name+"\"}\n")
+	}
+	k.produce(t, "west", "{\"n\":4,\"of\":\"west\"}\n", "--partition", "0")
+	want := map[string]int{"east": 3, "west": 4}
+	check := func(what, out string) {
+		t.Helper()
+		got := map[string]int{}
+		for _, r := range records(t, out) {
+			if !strings.Contains(*r.Value, r.Topic) {
+				t.Errorf("%s: a record of %s is %s", what, r.Topic, *r.Value)
+			}
+			got[r.Topic]++
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: read %v, want %v", what, got, want)
+		}
+	}
+	both := []string{"consume", "--topic", "east", "--topic", "west", "--from", "beginning", "--until-end", "--format", "json"}
+	check("alone", k.must(t, both...))
+	check("the last of each", k.must(t, append(both, "--from", "-9")...))
+	check("in a group", k.must(t, append(both, "--group", "several")...))
+	if got := k.must(t, append(both, "--group", "several")...); got != "" {
+		t.Errorf("what was read is not committed: %s", got)
+	}
+	c := start(t, "", k.args("consume", "--topic", "east", "--topic", "west", "--group", "several", "--format", "json", "--metrics", "127.0.0.1:0")...)
+	until(t, "it says where its metrics are", func() bool { return strings.Contains(c.err.String(), "/metrics\n") })
+	for _, name := range []string{"east", "west"} {
+		k.produce(t, name, "{\"of\":\""+name+"\"}\n", "--partition", "1")
+	}
+	until(t, "a record of each is shown", func() bool {
+		return strings.Contains(c.out.String(), `"topic":"east"`) && strings.Contains(c.out.String(), `"topic":"west"`)
+	})
+	address := strings.TrimSpace(strings.TrimPrefix(c.err.String(), "ringtail: metrics at "))
+	until(t, "the metrics have both", func() bool {
+		_, text := get(t, address)
+		for _, name := range []string{"east", "west"} {
+			if !strings.Contains(text, `ringtail_consumer_lag{group="several",partition="1",topic="`+name+`"} 0`) || !strings.Contains(text, `ringtail_consumer_records_total{group="several",topic="`+name+`"} 1`) {
+				return false
+			}
+		}
+		return true
+	})
+	if code := c.terminate(); code != 0 {
+		t.Errorf("exit %d: %s", code, c.err.String())
+	}
+	refuse(t, exitUsage, []string{"--topic", "east, east"}, k.args("consume", "--topic", "east", "--topic", "east")...)
+	refuse(t, exitUsage, []string{"nowhere does not exist"}, k.args("consume", "--topic", "east", "--topic", "nowhere")...)
+	refuse(t, exitUsage, []string{"--topic is missing"}, k.args("consume")...)
+}

@@ -68,7 +68,7 @@ not json
 	if got := c.out.String(); got != "ada\t2\n7\t1\nb b\t1\n" {
 		t.Errorf("counted %q", got)
 	}
-	if !strings.Contains(c.err.String(), "3 of 7 records") {
+	if !strings.Contains(c.err.String(), "3 of 7 records: ") {
 		t.Errorf("what was not counted: %q", c.err.String())
 	}
 }

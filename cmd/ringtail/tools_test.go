@@ -58,6 +58,7 @@ func TestToolsOnKafka(t *testing.T) {
 	t.Run("json", k.jsons)
 	t.Run("print", k.prints)
 	t.Run("letters", k.replays)
+	t.Run("several topics", k.severalTopics)
 	t.Run("keys", k.keys)
 	t.Run("formats", k.formats)
 	t.Run("offsets", k.offsets)

@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -18,7 +20,7 @@ import (
 // ConsumeOptions are the flags of consume: what to read and how to show it. Without a group
 // nothing is committed.
 type ConsumeOptions struct {
-	Topic     string       `help:"The topic to read."`
+	Topics    config.List  `name:"topic" placeholder:"TOPIC" help:"The topic to read. Repeatable."`
 	Group     string       `help:"Read as a member of this group and commit what was shown."`
 	From      string       `default:"end" values:"beginning,end" help:"Where to begin: beginning, end, an offset, -N (the last N of each partition), or a time (2026-11-26T17:00:00Z, \"2026-11-26 17:00\", 15m ago as 15m). A group's committed offset wins."`
 	Partition int          `default:"-1" help:"Read this partition alone. Default: all."`
@@ -57,10 +59,10 @@ type consumption struct {
 	standing  *standing
 	progress  *progress
 	start     moment // --from
-	ends      map[int32]int64
+	ends      map[librdkafka.Partition]int64
 	admin     *kafka.AdminClient
-	id        kafka.UUID // the topic's when the run began
-	known     int32      // partitions that the topic had when it was last looked at
+	ids       []kafka.UUID // of each topic, when the run began
+	known     []int32      // partitions that each topic had when it was last looked at
 	looked    time.Time
 	assigned  bool
 	committed time.Time
@@ -96,7 +98,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	if err != nil {
 		return err
 	}
-	if r.reader, err = librdkafka.NewReader(properties, o.Topic); err != nil {
+	if r.reader, err = librdkafka.NewReader(properties, o.Topics...); err != nil {
 		return config.Usagef("%w", err)
 	}
 	r.standing.ask(r.reader)
@@ -116,7 +118,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	err = r.loop(ctx)
 	err = cmp.Or(err, r.commitLast(err))
 	r.progress.clear()
-	return cmp.Or(err, r.sink.end(), r.out.Flush(), r.standing.losses.err())
+	return cmp.Or(err, r.sink.end(), r.out.Flush(), r.standing.err())
 }
 
 // prepare checks the options.
@@ -125,7 +127,12 @@ func (r *consumption) prepare() error {
 	if r.start, err = parseMoment("--from", r.o.From, time.Now()); err != nil {
 		return err
 	}
+	sorted := slices.Sorted(slices.Values(r.o.Topics))
 	switch {
+	case len(sorted) == 0:
+		return config.Usagef("--topic is missing; name one of `ringtail topics list`")
+	case len(slices.Compact(sorted)) < len(r.o.Topics):
+		return config.Usagef("--topic: %s are not all different ones", r.names())
 	case r.o.Print != "" && (r.o.Format != "text" || r.o.CountBy != ""):
 		return config.Usagef("--print: it is a format of its own; leave out --format and --count-by")
 	case r.o.Group != "" && r.o.Partition >= 0:
@@ -166,41 +173,55 @@ func (r *consumption) properties() map[string]string {
 	return p
 }
 
-// findPartitions finds the topic's partitions, those that are wanted.
-func (r *consumption) findPartitions(c Cluster) ([]int32, error) {
-	t, err := c.topic(r.admin, r.o.Topic)
+// names are the topics, for messages.
+func (r *consumption) names() string { return strings.Join(r.o.Topics, ", ") }
+
+// findPartitions finds the topics' partitions, those that are wanted.
+func (r *consumption) findPartitions(c Cluster) (wanted []librdkafka.Partition, err error) {
+	r.looked = time.Now()
+	for i, topic := range r.o.Topics {
+		of, err := r.partitionsOf(c, int32(i), topic)
+		if err != nil {
+			return nil, err
+		}
+		wanted = append(wanted, of...)
+	}
+	return wanted, nil
+}
+
+func (r *consumption) partitionsOf(c Cluster, index int32, topic string) (wanted []librdkafka.Partition, err error) {
+	t, err := c.topic(r.admin, topic)
 	if err != nil {
 		return nil, err
 	}
-	r.known, r.looked = int32(len(t.Partitions)), time.Now()
-	r.id, _ = topicID(r.admin, r.o.Topic)
+	id, _ := topicID(r.admin, topic)
+	r.ids, r.known = append(r.ids, id), append(r.known, int32(len(t.Partitions)))
 	if err := partitionOf(t, r.o.Partition); err != nil {
 		return nil, err
 	}
-	var wanted []int32
 	for _, p := range t.Partitions {
 		if r.o.Partition >= 0 && int32(r.o.Partition) != p.ID {
 			continue
 		}
 		if r.o.UntilEnd && p.Leader < 0 {
-			return nil, fmt.Errorf("topic %s, partition %d: it has no leader, so its end is not known; `ringtail topics describe %s` shows it", r.o.Topic, p.ID, r.o.Topic)
+			return nil, fmt.Errorf("topic %s, partition %d: it has no leader, so its end is not known; `ringtail topics describe %s` shows it", topic, p.ID, topic)
 		}
-		wanted = append(wanted, p.ID)
+		wanted = append(wanted, librdkafka.Partition{Topic: index, ID: p.ID})
 	}
 	return wanted, nil
 }
 
 // findEnds notes where the partitions end now. A transaction that is still open ends a
 // partition before its records: they may never become readable.
-func (r *consumption) findEnds(partitions []int32) error {
+func (r *consumption) findEnds(partitions []librdkafka.Partition) error {
 	if !r.o.UntilEnd {
 		return nil
 	}
 	_, next, err := r.reader.Range(partitions, requestMS())
 	if err != nil {
-		return fmt.Errorf("topic %s: the ends of its partitions are not known: %w", r.o.Topic, err)
+		return fmt.Errorf("topic %s: the ends of its partitions are not known: %w", r.names(), err)
 	}
-	r.ends = map[int32]int64{}
+	r.ends = map[librdkafka.Partition]int64{}
 	for _, end := range next {
 		r.ends[end.Partition] = end.Offset
 	}
@@ -215,7 +236,6 @@ func (r *consumption) loop(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.standing.read.Store(r.read)
 		r.progress.at(r.read)
 		wait = 0
 		if n == 0 {
@@ -271,7 +291,7 @@ func (r *consumption) record(ctx context.Context, m *librdkafka.Message) error {
 	}
 	if next := p.next.Load(); next >= 0 && m.Offset != next {
 		first, _ := r.reader.Ends(m.Partition)
-		if text := r.standing.losses.crossed(m.Partition, next, m.Offset, first); text != "" {
+		if text := r.crossed(m.Partition, next, m.Offset, first); text != "" {
 			r.progress.aloud("%s", text)
 			p.next.Store(m.Offset)
 		}
@@ -287,6 +307,7 @@ func (r *consumption) record(ctx context.Context, m *librdkafka.Message) error {
 			return err
 		}
 		r.read++
+		r.standing.topics[m.Partition.Topic].read.Add(1)
 		p.next.Store(m.Offset + 1)
 	}
 	if bounded && p.next.Load() >= end {
@@ -295,11 +316,17 @@ func (r *consumption) record(ctx context.Context, m *librdkafka.Message) error {
 	return nil
 }
 
+// crossed is told when a partition goes on at another offset than the one that was due.
+func (r *consumption) crossed(p librdkafka.Partition, next, at, first int64) string {
+	t := r.standing.topics[p.Topic]
+	return t.losses.crossed(t.name, p.ID, next, at, first)
+}
+
 // trouble is what librdkafka says beside records. It goes on trying; so do we,
 // unless it cannot get better.
 func (r *consumption) trouble(err error) error {
 	if isCode(err, kafka.ErrFatal) || isOneOf(err, hopeless) {
-		return fmt.Errorf("topic %s: %w", r.o.Topic, err)
+		return fmt.Errorf("topic %s: %w", r.names(), err)
 	}
 	r.progress.trouble(err)
 	return nil

@@ -18,15 +18,16 @@ import (
 // it is a table that is drawn anew as records come; elsewhere every value is printed
 // once, at the end.
 type counter struct {
-	field  string
-	out    *bufio.Writer
-	s      Streams
-	at     *standing
-	counts map[string]int64
-	total  int64
-	drawn  time.Time
-	table  table
-	dirty  bool
+	field     string
+	out       *bufio.Writer
+	s         Streams
+	at        *standing
+	counts    map[string]int64
+	total     int64
+	uncounted int64 // of total
+	drawn     time.Time
+	table     table
+	dirty     bool
 }
 
 const drawEvery = 500 * time.Millisecond
@@ -40,7 +41,8 @@ func (c *counter) record(m *librdkafka.Message) error {
 	c.total++
 	value, ok := topLevel(m.Value, c.field)
 	if !ok {
-		c.at.uncounted.Add(1)
+		c.uncounted++
+		c.at.topics[m.Partition.Topic].uncounted.Add(1)
 	} else {
 		c.counts[value]++
 	}
@@ -68,8 +70,8 @@ func (c *counter) end() error {
 			}
 		}
 	}
-	if without := c.at.uncounted.Load(); without > 0 {
-		c.s.say("%d of %d records are no JSON objects with the field %s and were not counted", without, c.total, c.field)
+	if c.uncounted > 0 {
+		c.s.say("%d of %s: no JSON objects with the field %s; not counted", c.uncounted, plural(c.total, "record"), c.field)
 	}
 	return nil
 }

@@ -13,14 +13,14 @@ import (
 // printer writes one line a record.
 type printer struct {
 	out     *bufio.Writer
-	topic   string
+	topics  []string
 	format  func(dst []byte, topic string, m *librdkafka.Message) []byte
 	lineEnd string
 	line    []byte
 }
 
 func newPrinter(o ConsumeOptions, out *bufio.Writer) (p *printer, err error) {
-	p = &printer{out: out, topic: o.Topic, lineEnd: "\n"}
+	p = &printer{out: out, topics: o.Topics, lineEnd: "\n"}
 	switch {
 	case o.Print != "":
 		p.lineEnd = ""
@@ -38,7 +38,7 @@ func newPrinter(o ConsumeOptions, out *bufio.Writer) (p *printer, err error) {
 }
 
 func (p *printer) record(m *librdkafka.Message) error {
-	p.line = append(p.format(p.line[:0], p.topic, m), p.lineEnd...)
+	p.line = append(p.format(p.line[:0], p.topics[m.Partition.Topic], m), p.lineEnd...)
 	_, err := p.out.Write(p.line)
 	return err
 }
@@ -51,7 +51,7 @@ func (p *printer) end() error { return nil }
 func appendText(dst []byte, topic string, m *librdkafka.Message) []byte {
 	dst = append(dst, topic...)
 	dst = append(dst, ':')
-	dst = strconv.AppendInt(dst, int64(m.Partition), 10)
+	dst = strconv.AppendInt(dst, int64(m.Partition.ID), 10)
 	dst = append(dst, ':')
 	dst = strconv.AppendInt(dst, m.Offset, 10)
 	dst = append(dst, ": key="...)
@@ -68,7 +68,7 @@ func appendJSON(dst []byte, topic string, m *librdkafka.Message) []byte {
 	dst = append(dst, `{"topic":`...)
 	dst = appendString(dst, []byte(topic))
 	dst = append(dst, `,"partition":`...)
-	dst = strconv.AppendInt(dst, int64(m.Partition), 10)
+	dst = strconv.AppendInt(dst, int64(m.Partition.ID), 10)
 	dst = append(dst, `,"offset":`...)
 	dst = strconv.AppendInt(dst, m.Offset, 10)
 	dst = append(dst, `,"timestamp":`...)

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // given takes the partitions that the group gives. The committed offset wins; where
 // there is none, --from says where to begin.
-func (r *consumption) given(ctx context.Context, partitions []int32) error {
+func (r *consumption) given(ctx context.Context, partitions []librdkafka.Partition) error {
 	at, err := r.reader.Committed(partitions, requestMS())
 	for err != nil {
 		if err := r.trouble(err); err != nil || ctx.Err() != nil {
@@ -22,7 +24,7 @@ func (r *consumption) given(ctx context.Context, partitions []int32) error {
 }
 
 // taken gives back what the group takes, once what has been shown of it is committed.
-func (r *consumption) taken(partitions []int32) error {
+func (r *consumption) taken(partitions []librdkafka.Partition) error {
 	if !r.reader.Lost() {
 		if err := r.commit(closeLimit); err != nil {
 			r.progress.aloud("%v", err)
@@ -53,10 +55,13 @@ func (r *consumption) commit(limit time.Duration) error {
 // Offsets of a topic that was deleted are not committed: brokers drop them with the topic,
 // and in one that was made again under its name they would go past records.
 func (r *consumption) commitLast(reading error) error {
-	if r.o.Group != "" && r.standing.losses.rewound.Load() == 0 { // else they are the new topic's
-		id, known := topicID(r.admin, r.o.Topic)
-		if isCode(reading, kafka.ErrUnknownTopicOrPart) || known && id != r.id {
-			return fmt.Errorf("topic %s was deleted while it was read; offsets of group %s are not committed", r.o.Topic, r.o.Group)
+	if r.o.Group == "" || r.standing.rewound() { // rewound: they are the new topic's
+		return r.commit(closeLimit)
+	}
+	for i, topic := range r.o.Topics {
+		id, known := topicID(r.admin, topic)
+		if isCode(reading, kafka.ErrUnknownTopicOrPart) || known && id != r.ids[i] {
+			return fmt.Errorf("topic %s was deleted while it was read; offsets of group %s are not committed", topic, r.o.Group)
 		}
 	}
 	return r.commit(closeLimit)

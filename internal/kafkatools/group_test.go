@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ringtail/ringtail/internal/config"
 )
 
 // TestNotCommitted: a consumer whose last commit is refused ends with an error, since
@@ -37,7 +39,7 @@ func TestNotCommitted(t *testing.T) {
 				})
 			}
 			err = Consume(context.Background(), Cluster{Brokers: cluster.ListenAddrs()[0]}, ConsumeOptions{
-				Topic: "t", Group: "g", From: "beginning", Partition: -1, Count: 2, Format: "value",
+				Topics: config.List{"t"}, Group: "g", From: "beginning", Partition: -1, Count: 2, Format: "value",
 			}, Streams{Out: io.Discard, Err: io.Discard})
 			if !refused && err != nil {
 				t.Error(err)

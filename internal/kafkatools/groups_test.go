@@ -101,7 +101,7 @@ func TestResetBesideAMember(t *testing.T) {
 	ended := make(chan error, 1)
 	var shown said
 	go func() {
-		ended <- Consume(member, b.Cluster, ConsumeOptions{Topic: "t", Group: "g", From: "end", Partition: -1, Format: "text"}, Streams{Out: &shown, Err: &said{}})
+		ended <- Consume(member, b.Cluster, ConsumeOptions{Topics: config.List{"t"}, Group: "g", From: "end", Partition: -1, Format: "text"}, Streams{Out: &shown, Err: &said{}})
 	}()
 	eventually(t, "the member reads", func() bool { b.write(0, 1); return shown.String() != "" })
 	if _, _, err := b.reset("beginning", -1); err == nil || !strings.Contains(err.Error(), "group g has 1 member") {

@@ -109,7 +109,7 @@ func (b *broker) committed(group string) int64 {
 func (b *broker) consume(o ConsumeOptions) (shown []string, told string, err error) {
 	var out bytes.Buffer
 	var s said
-	o.Topic, o.Partition, o.Format = "t", -1, "value"
+	o.Topics, o.Partition, o.Format = config.List{"t"}, -1, "value"
 	err = Consume(context.Background(), b.Cluster, o, Streams{Out: &out, Err: &s})
 	return strings.Fields(out.String()), s.String(), err
 }
@@ -125,16 +125,16 @@ func TestGone(t *testing.T) {
 		shown       int
 		told, err   string
 	}{
-		"a group, by default":          {ConsumeOptions{Group: "g", From: "end"}, 60, 100, 5, 40, told, "55 records were gone"},
-		"a group, from the beginning":  {ConsumeOptions{Group: "g", From: "beginning"}, 60, 100, 5, 40, told, "55 records were gone"},
-		"a group, all is gone":         {ConsumeOptions{Group: "g", From: "end"}, 100, 100, 5, 0, "95 records are gone: t:0 offsets 5 to 99;", "95 records were gone"},
-		"a group, one is gone":         {ConsumeOptions{Group: "g", From: "end"}, 60, 100, 59, 40, "1 record is gone: t:0 offset 59;", "1 records were gone"},
+		"a group, by default":          {ConsumeOptions{Group: "g", From: "end"}, 60, 100, 5, 40, told, "55 records gone"},
+		"a group, from the beginning":  {ConsumeOptions{Group: "g", From: "beginning"}, 60, 100, 5, 40, told, "55 records gone"},
+		"a group, all is gone":         {ConsumeOptions{Group: "g", From: "end"}, 100, 100, 5, 0, "95 records are gone: t:0 offsets 5 to 99;", "95 records gone"},
+		"a group, one is gone":         {ConsumeOptions{Group: "g", From: "end"}, 60, 100, 59, 40, "1 record is gone: t:0 offset 59;", "1 record gone"},
 		"a group, nothing is gone":     {ConsumeOptions{Group: "g", From: "end"}, 60, 100, 60, 40, "", ""},
 		"a new group, from the end":    {ConsumeOptions{Group: "g", From: "end"}, 60, 100, -1, 0, "", ""},
-		"no group, from an offset":     {ConsumeOptions{From: "5"}, 60, 100, -1, 40, told, "55 records were gone"},
+		"no group, from an offset":     {ConsumeOptions{From: "5"}, 60, 100, -1, 40, told, "55 records gone"},
 		"no group, from the beginning": {ConsumeOptions{From: "beginning"}, 60, 100, -1, 40, "", ""},
 		"no group, behind the end":     {ConsumeOptions{From: "105"}, 60, 100, -1, 0, "t:0: --from 105 is behind the partition's end; reading begins there, at 100\n", ""},
-		"so many":                      {ConsumeOptions{Group: "g", From: "end", Count: 3}, 60, 100, 5, 3, told, "55 records were gone"},
+		"so many":                      {ConsumeOptions{Group: "g", From: "end", Count: 3}, 60, 100, 5, 3, told, "55 records gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -199,7 +199,7 @@ func TestTopicMadeAgainMeanwhile(t *testing.T) {
 		b.write(0, 200)
 		cancel()
 	}}
-	err := Consume(ctx, b.Cluster, ConsumeOptions{Topic: "t", Group: "g", From: "beginning", Partition: -1, Format: "value"}, Streams{Out: out, Err: &said{}})
+	err := Consume(ctx, b.Cluster, ConsumeOptions{Topics: config.List{"t"}, Group: "g", From: "beginning", Partition: -1, Format: "value"}, Streams{Out: out, Err: &said{}})
 	if err == nil || !strings.Contains(err.Error(), "topic t was deleted while it was read; offsets of group g are not committed") {
 		t.Errorf("it ends with %v", err)
 	}
@@ -235,7 +235,7 @@ func TestRetentionMeanwhile(t *testing.T) {
 	var told said
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Consume(context.Background(), b.Cluster, ConsumeOptions{Topic: "t", From: "beginning", Partition: -1, Format: "value", UntilEnd: true},
+		ended <- Consume(context.Background(), b.Cluster, ConsumeOptions{Topics: config.List{"t"}, From: "beginning", Partition: -1, Format: "value", UntilEnd: true},
 			Streams{Out: writer, Err: &told})
 		_ = writer.Close()
 	}()
@@ -252,7 +252,7 @@ func TestRetentionMeanwhile(t *testing.T) {
 	if shown+gone != total {
 		t.Errorf("%d records are shown and %d gone, of %d", shown, gone, total)
 	}
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d records were gone", gone)) {
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d records gone", gone)) {
 		t.Errorf("it ends with %v", err)
 	}
 }
@@ -268,7 +268,7 @@ func TestPartitionsAdded(t *testing.T) {
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() {
-				ended <- Consume(ctx, b.Cluster, ConsumeOptions{Topic: "t", Group: group, From: "end", Partition: -1, Format: "text"}, Streams{Out: &out, Err: &told})
+				ended <- Consume(ctx, b.Cluster, ConsumeOptions{Topics: config.List{"t"}, Group: group, From: "end", Partition: -1, Format: "text"}, Streams{Out: &out, Err: &told})
 			}()
 			eventually(t, "it reads", func() bool { b.write(0, 1); return strings.Contains(out.String(), "t:0:") })
 			_, err := b.admin.UpdatePartitions(context.Background(), 3, "t")
@@ -302,7 +302,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 func TestResetIsRefused(t *testing.T) {
 	c := Cluster{Brokers: "127.0.0.1:1", Properties: map[string]string{"auto.offset.reset": "latest"}}
 	var usage *config.UsageError
-	if err := Consume(context.Background(), c, ConsumeOptions{Topic: "t", From: "end", Partition: -1, Format: "text"}, Streams{}); !errors.As(err, &usage) {
+	if err := Consume(context.Background(), c, ConsumeOptions{Topics: config.List{"t"}, From: "end", Partition: -1, Format: "text"}, Streams{}); !errors.As(err, &usage) {
 		t.Errorf("consume: %v", err)
 	}
 	if err := Process(context.Background(), c, ProcessOptions{From: "t", To: "out", Group: "g", Expr: "n"}, Streams{}); !errors.As(err, &usage) {

@@ -43,12 +43,14 @@ func (s *standing) Describe(ch chan<- *prometheus.Desc) {
 // Collect is called for every scrape.
 func (s *standing) Collect(ch chan<- prometheus.Metric) {
 	for partition, lag := range s.lags() {
-		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(lag), s.topic, strconv.Itoa(int(partition)), s.group)
+		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(lag), s.topics[partition.Topic].name, strconv.Itoa(int(partition.ID)), s.group)
 	}
-	for desc, n := range map[*prometheus.Desc]*atomic.Int64{
-		readDesc: &s.read, uncountedDesc: &s.uncounted, goneDesc: &s.losses.gone, rewoundDesc: &s.losses.rewound,
-	} {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n.Load()), s.topic, s.group)
+	for _, t := range s.topics {
+		for desc, n := range map[*prometheus.Desc]*atomic.Int64{
+			readDesc: &t.read, uncountedDesc: &t.uncounted, goneDesc: &t.losses.gone, rewoundDesc: &t.losses.rewound,
+		} {
+			ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n.Load()), t.name, s.group)
+		}
 	}
 }
 

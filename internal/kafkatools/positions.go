@@ -14,7 +14,7 @@ const noOffset = int64(kafka.OffsetInvalid)
 
 // join takes the partitions: those that the group will give us; without a group, all
 // or one.
-func (r *consumption) join(partitions []int32) error {
+func (r *consumption) join(partitions []librdkafka.Partition) error {
 	if r.o.Group != "" {
 		return r.reader.Subscribe()
 	}
@@ -22,7 +22,7 @@ func (r *consumption) join(partitions []int32) error {
 }
 
 // nowhere are partitions of which nothing has been committed.
-func nowhere(partitions []int32) []librdkafka.Position {
+func nowhere(partitions []librdkafka.Partition) []librdkafka.Position {
 	at := make([]librdkafka.Position, len(partitions))
 	for i, p := range partitions {
 		at[i] = librdkafka.Position{Partition: p, Offset: noOffset}
@@ -34,7 +34,7 @@ func nowhere(partitions []int32) []librdkafka.Position {
 // where.
 func (r *consumption) begin(at []librdkafka.Position, assign func([]librdkafka.Position) error) error {
 	r.assigned = true
-	var wanted []int32
+	var wanted []librdkafka.Partition
 	for _, a := range at {
 		if a.Offset < 0 {
 			wanted = append(wanted, a.Partition)
@@ -42,7 +42,7 @@ func (r *consumption) begin(at []librdkafka.Position, assign func([]librdkafka.P
 	}
 	// As numbers they can be committed before anything is read: then the group goes on
 	// from there, whatever happens. Where brokers do not tell, librdkafka will find out.
-	begin := map[int32]int64{}
+	begin := map[librdkafka.Partition]int64{}
 	if first, next, err := r.reader.Range(wanted, rangeMS); err == nil {
 		young, err := r.young(wanted)
 		if err != nil {
@@ -67,14 +67,14 @@ func (r *consumption) begin(at []librdkafka.Position, assign func([]librdkafka.P
 }
 
 // young asks for the offsets that --from has in partitions, if it is a time.
-func (r *consumption) young(partitions []int32) (map[int32]int64, error) {
-	young := map[int32]int64{}
+func (r *consumption) young(partitions []librdkafka.Partition) (map[librdkafka.Partition]int64, error) {
+	young := map[librdkafka.Partition]int64{}
 	if r.start.since.IsZero() {
 		return young, nil
 	}
 	at, err := r.reader.Since(partitions, r.start.since, rangeMS)
 	if err != nil {
-		return nil, fmt.Errorf("topic %s: the offsets at --from %s are not known: %w", r.o.Topic, r.o.From, err)
+		return nil, fmt.Errorf("topic %s: the offsets at --from %s are not known: %w", r.names(), r.o.From, err)
 	}
 	for _, a := range at {
 		young[a.Partition] = a.Offset
@@ -84,8 +84,8 @@ func (r *consumption) young(partitions []int32) (map[int32]int64, error) {
 
 // from is --from for a partition. All of what is in one that was added since the run
 // began came since then, and is read.
-func (r *consumption) from(partition int32) moment {
-	if partition >= r.known {
+func (r *consumption) from(partition librdkafka.Partition) moment {
+	if partition.ID >= r.known[partition.Topic] {
 		return moment{offset: int64(kafka.OffsetBeginning)}
 	}
 	return r.start
@@ -93,15 +93,15 @@ func (r *consumption) from(partition int32) moment {
 
 // startIn is where --from begins in a partition that has these offsets. An offset that
 // the partition does not have is said.
-func (r *consumption) startIn(partition int32, first, next, young int64) int64 {
+func (r *consumption) startIn(partition librdkafka.Partition, first, next, young int64) int64 {
 	from := r.from(partition)
 	start := from.in(first, next, young)
 	switch {
 	case !from.isOffset():
 	case from.offset > start:
-		r.progress.aloud("%s:%d: --from %d is behind the partition's end; reading begins there, at %d", r.o.Topic, partition, from.offset, start)
+		r.progress.aloud("%s:%d: --from %d is behind the partition's end; reading begins there, at %d", r.o.Topics[partition.Topic], partition.ID, from.offset, start)
 	case from.offset < start:
-		r.progress.aloud("%s", r.standing.losses.crossed(partition, from.offset, start, first))
+		r.progress.aloud("%s", r.crossed(partition, from.offset, start, first))
 	}
 	return start
 }
@@ -113,24 +113,35 @@ func (r *consumption) added() error {
 		return nil
 	}
 	r.looked = time.Now()
+	for topic := range r.o.Topics {
+		if err := r.addedTo(int32(topic)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *consumption) addedTo(topic int32) error {
 	// While no broker answers there is nothing to read either, so waiting a second holds up nothing.
-	md, err := r.admin.GetMetadata(&r.o.Topic, false, int(time.Second/time.Millisecond))
+	name := r.o.Topics[topic]
+	md, err := r.admin.GetMetadata(&name, false, int(time.Second/time.Millisecond))
 	if err != nil {
 		return nil //nolint:nilerr // that brokers do not answer is said by the reader
 	}
-	var fresh []int32
-	for _, p := range md.Topics[r.o.Topic].Partitions {
-		if p.ID >= r.known {
-			fresh = append(fresh, p.ID)
+	var fresh []librdkafka.Partition
+	var numbers []int32
+	for _, p := range md.Topics[name].Partitions {
+		if p.ID >= r.known[topic] {
+			fresh, numbers = append(fresh, librdkafka.Partition{Topic: topic, ID: p.ID}), append(numbers, p.ID)
 		}
 	}
 	if len(fresh) == 0 {
 		return nil
 	}
-	r.progress.aloud("topic %s has partitions that are new, %v; they are read from their beginning", r.o.Topic, fresh)
+	r.progress.aloud("topic %s has partitions that are new, %v; they are read from their beginning", name, numbers)
 	if err := r.begin(nowhere(fresh), r.reader.Add); err != nil {
 		return err
 	}
-	r.known += int32(len(fresh))
+	r.known[topic] += int32(len(fresh))
 	return nil
 }

@@ -17,7 +17,7 @@ var directives = map[byte]appender{
 	'%': func(dst []byte, _ string, _ *librdkafka.Message) []byte { return append(dst, '%') },
 	't': func(dst []byte, topic string, _ *librdkafka.Message) []byte { return append(dst, topic...) },
 	'p': func(dst []byte, _ string, m *librdkafka.Message) []byte {
-		return strconv.AppendInt(dst, int64(m.Partition), 10)
+		return strconv.AppendInt(dst, int64(m.Partition.ID), 10)
 	},
 	'o': func(dst []byte, _ string, m *librdkafka.Message) []byte { return strconv.AppendInt(dst, m.Offset, 10) },
 	'k': func(dst []byte, _ string, m *librdkafka.Message) []byte { return append(dst, m.Key...) },

@@ -87,7 +87,7 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 		return err
 	}
 	p := &processing{
-		o: o, s: s, cluster: c, transform: t, losses: losses{topic: o.From}, progress: newProgress(s, "processed", endless), watched: &watched{o: o},
+		o: o, s: s, cluster: c, transform: t, losses: losses{topics: o.From}, progress: newProgress(s, "processed", endless), watched: &watched{o: o},
 	}
 	if err := p.open(); err != nil {
 		return err

@@ -46,7 +46,7 @@ func (b *broker) deadLetters() (deadLetters []struct {
 	b.t.Helper()
 	var out bytes.Buffer
 	b.check(Consume(context.Background(), Cluster{Brokers: b.Brokers}, ConsumeOptions{
-		Topic: "dead", From: "beginning", Partition: -1, Format: "json", UntilEnd: true,
+		Topics: config.List{"dead"}, From: "beginning", Partition: -1, Format: "json", UntilEnd: true,
 	}, Streams{Out: &out, Err: &said{}}))
 	for line := range strings.Lines(out.String()) {
 		deadLetters = append(deadLetters, struct {

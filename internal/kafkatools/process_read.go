@@ -98,7 +98,7 @@ func (p *processing) arrive(at kafka.TopicPartition, next int64) {
 	}
 	if pl.next >= 0 && pl.next != offset && pl.told < offset {
 		first, _, _ := p.consumer.GetWatermarkOffsets(p.o.From, at.Partition)
-		if text := p.losses.crossed(at.Partition, pl.next, offset, first); text != "" {
+		if text := p.losses.crossed(p.o.From, at.Partition, pl.next, offset, first); text != "" {
 			p.progress.aloud("%s", text)
 			pl.told, p.crossed = offset, true
 		}

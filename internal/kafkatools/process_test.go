@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ringtail/ringtail/internal/config"
 )
 
 // processed reads topic out of a broker.
@@ -17,7 +19,7 @@ func (b *broker) processed(format string) []string {
 	b.t.Helper()
 	var out bytes.Buffer
 	b.check(Consume(context.Background(), Cluster{Brokers: b.Brokers}, ConsumeOptions{
-		Topic: "out", From: "beginning", Partition: -1, Format: format, UntilEnd: true,
+		Topics: config.List{"out"}, From: "beginning", Partition: -1, Format: format, UntilEnd: true,
 	}, Streams{Out: &out, Err: &said{}}))
 	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 }

@@ -2,6 +2,7 @@ package kafkatools
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,18 +14,24 @@ import (
 // it; whoever scrapes looks at it, also while that goroutine is held up by a full
 // pipe. The lock is for the map; positions are atomic.
 type standing struct {
-	topic, group string
-	read         atomic.Int64 // records shown
-	uncounted    atomic.Int64 // of these, those that --count-by could not count
-	losses       losses
+	group  string
+	topics []*topicStanding // in the order of --topic
 
 	mu     sync.Mutex
 	reader *librdkafka.Reader // nil before it can be asked
-	parts  map[int32]*part
+	parts  map[librdkafka.Partition]*part
 
 	last    *part // of the record before; most often the next one's, too
-	lastID  int32
+	lastID  librdkafka.Partition
 	pending int // parts that are not done
+}
+
+// topicStanding is what is counted for a topic.
+type topicStanding struct {
+	name      string
+	read      atomic.Int64 // records shown
+	uncounted atomic.Int64 // of these, those that --count-by could not count
+	losses    losses
 }
 
 // part is a partition that is ours.
@@ -35,7 +42,11 @@ type part struct {
 }
 
 func newStanding(o ConsumeOptions) *standing {
-	return &standing{topic: o.Topic, group: o.Group, losses: losses{topic: o.Topic}, parts: map[int32]*part{}}
+	s := &standing{group: o.Group, parts: map[librdkafka.Partition]*part{}}
+	for _, name := range o.Topics {
+		s.topics = append(s.topics, &topicStanding{name: name, losses: losses{topics: name}})
+	}
+	return s
 }
 
 // ask lets the reader be asked for the ends of partitions.
@@ -63,7 +74,7 @@ func (s *standing) take(at []librdkafka.Position) {
 }
 
 // drop removes partitions.
-func (s *standing) drop(partitions []int32) {
+func (s *standing) drop(partitions []librdkafka.Partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range partitions {
@@ -84,7 +95,7 @@ func (s *standing) finish(p *part) {
 }
 
 // of is the partition of that number; nil where it is not ours.
-func (s *standing) of(id int32) *part {
+func (s *standing) of(id librdkafka.Partition) *part {
 	if s.last == nil || s.lastID != id {
 		s.last, s.lastID = s.parts[id], id
 	}
@@ -105,7 +116,7 @@ func (s *standing) positions(all bool) []librdkafka.Position {
 
 // left is how many records there are up to these ends; ok is false where a partition
 // has not said yet where it begins.
-func (s *standing) left(ends map[int32]int64) (records int64, ok bool) {
+func (s *standing) left(ends map[librdkafka.Partition]int64) (records int64, ok bool) {
 	for id, p := range s.parts {
 		next := p.next.Load()
 		if next < 0 {
@@ -118,10 +129,10 @@ func (s *standing) left(ends map[int32]int64) (records int64, ok bool) {
 
 // lags are, for each of our partitions that has said where it ends, how many records
 // are behind the last one shown.
-func (s *standing) lags() map[int32]int64 {
+func (s *standing) lags() map[librdkafka.Partition]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lags := map[int32]int64{}
+	lags := map[librdkafka.Partition]int64{}
 	if s.reader == nil {
 		return lags
 	}
@@ -132,6 +143,21 @@ func (s *standing) lags() map[int32]int64 {
 		}
 	}
 	return lags
+}
+
+// rewound tells whether a position was behind its partition's end.
+func (s *standing) rewound() bool {
+	return slices.ContainsFunc(s.topics, func(t *topicStanding) bool { return t.losses.rewound.Load() > 0 })
+}
+
+// err is what was lost, in the first topic of which something was.
+func (s *standing) err() error {
+	for _, t := range s.topics {
+		if err := t.losses.err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // String is for people: "3 partitions, lag 1200".

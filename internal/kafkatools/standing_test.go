@@ -15,6 +15,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/embedded"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
@@ -65,7 +66,7 @@ func TestLagOfABlockedConsumer(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- Consume(ctx, Cluster{Brokers: b.Address()}, ConsumeOptions{
-			Topic: "t", From: "beginning", Partition: -1, Format: "value", MetricsOptions: MetricsOptions{Metrics: "127.0.0.1:0"},
+			Topics: config.List{"t"}, From: "beginning", Partition: -1, Format: "value", MetricsOptions: MetricsOptions{Metrics: "127.0.0.1:0"},
 		}, Streams{Out: writer, Err: &told})
 	}()
 	read := make([]byte, 1)
@@ -153,11 +154,14 @@ func TestMetricsToken(t *testing.T) {
 	}
 }
 
+// in is a partition of the first topic.
+func in(id int32) librdkafka.Partition { return librdkafka.Partition{ID: id} }
+
 // positions are pairs of partition and offset.
 func positions(pairs ...int64) []librdkafka.Position {
 	var at []librdkafka.Position
 	for i := 0; i < len(pairs); i += 2 {
-		at = append(at, librdkafka.Position{Partition: int32(pairs[i]), Offset: pairs[i+1]})
+		at = append(at, librdkafka.Position{Partition: in(int32(pairs[i])), Offset: pairs[i+1]})
 	}
 	return at
 }
@@ -166,22 +170,22 @@ func positions(pairs ...int64) []librdkafka.Position {
 func TestPositions(t *testing.T) {
 	s := newStanding(ConsumeOptions{})
 	s.take(positions(3, -2, 7, 40)) // nothing is known of partition 3
-	if at := s.positions(false); fmt.Sprint(at) != "[{7 40}]" {
+	if at := s.positions(false); fmt.Sprint(at) != "[{{0 7} 40}]" {
 		t.Errorf("nothing was shown, and %v is to be committed", at)
 	}
-	s.of(7).next.Store(41)
-	if at := s.positions(false); fmt.Sprint(at) != "[{7 41}]" {
+	s.of(in(7)).next.Store(41)
+	if at := s.positions(false); fmt.Sprint(at) != "[{{0 7} 41}]" {
 		t.Errorf("%v is to be committed", at)
 	}
 	if at := s.positions(false); len(at) != 0 {
 		t.Errorf("%v is to be committed again", at)
 	}
-	if at := s.positions(true); fmt.Sprint(at) != "[{7 41}]" {
+	if at := s.positions(true); fmt.Sprint(at) != "[{{0 7} 41}]" {
 		t.Errorf("%v is to be committed at the end", at)
 	}
-	s.finish(s.of(3))
-	s.drop([]int32{3, 7, 8})
-	if s.pending != 0 || s.of(7) != nil {
+	s.finish(s.of(in(3)))
+	s.drop([]librdkafka.Partition{in(3), in(7), in(8)})
+	if s.pending != 0 || s.of(in(7)) != nil {
 		t.Errorf("%d partitions are pending after all were taken", s.pending)
 	}
 	s.take(positions(7, 41))

@@ -42,11 +42,11 @@ func TestCeiling(t *testing.T) {
 	// The warming one is in partition 0; of the 3,000, at 512 a time, partition 1 has 1,464.
 	seen := [2]int{-1, 0}
 	for _, r := range got {
-		own := by[r.partition]
-		if n := seen[r.partition]; n >= 0 && n < 1464 && string(r.value) != string(own[n%len(own)]) {
+		own := by[r.partition.ID]
+		if n := seen[r.partition.ID]; n >= 0 && n < 1464 && string(r.value) != string(own[n%len(own)]) {
 			t.Fatalf("record %d of partition %d is %q, want %q", n, r.partition, r.value, own[n%len(own)])
 		}
-		seen[r.partition]++
+		seen[r.partition.ID]++
 	}
 }
 

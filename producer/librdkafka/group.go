@@ -13,7 +13,7 @@ import (
 // Position is a partition and an offset in it, which may be one of
 // kafka.OffsetBeginning and kafka.OffsetEnd.
 type Position struct {
-	Partition int32
+	Partition Partition
 	Offset    int64
 }
 
@@ -22,7 +22,11 @@ type Position struct {
 // The group waits for our call of Assign or Unassign. Until then no record of these partitions
 // comes; those that came before were ours to read.
 func (r *Reader) Subscribe() error {
-	list := r.list([]Position{{Partition: kafka.PartitionAny}})
+	all := make([]Position, len(r.topics))
+	for i := range all {
+		all[i].Partition = Partition{int32(i), kafka.PartitionAny}
+	}
+	list := r.list(all)
 	defer C.rd_kafka_topic_partition_list_destroy(list)
 	return codeError(C.rd_kafka_subscribe(r.c.rk, list))
 }
@@ -48,7 +52,7 @@ func (r *Reader) Add(at []Position) error {
 
 // Unassign ends the reading of partitions that the group takes, or of all partitions where its
 // protocol is not cooperative.
-func (r *Reader) Unassign(partitions []int32) error {
+func (r *Reader) Unassign(partitions []Partition) error {
 	r.c.unanswered = 0
 	if !r.cooperative() {
 		return codeError(C.rd_kafka_assign(r.c.rk, nil))
@@ -67,15 +71,15 @@ func (r *Reader) cooperative() bool {
 func (r *Reader) Lost() bool { return C.rd_kafka_assignment_lost(r.c.rk) != 0 }
 
 // Committed returns the group's offsets, negative where a partition has none.
-func (r *Reader) Committed(partitions []int32, timeoutMS int) ([]Position, error) {
+func (r *Reader) Committed(partitions []Partition, timeoutMS int) ([]Position, error) {
 	list := r.list(at(partitions, 0))
 	defer C.rd_kafka_topic_partition_list_destroy(list)
-	return filled(list, C.rd_kafka_committed(r.c.rk, list, C.int(timeoutMS)))
+	return r.filled(list, C.rd_kafka_committed(r.c.rk, list, C.int(timeoutMS)))
 }
 
 // Range returns the first offset of each partition, and the one that its next record gets. It fails
 // where a partition has no leader.
-func (r *Reader) Range(partitions []int32, timeoutMS int) (first, next []Position, err error) {
+func (r *Reader) Range(partitions []Partition, timeoutMS int) (first, next []Position, err error) {
 	if first, err = r.offsetsAt(partitions, int64(kafka.OffsetBeginning), timeoutMS); err == nil {
 		next, err = r.offsetsAt(partitions, int64(kafka.OffsetEnd), timeoutMS)
 	}
@@ -84,15 +88,15 @@ func (r *Reader) Range(partitions []int32, timeoutMS int) (first, next []Positio
 
 // Since returns the offset of each partition's first record from time t on, negative where there is
 // none.
-func (r *Reader) Since(partitions []int32, t time.Time, timeoutMS int) ([]Position, error) {
+func (r *Reader) Since(partitions []Partition, t time.Time, timeoutMS int) ([]Position, error) {
 	return r.offsetsAt(partitions, max(t.UnixMilli(), 0), timeoutMS)
 }
 
 // offsetsAt returns the offsets at a time in ms since 1970, or at one of kafka's two ends.
-func (r *Reader) offsetsAt(partitions []int32, ms int64, timeoutMS int) ([]Position, error) {
+func (r *Reader) offsetsAt(partitions []Partition, ms int64, timeoutMS int) ([]Position, error) {
 	list := r.list(at(partitions, ms))
 	defer C.rd_kafka_topic_partition_list_destroy(list)
-	return filled(list, C.rd_kafka_offsets_for_times(r.c.rk, list, C.int(timeoutMS)))
+	return r.filled(list, C.rd_kafka_offsets_for_times(r.c.rk, list, C.int(timeoutMS)))
 }
 
 // Commit commits offsets for the group, each the one after the last record that is done. It waits
@@ -116,7 +120,7 @@ func (r *Reader) Commit(at []Position, timeoutMS int) error {
 	return codeError(C.rd_kafka_event_error(event))
 }
 
-func at(partitions []int32, offset int64) []Position {
+func at(partitions []Partition, offset int64) []Position {
 	positions := make([]Position, len(partitions))
 	for i, p := range partitions {
 		positions[i] = Position{p, offset}
@@ -128,7 +132,7 @@ func at(partitions []int32, offset int64) []Position {
 func (r *Reader) list(at []Position) *C.rd_kafka_topic_partition_list_t {
 	list := C.rd_kafka_topic_partition_list_new(C.int(len(at)))
 	for _, p := range at {
-		C.rd_kafka_topic_partition_list_add(list, r.c.topic, C.int32_t(p.Partition)).offset = C.int64_t(p.Offset)
+		C.rd_kafka_topic_partition_list_add(list, r.names[p.Partition.Topic], C.int32_t(p.Partition.ID)).offset = C.int64_t(p.Offset)
 	}
 	return list
 }
@@ -138,13 +142,13 @@ func elements(list *C.rd_kafka_topic_partition_list_t) []C.rd_kafka_topic_partit
 }
 
 // filled returns the positions that librdkafka put into a list, or the first error in it.
-func filled(list *C.rd_kafka_topic_partition_list_t, code C.int) ([]Position, error) {
+func (r *Reader) filled(list *C.rd_kafka_topic_partition_list_t, code C.int) ([]Position, error) {
 	at := make([]Position, 0, list.cnt)
 	for _, p := range elements(list) {
 		if code == 0 {
 			code = p.err
 		}
-		at = append(at, Position{int32(p.partition), int64(p.offset)})
+		at = append(at, Position{Partition{r.index(p.topic), int32(p.partition)}, int64(p.offset)})
 	}
 	if err := codeError(code); err != nil {
 		return nil, err

@@ -18,8 +18,8 @@ import (
 type member struct {
 	t    *testing.T
 	r    *Reader
-	mine []int32
-	next map[int32]int64
+	mine []Partition
+	next map[Partition]int64
 	got  []string
 }
 
@@ -39,7 +39,7 @@ func join(t *testing.T, b *embedded.Broker, more map[string]string) *member {
 	if err := r.Subscribe(); err != nil {
 		t.Fatal(err)
 	}
-	return &member{t: t, r: r, next: map[int32]int64{}}
+	return &member{t: t, r: r, next: map[Partition]int64{}}
 }
 
 // poll reads what is there, commits what it read of partitions that are taken, and
@@ -50,7 +50,7 @@ func (m *member) poll() {
 		switch rec.Err {
 		case kafka.ErrNoError:
 			if !slices.Contains(m.mine, rec.Partition) {
-				m.t.Errorf("a record of partition %d, which is not ours", rec.Partition)
+				m.t.Errorf("a record of partition %v, which is not ours", rec.Partition)
 			}
 			m.got = append(m.got, string(rec.Value))
 			m.next[rec.Partition] = rec.Offset + 1
@@ -73,7 +73,7 @@ func (m *member) poll() {
 					at = append(at, Position{p, next})
 				}
 				delete(m.next, p)
-				m.mine = slices.DeleteFunc(m.mine, func(x int32) bool { return x == p })
+				m.mine = slices.DeleteFunc(m.mine, func(x Partition) bool { return x == p })
 			}
 			if !m.r.Lost() && len(at) > 0 {
 				if err := m.r.Commit(at, 10_000); err != nil {
@@ -125,10 +125,10 @@ func TestGroup(t *testing.T) {
 			send()
 			first := join(t, b, more)
 			until(t, "the first has read all", func() bool { first.poll(); return len(first.got) == sent })
-			if low, high := first.r.Ends(1); low != 0 || high != 500 {
+			if low, high := first.r.Ends(Partition{0, 1}); low != 0 || high != 500 {
 				t.Errorf("partition 1 has offsets %d to %d, want 0 to 500", low, high)
 			}
-			if low, high, err := first.r.Range([]int32{1, 0}, 10_000); err != nil || fmt.Sprint(low, high) != "[{1 0} {0 0}] [{1 500} {0 500}]" {
+			if low, high, err := first.r.Range([]Partition{{0, 1}, {0, 0}}, 10_000); err != nil || fmt.Sprint(low, high) != "[{{0 1} 0} {{0 0} 0}] [{{0 1} 500} {{0 0} 500}]" {
 				t.Errorf("the partitions have offsets %v to %v, want 0 to 500: %v", low, high, err)
 			}
 			second := join(t, b, more)
@@ -201,13 +201,13 @@ func TestCommitWithoutBroker(t *testing.T) {
 	m := join(t, b, nil)
 	until(t, "the group gives partitions", func() bool { m.poll(); return len(m.mine) == 2 })
 	b.Close()
-	if err := m.r.Commit([]Position{{0, 1}}, 100); err == nil {
+	if err := m.r.Commit([]Position{{Offset: 1}}, 100); err == nil {
 		t.Error("committed, without a broker")
 	}
-	if _, err := m.r.Committed([]int32{0}, 100); err == nil {
+	if _, err := m.r.Committed([]Partition{{}}, 100); err == nil {
 		t.Error("asked, without a broker")
 	}
-	if _, _, err := m.r.Range([]int32{0}, 100); err == nil {
+	if _, _, err := m.r.Range([]Partition{{}}, 100); err == nil {
 		t.Error("asked for the range, without a broker")
 	}
 	// Not closed: that may wait for the group's coordinator, which never comes.

@@ -112,6 +112,7 @@ int rd_kafka_offsets_for_times(rd_kafka_t *, rd_kafka_topic_partition_list_t *, 
 int rd_kafka_commit(rd_kafka_t *, const rd_kafka_topic_partition_list_t *, int);
 int rd_kafka_commit_queue(rd_kafka_t *, const rd_kafka_topic_partition_list_t *, rd_kafka_queue_t *,
 	void (*)(rd_kafka_t *, int, rd_kafka_topic_partition_list_t *, void *), void *);
+const char *rd_kafka_topic_name(const rd_kafka_topic_t *);
 int rd_kafka_get_watermark_offsets(rd_kafka_t *, const char *, int32_t, int64_t *, int64_t *);
 ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *, int, rd_kafka_message_t **, size_t);
 void rd_kafka_message_destroy(rd_kafka_message_t *);

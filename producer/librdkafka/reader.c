@@ -28,7 +28,7 @@ static void rt_reader_rebalance(rd_kafka_t *rk, int err, rd_kafka_topic_partitio
 	r->unanswered = 1;
 }
 
-rt_reader *rt_reader_new(rd_kafka_conf_t *conf, const char *topic, char *err, size_t err_len)
+rt_reader *rt_reader_new(rd_kafka_conf_t *conf, char *err, size_t err_len)
 {
 	rt_reader *r = calloc(1, sizeof *r);
 	rd_kafka_conf_set_opaque(conf, r);
@@ -42,7 +42,6 @@ rt_reader *rt_reader_new(rd_kafka_conf_t *conf, const char *topic, char *err, si
 	}
 	rd_kafka_poll_set_consumer(r->rk);
 	r->queue = rd_kafka_queue_get_consumer(r->rk);
-	r->topic = strdup(topic);
 	return r;
 }
 
@@ -85,6 +84,5 @@ void rt_reader_close(rt_reader *r)
 	rd_kafka_queue_destroy(r->queue);
 	rd_kafka_consumer_close(r->rk);
 	rd_kafka_destroy(r->rk);
-	free(r->topic);
 	free(r);
 }

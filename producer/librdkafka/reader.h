@@ -15,7 +15,6 @@ typedef struct rt_change {
 typedef struct {
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
-	char *topic;
 	rd_kafka_message_t *taken[RT_TAKE_MAX];
 	int count;
 	int trouble; // what librdkafka said last beside messages; 0: nothing new
@@ -25,7 +24,7 @@ typedef struct {
 	int closing;
 } rt_reader;
 
-rt_reader *rt_reader_new(rd_kafka_conf_t *conf, const char *topic, char *err, size_t err_len);
+rt_reader *rt_reader_new(rd_kafka_conf_t *conf, char *err, size_t err_len);
 void rt_reader_take(rt_reader *r, int timeout_ms);
 void rt_reader_drop_change(rt_reader *r);
 void rt_reader_close(rt_reader *r);

@@ -52,7 +52,7 @@ func rigOn(t *testing.T, b *embedded.Broker, records ...*kgo.Record) *Reader {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
-	if err := r.Assign([]Position{{0, int64(kafka.OffsetBeginning)}, {1, int64(kafka.OffsetBeginning)}}); err != nil {
+	if err := r.Assign([]Position{{Partition{0, 0}, int64(kafka.OffsetBeginning)}, {Partition{0, 1}, int64(kafka.OffsetBeginning)}}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -60,7 +60,7 @@ func rigOn(t *testing.T, b *embedded.Broker, records ...*kgo.Record) *Reader {
 
 // copied is a record that outlives its Fetch.
 type copied struct {
-	partition         int32
+	partition         Partition
 	offset, timestamp int64
 	key, value        []byte
 	headers           []kafka.Header
@@ -78,7 +78,7 @@ func copyOf(m *Message) copied {
 func readAll(t *testing.T, r *Reader) []copied {
 	t.Helper()
 	var out []copied
-	ends := map[int32]bool{}
+	ends := map[Partition]bool{}
 	for deadline := time.Now().Add(time.Minute); len(ends) < 2; {
 		if time.Now().After(deadline) {
 			t.Fatalf("the ends did not come; read so far: %d", len(out))
@@ -117,9 +117,9 @@ func TestRecordsAreWhole(t *testing.T) {
 	}
 	for i, r := range got {
 		s := sent[i]
-		if r.offset != int64(i) || r.partition != 0 || !bytes.Equal(r.key, s.Key) || !bytes.Equal(r.value, s.Value) ||
+		if r.offset != int64(i) || r.partition != (Partition{}) || !bytes.Equal(r.key, s.Key) || !bytes.Equal(r.value, s.Value) ||
 			(r.key == nil) != (s.Key == nil) || (r.value == nil) != (s.Value == nil) || len(r.headers) != len(s.Headers) || r.timestamp != s.Timestamp.UnixMilli() {
-			t.Fatalf("record %d is partition %d, offset %d, key %q, %d bytes, %d headers, time %d", i, r.partition, r.offset, r.key, len(r.value), len(r.headers), r.timestamp)
+			t.Fatalf("record %d is partition %v, offset %d, key %q, %d bytes, %d headers, time %d", i, r.partition, r.offset, r.key, len(r.value), len(r.headers), r.timestamp)
 		}
 		for j, h := range r.headers {
 			if h.Key != s.Headers[j].Key || !bytes.Equal(h.Value, s.Headers[j].Value) || (h.Value == nil) != (s.Headers[j].Value == nil) {
@@ -154,7 +154,7 @@ func TestTroubleIsSaid(t *testing.T) {
 	said := ""
 	for deadline := time.Now().Add(time.Minute); said == "" && time.Now().Before(deadline); {
 		if _, err := r.Fetch(100, func(m *Message) error {
-			if m.Err != kafka.ErrNoError && m.Err != kafka.ErrPartitionEOF && m.Partition == -1 {
+			if m.Err != kafka.ErrNoError && m.Err != kafka.ErrPartitionEOF && m.Partition.ID == -1 {
 				said = string(m.Value)
 			}
 			return nil
@@ -192,7 +192,7 @@ func TestEndsWhileClosing(t *testing.T) {
 					r.mu.RLock()
 					closed = r.c == nil
 					r.mu.RUnlock()
-					if first, next := r.Ends(1); first >= 0 || next >= 0 {
+					if first, next := r.Ends(Partition{0, 1}); first >= 0 || next >= 0 {
 						t.Errorf("nothing was fetched, and the ends are %d and %d", first, next)
 					}
 				}
