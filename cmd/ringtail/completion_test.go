@@ -31,6 +31,18 @@ func TestCompletion(t *testing.T) {
 		"ringtail bench --ver":                      "--verify",
 		"ringtail bench ":                           "compare",
 		"ringtail produce --generate ":              "clicks",
+		"ringtail l":                                "letters",
+		"ringtail letters ":                         "replay",
+		"ringtail letters replay --fi":              "--field",
+		"ringtail topics al":                        "alter",
+		"ringtail topics alter name --par":          "--partitions",
+		"ringtail topics create name --if":          "--if-not-exists",
+		"ringtail topics describe --js":             "--json",
+		"ringtail groups list --js":                 "--json",
+		"ringtail ring inspect --js":                "--json",
+		"ringtail consume --topic a --topic b --pr": "--print",
+		"ringtail produce --topic x --tomb":         "--tombstone",
+		"ringtail process --metr":                   "--metrics --metrics-token-file",
 	} {
 		words := strings.Split(line, " ")
 		ask := script + "\nCOMP_WORDS=('" + strings.Join(words, "' '") + "'); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _ringtail; echo \"${COMPREPLY[@]}\"\n"

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	calls     = regexp.MustCompile(`(?:^|[| ("])(?:bin/)?(?:ringtail|"\$RINGTAIL") ((?:topics )?[a-z]+)((?: +(?:'[^']*'|"[^"]*"|[^\s'"|;&)>]+))*)`)
+	calls     = regexp.MustCompile(`(?:^|[| ("])(?:bin/)?(?:ringtail|"\$RINGTAIL") ((?:(?:topics|groups|letters|ring) )?[a-z]+)((?: +(?:'[^']*'|"[^"]*"|[^\s'"|;&)>]+))*)`)
 	callFlags = regexp.MustCompile(`(?:^| )(--?[A-Za-z][a-z-]*)`)
 )
 

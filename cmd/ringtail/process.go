@@ -15,7 +15,7 @@ Examples:
 
     ringtail process --brokers 127.0.0.1:9092 --from stream --to doubled --group doubler --expr '{id: id, value: value * 2}'
     ringtail process --brokers 127.0.0.1:9092 --from click_events --to pages --group pages --expr 'upper(page)'
-    ringtail process --brokers 127.0.0.1:9092 --from stream --to doubled --group doubler --expr 'value * 2' --dead-letter-topic failed`
+    ringtail process --brokers 127.0.0.1:9092 --from stream --to doubled --group doubler --expr 'value * 2' --dead-letter-topic failed --metrics 127.0.0.1:9891`
 }
 
 // Run processes.

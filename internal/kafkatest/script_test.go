@@ -22,26 +22,7 @@ func TestScript(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kafka")
 	port := ReservePorts(t, 2)
 	try := func(command string, args ...string) (code int, out, errs string) {
-		cmd := exec.Command(script, append([]string{command, "--dir", dir}, args...)...)
-		var o, e strings.Builder
-		cmd.Stdout, cmd.Stderr = &o, &e
-		// What a caller has open is its own, like the lock of flock -c: brokers that it starts close it.
-		read, write, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.ExtraFiles = []*os.File{write}
-		err = cmd.Run()
-		_ = write.Close()
-		if err != nil && cmd.ProcessState == nil {
-			t.Fatal(err)
-		}
-		_ = read.SetReadDeadline(time.Now().Add(time.Minute))
-		if _, err := read.Read(make([]byte, 1)); err != io.EOF {
-			t.Errorf("kafka.sh %s leaves a descriptor open: %v", command, err)
-		}
-		_ = read.Close()
-		return cmd.ProcessState.ExitCode(), o.String(), e.String()
+		return runScript(t, script, append([]string{command, "--dir", dir}, args...)...)
 	}
 	run := func(wantCode int, command string, args ...string) string {
 		t.Helper()
@@ -96,4 +77,28 @@ func TestScript(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("stop leaves %s: %v", dir, err)
 	}
+}
+
+// runScript runs kafka.sh. What a caller has open is its own, like the lock of flock -c: brokers that
+// it starts close it.
+func runScript(t *testing.T, script string, args ...string) (code int, out, errs string) {
+	cmd := exec.Command(script, args...)
+	var o, e strings.Builder
+	cmd.Stdout, cmd.Stderr = &o, &e
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.ExtraFiles = []*os.File{write}
+	err = cmd.Run()
+	_ = write.Close()
+	if err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	_ = read.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := read.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("kafka.sh %s leaves a descriptor open: %v", args[0], err)
+	}
+	_ = read.Close()
+	return cmd.ProcessState.ExitCode(), o.String(), e.String()
 }

@@ -4,15 +4,19 @@
 //
 //	topics   cluster.go  how to reach Kafka      produce  produce.go   records to a topic
 //	         topics.go   create, list, delete             generate.go  … made up
+//	         alter.go    partitions, settings             limits.go    how large, what is refused
 //	         describe.go leaders, offsets, sizes          input.go     … JSON of any layout
 //	groups   groups.go   list, describe, reset            source.go    … paced
 //	         describe_group.go  lag                       sendtcp.go   … to a Ringtail
-//	consume  consume.go  ends, the loop                   limits.go    how large, what is refused
+//	consume  consume.go  ends, the loop          letters  replay.go    dead letters, once each
+//	         print.go    --print                          replay_write.go  transactions
+//	         table.go    what a terminal shows            replay_left.go   what did not pass
 //	         positions.go, moment.go  --from     process  process.go   exactly once
 //	         group.go    groups, commits                  process_read.go   positions
 //	         losses.go   what is gone                     process_write.go  transactions
 //	         standing.go positions, lag                   process_bad.go    --on-error
-//	         metrics.go  --metrics                        transform.go      --expr
+//	         metrics.go  --metrics                        process_metrics.go  --metrics
+//	                                                      transform.go      --expr
 //	         format.go   text, value, json                exact.go          its integers
 //	         count.go    --count-by
 //

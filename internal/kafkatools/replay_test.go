@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// letter writes a dead letter as the server does: a value, headers in turn name and value.
-func (b *broker) letter(value string, headers ...string) {
+// deadLetter writes a dead letter as the server does: a value, headers in turn name and value.
+func (b *broker) deadLetter(value string, headers ...string) {
 	b.t.Helper()
 	r := &kgo.Record{Topic: "dead", Value: []byte(value)}
 	for pair := range slices.Chunk(headers, 2) {
@@ -62,13 +62,13 @@ func replayBroker(t *testing.T) *broker {
 // reason, and is tried again with other flags.
 func TestReplay(t *testing.T) {
 	b := replayBroker(t)
-	b.letter(`{"number":17,"user":"ada"}`, "reason", "too_large", "remote", "127.0.0.1:1")
-	b.letter(`{"n":{"m":23},"user":"b"}`, "reason", "missing_field")
-	b.letter(`{"number":4`, "reason", "truncated")                        // it could be whole by chance
-	b.letter(`{"number":4}`, "reason", "truncated")                       // as here
-	b.letter(`{"number":5}`, "reason", "too_large", "truncated", "99999") // the record had more
-	b.letter("no json", "reason", "bad_json")
-	b.letter(`{"number":30}`, "reason", "refused_by_kafka")
+	b.deadLetter(`{"number":17,"user":"ada"}`, "reason", "too_large", "remote", "127.0.0.1:1")
+	b.deadLetter(`{"n":{"m":23},"user":"b"}`, "reason", "missing_field")
+	b.deadLetter(`{"number":4`, "reason", "truncated")                        // it could be whole by chance
+	b.deadLetter(`{"number":4}`, "reason", "truncated")                       // as here
+	b.deadLetter(`{"number":5}`, "reason", "too_large", "truncated", "99999") // the record had more
+	b.deadLetter("no json", "reason", "bad_json")
+	b.deadLetter(`{"number":30}`, "reason", "refused_by_kafka")
 	left := "4 letters did not pass and stayed in dead: bad_json 1, cut_short 3"
 	for i, want := range []string{"5 letters did not pass and stayed in dead: bad_json 1, cut_short 3, missing_field 1", "5 letters did not pass"} {
 		told, err := b.replay(ReplayOptions{KeyField: "user"})
@@ -83,7 +83,7 @@ func TestReplay(t *testing.T) {
 	}
 	want = append(want, `out:3:0: key= value={"n":{"m":23},"user":"b"}`)
 	b.wantOut(want...)
-	b.letter(`{"number":9}`) // one that came since
+	b.deadLetter(`{"number":9}`) // one that came since
 	if told, err := b.replay(ReplayOptions{}); err == nil || err.Error() != left || !strings.Contains(told, "replayed 1 record ") {
 		t.Errorf("after another letter it says %q and ends with %v", told, err)
 	}
@@ -106,7 +106,7 @@ func (b *broker) end(topic string, partition int32) int64 {
 func TestReplayRefused(t *testing.T) {
 	b := replayBroker(t)
 	for n := range 20 {
-		b.letter(fmt.Sprintf(`{"number":%d,"x":"%s"}`, 10*n, strings.Repeat("poison", n/19)))
+		b.deadLetter(fmt.Sprintf(`{"number":%d,"x":"%s"}`, 10*n, strings.Repeat("poison", n/19)))
 	}
 	b.refuse("poison", kerr.InvalidRecord)
 	if _, err := b.replay(ReplayOptions{}); err == nil || err.Error() != "1 letter did not pass and stayed in dead: refused_by_kafka 1" {
@@ -121,13 +121,13 @@ func TestReplayRefused(t *testing.T) {
 func TestReplayRetention(t *testing.T) {
 	b := replayBroker(t)
 	for _, text := range []string{`{"number":1}`, "bad", `{"number":2}`} {
-		b.letter(text)
+		b.deadLetter(text)
 	}
 	if _, err := b.replay(ReplayOptions{}); err == nil {
 		t.Error("a letter that does not pass is no error")
 	}
-	b.letter(`{"number":3}`)
-	b.letter(`{"number":4}`)
+	b.deadLetter(`{"number":3}`)
+	b.deadLetter(`{"number":4}`)
 	var gone kadm.Offsets
 	gone.Add(kadm.Offset{Topic: "dead", Partition: 0, At: 4, LeaderEpoch: -1})
 	_, err := b.admin.DeleteRecords(t.Context(), gone)
@@ -140,7 +140,7 @@ func TestReplayRetention(t *testing.T) {
 	b.check(err)
 	_, err = b.admin.CreateTopic(t.Context(), 1, 1, nil, "dead")
 	b.check(err)
-	b.letter(`{"number":5}`)
+	b.deadLetter(`{"number":5}`)
 	if told, err := b.replay(ReplayOptions{}); err != nil || !strings.Contains(told, "replayed 1 record ") {
 		t.Errorf("of a topic that was made again it says %q and ends with %v", told, err)
 	}
@@ -157,7 +157,7 @@ func TestReplayMistakes(t *testing.T) {
 			t.Errorf("%+v ends with %v, want %q", o, err, want)
 		}
 	}
-	b.letter(`{"number":17}`)
+	b.deadLetter(`{"number":17}`)
 	if _, err := b.replay(ReplayOptions{FoldPartitions: true}); err != nil {
 		t.Error(err)
 	}
