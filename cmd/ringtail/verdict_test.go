@@ -188,9 +188,9 @@ func TestVerdictsOfKafka(t *testing.T) {
 		v := held.status().Verdict
 		return v.FullIn != nil && *v.FullIn == 0 && v.Waiting == 1 && v.Connections == 1
 	})
-	frozen.says(`STUCK: partition 2 since \d+ s: (broker 3 does not answer|no leader)`, "broker 3")
+	frozen.says(`STUCK: partition 2 since \d+ (?:s|min): (broker 3 does not answer|no leader|LEADER_NOT_AVAILABLE)`, "broker 3")
 	for _, j := range []*judged{few, fewToo} {
-		j.says(`STUCK: partition 0 since \d+ s: NOT_ENOUGH_REPLICAS.*`, "Kafka:", "min.insync.replicas")
+		j.says(`STUCK: partition 0 since \d+ (?:s|min): NOT_ENOUGH_REPLICAS.*`, "Kafka:", "min.insync.replicas")
 		if r := j.status().Rings[0]; r.Records == 0 || r.Used == 0 || r.Oldest < 10 || r.Leader > 2 || r.LastError == nil {
 			t.Errorf("its ring is %+v", r)
 		}
