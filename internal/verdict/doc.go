@@ -32,7 +32,7 @@
 //   - over RejectsOver at least RejectsMin records came, and more than half of them were rejected;
 //   - for UnreadFor, one in UnreadShare connections or more did not read their acks;
 //   - for UnreadFor, more than half of the connections were over their rate;
-//   - for QuietAfter no record came, and none waits. A server that has just started is OK for as long.
+//   - for QuietAfter no record came. A server that has just started is OK for as long.
 //
 // OK: nothing of that.
 //

@@ -37,7 +37,7 @@ func (m *Machine) findStuck(s *Sample) (finding, bool) {
 		if born := s.At.Add(-sh.Oldest); born.After(since) {
 			since = born
 		}
-		if sh.Oldest <= StuckAfter || s.At.Sub(since) <= StuckAfter {
+		if s.At.Sub(since) <= StuckAfter {
 			continue
 		}
 		if stuck++; longest.Shard == nil || since.Before(longest.since) {
@@ -172,7 +172,7 @@ func (m *Machine) findClients(s *Sample) (finding, bool) {
 			text:   fmt.Sprintf("CLIENTS: %d of %d send faster than their rate", s.WaitingRate, s.Connections),
 			advice: "Clients: they are read at their rate and no faster. Raise --max-rate-per-ip or --max-rate-per-connection if they may.",
 		}, true
-	case s.At.Sub(m.cameAt) >= QuietAfter && s.backlog() == 0:
+	case s.At.Sub(m.cameAt) >= QuietAfter:
 		return finding{state: Clients, kind: "quiet", since: m.cameAt, text: "CLIENTS: nobody sends", advice: m.quietAdvice(s), brief: true}, true
 	}
 	return finding{}, false

@@ -10,6 +10,7 @@ import (
 type Machine struct {
 	samples []Sample // those of the last Window, the oldest first
 	spent   []spent  // what records' time went to between one sample and the next, as many less one
+	minute  spent    // all of it
 
 	moved    []moved   // by shard
 	unready  time.Time // since when Kafka cannot be written to, though no record waits for long; zero: it can
@@ -45,6 +46,7 @@ func (f *finding) rank() int { return slices.Index([]State{Stuck, Slow, Clients,
 // Look takes the next sample and returns the verdict.
 func (m *Machine) Look(s Sample) Verdict {
 	m.add(s)
+	m.minute = m.total(Window)
 	found := m.find(&s)
 	switch {
 	case found.state != m.now.state && (found.rank() < 0 || m.now.rank() < 0) || found.rank() < m.now.rank() || m.now.brief && found.kind != m.now.kind:

@@ -89,7 +89,7 @@ func share(of, all float64) float64 {
 
 // stages are the shares of the records' time by stage.
 func (m *Machine) stages() map[string]float64 {
-	sum := m.total(Window)
+	sum := &m.minute
 	shares := make(map[string]float64, stages)
 	for i, name := range StageNames {
 		shares[name] = share(sum.in[i], sum.all())
@@ -100,8 +100,7 @@ func (m *Machine) stages() map[string]float64 {
 // BrokerShare is the part of all records' time in the last minute that they spent for a broker, in its
 // requests or waiting for them, 0 to 1.
 func (m *Machine) BrokerShare(id int32) float64 {
-	sum := m.total(Window)
-	return sum.forBroker(id)
+	return m.minute.forBroker(id)
 }
 
 // forBroker gives a broker its part of the time at sockets too: clients that wait for room wait for
