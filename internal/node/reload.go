@@ -48,11 +48,7 @@ func (n *node) reload() {
 		}
 	}
 	say := func() {
-		args := []any{"changed", listed(done)}
-		if len(later) > 0 {
-			args = append(args, "need_restart", listed(later)) // by SIGUSR2, too
-		}
-		n.env.Log.Info("the configuration is reloaded", args...)
+		n.env.Log.Info("the configuration is reloaded", "changed", listed(done), "need_restart", listed(later)) // or SIGUSR2
 	}
 	for _, f := range apply {
 		f()
