@@ -46,7 +46,7 @@ func (*completionCmd) Run(p *process, ctx *kong.Context) error {
 			}
 			values := flag.Enum
 			if values == "" {
-				values = os.Expand(flag.Tag.Get("values"), func(name string) string { return framingVars[name] })
+				values = os.Expand(flag.Tag.Get("values"), func(name string) string { return flagVars[name] })
 			}
 			offer(path+" --"+flag.Name, strings.Split(values, ",")...)
 			if flag.Short != 0 {

@@ -54,7 +54,7 @@ func TestDocumentedCallsExist(t *testing.T) {
 // verbs are the flags of each verb.
 func verbs(t *testing.T) map[string][]string {
 	t.Helper()
-	k, err := kong.New(new(root), framingVars)
+	k, err := kong.New(new(root), flagVars)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,8 +140,7 @@ func parse(cli *root, args []string, options ...kong.Option) (*kong.Context, err
 	parser, err := kong.New(cli, append(append(sources.Options(),
 		kong.Name("ringtail"),
 		kong.Description("JSON records over TCP into Apache Kafka: one partition a digit, in order, nothing lost."),
-		framingVars,
-		kong.Vars{"version": "ringtail " + ownVersion(), "max_connections": strconv.Itoa(node.MaxConnectionsDefault), "max_record_bytes": strconv.Itoa(node.MaxRecordBytesDefault)},
+		flagVars,
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	), options...)...)
 	if err != nil {
@@ -157,8 +156,11 @@ func parse(cli *root, args []string, options ...kong.Option) (*kong.Context, err
 	return nil, config.Usagef("%w", err)
 }
 
-// framingVars are what flags that take a framing have as their values.
-var framingVars = kong.Vars{
+// flagVars are values, defaults and words of flags that others say.
+var flagVars = kong.Vars{
+	"version":          "ringtail " + ownVersion(),
+	"max_connections":  strconv.Itoa(node.MaxConnectionsDefault),
+	"max_record_bytes": strconv.Itoa(node.MaxRecordBytesDefault),
 	"framings":          wire.Words(wire.All()...),
 	"framings_help":     wire.Help(),
 	"framings_sent":     wire.Words(wire.Sent...),
