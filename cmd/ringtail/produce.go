@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/alecthomas/kong"
+
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkatools"
 )
@@ -26,7 +28,10 @@ Examples:
 }
 
 // Run produces.
-func (c *produceCmd) Run(p *process) error {
+func (c *produceCmd) Run(p *process, line *kong.Context) error {
+	if c.To != "" && !config.Typed(line, "topic") {
+		c.Topic = "" // RINGTAIL_TOPIC's, which is for others
+	}
 	if c.Topic == "" && c.To == "" {
 		return config.Usagef("--topic is missing; name a topic, or with --to a Ringtail")
 	}

@@ -158,9 +158,9 @@ func parse(cli *root, args []string, options ...kong.Option) (*kong.Context, err
 
 // flagVars are values, defaults and words of flags that others say.
 var flagVars = kong.Vars{
-	"version":          "ringtail " + ownVersion(),
-	"max_connections":  strconv.Itoa(node.MaxConnectionsDefault),
-	"max_record_bytes": strconv.Itoa(node.MaxRecordBytesDefault),
+	"version":           "ringtail " + ownVersion(),
+	"max_connections":   strconv.Itoa(node.MaxConnectionsDefault),
+	"max_record_bytes":  strconv.Itoa(node.MaxRecordBytesDefault),
 	"framings":          wire.Words(wire.All()...),
 	"framings_help":     wire.Help(),
 	"framings_sent":     wire.Words(wire.Sent...),

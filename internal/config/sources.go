@@ -122,6 +122,11 @@ func (s *Sources) resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 	return v, err
 }
 
+// Typed tells whether a flag stands on the command line.
+func Typed(ctx *kong.Context, name string) bool {
+	return slices.ContainsFunc(ctx.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == name && !p.Resolved })
+}
+
 // tools are the flags that a verb without --config takes from the environment as well: they say
 // which Kafka, whereas a variable that changes what a verb does would be forgotten.
 var tools = []string{"brokers", "topic", "kafka-property"}
