@@ -165,9 +165,9 @@ func (o *Options) yieldIdempotence(p map[string]string) {
 	for k := range o.Properties {
 		user[canonical(k)] = true
 	}
-	inFlight, _ := strconv.Atoi(p["max.in.flight"])
-	const inFlightMax = 5 // of an idempotent producer
-	if !user["enable.idempotence"] && (!sameValue("acks", p["acks"], "all") || inFlight > inFlightMax || p["retries"] == "0" ||
+	requests, _ := strconv.Atoi(p["max.in.flight"])
+	const requestsMax = 5 // of an idempotent producer
+	if !user["enable.idempotence"] && (!sameValue("acks", p["acks"], "all") || requests > requestsMax || p["retries"] == "0" ||
 		p["queuing.strategy"] != "" && !sameValue("queuing.strategy", p["queuing.strategy"], "fifo")) {
 		p["enable.idempotence"] = "false"
 	}

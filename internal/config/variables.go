@@ -118,11 +118,11 @@ func (s *Sources) inherit(later Properties) {
 func (s *Sources) propertyOf(name string) (string, error) {
 	var names []string
 	for known := range s.Known() {
-		variable := onePrefix + strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(known))
-		if variable == name {
+		environ := onePrefix + strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(known))
+		if environ == name {
 			return known, nil
 		}
-		names = append(names, variable)
+		names = append(names, environ)
 	}
 	slices.Sort(names)
 	if near := nearest(name, names); near != "" {

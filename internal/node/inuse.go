@@ -69,17 +69,17 @@ func listeners(network, address string) (inodes []string) {
 			return c[6], len(c) > 7 && c[7] == address && c[3] == "00010000"
 		})
 	}
-	wanted, err := net.ResolveTCPAddr("tcp", address)
+	asked, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
 		return nil
 	}
-	ip := wanted.AddrPort().Addr().Unmap()
+	ip := asked.AddrPort().Addr().Unmap()
 	const listen = "0A"
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		// sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode
 		inodes = append(inodes, rows(file, func(c []string) (string, bool) {
 			at, ok := kernelAddress(c[1])
-			return c[9], ok && len(c) > 9 && c[3] == listen && int(at.Port()) == wanted.Port &&
+			return c[9], ok && len(c) > 9 && c[3] == listen && int(at.Port()) == asked.Port &&
 				(!ip.IsValid() || ip.IsUnspecified() || at.Addr().IsUnspecified() || at.Addr() == ip)
 		})...)
 	}
