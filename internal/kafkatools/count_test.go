@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
@@ -14,7 +15,7 @@ import (
 // records cannot move the cursor.
 func TestTableOnATerminal(t *testing.T) {
 	var screen, said bytes.Buffer
-	c := newCounter("user", bufio.NewWriter(&screen), Streams{Err: &said, OutTerminal: true}, newStanding(ConsumeOptions{}))
+	c := newCounter("user", bufio.NewWriter(&screen), Streams{Err: &said, OutTerminal: true}, newStanding(ConsumeOptions{Topics: config.List{"t"}}))
 	record := func(value string) {
 		if err := c.record(&librdkafka.Message{Value: []byte(value)}); err != nil {
 			t.Fatal(err)
@@ -75,7 +76,7 @@ func TestTopLevel(t *testing.T) {
 
 func TestCountsAreALineEach(t *testing.T) {
 	var out bytes.Buffer
-	c := newCounter("user", bufio.NewWriter(&out), Streams{}, newStanding(ConsumeOptions{}))
+	c := newCounter("user", bufio.NewWriter(&out), Streams{}, newStanding(ConsumeOptions{Topics: config.List{"t"}}))
 	for _, value := range []string{`"a\tb\nc"`, `"日本"`, `{"x":"\t"}`, `1.50`} {
 		if err := c.record(&librdkafka.Message{Value: []byte(`{"user":` + value + `}`)}); err != nil {
 			t.Fatal(err)

@@ -178,7 +178,7 @@ func TestTopicMadeAgain(t *testing.T) {
 		b.commit("g", 100) // the broker forgets it with the topic, unless a reader commits it again
 		shown, told, err := b.consume(ConsumeOptions{Group: "g", From: "end", UntilEnd: true})
 		if len(shown) != records || !strings.Contains(told, "t:0: the position 100 is behind the partition's end") ||
-			err == nil || !strings.Contains(err.Error(), "topic t: 1 positions were behind the end") {
+			err == nil || !strings.Contains(err.Error(), "topic t: 1 position behind the end") {
 			t.Errorf("%d of %d records are shown, it says %q and ends with %v", len(shown), records, told, err)
 		}
 		if got := b.committed("g"); got != int64(records) {

@@ -54,9 +54,9 @@ func TestProcessSaysWhatIsGone(t *testing.T) {
 		first, next, committed int64
 		told, err              string
 	}{
-		"gone":       {false, 60, 100, 5, "55 records are gone: t:0 offsets 5 to 59; reading goes on at offset 60\n", "topic t: 55 records were gone"},
-		"all gone":   {false, 100, 100, 5, "95 records are gone: t:0 offsets 5 to 99;", "topic t: 95 records were gone"},
-		"made again": {true, 0, 40, 100, "t:0: the position 100 is behind the partition's end", "topic t: 1 positions"},
+		"gone":       {false, 60, 100, 5, "55 records are gone: t:0 offsets 5 to 59; reading goes on at offset 60\n", "topic t: 55 records gone"},
+		"all gone":   {false, 100, 100, 5, "95 records are gone: t:0 offsets 5 to 99;", "topic t: 95 records gone"},
+		"made again": {true, 0, 40, 100, "t:0: the position 100 is behind the partition's end", "topic t: 1 position"},
 		"control":    {false, 60, 100, 60, "", ""},
 		"a new one":  {false, 60, 100, -1, "", ""},
 	} {

@@ -121,6 +121,7 @@ func (r *replay) open(ctx context.Context) error {
 	}
 	err = r.askTopics(ctx)
 	if err == nil {
+		begins(ctx) // what another replay has left open ends
 		r.producer, err = r.cluster.transactional(r.producing())
 	}
 	if err == nil {
