@@ -169,7 +169,7 @@ func (w *Writer) brokerInsights() []BrokerInsight {
 				if found[b.ID] == nil {
 					found[b.ID] = &BrokerInsight{ID: b.ID, State: brokerUp, took: &requestCounts{}}
 				}
-				found[b.ID].merge(b, stateOf(b, md, alive, leads))
+				found[b.ID].merge(b, stateOf(b, md, alive, leads, time.Now()))
 			}
 		}
 	}
@@ -188,12 +188,25 @@ const (
 	brokerDown       = "down"
 )
 
+// How long an error counts that was not seen again.
+const (
+	downFor       = 10 * time.Second
+	leaderDownFor = time.Minute
+)
+
 // stateOf returns a broker's state. One that leads nothing of ours is not connected to: the cluster
-// says whether it is alive, and when the metadata is newer than an error, that is over.
-func stateOf(b *backend.Broker, md *backend.Metadata, alive, leads bool) string {
+// says whether it is alive, and when the metadata is newer than an error, that is over. An error is
+// seen again and again while something is to be sent; when it has not been for long, nothing is, and
+// the cluster's word counts, too.
+func stateOf(b *backend.Broker, md *backend.Metadata, alive, leads bool, now time.Time) string {
 	state, up, down := b.State()
+	n, _ := b.UnderWay()
+	since, recent := now.Sub(down), downFor
+	if leads {
+		recent = leaderDownFor
+	}
 	switch {
-	case !alive && !up.After(md.At), state == backend.BrokerDown && (leads || down.After(md.At)):
+	case !alive && !up.After(md.At), state == backend.BrokerDown && (leads || down.After(md.At)) && (n > 0 || since < recent):
 		return brokerDown
 	case state == backend.BrokerConnecting && leads:
 		return brokerConnecting

@@ -92,3 +92,25 @@ func TestBrokersOfTheCluster(t *testing.T) {
 		}
 	}
 }
+
+// TestOldErrorsOfBrokers: an error that is not seen any more, of a broker that the cluster counts as
+// alive and that owes nothing, is over.
+func TestOldErrorsOfBrokers(t *testing.T) {
+	md := &backend.Metadata{At: time.Now().Add(-time.Second)}
+	for _, c := range []struct {
+		later    time.Duration
+		leads    bool
+		underWay int
+		want     string
+	}{
+		{time.Second, false, 0, brokerDown}, {11 * time.Second, false, 0, brokerUp},
+		{11 * time.Second, true, 0, brokerDown}, {61 * time.Second, true, 0, brokerUp}, {time.Hour, true, 1, brokerDown},
+	} {
+		b := backend.NewInsight(0).Broker(1)
+		b.Down("x")
+		b.SetUnderWay(c.underWay, 0)
+		if got := stateOf(b, md, true, c.leads, time.Now().Add(c.later)); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
