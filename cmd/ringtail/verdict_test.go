@@ -169,7 +169,8 @@ func TestVerdictsOfKafka(t *testing.T) {
 	onKafka := func(topic string, shards int, args ...string) *judged {
 		return judgedServer(t, append([]string{"--brokers", cluster.Bootstrap(), "--topic", topic, "--shards", fmt.Sprint(shards), "--ring-bytes", "5MiB"}, args...)...)
 	}
-	well, frozen, few, fewToo := onKafka("well", 2), onKafka("frozen", 3), onKafka("few", 1), onKafka("few-too", 1, "--writer", "librdkafka")
+	// A leader that waits for a replica answers after request.timeout.ms, and refuses what comes next.
+	well, frozen, few, fewToo := onKafka("well", 2), onKafka("frozen", 3), onKafka("few", 1, "-X", "request.timeout.ms=5000"), onKafka("few-too", 1, "--writer", "librdkafka")
 	all := []*judged{well, frozen, few, fewToo}
 	for _, j := range all {
 		feed(t, j.listen[0], 10*time.Millisecond, numbers)

@@ -78,7 +78,7 @@ func (m *Machine) causeOf(s *Sample, st standing) cause {
 		}
 		return c
 	case m.throttles(b):
-		return cause{fmt.Sprintf("broker %d holds us to a quota", b.ID), b}
+		return cause{fmt.Sprintf("broker %d slows us by a quota", b.ID), b}
 	case !b.Up:
 		return cause{fmt.Sprintf("broker %d is not reached", b.ID), b}
 	}
@@ -96,7 +96,8 @@ var advices = []struct {
 	{[]string{"AUTHORIZATION", "authentication", "SASL", "certificate"}, "Kafka: it does not let this server write. Look at its account's rights, its password and its certificate."},
 	{[]string{"UNKNOWN_TOPIC", "INCONSISTENT_TOPIC", "is missing"}, "Kafka: the topic is gone, or has not all partitions. See: ringtail topics describe."},
 	{[]string{"STORAGE_ERROR"}, "Kafka: the leader's disk has failed or is full."},
-	{[]string{"QUOTA", "to a quota"}, "Kafka: a quota holds this server back. Raise producer_byte_rate for it."},
+	{[]string{"does not confirm"}, "Kafka: the leader is up and does not confirm. It is slow, waits for a replica, or holds this server to a quota."},
+	{[]string{"QUOTA", "by a quota"}, "Kafka: a quota holds this server back. Raise producer_byte_rate for it."},
 	{[]string{"no such host", "looked up"}, "Network: the broker's name is not known here. Look at this machine's name server."},
 	{[]string{"connection refused"}, "Kafka: nothing listens at the broker's address. Start it."},
 	{[]string{"no route", "unreachable", "timed out", "timeout", "does not answer", "did not answer", "no answer", "reset", "closes it", "EOF", "not reached"},

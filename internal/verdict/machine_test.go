@@ -225,6 +225,9 @@ func TestCauses(t *testing.T) {
 			s.Brokers[1].Up = false
 			s.Brokers[1].Error = Error{s.At, "connection refused: nothing listens there"}
 		}, "broker 2: connection refused: nothing listens there", "Not reached: broker 2 (10.0.0.2:9092)"},
+		{"up, and silent", func(s *Sample) {
+			s.Shards[3].Error = Error{s.At, "broker 2: it is up and does not confirm what it got: it is slow, waits for its replicas, or holds us to a quota"}
+		}, "broker 2: it is up and does not confirm what it got: it is slow, waits for its replicas, or holds us to a quota", "waits for a replica, or"},
 		{"no answer, in more words", func(s *Sample) {
 			s.Brokers[1].Oldest += time.Second
 			s.Shards[3].Error = Error{s.At, "broker 2 at 10.0.0.2:9092: it answers nothing, for 10s now"}
@@ -235,7 +238,7 @@ func TestCauses(t *testing.T) {
 		}, "NOT_ENOUGH_REPLICAS", "Kafka: too few"},
 		{"no answer", func(s *Sample) { s.Brokers[1].Oldest += time.Second }, "broker 2 does not answer", "Network or Kafka:"},
 		{"down", func(s *Sample) { s.Brokers[1].Up = false }, "broker 2 is not reached", "Network or Kafka:"},
-		{"a quota", func(s *Sample) { s.Brokers[1].Throttled += time.Second }, "broker 2 holds us to a quota", "Kafka: a quota holds this server back"},
+		{"a quota", func(s *Sample) { s.Brokers[1].Throttled += time.Second }, "broker 2 slows us by a quota", "Kafka: a quota holds this server back"},
 		{"nothing known", idle, "broker 2 takes nothing", "Kafka: the broker is there"},
 		{"rights", func(s *Sample) { s.Shards[3].Error = Error{s.At, "TOPIC_AUTHORIZATION_FAILED"} }, "TOPIC_AUTHORIZATION_FAILED", "rights"},
 		{"words nobody knows", func(s *Sample) { s.Shards[3].Error = Error{s.At, "line\n" + long} }, "line " + long[:textMax-5] + "…", "last error"},
