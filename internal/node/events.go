@@ -83,13 +83,12 @@ func (e *events) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // of nginx
 	stream := http.NewResponseController(w)
-	_ = stream.SetReadDeadline(time.Time{}) // the request has been read: the deadline would end it
 	send := func(event string, v any) error {
 		text, err := json.Marshal(v)
 		if err != nil {
 			return err
 		}
-		_ = stream.SetWriteDeadline(time.Now().Add(e.limit))
+		_ = stream.SetWriteDeadline(time.Now().Add(e.limit)) // instead of the port's, which is for a whole response
 		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", event, text); err != nil {
 			return err
 		}

@@ -19,7 +19,8 @@ func TestPageUnderItsPolicy(t *testing.T) {
 		name, value, _ := strings.Cut(rule, " ")
 		rules[name] = value
 	}
-	if rules["default-src"] != "'none'" || rules["connect-src"] != "'self'" || rules["frame-ancestors"] != "'none'" || strings.Contains(policy, "unsafe") {
+	if rules["default-src"] != "'none'" || rules["connect-src"] != "'self'" || rules["frame-ancestors"] != "'none'" ||
+		rules["require-trusted-types-for"] != "'script'" || rules["img-src"] != "data:" || strings.Contains(policy, "unsafe") {
 		t.Errorf("the policy is %s", policy)
 	}
 	for name, rule := range map[string]string{"style": "style-src", "script": "script-src"} {

@@ -62,6 +62,9 @@ func TestPageShows(t *testing.T) {
 		c.clientWidth > r.querySelector(".fill").clientWidth)).length`); narrow != 0.0 {
 		t.Errorf("in %v rows the bar is not the widest thing", narrow)
 	}
+	if moves := b.Eval(`getComputedStyle(document.querySelector("#rings .fill div")).transitionDuration`); moves != "0s" {
+		t.Errorf("bars move for %v, for people who want less of that", moves)
+	}
 	if c := b.Complaints(); len(c) > 0 {
 		t.Errorf("the browser complains: %q", c)
 	}
