@@ -47,6 +47,7 @@ type inheritance struct {
 	memory  int64
 	talk    *os.File
 	files   map[string][]*os.File // by name
+	known   chan struct{}         // closed when systemd knows this one as the service's process
 	gone    chan struct{}         // closed when that process has ended
 }
 
@@ -66,13 +67,15 @@ func inherit() (*inheritance, error) {
 		unix.CloseOnExec(first + i)
 		return os.NewFile(uintptr(first+i), name)
 	}
-	in := &inheritance{ringDir: l.RingDir, memory: l.Memory, talk: file(0, "predecessor"), files: map[string][]*os.File{}, gone: make(chan struct{})}
+	in := &inheritance{ringDir: l.RingDir, memory: l.Memory, talk: file(0, "predecessor"), files: map[string][]*os.File{}, known: make(chan struct{}), gone: make(chan struct{})}
 	for i, name := range l.Sockets {
 		in.files[name] = append(in.files[name], file(1+i, name))
 	}
 	go func() {
 		defer close(in.gone)
-		_, _ = in.talk.Read(make([]byte, 1)) // it says nothing
+		_, _ = in.talk.Read(make([]byte, 1))
+		close(in.known)
+		_, _ = in.talk.Read(make([]byte, 1)) // nothing more comes
 	}()
 	return in, nil
 }
@@ -100,6 +103,7 @@ func (in *inheritance) besides(o *Options) int64 {
 func (in *inheritance) say(word string) {
 	if in != nil {
 		_, _ = fmt.Fprintln(in.talk, word) // it may have ended: all the same
+		<-in.known
 	}
 }
 

@@ -148,6 +148,7 @@ func (n *node) succeeded(word string, alive bool) bool {
 	}
 	s.last = word
 	notifySuccessor(s.cmd.Process.Pid)
+	_, _ = s.talk.Write([]byte{'\n'}) // what it tells systemd is heard from here on
 	n.env.Log.Info("takeover: the new process has taken over; no connection is accepted here any more",
 		"pid", s.cmd.Process.Pid, "connections", n.server.Load().Stats().Connections)
 	n.server.Load().StopAccepting()
