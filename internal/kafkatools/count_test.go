@@ -3,7 +3,9 @@ package kafkatools
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -88,5 +90,59 @@ func TestCountsAreALineEach(t *testing.T) {
 	_ = c.out.Flush()
 	if want := "1.50\t1\n\"a\\tb\\nc\"\t1\n{\"x\":\"\\t\"}\t1\n日本\t1\n"; out.String() != want {
 		t.Errorf("got  %q\nwant %q", out.String(), want)
+	}
+}
+
+// TestTopLevelAsJSON: what is found is what encoding/json finds, in records of any kind.
+func TestTopLevelAsJSON(t *testing.T) {
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 0))
+	parts := []string{"{", "}", "[", "]", ":", ",", `"a"`, `"\u0061"`, `"b"`, `"é\n\ud83d\ude00"`, `"\ud800"`, "1", "-1.50e3", "01", "true", "null", " ", "\n", `"x\ty"`, `{"a":1}`, `{"a":[1,{"a":2}]}`, `"a":`, `,"a":"v"`}
+	found := 0
+	for range 200_000 {
+		var text strings.Builder
+		if rng.IntN(2) == 0 {
+			text.WriteString("{")
+		}
+		for range rng.IntN(7) {
+			text.WriteString(parts[rng.IntN(len(parts))])
+		}
+		if rng.IntN(2) == 0 {
+			text.WriteString("}")
+		}
+		record := []byte(text.String())
+		var fields map[string]json.RawMessage
+		var want string
+		wanted := json.Unmarshal(record, &fields) == nil && fields["a"] != nil
+		if wanted {
+			if want = string(fields["a"]); want[0] == '"' {
+				_ = json.Unmarshal(fields["a"], &want)
+			}
+			found++
+		}
+		if got, ok := topLevel(record, "a"); ok != wanted || got != want {
+			t.Fatalf("seed %d: a of %q is %q %v, want %q %v", seed, record, got, ok, want, wanted)
+		}
+	}
+	if found < 1000 {
+		t.Errorf("only %d records had the field", found)
+	}
+}
+
+func BenchmarkTopLevel(b *testing.B) {
+	record := []byte(`{"user_id":"user_42","timestamp":1795277222510,"page":"/products/17"}`)
+	for name, f := range map[string]func([]byte, string) (string, bool){"now": topLevel, "encoding-json": func(record []byte, field string) (string, bool) {
+		var fields map[string]json.RawMessage
+		err := json.Unmarshal(record, &fields)
+		return string(fields[field]), err == nil
+	}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := f(record, "user_id"); !ok {
+					b.Fatal("not found")
+				}
+			}
+		})
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
@@ -133,6 +135,9 @@ func appendString(dst, s []byte) []byte {
 // anything else its JSON. ok is false where the field is missing, or the record is no
 // JSON object.
 func topLevel(record []byte, field string) (value string, ok bool) {
+	if utf8.Valid(record) { // the other way takes ten times as long, and puts U+FFFD where it is not
+		return topLevelText(record, field)
+	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(record, &fields) != nil {
 		return "", false
@@ -143,4 +148,21 @@ func topLevel(record []byte, field string) (value string, ok bool) {
 		return s, true
 	}
 	return string(raw), ok
+}
+
+// topLevelText is topLevel of a record that is UTF-8.
+func topLevelText(record []byte, field string) (value string, ok bool) {
+	if !gjson.ValidBytes(record) {
+		return "", false
+	}
+	gjson.ParseBytes(record).ForEach(func(name, v gjson.Result) bool {
+		if name.Type == gjson.String && name.String() == field { // elements of an array have no name
+			ok, value = true, v.Raw
+			if v.Type == gjson.String {
+				value = v.String()
+			}
+		}
+		return true // the last one of a name counts
+	})
+	return value, ok
 }
