@@ -193,3 +193,31 @@ func TestLeftText(t *testing.T) {
 		t.Error("text that is no list is taken for one")
 	}
 }
+
+// TestReplayLargerThanABatch: what did not pass in one batch is left when the next is committed.
+func TestReplayLargerThanABatch(t *testing.T) {
+	b := replayBroker(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Brokers))
+	b.check(err)
+	defer client.Close()
+	const sent = 3*batchRecords + 7
+	var batch []*kgo.Record
+	for n := range sent {
+		batch = append(batch, &kgo.Record{Topic: "dead", Value: fmt.Appendf(nil, `{"n":%d}`, n)})
+	}
+	b.check(client.ProduceSync(t.Context(), batch...).FirstErr())
+	want := fmt.Sprintf("%d letters did not pass and stayed in dead: missing_field %d", sent, sent)
+	for range 2 {
+		if _, err := b.replay(ReplayOptions{}); err == nil || err.Error() != want {
+			t.Fatalf("it ends with %v, want %s", err, want)
+		}
+	}
+	for _, more := range []int{sent, 0} {
+		if told, err := b.replay(ReplayOptions{Field: "n"}); err != nil || !strings.Contains(told, fmt.Sprintf("replayed %s to out", plural(more, "record"))) {
+			t.Errorf("it says %q and ends with %v", told, err)
+		}
+	}
+	if n := len(b.processed("value")); n != sent {
+		t.Errorf("%d records are in the topic, want %d", n, sent)
+	}
+}
