@@ -27,26 +27,26 @@ func (*benchCmd) Help() string {
 }
 
 type benchRunCmd struct {
-	Target        string            `source:"command-line" default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"The Ringtail: tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH."`
+	Target        string            `default:"tcp://127.0.0.1:8888" placeholder:"URL" help:"The Ringtail: tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH."`
 	TLS           certs.ClientFiles `embed:""`
-	Connections   config.Count      `source:"command-line" default:"16" help:"How many connections."`
-	Records       config.Count      `source:"command-line" default:"0" help:"How many records over all connections: 500, 10k, 1M. Default: 1000000, without --duration."`
-	Duration      config.Duration   `source:"command-line" default:"0" help:"Send for so long instead."`
-	Rate          config.PerSecond  `source:"command-line" default:"0" help:"Records a second over all connections (open loop). 0: as fast as possible."`
-	Size          config.Size       `source:"command-line" default:"220" help:"Mean size of a record."`
-	Framing       string            `source:"command-line" default:"newline" enum:"${framings_sent}" help:"newline, length, json (objects back to back) or auto (objects mixed: one a line, and back to back)."`
-	Digit         int               `source:"command-line" default:"-1" help:"Last digit of every number. Default: all come alike."`
-	Ack           bool              `source:"command-line" help:"Read the server's acks and measure latency; needs its --ack kafka."`
-	Resend        bool              `source:"command-line" help:"Connect again where a connection breaks, and send again what was not acked."`
-	TokenFile     string            `source:"command-line" placeholder:"FILE" help:"The server has --token-file; the first token of this one is sent first."`
-	Verify        bool              `source:"command-line" help:"Read the topic back and look for every record."`
-	VerifyTimeout config.Duration   `source:"command-line" default:"30s" help:"How long the topic may stand still before what is missing counts as missing."`
+	Connections   config.Count      `default:"16" help:"How many connections."`
+	Records       config.Count      `default:"0" help:"How many records over all connections: 500, 10k, 1M. Default: 1000000, without --duration."`
+	Duration      config.Duration   `default:"0" help:"Send for so long instead."`
+	Rate          config.PerSecond  `default:"0" help:"Records a second over all connections (open loop). 0: as fast as possible."`
+	Size          config.Size       `default:"220" help:"Mean size of a record."`
+	Framing       string            `default:"newline" enum:"${framings_sent}" help:"newline, length, json (objects back to back) or auto (objects mixed: one a line, and back to back)."`
+	Digit         int               `default:"-1" help:"Last digit of every number. Default: all come alike."`
+	Ack           bool              `help:"Read the server's acks and measure latency; needs its --ack kafka."`
+	Resend        bool              `help:"Connect again where a connection breaks, and send again what was not acked."`
+	TokenFile     string            `placeholder:"FILE" help:"The server has --token-file; the first token of this one is sent first."`
+	Verify        bool              `help:"Read the topic back and look for every record."`
+	VerifyTimeout config.Duration   `default:"30s" help:"How long the topic may stand still before what is missing counts as missing."`
 	Brokers       string            `placeholder:"HOST:PORT,…" help:"With --verify: Kafka's brokers (RINGTAIL_BROKERS)."`
 	KafkaProperty config.Properties `short:"X" placeholder:"K=V" help:"With --verify: a property of librdkafka about who you are, security.protocol, ssl.… or sasl.…; others are not looked at. V as @FILE is what FILE holds. Repeatable."`
 	Topic         string            `default:"records" help:"With --verify: the topic."`
 	Shards        int               `default:"10" help:"With --verify: the server's --shards."`
-	JSON          string            `name:"json" source:"command-line" placeholder:"FILE" help:"Write the result there; -: to standard output instead of the table."`
-	Gobench       bool              `source:"command-line" help:"Write the result as go test -bench does, for benchstat."`
+	JSON          string            `name:"json" placeholder:"FILE" help:"Write the result there; -: to standard output instead of the table."`
+	Gobench       bool              `help:"Write the result as go test -bench does, for benchstat."`
 }
 
 // Help is shown under the flags' list.

@@ -14,7 +14,7 @@ type groupsCmd struct {
 
 type groupsListCmd struct {
 	kafkatools.Cluster
-	JSON bool `name:"json" source:"command-line" help:"Print an array of objects: name, state."`
+	JSON bool `name:"json" help:"Print an array of objects: name, state."`
 }
 
 // Help is shown under the flags' list.
@@ -31,7 +31,7 @@ func (c *groupsListCmd) Run(p *process) error {
 type groupsDescribeCmd struct {
 	kafkatools.Cluster
 	Group string `arg:"" help:"The group."`
-	JSON  bool   `name:"json" source:"command-line" help:"Print one JSON object; what is not known is null."`
+	JSON  bool   `name:"json" help:"Print one JSON object; what is not known is null."`
 }
 
 // Help is shown under the flags' list.

@@ -23,10 +23,10 @@ import (
 
 type statusCmd struct {
 	URL       string `arg:"" optional:"" default:"http://127.0.0.1:9888" help:"The server's admin port, as its line \"ringtail: ready\" has it."`
-	Watch     bool   `source:"command-line" help:"Look once a second until a signal: on a terminal the same place again, else a line each time."`
-	JSON      bool   `name:"json" source:"command-line" help:"Print what /status returns."`
-	TokenFile string `source:"command-line" placeholder:"FILE" help:"The server has --admin-token-file; the first token of this one is shown."`
-	TLSCA     string `name:"tls-ca" source:"command-line" placeholder:"FILE" help:"With https://: the certificates to trust, in PEM. Default: those that the system trusts."`
+	Watch     bool   `help:"Look once a second until a signal: on a terminal the same place again, else a line each time."`
+	JSON      bool   `name:"json" help:"Print what /status returns."`
+	TokenFile string `placeholder:"FILE" help:"The server has --admin-token-file; the first token of this one is shown."`
+	TLSCA     string `name:"tls-ca" placeholder:"FILE" help:"With https://: the certificates to trust, in PEM. Default: those that the system trusts."`
 }
 
 // Help is shown under the flags' list.

@@ -16,7 +16,7 @@ type topicsCmd struct {
 
 type topicsListCmd struct {
 	kafkatools.Cluster
-	JSON bool `name:"json" source:"command-line" help:"Print an array of objects: name, partitions, replicas."`
+	JSON bool `name:"json" help:"Print an array of objects: name, partitions, replicas."`
 }
 
 // Help is shown under the flags' list.

@@ -11,9 +11,9 @@ import (
 // ClientFiles are the flags of the verbs that send to a Ringtail. The zero value trusts whom the
 // system trusts.
 type ClientFiles struct {
-	CA   string `name:"tls-ca" source:"command-line" placeholder:"FILE" help:"With tls://: the certificates to trust, in PEM. Default: those that the system trusts."`
-	Cert string `name:"tls-cert" source:"command-line" placeholder:"FILE" help:"With tls://: the client's own certificate, where the server wants one."`
-	Key  string `name:"tls-key" source:"command-line" placeholder:"FILE" help:"Its key. Default: in the certificate's file."`
+	CA   string `name:"tls-ca" placeholder:"FILE" help:"With tls://: the certificates to trust, in PEM. Default: those that the system trusts."`
+	Cert string `name:"tls-cert" placeholder:"FILE" help:"With tls://: the client's own certificate, where the server wants one."`
+	Key  string `name:"tls-key" placeholder:"FILE" help:"Its key. Default: in the certificate's file."`
 }
 
 // Config returns what a client connects with. Errors name the flag.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -138,7 +139,8 @@ const defaultPort = "9092"
 func withPorts(seeds []string) (all []string) {
 	for _, s := range seeds {
 		var missing *net.AddrError
-		if _, _, err := net.SplitHostPort(s); errors.As(err, &missing) && missing.Err == "missing port in address" {
+		_, _, err := net.SplitHostPort(s)
+		if _, noAddress := netip.ParseAddr(s); noAddress == nil || errors.As(err, &missing) && missing.Err == "missing port in address" {
 			s = net.JoinHostPort(strings.Trim(s, "[]"), defaultPort)
 		}
 		all = append(all, s)

@@ -14,8 +14,8 @@ import (
 // AlterOptions are the flags of topics alter: what is to change.
 type AlterOptions struct {
 	Name       string            `arg:"" help:"The topic."`
-	Partitions int               `source:"command-line" placeholder:"N" help:"How many partitions it is to have; they can only become more."`
-	Configs    config.Properties `name:"config" source:"command-line" placeholder:"K=V" help:"A setting of the topic; K= gives it the brokers' default again. Repeatable."`
+	Partitions int               `placeholder:"N" help:"How many partitions it is to have; they can only become more."`
+	Configs    config.Properties `name:"config" placeholder:"K=V" help:"A setting of the topic; K= gives it the brokers' default again. Repeatable."`
 }
 
 // partitionsMax is librdkafka's bound.

@@ -27,7 +27,7 @@ type ConsumeOptions struct {
 	Count     config.Count `default:"0" help:"Stop after so many records: 500, 10k, 1M. 0: no limit."`
 	UntilEnd  bool         `help:"Stop at the ends that the partitions have now."`
 	Format    string       `default:"text" enum:"text,value,json" help:"text (topic:partition:offset: key=… value=…), value, or json (one object a line)."`
-	Print     string       `source:"command-line" placeholder:"FORMAT" help:"Print each record like this instead, as kcat -f does: %t topic, %p partition, %o offset, %k key, %v value (%s too), %T timestamp (ms), %h headers, %K and %S the bytes of key and value (-1: there is none), %%; \\n, \\t, \\r, \\0, \\xHH and \\\\. Nothing is added to it."`
+	Print     string       `placeholder:"FORMAT" help:"Print each record like this instead, as kcat -f does: %t topic, %p partition, %o offset, %k key, %v value (%s too), %T timestamp (ms), %h headers, %K and %S the bytes of key and value (-1: there is none), %%; \\n, \\t, \\r, \\0, \\xHH and \\\\. Nothing is added to it."`
 	CountBy   string       `placeholder:"FIELD" help:"Count records by a top-level field instead of printing them: a live table on a terminal, else value and count at the end."`
 	MetricsOptions
 }

@@ -23,8 +23,8 @@ import (
 // DescribeOptions are the flags of topics describe: what to show.
 type DescribeOptions struct {
 	Name  string `arg:"" help:"The topic."`
-	Group string `source:"command-line" help:"Show this group too: committed offsets, lag, and which member reads what."`
-	JSON  bool   `name:"json" source:"command-line" help:"Print one JSON object; what is not known is null."`
+	Group string `help:"Show this group too: committed offsets, lag, and which member reads what."`
+	JSON  bool   `name:"json" help:"Print one JSON object; what is not known is null."`
 }
 
 // DescribeTopic prints a topic's settings and, for each partition, leader,

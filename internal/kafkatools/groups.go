@@ -146,8 +146,8 @@ func (c Cluster) groupError(group string, err error) error {
 type ResetOptions struct {
 	Group     string `arg:"" help:"The group."`
 	Topic     string `help:"The topic."`
-	To        string `source:"command-line" required:"" placeholder:"WHERE" help:"beginning, end, an offset, -N (the last N of each partition), or a time (2026-11-26T17:00:00Z, \"2026-11-26 17:00\", 15m ago as 15m)."`
-	Partition int    `source:"command-line" default:"-1" help:"This partition alone. Default: all."`
+	To        string `required:"" placeholder:"WHERE" help:"beginning, end, an offset, -N (the last N of each partition), or a time (2026-11-26T17:00:00Z, \"2026-11-26 17:00\", 15m ago as 15m)."`
+	Partition int    `default:"-1" help:"This partition alone. Default: all."`
 }
 
 // ResetGroup sets a group's offsets in a topic, and prints what they were and are. Nobody

@@ -56,8 +56,8 @@ func (s *standing) Collect(ch chan<- prometheus.Metric) {
 
 // MetricsOptions are the flags of verbs that can be watched.
 type MetricsOptions struct {
-	Metrics          string `source:"command-line" placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
-	MetricsTokenFile string `source:"command-line" placeholder:"FILE" help:"--metrics wants one of this file's tokens: token or name:token, one a line. Read again when it changes."`
+	Metrics          string `placeholder:"HOST:PORT" help:"Serve Prometheus metrics there, at /metrics: records read, and the lag of each partition."`
+	MetricsTokenFile string `placeholder:"FILE" help:"--metrics wants one of this file's tokens: token or name:token, one a line. Read again when it changes."`
 }
 
 // expose serves what is collected at /metrics, if --metrics is given, to those who have a token if

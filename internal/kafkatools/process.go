@@ -14,13 +14,13 @@ import (
 
 // ProcessOptions are the flags of process: what to compute.
 type ProcessOptions struct {
-	From  string `source:"command-line" help:"The topic to read, from the beginning where the group has no offset."`
-	To    string `source:"command-line" help:"The topic to write."`
+	From  string `help:"The topic to read, from the beginning where the group has no offset."`
+	To    string `help:"The topic to write."`
 	Group string `help:"The group that remembers how far the processing has got; members share the partitions."`
 	Expr  string `placeholder:"EXPR" help:"What to compute (expr-lang.org); the record's top-level fields are variables."`
 
-	OnError     string `source:"command-line" placeholder:"stop|skip|letter" values:"stop,skip,letter" help:"What to do with a record that gives no result. Default: stop; letter where --dead-letter-topic is given."`
-	DeadLetters string `name:"dead-letter-topic" source:"command-line" placeholder:"TOPIC" help:"Where such records go, with the headers reason, remote (topic:partition:offset) and error."`
+	OnError     string `placeholder:"stop|skip|letter" values:"stop,skip,letter" help:"What to do with a record that gives no result. Default: stop; letter where --dead-letter-topic is given."`
+	DeadLetters string `name:"dead-letter-topic" placeholder:"TOPIC" help:"Where such records go, with the headers reason, remote (topic:partition:offset) and error."`
 	MetricsOptions
 }
 

@@ -19,12 +19,12 @@ import (
 // ReplayOptions are the flags of letters replay: which dead letters, and how they are routed. Those
 // that serve has, too, mean the same.
 type ReplayOptions struct {
-	From           string `source:"command-line" help:"The topic of the dead letters."`
-	To             string `source:"command-line" help:"The topic to write, as serve's --topic."`
-	Field          string `source:"command-line" default:"number" help:"The field that routes: at the top level, or inside of others as a.b or /a/b."`
-	Shards         int    `source:"command-line" default:"10" help:"Shard = number mod shards; shard i is written to partition i."`
-	KeyField       string `source:"command-line" help:"Top-level field whose value becomes the Kafka key. Default: the key that the letter has; the server's have none."`
-	FoldPartitions bool   `source:"command-line" help:"Let the topic have fewer partitions than shards: shard i goes to partition i mod partitions."`
+	From           string `help:"The topic of the dead letters."`
+	To             string `help:"The topic to write, as serve's --topic."`
+	Field          string `default:"number" help:"The field that routes: at the top level, or inside of others as a.b or /a/b."`
+	Shards         int    `default:"10" help:"Shard = number mod shards; shard i is written to partition i."`
+	KeyField       string `help:"Top-level field whose value becomes the Kafka key. Default: the key that the letter has; the server's have none."`
+	FoldPartitions bool   `help:"Let the topic have fewer partitions than shards: shard i goes to partition i mod partitions."`
 }
 
 // replay takes dead letters through the codec again, each once:

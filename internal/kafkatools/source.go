@@ -16,26 +16,26 @@ import (
 type ProduceOptions struct {
 	File string `arg:"" optional:"" help:"JSON records; - or nothing: standard input."`
 
-	Input string `source:"command-line" placeholder:"auto|json|lines" values:"auto,json,lines" help:"auto (default): JSON values one a line, over many lines, or in arrays of objects; json: the elements of every array, too; lines: one value a line, arrays as they are."`
-	Raw   bool   `source:"command-line" help:"Lines as they are, be they JSON or not."`
+	Input string `placeholder:"auto|json|lines" values:"auto,json,lines" help:"auto (default): JSON values one a line, over many lines, or in arrays of objects; json: the elements of every array, too; lines: one value a line, arrays as they are."`
+	Raw   bool   `help:"Lines as they are, be they JSON or not."`
 
 	Topic     string      `help:"The topic to write to."`
-	Key       *string     `source:"command-line" help:"The key of every record."`
+	Key       *string     `help:"The key of every record."`
 	KeyField  string      `help:"Top-level field whose value becomes the key. The same key goes to the same partition, as with Java's producer."`
 	Partition int         `default:"-1" help:"The partition to write to. Default: the key's; without key, one after the other."`
 	Headers   config.List `name:"header" short:"H" placeholder:"NAME=VALUE" help:"A header of every record. Repeatable."`
 
-	Tombstone bool `source:"command-line" help:"Write keys without values, which delete in a compacted topic: --key's alone, or with --key-field those of the records."`
+	Tombstone bool `help:"Write keys without values, which delete in a compacted topic: --key's alone, or with --key-field those of the records."`
 
 	Generate string           `placeholder:"KIND" values:"numbers,clicks,stream" help:"Make records instead of reading them: numbers, clicks, stream."`
 	Count    config.Count     `default:"0" help:"Stop after so many: 500, 10k, 1M. 0: no limit."`
 	Rate     config.PerSecond `default:"0" help:"Records a second. 0: as fast as possible."`
 
 	To        string            `placeholder:"URL" help:"A Ringtail to send to instead of a topic: tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH."`
-	Framing   string            `source:"command-line" values:"${framings_sent}" help:"With --to: newline (default), length, json or auto."`
-	TokenFile string            `source:"command-line" placeholder:"FILE" help:"With --to: the server has --token-file; the first token of this one is sent first."`
+	Framing   string            `values:"${framings_sent}" help:"With --to: newline (default), length, json or auto."`
+	TokenFile string            `placeholder:"FILE" help:"With --to: the server has --token-file; the first token of this one is sent first."`
 	TLS       certs.ClientFiles `embed:""`
-	Ack       bool              `source:"command-line" help:"With --to: wait until the server has acked every record; needs its --ack kafka."`
+	Ack       bool              `help:"With --to: wait until the server has acked every record; needs its --ack kafka."`
 }
 
 // source hands out records, paced, until there are no more.

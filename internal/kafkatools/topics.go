@@ -20,8 +20,8 @@ type CreateOptions struct {
 	Name              string            `arg:"" help:"The topic."`
 	Partitions        int               `default:"10" help:"How many partitions."`
 	ReplicationFactor int               `default:"1" help:"On how many brokers each partition is kept."`
-	Configs           config.Properties `name:"config" source:"command-line" placeholder:"K=V" help:"A setting of the topic. Repeatable."`
-	IfNotExists       bool              `source:"command-line" help:"A topic that exists already is none that is missing: done, and where it is another one than asked for, that is said."`
+	Configs           config.Properties `name:"config" placeholder:"K=V" help:"A setting of the topic. Repeatable."`
+	IfNotExists       bool              `help:"A topic that exists already is none that is missing: done, and where it is another one than asked for, that is said."`
 }
 
 const (
