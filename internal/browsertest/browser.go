@@ -98,7 +98,7 @@ func run[T any](b *Tab, what string, a chromedp.Action[T]) T {
 
 // hear writes down what a browser complains about.
 func (b *Tab) hear(event any) {
-	text := ""
+	var text string
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
 		text = (&chromedp.ExceptionError{ExceptionDetails: e.ExceptionDetails}).Error()

@@ -215,7 +215,7 @@ func TestTakeoverTimeout(t *testing.T) {
 	ask := func(record string, want uint64) {
 		t.Helper()
 		_, _ = io.WriteString(nc, record)
-		if answer, err := answers.Read(nc); err != nil || uint64(answer.Acked) != want {
+		if answer, err := answers.Read(nc); err != nil || answer.Acked != want {
 			t.Fatalf("%+v, %v\n%s", answer, err, s.Output())
 		}
 	}

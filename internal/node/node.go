@@ -153,7 +153,7 @@ func (n *node) prepare(reg *prometheus.Registry) error {
 	}
 	if err = n.openRings(); err != nil {
 		if n.stopping.Err() != nil {
-			return nil // that is why
+			return nil //nolint:nilerr // they were given up for it
 		}
 		return config.Usagef("%w", err)
 	}

@@ -30,7 +30,7 @@ func explain(err error) error {
 	var name x509.HostnameError
 	var remote *net.OpError
 	isRemote := errors.As(err, &remote) && remote.Op == "remote error"
-	what := ""
+	var what string
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		what = "no such host; check the name"

@@ -80,7 +80,7 @@ func keysIn(code ast.Node) (keys []*ast.BasicLit) {
 	ast.Inspect(code, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
-			before := 0
+			var before int
 			switch f := n.Fun.(type) {
 			case *ast.SelectorExpr:
 				at, ok := levels[f.Sel.Name]

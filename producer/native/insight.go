@@ -64,7 +64,7 @@ func (c *Client) tellNoResponse(br *brokerState, req *inflightRequest, err error
 	}
 	seen := c.seen(br)
 	at := c.opts.endpoint(br.broker, seen.Address())
-	text := ""
+	var text string
 	switch {
 	case notSent(err):
 		text = kafkaclient.Brief(at, c.opts.security(), err) // dialAndTell has told the same of the broker
