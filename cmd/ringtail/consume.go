@@ -31,7 +31,7 @@ func (c *consumeCmd) Run(p *process) error {
 	// In "ringtail consume --group g | head" the group is left before the process ends: a
 	// member that died holds up the others until its session has timed out.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, cancel := p.asking()
+	ctx, cancel := p.asking(exitDone)
 	defer cancel()
 	return kafkatools.Consume(ctx, c.Cluster, c.ConsumeOptions, p.streams())
 }

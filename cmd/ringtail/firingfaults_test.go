@@ -260,7 +260,7 @@ func (f *firing) nobodyReads(t *testing.T, well *server) {
 	pipe, errs, signals, exit := make(full), &output{}, make(chan os.Signal, 1), make(chan int, 1)
 	go func() {
 		exit <- run([]string{"consume", "--brokers", well.brokers, "--topic", "records", "--group", "stuck", "--from", "beginning", "--metrics", f.consumer["stuck"]},
-			&process{In: strings.NewReader(""), Out: pipe, Err: errs, Signals: signals, Abort: func() {}})
+			&process{In: strings.NewReader(""), Out: pipe, Err: errs, Signals: signals, Abort: func(int) {}})
 	}()
 	more := sending(t, well.listen[0], strings.Repeat("{\"number\":1}\n", 100), 100*time.Millisecond)
 	f.fires(t, "RingtailConsumerLagGrows", "group", "stuck")

@@ -60,7 +60,7 @@ func (*groupsResetCmd) Help() string {
 
 // Run resets.
 func (c *groupsResetCmd) Run(p *process) error {
-	ctx, cancel := p.asking()
+	ctx, cancel := p.asking(exitFailed)
 	defer cancel()
 	return kafkatools.ResetGroup(ctx, c.Cluster, c.ResetOptions, p.streams())
 }

@@ -27,7 +27,7 @@ func main() {
 	}
 	os.Exit(run(os.Args[1:], &process{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Args: os.Args,
-		Signals: withoutEchoes(signals, echo, ends), Abort: func() { os.Exit(exitFailed) },
+		Signals: withoutEchoes(signals, echo, ends), Abort: os.Exit,
 		Hear: func(more ...os.Signal) { signal.Notify(signals, more...) }, Ends: ends,
 	}))
 }

@@ -20,7 +20,7 @@ Examples:
 
 // Run processes.
 func (c *processCmd) Run(p *process) error {
-	ctx, cancel := p.asking()
+	ctx, cancel := p.asking(exitDone)
 	defer cancel()
 	return kafkatools.Process(ctx, c.Cluster, c.ProcessOptions, p.streams())
 }

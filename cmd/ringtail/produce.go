@@ -35,7 +35,7 @@ func (c *produceCmd) Run(p *process, line *kong.Context) error {
 	if c.Topic == "" && c.To == "" {
 		return config.Usagef("--topic is missing; name a topic, or with --to a Ringtail")
 	}
-	ctx, cancel := p.asking()
+	ctx, cancel := p.asking(exitDone)
 	defer cancel()
 	return kafkatools.Produce(ctx, c.Cluster, c.ProduceOptions, p.streams())
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // patience only ends tests that would otherwise hang.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // output is what a verb wrote so far; a test may look while it runs.
 type output struct {
@@ -45,7 +45,7 @@ type command struct {
 	out, err output
 	signals  chan os.Signal
 	exit     chan int
-	aborted  chan struct{}
+	aborted  chan int
 	metrics  *prometheus.Registry // a serve's
 }
 
@@ -53,11 +53,11 @@ type command struct {
 func start(t testing.TB, input string, args ...string) *command {
 	t.Helper()
 	args = withFreePorts(withSmallRings(args))
-	c := &command{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 1), aborted: make(chan struct{}), metrics: prometheus.NewRegistry()}
+	c := &command{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 1), aborted: make(chan int, 2), metrics: prometheus.NewRegistry()}
 	go func() {
 		c.exit <- run(args, &process{
 			In: strings.NewReader(input), Out: &c.out, Err: &c.err,
-			Signals: c.signals, Abort: sync.OnceFunc(func() { close(c.aborted) }), Metrics: c.metrics,
+			Signals: c.signals, Abort: func(code int) { c.aborted <- code }, Metrics: c.metrics,
 		})
 	}()
 	return c

@@ -44,7 +44,7 @@ type process struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Signals  <-chan os.Signal
-	Abort    func() // ends the process at once
+	Abort    func(code int) // ends the process at once
 
 	Metrics *prometheus.Registry // as node.Env.Metrics
 
@@ -54,28 +54,29 @@ type process struct {
 }
 
 // asking is context for a verb that asks Kafka before it changes anything: until it says that it
-// begins to (kafkatools.Begins), the first signal ends the process at once. Kafka may be away.
-func (p *process) asking() (context.Context, context.CancelFunc) {
+// begins to (kafkatools.Begins), the first signal ends the process at once, with that exit code.
+// Kafka may be away.
+func (p *process) asking(code int) (context.Context, context.CancelFunc) {
 	ctx, begun := kafkatools.Asking(context.Background())
-	return p.contextOf(ctx, begun)
+	return p.contextOf(ctx, func() {
+		if !begun() {
+			p.Abort(code)
+		}
+	})
 }
 
 // context ends with the first signal: the verb sees through what it has begun. With
 // Kafka away that can take long, so a second signal ends the process.
 func (p *process) context() (context.Context, context.CancelFunc) {
-	return p.contextOf(context.Background(), func() bool { return true })
+	return p.contextOf(context.Background(), func() {})
 }
 
-func (p *process) contextOf(parent context.Context, begun func() bool) (context.Context, context.CancelFunc) {
+// contextOf calls first behind the end of the context.
+func (p *process) contextOf(parent context.Context, first func()) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
-	first := func() {
-		if cancel(); !begun() {
-			p.Abort()
-		}
-	}
 	done := make(chan struct{})
 	go func() {
-		for _, act := range []func(){first, p.Abort} {
+		for _, act := range []func(){func() { cancel(); first() }, func() { p.Abort(exitFailed) }} {
 			select {
 			case <-p.Signals:
 				act()
@@ -94,7 +95,7 @@ func (p *process) untilSignal() (done func()) {
 	go func() {
 		select {
 		case <-p.Signals:
-			p.Abort()
+			p.Abort(exitFailed)
 		case <-ended:
 		}
 	}()

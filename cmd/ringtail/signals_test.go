@@ -190,7 +190,15 @@ func TestSignalOfAVerbThatAsks(t *testing.T) {
 		c := start(t, "", append(strings.Fields(verb), "--brokers", closedPort(t))...)
 		c.signals <- syscall.SIGINT
 		select {
-		case <-c.aborted:
+		case code := <-c.aborted:
+			// A stream that has not begun is one that was ended; what was to be changed, or asked, was not.
+			want := exitFailed
+			if stream := strings.Fields(verb)[0]; stream == "consume" || stream == "produce" || stream == "process" {
+				want = exitDone
+			}
+			if code != want {
+				t.Errorf("%v ends with %d, want %d", verb, code, want)
+			}
 		case <-c.exit:
 			t.Errorf("%v does not hear the signal", verb)
 		}

@@ -143,7 +143,7 @@ func TestStatusTerminal(t *testing.T) {
 	s := serve(t, "--sink", "discard")
 	signals, exit := make(chan os.Signal, 1), make(chan int, 1)
 	go func() {
-		exit <- run([]string{"status", "--watch", s.admin}, &process{Out: terminal, Err: &output{}, Signals: signals, Abort: func() {}})
+		exit <- run([]string{"status", "--watch", s.admin}, &process{Out: terminal, Err: &output{}, Signals: signals, Abort: func(int) {}})
 	}()
 	// The kernel puts a CR before each LF. What ends a painting begins the next.
 	screens := func(first string) func() bool {

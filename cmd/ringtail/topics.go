@@ -46,7 +46,7 @@ func (*topicsCreateCmd) Help() string {
 
 // Run creates.
 func (c *topicsCreateCmd) Run(p *process) error {
-	ctx, cancel := p.asking()
+	ctx, cancel := p.asking(exitFailed)
 	defer cancel()
 	return kafkatools.CreateTopic(ctx, c.Cluster, c.CreateOptions, p.streams())
 }
@@ -68,7 +68,7 @@ Examples:
 
 // Run alters.
 func (c *topicsAlterCmd) Run(p *process) error {
-	ctx, cancel := p.asking()
+	ctx, cancel := p.asking(exitFailed)
 	defer cancel()
 	return kafkatools.AlterTopic(ctx, c.Cluster, c.AlterOptions, p.streams())
 }
@@ -107,7 +107,7 @@ func (*topicsDeleteCmd) Help() string {
 
 // Run deletes.
 func (c *topicsDeleteCmd) Run(p *process) error {
-	ctx, cancel := p.asking()
+	ctx, cancel := p.asking(exitFailed)
 	defer cancel()
 	return kafkatools.DeleteTopic(ctx, c.Cluster, c.Name, p.streams())
 }

@@ -59,7 +59,7 @@ func (s *Sources) open(ctx *kong.Context) error {
 		if isProperties(flag) {
 			properties = flag
 		}
-		if flag.Name == "config" {
+		if isFile(flag) {
 			name, _ = ctx.FlagValue(flag).(string)
 			if name == "" {
 				name = os.Getenv(Variable(flag.Name))
@@ -112,7 +112,7 @@ func (s *Sources) resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 		}
 		return v, nil
 	}
-	if s.file == nil || flag.Name == "config" {
+	if s.file == nil || isFile(flag) {
 		return nil, nil
 	}
 	v, err := s.file.value(flag.Name, list)
@@ -137,5 +137,10 @@ func Resolvable(node *kong.Node, flag *kong.Flag) bool {
 	if flag.Name == "help" || flag.Tag.Get("source") == "command-line" {
 		return false
 	}
-	return slices.Contains(tools, flag.Name) || slices.ContainsFunc(node.Flags, func(f *kong.Flag) bool { return f.Name == "config" })
+	return slices.Contains(tools, flag.Name) || slices.ContainsFunc(node.Flags, isFile)
+}
+
+// isFile tells whether a flag is --config FILE. (A topic's settings have that name, too.)
+func isFile(flag *kong.Flag) bool {
+	return flag.Name == "config" && flag.Target.Kind() == reflect.String
 }
