@@ -25,9 +25,12 @@ const (
 	lookEvery = time.Second            // who asks sooner gets the rates of the last look
 	lookStale = 10 * time.Second       // an older one says nothing of now
 	lookFirst = 500 * time.Millisecond // then: between the two looks that are needed
+)
 
+// How many connections Connections returns.
+const (
 	connectionsDefault = 20
-	connectionsMost    = 1000
+	ConnectionsMost    = 1000
 )
 
 // Connections returns the connections that q asks for, those with the highest rates first: 20 of
@@ -42,7 +45,7 @@ func (s *Server) Connections(q ConnectionQuery) []Connection {
 	if q.Limit <= 0 {
 		q.Limit = connectionsDefault
 	}
-	limit := min(q.Limit, connectionsMost)
+	limit := min(q.Limit, ConnectionsMost)
 	var top []busy // the busiest so far, in order
 	var remote []byte
 	for _, c := range all {

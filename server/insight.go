@@ -27,18 +27,11 @@ type RejectSample struct {
 
 // StageTimes are sums over all records that were routed: how long the reads that brought them were
 // not taken because there was no room, no memory, or too fast a client; and how long the event loops
-// worked on them, from the beginning of a read until its records are in their rings.
+// worked on them, from the beginning of a read until its records are in their rings. They are seconds:
+// one of a million records that wait adds a million, and a time.Duration would be full within hours.
 type StageTimes struct {
-	Socket RecordTime `json:"socket"`
-	Parse  RecordTime `json:"parse"`
+	Socket, Parse float64
 }
-
-// RecordTime is a sum of seconds over records. A second of a million records that wait adds a
-// million seconds, so a time.Duration would be full within hours.
-type RecordTime float64
-
-// Seconds returns the sum.
-func (t RecordTime) Seconds() float64 { return float64(t) }
 
 // ConnectionQuery says which connections to return.
 type ConnectionQuery struct {

@@ -266,8 +266,8 @@ func (s *Server) GaveUp(records uint64) { s.env.lost.Store(records) }
 // Stages may be called at any time, by any goroutine.
 func (s *Server) Stages() (t StageTimes) {
 	for _, in := range s.intakes {
-		t.Socket += RecordTime(in.stages.socket.load())
-		t.Parse += RecordTime(in.stages.parse.load())
+		t.Socket += in.stages.socket.load()
+		t.Parse += in.stages.parse.load()
 	}
 	return t
 }

@@ -24,7 +24,7 @@ func TestStagesOfRecordsThatDoNotWait(t *testing.T) {
 	r.eventually("the others", func() bool { return r.w.count() == n })
 	r.eventually("their time", func() bool { return r.Stages().Parse > 0 })
 	got := r.Stages()
-	if got.Socket != 0 || got.Parse.Seconds() > n*time.Since(begun).Seconds() || got.Parse.Seconds() < n*1e-9 {
+	if got.Socket != 0 || got.Parse > n*time.Since(begun).Seconds() || got.Parse < n*1e-9 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -45,8 +45,8 @@ func TestRecordsThatWaitedForRoom(t *testing.T) {
 	waited := time.Since(waits).Seconds()
 	r.w.stuck[3].Store(false)
 	r.eventually("they are in", func() bool { return len(r.own(3)) == overflow && len(r.own(4)) == behind })
-	r.eventually("their time", func() bool { return r.Stages().Socket.Seconds() >= (overflow+behind)*waited })
-	if most := (overflow + behind) * time.Since(begun).Seconds(); r.Stages().Socket.Seconds() > most {
+	r.eventually("their time", func() bool { return r.Stages().Socket >= (overflow+behind)*waited })
+	if most := (overflow + behind) * time.Since(begun).Seconds(); r.Stages().Socket > most {
 		t.Errorf("%+v, at most %g", r.Stages(), most)
 	}
 	was := r.Stages()
@@ -110,7 +110,7 @@ func TestRecordsThatWaitedForARest(t *testing.T) {
 	r.send(a, "{\"number\":2}\n{\"number\":2}\n")
 	r.eventually("both are in", func() bool { return r.Stats().Received == 3 })
 	r.send(b, strings.Repeat("{\"number\":3}\n", 10))
-	r.eventually("its time", func() bool { return r.Stages().Socket.Seconds() >= 10*2*coalesceRest.Seconds()*0.9 })
+	r.eventually("its time", func() bool { return r.Stages().Socket >= 10*2*coalesceRest.Seconds()*0.9 })
 	if r.Stats().Waiting != 0 {
 		t.Error("somebody was paused")
 	}

@@ -8,12 +8,6 @@ import (
 	"github.com/ringtail/ringtail/server"
 )
 
-// How many connections /connections tells of.
-const (
-	connectionsShown    = 20
-	connectionsShownMax = 1000
-)
-
 // connections is what /connections returns.
 type connections struct {
 	Open        int                 `json:"open"`
@@ -39,15 +33,15 @@ func (n *node) serveConnections(w http.ResponseWriter, r *http.Request) {
 
 func connectionQuery(r *http.Request) (q server.ConnectionQuery, err error) {
 	form := r.URL.Query()
-	q = server.ConnectionQuery{Search: form.Get("search"), Limit: connectionsShown}
+	q = server.ConnectionQuery{Search: form.Get("search")}
 	if text := form.Get("id"); text != "" {
 		if q.ID, err = strconv.ParseUint(text, 10, 64); err != nil {
 			return q, fmt.Errorf("?id=%q is no connection's; a number", text)
 		}
 	}
 	if text := form.Get("limit"); text != "" {
-		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 || q.Limit > connectionsShownMax {
-			return q, fmt.Errorf("?limit=%q must be a number from 1 to %d", text, connectionsShownMax)
+		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 || q.Limit > server.ConnectionsMost {
+			return q, fmt.Errorf("?limit=%q must be a number from 1 to %d", text, server.ConnectionsMost)
 		}
 	}
 	return q, nil

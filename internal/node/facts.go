@@ -105,14 +105,11 @@ func (n *node) serving() (verdict.State, string) {
 func (f *facts) sample(p99 time.Duration, cpu float64) verdict.Sample {
 	s := verdict.Sample{
 		At: f.at, Phase: f.phase, Ready: f.ready, Reason: f.reason,
-		Received: f.in.Received, Rejected: f.in.Rejected, P99: p99,
+		Received: f.in.Received, Rejected: f.in.Rejected, Refused: sum(f.in.Refused), P99: p99,
 		Connections: f.in.Connections, WaitingMemory: f.in.WaitingForMemory, WaitingRate: f.in.WaitingForRate, WaitingAcks: f.in.WaitingForAcks,
-		Socket: f.stages.Socket.Seconds(), Parse: f.stages.Parse.Seconds(), CPU: cpu,
+		Socket: f.stages.Socket, Parse: f.stages.Parse, CPU: cpu,
 	}
 	s.WaitingRoom = f.in.Waiting - s.WaitingMemory - s.WaitingRate - s.WaitingAcks
-	for _, n := range f.in.Refused {
-		s.Refused += n
-	}
 	for i := range f.rings {
 		r := &f.rings[i]
 		s.Shards = append(s.Shards, verdict.Shard{

@@ -32,7 +32,6 @@ type sampler struct {
 	deliveries []delivered // of the last deliveryOver, and one before
 	leaders    map[string]int32
 	timeline   timeline
-	stages     [len(verdict.StageNames)]float64 // seconds, sums since the process began
 	last       atomic.Pointer[view]
 	writer     atomic.Pointer[string] // who writes to Kafka, and why; nil: not known yet
 }
@@ -119,7 +118,7 @@ func (s *sampler) look() {
 		Rejected: perSecond(float64(sum(f.in.Rejected)-sum(before.in.Rejected)), seconds),
 		Bytes:    perSecond(float64(f.in.Bytes-before.in.Bytes), seconds),
 	}
-	s.addStages(v, before)
+	v.stages = s.machine.StageSeconds()
 	v.rings, v.brokers = s.ringsOf(v, before, seconds), s.brokersOf(v)
 	s.note(v, before)
 	s.timeline.add(v)
@@ -154,20 +153,6 @@ func (s *sampler) delivered(f *facts) *quantiles {
 		return nil
 	}
 	return &quantiles{p50.Seconds(), p99.Seconds()}
-}
-
-// addStages adds up differences: the writer's sums may go over their type's end, after days.
-func (s *sampler) addStages(v, before *view) {
-	is, was := &v.facts, &before.facts
-	s.stages[0] += (is.stages.Socket - was.stages.Socket).Seconds()
-	s.stages[1] += (is.stages.Parse - was.stages.Parse).Seconds()
-	for i := range is.rings {
-		was, is := &was.rings[i].Stages, &is.rings[i].Stages
-		s.stages[2] += (is.Ring - was.Ring).Seconds()
-		s.stages[3] += (is.Writer - was.Writer).Seconds()
-		s.stages[4] += (is.Broker - was.Broker).Seconds()
-	}
-	v.stages = s.stages
 }
 
 func (s *sampler) ringsOf(v, before *view, seconds float64) (out []ringStatus) {

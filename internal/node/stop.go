@@ -128,11 +128,8 @@ func (n *node) ledger() (l ledger, off int64) {
 func (n *node) counts(k producer.Kept, out producer.Stats, in server.Stats) counts {
 	c := counts{
 		received: int64(in.Received), noRoom: int64(in.Lost), unauthorized: int64(in.Rejected[codec.Unauthorized.String()]),
-		recovered: int64(n.recovered().Records), delivered: int64(out.Delivered),
+		rejects: int64(sum(in.Rejected)), recovered: int64(n.recovered().Records), delivered: int64(out.Delivered),
 		kept: int64(k.Records), keptAside: int64(k.Refused), givenUp: int64(k.GivenUp),
-	}
-	for _, count := range in.Rejected {
-		c.rejects += int64(count)
 	}
 	if d := n.rings.Dead; d != nil {
 		c.deadLetters = deadLetterCounts{

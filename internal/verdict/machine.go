@@ -11,6 +11,7 @@ type Machine struct {
 	samples []Sample // those of the last Window, the oldest first
 	spent   []spent  // what records' time went to between one sample and the next, as many less one
 	minute  spent    // all of it
+	sums    [stages]float64
 
 	moved    []moved   // by shard
 	unready  time.Time // since when Kafka cannot be written to, though no record waits for long; zero: it can
@@ -74,7 +75,11 @@ func waiting(s *Sample) int { return s.WaitingRoom + s.WaitingMemory + s.Waiting
 // add puts a sample behind the others, and notes what it shows.
 func (m *Machine) add(s Sample) {
 	if len(m.samples) > 0 {
-		m.spent = append(m.spent, charge(m.last(), &s))
+		sp := charge(m.last(), &s)
+		for i, seconds := range sp.in {
+			m.sums[i] += seconds
+		}
+		m.spent = append(m.spent, sp)
 	} else {
 		m.moved = make([]moved, len(s.Shards))
 		m.now.since = s.At

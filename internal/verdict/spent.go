@@ -87,6 +87,9 @@ func share(of, all float64) float64 {
 	return of / all
 }
 
+// StageSeconds returns what records' time went to since the first sample, by StageNames.
+func (m *Machine) StageSeconds() [stages]float64 { return m.sums }
+
 // stages are the shares of the records' time by stage.
 func (m *Machine) stages() map[string]float64 {
 	sum := &m.minute
