@@ -84,12 +84,12 @@
 //	health.go        what readiness is told; the end of a stall
 //	events.go        the client's log lines, errors and statistics
 //	recovery.go      what a process leaves in ring files, and finds there
-//	topic.go         what the topic is: partitions, limit, policy
+//	topic.go         what the topic is: partitions, limit, policy; permission.go  may we write to it
 //	admin.go         librdkafka's client for questions
 //	connectivity.go  the way to Kafka, and what blocks it
 //	backend.go       which client, and the properties in native's words
 //	properties.go    librdkafka's properties, each with its reason
-//	metrics.go       counters and histograms
+//	metrics.go       counters and histograms; delivery.go  how long records took
 //	insight.go       what lies between the rings and Kafka, for whoever asks
 //	seen.go          what others see of an engine: ages, stages, troubles
 //	silence.go       brokers that owe an answer: do they speak?

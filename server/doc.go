@@ -28,15 +28,16 @@
 // The files, from the top. A file uses those below it, and none above:
 //
 //	drain.go         Drain and Finish: how a server stops, step by step
-//	server.go        Server: New, Start, and what its user calls; options.go
+//	server.go        Server: New, Start, and what its user calls; options.go; alive.go  does it progress
 //	reload.go        the options that change while it runs; takeover.go  its listeners for another process
 //	metrics.go       Prometheus
-//	connections.go   which connections are the busiest
+//	connections.go   which connections are the busiest; insight.go  what is told of them, and of listeners
 //	ticker.go        moves served time on, asks for checks of deadlines
 //
 //	accept.go        new connections: admitted and handed over, or refused
 //	greeting.go      those that owe something before their records; proxyheader.go a PROXY header
 //	listener.go      one --listen; unixsocket.go whose a socket's file is; systemd.go inherited ones
+//	check.go         whether one could be had now
 //	handover.go      a socket's way to its event loop, and back to it
 //
 //	loop.go          gnet's callbacks: connections that are read as they send

@@ -75,6 +75,7 @@
 //	file_format.go   a ring file's layout and its header
 //	file.go          a ring file in use: it is made and mapped here, batches are sealed
 //	file_dir.go      a directory of ring files, and whose records they hold
+//	file_check.go    whether it could be had, without making anything
 //	file_owner.go    which directories and files are safe to open
 //	file_scan.go     finds out what a file holds
 //	file_reader.go   reads batches from a file, and checks them

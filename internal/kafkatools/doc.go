@@ -3,6 +3,7 @@
 // cmd/ringtail shows them, and a function.
 //
 //	topics   cluster.go  how to reach Kafka      produce  produce.go   records to a topic
+//	         begin.go    when Ctrl-C waits                progress.go  how far it is
 //	         topics.go   create, list, delete             generate.go  … made up
 //	         alter.go    partitions, settings             limits.go    how large, what is refused
 //	         describe.go leaders, offsets, sizes          input.go     … JSON of any layout
@@ -18,7 +19,7 @@
 //	         metrics.go  --metrics                        process_metrics.go  --metrics
 //	                                                      transform.go      --expr
 //	         format.go   text, value, json                exact.go          its integers
-//	         count.go    --count-by
+//	         count.go    --count-by              words.go   numbers and JSON, for all
 //
 // Everything that talks to Kafka is librdkafka, by confluent-kafka-go and, for
 // consume, by producer/librdkafka's Reader, which is four times as fast (docs/EXPERIMENTS.md);

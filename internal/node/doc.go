@@ -19,11 +19,13 @@
 // Files:
 //
 //	options.go     the flags of serve, and what is wrong with them; listen.go  --listen
-//	node.go        the way to "ready"; check.go  the same without serving
+//	node.go        the way to "ready"; start.go  the line that says so; check.go  the same without serving
+//	inuse.go       who has an address that cannot be had
 //	rings.go       the rings, and what their files hold; sink.go  what empties them
 //	memory.go      the control group's limit; processors.go  GOMAXPROCS
 //	who.go         who may connect; files.go  certificates and tokens; header.go  --header
-//	admin.go       /metrics, /status; page.go  the live page; access.go  who may ask for them
+//	admin.go       the admin port; access.go  who may ask it; scrapes.go  when Prometheus comes by
+//	page.go        the page; events.go  what it reads once a second; connections.go  /connections
 //	sampler.go     a look at everything once a second; facts.go  what it finds; timeline.go  ten minutes of it
 //	verdict.go     what is wrong, as a metric and in the log; status.go  /status; warnings.go  the last ones
 //	usage.go       what the process takes
