@@ -25,7 +25,9 @@ type ProcessOptions struct {
 }
 
 const (
+	// A batch is one transaction, which has takeover's time: so many records and, of large ones, fewer.
 	batchRecords = 1000
+	batchBytes   = 16 << 20
 	// takeover is how long a twin that was killed is in the way: as a member of the
 	// group, and with a transaction that it left open.
 	takeover = "10000"

@@ -112,7 +112,7 @@ func (p *processing) read(ctx context.Context) error {
 	if len(p.batch) > 0 {
 		wait = 0
 	}
-	for len(p.batch) < batchRecords && ctx.Err() == nil {
+	for left := room(p.batch); left > 0 && len(p.batch) < batchRecords && ctx.Err() == nil; {
 		switch e := p.consumer.Poll(wait).(type) {
 		case nil:
 			return nil
@@ -122,6 +122,7 @@ func (p *processing) read(ctx context.Context) error {
 			}
 			p.arrive(e.TopicPartition, int64(e.TopicPartition.Offset)+1)
 			p.batch = append(p.batch, e)
+			left -= len(e.Key) + len(e.Value)
 			wait = 0
 		case kafka.PartitionEOF:
 			p.arrive(kafka.TopicPartition(e), int64(e.Offset))
@@ -133,6 +134,15 @@ func (p *processing) read(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// room is how many bytes more a batch may have.
+func room(batch []*kafka.Message) int {
+	left := batchBytes
+	for _, m := range batch {
+		left -= len(m.Key) + len(m.Value)
+	}
+	return left
 }
 
 // due is, for each partition, the offset behind the first n records of the batch.

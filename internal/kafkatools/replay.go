@@ -283,7 +283,7 @@ func (r *replay) share() float64 {
 
 // read takes letters that are to be tried, until a batch is full or there are no more.
 func (r *replay) read(ctx context.Context) error {
-	for len(r.batch) < batchRecords && ctx.Err() == nil && !r.atEnd() {
+	for left := room(r.batch); left > 0 && len(r.batch) < batchRecords && ctx.Err() == nil && !r.atEnd(); {
 		switch e := r.consumer.Poll(pollMS).(type) {
 		case *kafka.Message:
 			if e.TopicPartition.Error != nil {
@@ -293,6 +293,7 @@ func (r *replay) read(ctx context.Context) error {
 			p.at = min(offset+1, p.end)
 			if offset < p.end && p.done.wants(offset) {
 				r.batch = append(r.batch, e)
+				left -= len(e.Key) + len(e.Value)
 			}
 		case kafka.PartitionEOF: // behind a transaction's marker, too
 			p := r.places[e.Partition]

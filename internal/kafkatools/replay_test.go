@@ -5,11 +5,13 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // deadLetter writes a dead letter as the server does: a value, headers in turn name and value.
@@ -219,5 +221,43 @@ func TestReplayLargerThanABatch(t *testing.T) {
 	}
 	if n := len(b.processed("value")); n != sent {
 		t.Errorf("%d records are in the topic, want %d", n, sent)
+	}
+}
+
+// TestLargeRecordsInSmallTransactions: a thousand large records are more than a transaction has time
+// for. It is the same for letters and for what is processed.
+func TestLargeRecordsInSmallTransactions(t *testing.T) {
+	b := replayBroker(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Brokers), kgo.ProducerBatchCompression(kgo.GzipCompression()))
+	b.check(err)
+	defer client.Close()
+	const sent = 2 * batchBytes / 900_000
+	var records []*kgo.Record
+	for range sent {
+		records = append(records, &kgo.Record{Value: fmt.Appendf(nil, `{"number":1,"x":"%s"}`, strings.Repeat("x", 900_000))})
+	}
+	var commits atomic.Int32
+	b.fake.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.fake.KeepControl()
+		commits.Add(1)
+		return nil, nil, false
+	})
+	for topic, verb := range map[string]func() (string, error){
+		"dead": func() (string, error) { return b.replay(ReplayOptions{}) },
+		"t": func() (string, error) {
+			return b.process(ProcessOptions{Expr: "number"}, func(string) bool { return b.committed("g") == sent })
+		},
+	} {
+		for _, r := range records {
+			r.Topic = topic
+		}
+		b.check(client.ProduceSync(t.Context(), records...).FirstErr())
+		commits.Store(0)
+		if told, err := verb(); err != nil || commits.Load() < 2 {
+			t.Errorf("of topic %s there were %d transactions; it says %q and ends with %v", topic, commits.Load(), told, err)
+		}
+	}
+	if n := len(b.processed("value")); n != 2*sent {
+		t.Errorf("%d records are in the topic, want %d", n, 2*sent)
 	}
 }
