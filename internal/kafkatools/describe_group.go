@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
@@ -106,18 +107,26 @@ func committed(ctx context.Context, a *kafka.AdminClient, group string, partitio
 // describeGroup asks for a group's members, and its state in a word; dead: there is no such
 // group.
 func describeGroup(ctx context.Context, a *kafka.AdminClient, group string) (d kafka.ConsumerGroupDescription, state string, err error) {
-	groups, err := a.DescribeConsumerGroups(ctx, []string{group}, kafka.SetAdminRequestTimeout(requestLimit))
-	if err != nil {
-		return d, "", err
+	for deadline := time.Now().Add(requestLimit); ; time.Sleep(metadataInterval) {
+		groups, err := a.DescribeConsumerGroups(ctx, []string{group}, kafka.SetAdminRequestTimeout(requestLimit))
+		if err != nil {
+			return d, "", err
+		}
+		d = groups.ConsumerGroupDescriptions[0]
+		switch code := d.Error.Code(); {
+		case code == kafka.ErrNoError:
+			return d, stateOf(d.State), nil
+		case code == kafka.ErrGroupIDNotFound: // newer brokers say so of a group that is not there
+			return d, "dead", nil
+		case ctx.Err() != nil || time.Now().After(deadline) || !isOneOf(d.Error, electing):
+			return d, "", kafka.NewError(code, code.String(), false) // its own text may be a request's name alone
+		}
 	}
-	switch d = groups.ConsumerGroupDescriptions[0]; d.Error.Code() {
-	case kafka.ErrNoError:
-		return d, stateOf(d.State), nil
-	case kafka.ErrGroupIDNotFound: // newer brokers say so of a group that is not there
-		return d, "dead", nil
-	}
-	return d, "", d.Error
 }
+
+// electing are the answers about a group while the brokers find out which of them knows it, as after
+// the first request about any group.
+var electing = []kafka.ErrorCode{kafka.ErrCoordinatorLoadInProgress, kafka.ErrCoordinatorNotAvailable, kafka.ErrNotCoordinator}
 
 func stateOf(s kafka.ConsumerGroupState) string {
 	state := strings.ToLower(s.String())

@@ -5,7 +5,11 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/config"
 )
@@ -89,6 +93,28 @@ func TestGroups(t *testing.T) {
 		if _, _, err := reset(c.to, c.partition); !errors.As(err, &usage) {
 			t.Errorf("reset to %s of partition %d: %v", c.to, c.partition, err)
 		}
+	}
+}
+
+// TestGroupsWhileElecting: before the brokers know which of them has a group, nobody is told that.
+func TestGroupsWhileElecting(t *testing.T) {
+	b := startBroker(t)
+	var asked atomic.Int32
+	b.fake.ControlKey(int16(kmsg.DescribeGroups), func(q kmsg.Request) (kmsg.Response, error, bool) {
+		if asked.Add(1) > 2 {
+			return nil, nil, false
+		}
+		b.fake.KeepControl()
+		r := q.(*kmsg.DescribeGroupsRequest)
+		answer := r.ResponseKind().(*kmsg.DescribeGroupsResponse)
+		answer.Groups = []kmsg.DescribeGroupsResponseGroup{{Group: r.Groups[0], ErrorCode: kerr.CoordinatorLoadInProgress.Code}}
+		return answer, nil, true
+	})
+	if _, _, err := run(func(s Streams) error { return DescribeGroup(t.Context(), b.Cluster, "g", false, s) }); err == nil || !strings.Contains(err.Error(), "group g does not exist") {
+		t.Errorf("describe ends with %v", err)
+	}
+	if n := asked.Load(); n != 3 {
+		t.Errorf("the broker was asked %d times, want 3", n)
 	}
 }
 
