@@ -64,10 +64,10 @@ func (h *handovers) first(c *conn, nc net.Conn, failed func(error)) {
 	})
 }
 
-// dupOf returns a duplicate of a socket's descriptor, −1 if none can be had.
-func dupOf(nc net.Conn) int {
+// dupOf returns a duplicate of the descriptor of a connection or listener, −1 if none can be had.
+func dupOf(socket any) int {
 	fd := -1
-	if sc, ok := nc.(syscall.Conn); ok {
+	if sc, ok := socket.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			_ = raw.Control(func(from uintptr) {
 				if dup, err := unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0); err == nil {

@@ -17,7 +17,7 @@ import (
 func (s *Server) Sockets() ([]*os.File, error) {
 	var files []*os.File
 	for _, l := range s.listeners {
-		f, err := socketOf(l.ln)
+		f, err := SocketOf(l.ln)
 		if err != nil {
 			for _, f := range files {
 				_ = f.Close()
@@ -29,12 +29,16 @@ func (s *Server) Sockets() ([]*os.File, error) {
 	return files, nil
 }
 
-func socketOf(ln net.Listener) (*os.File, error) {
-	f, ok := ln.(interface{ File() (*os.File, error) })
-	if !ok {
+// SocketOf returns a duplicate of a listener's socket, for another process. It is not what the
+// listener's File returns: os/exec makes that one block, and so the socket, which both share. Whoever
+// accepts from it here would then wait for a client that may never come, whatever its deadline, or
+// Close, says.
+func SocketOf(ln net.Listener) (*os.File, error) {
+	fd := dupOf(ln)
+	if fd < 0 {
 		return nil, errors.New("its socket cannot be passed on")
 	}
-	return f.File()
+	return os.NewFile(uintptr(fd), ln.Addr().String()), nil
 }
 
 // StopAccepting closes the listeners, and leaves whom they have not accepted yet to the process that
@@ -61,7 +65,7 @@ func (l *Listener) Open() error {
 	if u, ok := ln.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false)
 	}
-	l.Socket, err = socketOf(ln)
+	l.Socket, err = SocketOf(ln)
 	return errors.Join(err, ln.Close())
 }
 

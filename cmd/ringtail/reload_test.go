@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ringtail/ringtail/internal/certs/certtest"
 )
@@ -192,4 +193,30 @@ func TestReloadOfAListener(t *testing.T) {
 		t.Error("it is let in")
 	}
 	r.wants(write("tcp://127.0.0.2:0"), "changed=nothing", "need_restart=listen")
+}
+
+// TestStopAfterAFailedTakeover: a takeover that has failed has changed nothing: whoever waits for the
+// next client, at the admin port too, can still be told to stop.
+func TestStopAfterAFailedTakeover(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ringtail.yaml")
+	overwrite(t, file, "")
+	errs := &output{}
+	c, addresses := ownServer(t, errs, "--config", file, "--admin", "127.0.0.1:0")
+	listen, admin, _ := strings.Cut(addresses, " admin=")
+	overwrite(t, file, "shards: 0\n")
+	_ = c.Process.Signal(syscall.SIGUSR2)
+	until(t, "the new process ends", func() bool { return strings.Contains(errs.String(), "the new process has ended, this one goes on") })
+	send(t, listen, "{\"number\":1}\n") // and then it waits for the next one
+	get(t, admin+"/healthz")
+	_ = c.Process.Signal(syscall.SIGTERM)
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("%v, it said %q", err, errs.String())
+		}
+	case <-time.After(patience):
+		t.Errorf("it does not stop; it said %q", errs.String())
+	}
 }

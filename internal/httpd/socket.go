@@ -3,7 +3,6 @@ package httpd
 import (
 	"context"
 	"net"
-	"os"
 	"time"
 )
 
@@ -50,13 +49,12 @@ func (g gated) Close() error {
 	return nil
 }
 
-// Socket returns a duplicate of the socket, for another process.
-func (s *Server) Socket() (*os.File, error) {
-	ln := s.bare
-	if g, ok := ln.(gated); ok {
-		ln = g.Listener
+// Listener is what the port is listened on by.
+func (s *Server) Listener() net.Listener {
+	if g, ok := s.bare.(gated); ok {
+		return g.Listener
 	}
-	return ln.(*net.TCPListener).File()
+	return s.bare
 }
 
 const yieldTime = 2 * time.Second

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringtail/ringtail/server"
 )
 
 // A takeover (SIGUSR2): this process starts the program anew, as it was started itself, and gives it
@@ -119,7 +121,7 @@ func (n *node) bequeath() (l legacy, files []*os.File, err error) {
 	if files, err = n.server.Load().Sockets(); err != nil || n.admin == nil {
 		return l, files, err
 	}
-	f, err := n.admin.Socket()
+	f, err := server.SocketOf(n.admin.Listener())
 	if err != nil {
 		return l, files, err
 	}
