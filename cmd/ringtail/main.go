@@ -15,11 +15,12 @@ import (
 
 func main() {
 	crashBySignal()
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signals := make(chan os.Signal)
+	hear := hearing(signals)
+	hear(syscall.SIGINT, syscall.SIGTERM)
 	nohup := signal.Ignored(syscall.SIGHUP) // nohup(1) has it ignored, and it is to end nothing then
 	if !nohup {
-		signal.Notify(signals, syscall.SIGHUP) // the terminal is gone: a stop like any other
+		hear(syscall.SIGHUP) // the terminal is gone: a stop like any other
 	}
 	hungUp := terminals(os.Stdin, os.Stderr)
 	ends := func(s os.Signal) bool {
@@ -28,8 +29,30 @@ func main() {
 	os.Exit(run(os.Args[1:], &process{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Args: os.Args,
 		Signals: withoutEchoes(signals, echo, ends), Abort: os.Exit,
-		Hear: func(more ...os.Signal) { signal.Notify(signals, more...) }, Ends: ends,
+		Hear: hear, Ends: ends,
 	}))
+}
+
+// hearing returns what has signals passed on, however often it is asked for them. Each kind waits by
+// itself, since package os/signal drops what finds no place: however many of one kind come, one of
+// another is heard.
+func hearing(to chan<- os.Signal) (hear func(...os.Signal)) {
+	heard := map[os.Signal]bool{}
+	return func(kinds ...os.Signal) {
+		for _, kind := range kinds {
+			if heard[kind] {
+				continue
+			}
+			heard[kind] = true
+			of := make(chan os.Signal, 1)
+			signal.Notify(of, kind)
+			go func() {
+				for s := range of {
+					to <- s
+				}
+			}()
+		}
+	}
 }
 
 // terminals returns what tells whether one of the files, which was a terminal, has hung up.

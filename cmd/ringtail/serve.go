@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -129,22 +130,29 @@ func (p *process) apart() (ends, control <-chan os.Signal, done func()) {
 	if p.Hear != nil {
 		p.Hear(syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	}
-	end, obey, stop := make(chan os.Signal, 2), make(chan os.Signal, 2), make(chan struct{})
+	end, obey, stop := make(chan os.Signal, 2), make(chan os.Signal), make(chan struct{})
 	go func() {
+		var waiting []os.Signal // to be obeyed, one of a kind: a second one says as much
 		for {
-			var s os.Signal
+			var first os.Signal
+			var next chan<- os.Signal
+			if len(waiting) > 0 {
+				first, next = waiting[0], obey
+			}
 			select {
-			case s = <-p.Signals:
+			case next <- first:
+				waiting = waiting[1:]
+			case s := <-p.Signals:
+				if p.Ends != nil && p.Ends(s) || p.Ends == nil && s != syscall.SIGHUP && s != syscall.SIGUSR1 && s != syscall.SIGUSR2 {
+					select {
+					case end <- s:
+					default: // two of them wait already
+					}
+				} else if !slices.Contains(waiting, s) {
+					waiting = append(waiting, s)
+				}
 			case <-stop:
 				return
-			}
-			to := obey
-			if p.Ends != nil && p.Ends(s) || p.Ends == nil && s != syscall.SIGHUP && s != syscall.SIGUSR1 && s != syscall.SIGUSR2 {
-				to = end
-			}
-			select {
-			case to <- s:
-			default: // two of them wait already, and say as much
 			}
 		}
 	}()

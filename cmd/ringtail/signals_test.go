@@ -229,3 +229,53 @@ func TestNobodyReadsTheRecords(t *testing.T) {
 		t.Errorf("the group afterwards:\n%s", out)
 	}
 }
+
+// TestManySignalsOfAKind: they take no place of another, whoever is slow to obey.
+func TestManySignalsOfAKind(t *testing.T) {
+	signals := make(chan os.Signal)
+	_, control, done := (&process{Signals: signals}).apart()
+	defer done()
+	for range 10 {
+		signals <- syscall.SIGHUP
+	}
+	signals <- syscall.SIGUSR1
+	signals <- syscall.SIGUSR2
+	signals <- syscall.SIGUSR1
+	for _, want := range []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2} {
+		if s := <-control; s != want {
+			t.Errorf("%v, want %v", s, want)
+		}
+	}
+	select {
+	case s := <-control:
+		t.Errorf("%v twice", s)
+	default:
+	}
+}
+
+// TestSignalsOfTheProcess: while nobody reads, and many of one kind come, those of others are kept.
+func TestSignalsOfTheProcess(t *testing.T) {
+	kinds := []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2}
+	t.Cleanup(func() { signal.Reset(kinds...) })
+	heard := make(chan os.Signal)
+	hearing(heard)(kinds...)
+	for range 100 {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGUSR1)
+		time.Sleep(time.Millisecond) // so that they are not one for the kernel
+	}
+	delivered := make(chan os.Signal, 1)
+	signal.Notify(delivered, syscall.SIGUSR2)
+	_ = syscall.Kill(os.Getpid(), syscall.SIGUSR2)
+	<-delivered
+	signal.Stop(delivered) // when this has returned, it has been offered to all
+	for deadline := time.After(patience); ; {
+		select {
+		case s := <-heard:
+			if s == syscall.SIGUSR2 {
+				return
+			}
+		case <-deadline:
+			t.Fatal("the other one is lost")
+		}
+	}
+}
