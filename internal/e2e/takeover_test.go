@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/bench"
+	"github.com/ringtail/ringtail/internal/certs/certtest"
 	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/wire"
 )
@@ -32,6 +34,8 @@ type visitors struct {
 	all     sync.WaitGroup
 	visits  atomic.Int64
 	records atomic.Int64 // acked
+
+	greeting string // what comes before the records
 }
 
 func (v *visitors) come(n int) {
@@ -60,6 +64,7 @@ func (v *visitors) visit() bool {
 	}
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(patience))
+	_, _ = io.WriteString(nc, v.greeting) // whether that goes well, the records tell
 	for i := range perVisit {
 		if _, err := fmt.Fprintf(nc, "{\"number\":%d,\"visitor\":true}\n", i); err != nil {
 			v.t.Errorf("a visitor's record is not taken: %v", err)
@@ -151,13 +156,26 @@ func TestTakeoverOfEverySocket(t *testing.T) {
 		}
 	}
 	write("ack: kafka\nsink: discard\nring-bytes: 5MiB\n")
+	ca := certtest.NewCA(t)
+	cert, key := ca.Files(t, certtest.Leaf{Name: "localhost", Hosts: []string{"localhost"}})
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte("visitor:s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	encrypted := fmt.Sprintf("localhost:%d", kafkatest.ReservePorts(t, 1))
 	s := StartActivated(t, "one", []*os.File{file}, "--config", config, "--framing", "newline", "--listen", "unix://"+path+"?mode=0600",
-		"--listen", "systemd://one", "--takeover-timeout", "1m")
+		"--listen", "systemd://one", "--listen", "tls://"+encrypted, "--tls-cert", cert, "--tls-key", key, "--token-file", tokens, "--takeover-timeout", "1m")
 	s.AwaitReady()
 	var all []*visitors
 	stop := make(chan struct{})
-	for _, a := range [][2]string{{"tcp", strings.TrimPrefix(s.Target, "tcp://")}, {"unix", path}, {"tcp", activated.Addr().String()}} {
-		v := &visitors{t: t, stop: stop, dial: func() (net.Conn, error) { return net.Dial(a[0], a[1]) }}
+	dialer := func(network, address string) func() (net.Conn, error) {
+		return func() (net.Conn, error) { return net.Dial(network, address) }
+	}
+	for _, dial := range []func() (net.Conn, error){
+		dialer("tcp", strings.TrimPrefix(s.Target, "tcp://")), dialer("unix", path), dialer("tcp", activated.Addr().String()),
+		func() (net.Conn, error) { return tls.Dial("tcp", encrypted, &tls.Config{RootCAs: ca.Pool()}) },
+	} {
+		v := &visitors{t: t, stop: stop, dial: dial, greeting: "{\"token\":\"s3cret\"}\n"}
 		all = append(all, v)
 		v.come(2)
 	}
