@@ -22,8 +22,9 @@
 //
 //   - a broker: what they spent in its requests, and also what they waited in rings, in the writer
 //     and at sockets because requests to it come first. A ring does not fill by itself, so as long as
-//     the processors are not all in use, its records wait for their leader. Where no broker has most
-//     of the time, all of Kafka is named;
+//     the processors are not all in use, its records wait for their leader: for the one of each moment,
+//     so that who takes over from a dead one is not blamed for it. Where no broker has most of the
+//     time, all of Kafka is named;
 //   - ring, writer, parse: with processors all in use (BusyOver), the stage that took most;
 //   - socket: connections wait for memory.
 //

@@ -14,6 +14,7 @@ type Machine struct {
 	sums    [stages]float64
 
 	moved    []moved   // by shard
+	leaders  []leaders // by shard
 	unready  time.Time // since when Kafka cannot be written to, though no record waits for long; zero: it can
 	slow     time.Time // since when it is slow; zero: it is not
 	slowLast time.Time
@@ -74,15 +75,19 @@ func waiting(s *Sample) int { return s.WaitingRoom + s.WaitingMemory + s.Waiting
 
 // add puts a sample behind the others, and notes what it shows.
 func (m *Machine) add(s Sample) {
+	if len(m.samples) == 0 {
+		m.moved, m.leaders = make([]moved, len(s.Shards)), make([]leaders, len(s.Shards))
+		m.now.since = s.At
+	}
+	for i := range s.Shards {
+		m.leaders[i].note(s.Shards[i].Leader, s.At)
+	}
 	if len(m.samples) > 0 {
-		sp := charge(m.last(), &s)
+		sp := m.charge(m.last(), &s)
 		for i, seconds := range sp.in {
 			m.sums[i] += seconds
 		}
 		m.spent = append(m.spent, sp)
-	} else {
-		m.moved = make([]moved, len(s.Shards))
-		m.now.since = s.At
 	}
 	m.samples = append(m.samples, s)
 	for s.At.Sub(m.samples[0].At) > Window {
@@ -138,10 +143,14 @@ func (m *Machine) find(s *Sample) finding {
 	return finding{state: OK, text: "OK", since: s.At}
 }
 
-// FullIn is when the ring of a shard is full at the rate of the last seconds, in seconds; nil: it does
-// not fill.
+// FullIn is when the ring of a shard is full at the rate of the last seconds, or since it stands still,
+// in seconds; nil: it does not fill.
 func (m *Machine) FullIn(shard int) *float64 {
-	before, now := m.ago(fillOver), m.last()
+	now, over := m.last(), fillOver
+	if still := now.At.Sub(m.moved[shard].at); still > SlowOver { // before, it did not fill
+		over = min(over, still)
+	}
+	before := m.ago(over)
 	was, is := &before.Shards[shard], &now.Shards[shard]
 	if is.Oldest <= SlowOver { // what turns over in a second does not fill
 		return nil

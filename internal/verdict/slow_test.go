@@ -104,6 +104,34 @@ func TestFrozenLeader(t *testing.T) {
 	p.run(3, still(1, 3)).want("SLOW: broker 2, 100 % of the time")
 }
 
+// TestLeaderMoved: what waited for a broker that died is not the fault of the one that leads then,
+// neither while it catches up nor after.
+func TestLeaderMoved(t *testing.T) {
+	moved := func(s *Sample) {
+		for _, i := range []int{1, 3} {
+			s.Shards[i].Leader = 1
+		}
+	}
+	caughtUp := and(well, moved, func(s *Sample) {
+		for _, i := range []int{1, 3} {
+			s.Shards[i].Taken += 8 * perShard
+			s.Shards[i].Ring += 9 * perShard * 5 * time.Second
+		}
+		s.P99 = 9 * time.Second
+	})
+	slow := and(well, moved, func(s *Sample) { s.P99 = 9 * time.Second })
+	p := newPlay(t).run(90, well).run(8, still(1, 3)).want("SLOW: broker 2, 100 % of the time")
+	p.run(1, and(still(1, 3), moved)).wantAdvice("broker 2").run(1, caughtUp).wantAdvice("broker 2")
+	p.run(7, slow).wantState(Slow).wantAdvice("broker 2")
+	if one, two := p.m.BrokerShare(1), p.m.BrokerShare(2); one > 0.3 || one < 0.1 || math.Abs(one+two-1) > 1e-3 {
+		t.Errorf("the shares are %v and %v", one, two)
+	}
+	p.run(70, and(well, moved))
+	if one := p.m.BrokerShare(1); one < 0.99 {
+		t.Errorf("a minute later its share is %v", one)
+	}
+}
+
 // TestSlowNeedsTime: neither one look that is bad, nor bad ones far apart, are SLOW; bad ones that are
 // close are.
 func TestSlowNeedsTime(t *testing.T) {
@@ -122,7 +150,11 @@ func TestFullIn(t *testing.T) {
 	if p.v.FullIn != nil {
 		t.Errorf("full in %v", *p.v.FullIn)
 	}
-	p.run(20, still(3)) // 200 kB a second, of 16 MiB
+	p.run(3, still(3)) // 200 kB a second, of 16 MiB
+	if p.v.FullIn == nil || math.Abs(*p.v.FullIn-(16<<20-3*200e3)/200e3) > 1 {
+		t.Errorf("after 3 s it is full in %v", p.v.FullIn)
+	}
+	p.run(17, still(3))
 	if p.v.FullIn == nil || math.Abs(*p.v.FullIn-(16<<20-20*200e3)/200e3) > 1 {
 		t.Errorf("full in %v", p.v.FullIn)
 	}

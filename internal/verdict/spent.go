@@ -26,23 +26,63 @@ type spent struct {
 
 // charge is what records' time went to between two samples. The sums may have gone over their type's
 // end; their differences are right all the same.
-func charge(before, now *Sample) spent {
+func (m *Machine) charge(before, now *Sample) spent {
 	sp := spent{leader: map[int32]float64{}}
 	sp.in[inSocket], sp.in[inParse] = now.Socket-before.Socket, now.Parse-before.Parse
 	for i := range now.Shards {
 		was, is := &before.Shards[i], &now.Shards[i]
-		sp.add(is.Leader, (is.Ring - was.Ring).Seconds(), (is.Writer - was.Writer).Seconds(), (is.Broker - was.Broker).Seconds())
+		ring, writer, broker := (is.Ring - was.Ring).Seconds(), (is.Writer - was.Writer).Seconds(), (is.Broker - was.Broker).Seconds()
+		each := share(ring+writer+broker, float64(is.Taken-was.Taken))
+		sp.add(m.leaders[i].during(now.At, each), ring, writer, broker)
 	}
 	return sp
 }
 
-func (sp *spent) add(leader int32, ring, writer, broker float64) {
+// add adds what was spent, for each leader its part.
+func (sp *spent) add(parts map[int32]float64, ring, writer, broker float64) {
 	sp.in[inRing] += ring
 	sp.in[inWriter] += writer
 	sp.in[inBroker] += broker
 	if all := ring + writer + broker; all > 0 {
-		sp.leader[leader] += all
+		for leader, part := range parts {
+			sp.leader[leader] += all * part
+		}
 	}
+}
+
+// leaders are those of a partition within the last Window, and the one before; the newest last.
+type leaders []leader
+
+type leader struct {
+	id    int32
+	since time.Time
+}
+
+// note notes who leads now.
+func (l *leaders) note(id int32, at time.Time) {
+	if n := len(*l); n == 0 || (*l)[n-1].id != id {
+		*l = append(*l, leader{id, at})
+	}
+	for len(*l) > 1 && at.Sub((*l)[1].since) > Window {
+		*l = (*l)[1:]
+	}
+}
+
+// during returns the part, 0 to 1, of the seconds before now in which each one led. What has waited for
+// a leader that died comes into Kafka by the next one, which is not to blame.
+func (l leaders) during(now time.Time, seconds float64) map[int32]float64 {
+	parts := make(map[int32]float64, 1)
+	newest := 0.0
+	for i, leader := range slices.Backward(l) {
+		oldest := now.Sub(leader.since).Seconds()
+		if i == 0 || oldest >= seconds {
+			parts[leader.id] += 1 - share(newest, seconds)
+			break
+		}
+		parts[leader.id] += share(oldest-newest, seconds)
+		newest = oldest
+	}
+	return parts
 }
 
 // total is what records' time went to in the last seconds. What is in Kafka was counted record by
@@ -61,10 +101,10 @@ func (m *Machine) total(over time.Duration) spent {
 			sum.leader[leader] += seconds
 		}
 	}
-	for _, sh := range m.last().Shards {
+	for i, sh := range m.last().Shards {
 		if sh.Oldest > SlowOver {
 			age, sent := sh.Oldest.Seconds()/2, min(float64(sh.UnderWay), float64(sh.Backlog))
-			sum.add(sh.Leader, age*(float64(sh.Backlog)-sent), 0, age*sent)
+			sum.add(m.leaders[i].during(m.last().At, sh.Oldest.Seconds()), age*(float64(sh.Backlog)-sent), 0, age*sent)
 		}
 	}
 	return sum
