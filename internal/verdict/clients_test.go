@@ -25,6 +25,10 @@ func TestRejects(t *testing.T) {
 	half := func(s *Sample) { well(s); s.Rejected["bad_json"] += 2 * perShard }
 	p.run(60, half).want("OK")
 
+	// What Kafka refuses at last may have come long ago.
+	newPlay(t).run(60, well).run(2, func(s *Sample) { s.Received += 5; s.Rejected["refused_by_kafka"] += 9 * perShard }).
+		run(9, func(s *Sample) { s.Received++ }).want("CLIENTS: 100 % of records are rejected: refused_by_kafka")
+
 	for reason, advice := range map[string]string{"unauthorized": "--token-file", "missing_field": "--field", "too_large": "--max-record-bytes",
 		"refused_by_kafka": "Kafka does not take", "truncated": "end within"} {
 		newPlay(t).run(20, func(s *Sample) { s.Received++; s.Rejected[reason]++ }).want("CLIENTS: 100 % of records are rejected: " + reason).wantAdvice(advice)

@@ -157,7 +157,7 @@ func (m *Machine) findClients(s *Sample) (finding, bool) {
 	case received >= RejectsMin && 2*rejected > received:
 		return finding{
 			state: Clients, kind: "rejects", since: s.At,
-			text:   fmt.Sprintf("CLIENTS: %.0f %% of records are rejected: %s", 100*share(float64(rejected), float64(received)), reason),
+			text:   fmt.Sprintf("CLIENTS: %.0f %% of records are rejected: %s", 100*share(float64(rejected), float64(max(received, rejected))), reason),
 			advice: rejectAdvice(reason),
 		}, true
 	case lasted(m.unread, s.At, UnreadFor):
