@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -265,6 +266,46 @@ func TestNobodyThere(t *testing.T) {
 	time.Sleep(5 * refreshAgain) // more refreshes
 	if count(); told != 1 || c.Ready() == nil {
 		t.Errorf("told %d times; ready: %v", told, c.Ready())
+	}
+}
+
+// TestOneFrozen: a broker that does not answer for the metadata is not all of them: the next one is
+// asked, at once, and nobody is told that none can be reached.
+func TestOneFrozen(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.SeedTopics(1, "t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	o := options()
+	o.Brokers, o.RefreshEvery = cluster.ListenAddrs()[1:2], refreshAgain
+	c, err := New(o, []uint64{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Destroy()
+	r := &rig{t: t, c: c}
+	r.until("metadata", func() bool { return c.Ready() == nil })
+	var silent, asked atomic.Int32
+	thaw := make(chan struct{})
+	defer close(thaw)
+	cluster.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		switch {
+		case silent.Load() > 0:
+			asked.Add(1)
+		case cluster.CurrentNode() == 0:
+			silent.Add(1)
+			cluster.SleepControl(func() { <-thaw })
+		}
+		return nil, nil, false
+	})
+	r.until("others to be asked after it", func() bool { return asked.Load() > 2 })
+	events, _ := c.Events()
+	for _, e := range events {
+		if e.Code == backend.ErrAllBrokersDown {
+			t.Errorf("told: %s", e.Text)
+		}
 	}
 }
 

@@ -106,50 +106,66 @@ func (c *Client) wantMetadata() {
 
 // watchMetadata gets a producer id, and then keeps the metadata new, until ctx ends.
 func (c *Client) watchMetadata(ctx context.Context, kc *kgo.Client) {
-	down, limit := false, refreshTimeoutMin
+	failed, limit := 0, refreshTimeoutMin // failed: in a row
 	var told time.Time
+	telling := make(chan struct{}, 1) // full while somebody finds out what is in the way
 	for {
 		err := c.refreshMetadata(ctx, kc, limit)
 		if ctx.Err() != nil {
-			return
+			break
 		}
 		wait := c.opts.RefreshEvery
 		if wait <= 0 { // only when it is asked for
 			wait = time.Hour
 		}
 		if err == nil {
-			limit = refreshTimeoutMin
+			failed, limit = 0, refreshTimeoutMin
 		} else {
-			wait, limit = refreshAgain, min(2*limit, refreshTimeoutMax)
-			silent := c.newestMetadata.Load() != nil // connectLeaders says why it is not ready
-			if !silent || !down {
-				if cause := kafkaclient.Diagnose(ctx, c.opts.Brokers, c.opts.security()); cause != nil {
-					err = cause
-				}
+			wait = refreshAgain
+			if failed++; failed > 1 {
+				limit = min(2*limit, refreshTimeoutMax)
 			}
-			if !silent {
-				c.setUnready(err)
-			}
-			if !down || time.Since(told) > tellAgain {
+		}
+		md := c.newestMetadata.Load()
+		switch {
+		case err == nil:
+		case failed == 1 && (len(c.opts.Brokers) > 1 || md != nil && len(md.brokers) > 1): // that one may be frozen; the next try asks another
+		case md == nil:
+			err = c.diagnose(ctx, err)
+			c.setUnready(err) // once it has metadata, connectLeaders says why it is not ready
+			if time.Since(told) > tellAgain {
 				told = time.Now()
 				c.noteEvent(backend.Event{Code: backend.ErrAllBrokersDown, Text: err.Error()})
 			}
+		case time.Since(told) > tellAgain && len(telling) == 0:
+			told = time.Now()
+			telling <- struct{}{}
+			go func() { // it takes seconds, in which another broker may tell the new leaders
+				c.noteEvent(backend.Event{Code: backend.ErrAllBrokersDown, Text: c.diagnose(ctx, err).Error()})
+				<-telling
+			}()
 		}
-		down = err != nil
 		c.wire.closeIdle()
 		c.Wake()
 		select { // not at once, whoever asks for it
 		case <-ctx.Done():
-			return
 		case <-time.After(refreshAgain):
 		}
 		select {
 		case <-ctx.Done():
-			return
 		case <-c.metadataWanted:
 		case <-time.After(wait - refreshAgain):
 		}
 	}
+	telling <- struct{}{}
+}
+
+// diagnose returns what is in the way to all brokers, or else the error that was seen.
+func (c *Client) diagnose(ctx context.Context, seen error) error {
+	if cause := kafkaclient.Diagnose(ctx, c.opts.Brokers, c.opts.security()); cause != nil {
+		return cause
+	}
+	return seen
 }
 
 // refreshMetadata refreshes once. It gets the producer id first: with metadata, records may be
