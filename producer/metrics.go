@@ -39,6 +39,14 @@ type shardStats struct {
 
 func newStats(shards int) *stats { return &stats{shards: make([]shardStats, shards)} }
 
+// taken returns how many records are in Kafka, dead letters apart.
+func (st *stats) taken() (n uint64) {
+	for i := range st.shards {
+		n += st.shards[i].delivered.Load()
+	}
+	return n
+}
+
 func (st *stats) delivered(s *stream, n uint64) {
 	if s.shard < 0 {
 		st.deadLetters.Add(n)

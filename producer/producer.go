@@ -51,8 +51,10 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 		partitions = 1
 	}
 	w.topic = newWatcher(o.Topic, partitions, o.KeyField != "", admin, newConnectivity(&w.opts), o.Logger, w.topicChanged)
+	w.topic.taken = w.stats.taken
 	if set.Dead != nil {
 		w.deadTopic = newWatcher(o.DeadLetterTopic, 1, false, admin, newConnectivity(&w.opts), o.Logger, w.topicChanged)
+		w.deadTopic.taken = w.stats.deadLetters.Load
 	}
 	w.stats.possibleDuplicates.Store(recoveredDuplicates(set))
 	if o.Registerer != nil {

@@ -30,6 +30,11 @@ func (e unfit) Error() string { return string(e) }
 // Is makes it an ErrTopic.
 func (e unfit) Is(target error) bool { return target == ErrTopic }
 
+// unreached is why nothing was found out about a topic.
+type unreached struct{ error }
+
+func (e unreached) Unwrap() error { return e.error }
+
 // topicState is what a refresh found of a topic.
 type topicState struct {
 	Refresh    uint64 // number of the refresh, from 1; 0: there was none yet
@@ -78,8 +83,9 @@ type watcher struct {
 	admin        *admin
 	connectivity *connectivity
 	log          *slog.Logger
-	changed      func()     // called after each refresh
-	refreshing   sync.Mutex // one refresh at a time: that of a Check that was given up goes on
+	changed      func()        // called after each refresh
+	taken        func() uint64 // records that Kafka has of us
+	refreshing   sync.Mutex    // one refresh at a time: that of a Check that was given up goes on
 	state        atomic.Pointer[topicState]
 	wanted       chan struct{} // capacity 1
 	unreadable   string        // refreshing: why the settings could not be read the last time
@@ -88,6 +94,7 @@ type watcher struct {
 
 func newWatcher(name string, partitions int, keyed bool, admin *admin, connectivity *connectivity, log *slog.Logger, changed func()) *watcher {
 	w := &watcher{name: name, keyed: keyed, admin: admin, connectivity: connectivity, log: log, changed: changed, wanted: make(chan struct{}, 1)}
+	w.taken = func() uint64 { return 0 }
 	w.partitions.Store(int32(partitions))
 	w.state.Store(&topicState{Name: name, Err: errors.New("topic " + name + ": not looked at yet")})
 	return w
@@ -106,10 +113,10 @@ func (w *watcher) refresh() {
 // run refreshes until admin is stopped: every minute, more often while something is wrong, and when
 // it is asked to.
 func (w *watcher) run() {
-	for {
+	for last := uint64(0); ; {
 		every := refreshEvery
 		switch t := w.topic(); {
-		case t.Err != nil || t.Leaders != nil:
+		case t.Err != nil || t.Leaders != nil || t.Refresh == last:
 			every = refreshAgain
 		case !w.connectivity.native() && !t.Metadata.Whole(): // the native writer reads it by itself
 			every = refreshSoon
@@ -120,6 +127,7 @@ func (w *watcher) run() {
 		case <-w.wanted:
 		case <-time.After(every):
 		}
+		last = w.topic().Refresh
 		w.refreshNow()
 	}
 }
@@ -128,11 +136,14 @@ func (w *watcher) run() {
 func (w *watcher) refreshNow() topicState {
 	w.refreshing.Lock()
 	defer w.refreshing.Unlock()
-	old := w.topic()
+	old, taken := w.topic(), w.taken()
 	t := w.fetch()
 	if w.admin.ctx.Err() != nil { // stopped meanwhile: this says nothing about the topic
 		t.Err = errClosed
 		return t
+	}
+	if errors.As(t.Err, new(unreached)) && old.Err == nil && w.taken() > taken {
+		return old // the broker that was asked is silent, and others take records
 	}
 	t.Refresh = old.Refresh + 1
 	if t.Metadata == nil {
@@ -164,7 +175,7 @@ func (w *watcher) fetch() topicState {
 	}
 	md, err := w.metadata()
 	if err != nil {
-		t.Err = fmt.Errorf("kafka cannot be reached (--brokers): %w", err)
+		t.Err = unreached{fmt.Errorf("kafka cannot be reached (--brokers): %w", err)}
 		return t
 	}
 	topic, least := md.Topics[w.name], int(w.partitions.Load())

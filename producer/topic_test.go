@@ -117,3 +117,24 @@ func TestLaterRefreshes(t *testing.T) {
 		t.Errorf("told %d times; the newest refresh is %+v", l.told, l.topic())
 	}
 }
+
+// TestSilentAndTaken: while Kafka takes records, a broker that cannot be asked about the topic does
+// not make it one that cannot be written; when it takes none, it does.
+func TestSilentAndTaken(t *testing.T) {
+	l := newWatched(t, "t", 3, false)
+	l.says.Store(&settings{})
+	if seen := l.refreshNow(); seen.Err != nil || seen.Refresh != 1 {
+		t.Fatalf("%+v", seen)
+	}
+	l.cluster.Close()
+	l.admin.limit = metadataSoon
+	records := uint64(0)
+	l.taken = func() uint64 { records++; return records }
+	if seen := l.refreshNow(); seen.Err != nil || seen.Refresh != 1 || l.topic().Err != nil {
+		t.Errorf("records come into Kafka: %+v", seen)
+	}
+	l.taken = func() uint64 { return records }
+	if seen := l.refreshNow(); seen.Err == nil || seen.Refresh != 2 || l.topic().Err == nil {
+		t.Errorf("no records come into Kafka: %+v", seen)
+	}
+}
