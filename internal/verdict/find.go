@@ -97,6 +97,9 @@ func (m *Machine) findSlow(s *Sample) (finding, bool) {
 		return finding{}, false
 	}
 	sum := m.total(SlowWindow)
+	if sum.all() == 0 { // what was slow is over, and p99 is of a moment more
+		return finding{}, false
+	}
 	f := finding{state: Slow, since: m.slow}
 	if m.busy() {
 		stage := inParse

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -130,6 +131,23 @@ func TestLeaderMoved(t *testing.T) {
 	if one := p.m.BrokerShare(1); one < 0.99 {
 		t.Errorf("a minute later its share is %v", one)
 	}
+}
+
+// TestSlowIsOver: p99 may be of records of a moment before those whose time is known.
+func TestSlowIsOver(t *testing.T) {
+	slow := func(s *Sample) { well(s); s.P99 = 2 * time.Second }
+	p := newPlay(t).run(20, slow).wantState(Slow)
+	for range 20 {
+		p.run(1, func(s *Sample) {
+			for i := range s.Shards {
+				s.Shards[i].Oldest = 0
+			}
+		})
+		if strings.Contains(p.v.Text, " 0 %") {
+			t.Fatalf("%s", p.v.Text)
+		}
+	}
+	p.want("OK")
 }
 
 // TestSlowNeedsTime: neither one look that is bad, nor bad ones far apart, are SLOW; bad ones that are
