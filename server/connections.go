@@ -29,7 +29,7 @@ const (
 
 // How many connections Connections returns.
 const (
-	connectionsDefault = 20
+	ConnectionsDefault = 20
 	ConnectionsMost    = 1000
 )
 
@@ -43,7 +43,7 @@ func (s *Server) Connections(q ConnectionQuery) []Connection {
 	all := s.looks.look(s.registry)
 	defer clear(all) // those that are gone are nobody's any more
 	if q.Limit <= 0 {
-		q.Limit = connectionsDefault
+		q.Limit = ConnectionsDefault
 	}
 	limit := min(q.Limit, ConnectionsMost)
 	var top []busy // the busiest so far, in order

@@ -179,7 +179,7 @@ func TestTheBusiestConnectionsComeFirst(t *testing.T) {
 		sum += uint64(300 - 10*i)
 	}
 	r.eventually("all", func() bool { return r.Stats().Received == sum && r.Stats().Connections == 32 })
-	if got := r.Connections(ConnectionQuery{}); len(got) != connectionsDefault || got[0].Rate != 0 { // which takes two looks
+	if got := r.Connections(ConnectionQuery{}); len(got) != ConnectionsDefault || got[0].Rate != 0 { // which takes two looks
 		t.Fatalf("%d: %+v", len(got), got)
 	}
 	for i, nc := range list {
@@ -266,7 +266,7 @@ func BenchmarkConnections(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				s.looks.at = time.Now().Add(-lookEvery)
-				if list := s.Connections(ConnectionQuery{Search: "1"}); len(list) != connectionsDefault {
+				if list := s.Connections(ConnectionQuery{Search: "1"}); len(list) != ConnectionsDefault {
 					b.Fatal(len(list))
 				}
 			}

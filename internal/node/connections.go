@@ -33,7 +33,7 @@ func (n *node) serveConnections(w http.ResponseWriter, r *http.Request) {
 
 func connectionQuery(r *http.Request) (q server.ConnectionQuery, err error) {
 	form := r.URL.Query()
-	q = server.ConnectionQuery{Search: form.Get("search")}
+	q = server.ConnectionQuery{Search: form.Get("search"), Limit: server.ConnectionsDefault}
 	if text := form.Get("id"); text != "" {
 		if q.ID, err = strconv.ParseUint(text, 10, 64); err != nil {
 			return q, fmt.Errorf("?id=%q is no connection's; a number", text)
