@@ -36,8 +36,8 @@ func (s *Sources) Where() string { return s.at }
 
 const prefix = "RINGTAIL_"
 
-// Variable is the environment variable of a flag.
-func Variable(flag string) string {
+// variableOf is the environment variable of a flag.
+func variableOf(flag string) string {
 	return prefix + strings.ReplaceAll(strings.ToUpper(flag), "-", "_")
 }
 
@@ -62,7 +62,7 @@ func (s *Sources) open(ctx *kong.Context) error {
 		if isFile(flag) {
 			name, _ = ctx.FlagValue(flag).(string)
 			if name == "" {
-				name = os.Getenv(Variable(flag.Name))
+				name = os.Getenv(variableOf(flag.Name))
 			}
 			continue
 		}
@@ -102,7 +102,7 @@ func (s *Sources) resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 		return s.pairs(), nil
 	}
 	list := flag.Target.Type() == reflect.TypeFor[List]()
-	name := Variable(flag.Name)
+	name := variableOf(flag.Name)
 	// An empty variable is a value where text may be empty (RINGTAIL_ADMIN= is "off"),
 	// and no value elsewhere.
 	if v, ok := os.LookupEnv(name); ok && (v != "" || flag.Target.Kind() == reflect.String) {

@@ -26,7 +26,7 @@ func (s *Sources) checkVariables(all *kong.Node) error {
 	visit = func(node *kong.Node) {
 		for _, flag := range node.Flags {
 			if Resolvable(node, flag) {
-				known = append(known, Variable(flag.Name))
+				known = append(known, variableOf(flag.Name))
 			}
 		}
 		for _, child := range node.Children {
@@ -44,7 +44,7 @@ func (s *Sources) checkVariables(all *kong.Node) error {
 		if near := nearest(name, known); near != "" {
 			return fmt.Errorf("unknown variable %s, did you mean %s?", name, near)
 		}
-		return fmt.Errorf("unknown variable %s; those that begin with %s are flags of ringtail serve, like %s: unset it", name, prefix, Variable("ring-bytes"))
+		return fmt.Errorf("unknown variable %s; those that begin with %s are flags of ringtail serve, like %s: unset it", name, prefix, variableOf("ring-bytes"))
 	}
 	return nil
 }

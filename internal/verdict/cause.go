@@ -52,7 +52,7 @@ func causeFrom(text string) cause {
 // causeOf finds out why a shard stands still: what its partition met since it does, or shortly before;
 // else what its leader did.
 func (m *Machine) causeOf(s *Sample, st standing) cause {
-	since := st.since.Add(-StuckAfter)
+	since := st.since.Add(-stuckAfter)
 	b := s.broker(st.Leader)
 	met := cause{}
 	if st.Error.in(since) {
@@ -66,7 +66,7 @@ func (m *Machine) causeOf(s *Sample, st standing) cause {
 		return cause{text: "no leader"}
 	case b == nil:
 		return cause{}
-	case b.Oldest > StuckAfter/2: // errors say the same, with more words
+	case b.Oldest > stuckAfter/2: // errors say the same, with more words
 		return cause{fmt.Sprintf("broker %d does not answer", b.ID), b}
 	case met.text != "":
 		return met

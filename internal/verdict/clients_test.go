@@ -40,7 +40,7 @@ func TestRejects(t *testing.T) {
 func TestUnreadAcks(t *testing.T) {
 	p := newPlay(t).run(5, well).run(10, and(well, func(s *Sample) { s.WaitingAcks = 2 })).want("OK")
 	p.run(1, well).want("CLIENTS: 2 of 200 do not read their acks").wantAdvice("Clients:")
-	if p.since() != UnreadFor {
+	if p.since() != unreadFor {
 		t.Errorf("since %v", p.since())
 	}
 	p.run(6, and(well, func(s *Sample) { s.WaitingAcks = 1 })).want("OK").run(100, well).want("OK")
@@ -58,7 +58,7 @@ func TestNobodySends(t *testing.T) {
 	p := newPlay(t).run(100, func(s *Sample) { s.Phase = Starting })
 	p.run(59, func(s *Sample) { s.Phase = "" }).want("OK")
 	p.run(1, idle).want("CLIENTS: nobody sends").wantAdvice("200 connections are open and send no record")
-	if p.since() != QuietAfter {
+	if p.since() != quietAfter {
 		t.Errorf("since %v", p.since())
 	}
 	p.run(1, func(s *Sample) { s.Received++ }).want("OK").run(59, idle).want("OK")
@@ -107,7 +107,7 @@ func TestRandom(t *testing.T) {
 					if stood[i]++; p.s.Shards[i].Taken != before[i].Taken || p.s.Shards[i].Oldest == 0 {
 						stood[i] = 0
 					}
-					if p.s.Shards[i].Oldest > StuckAfter {
+					if p.s.Shards[i].Oldest > stuckAfter {
 						longest = max(longest, stood[i])
 					}
 				}
@@ -121,7 +121,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// checkCalm: from one state to a better one it takes BetterFor, unless it was the silence that ended.
+// checkCalm: from one state to a better one it takes betterFor, unless it was the silence that ended.
 func checkCalm(t *testing.T, seed uint64, states []State) {
 	t.Helper()
 	rank := func(s State) int { return slices.Index([]State{Stuck, Slow, Clients, OK}, s) }
@@ -130,7 +130,7 @@ func checkCalm(t *testing.T, seed uint64, states []State) {
 		if states[i] == states[i-1] {
 			continue
 		}
-		if lasted := time.Duration(i-since) * time.Second; states[i-1] != Clients && rank(states[i]) > rank(states[i-1]) && lasted < BetterFor {
+		if lasted := time.Duration(i-since) * time.Second; states[i-1] != Clients && rank(states[i]) > rank(states[i-1]) && lasted < betterFor {
 			t.Errorf("seed %d: %s after %v of %s", seed, states[i], lasted, states[i-1])
 		}
 		since = i

@@ -37,7 +37,7 @@ func (m *Machine) findStuck(s *Sample) (finding, bool) {
 		if born := s.At.Add(-sh.Oldest); born.After(since) {
 			since = born
 		}
-		if s.At.Sub(since) <= StuckAfter {
+		if s.At.Sub(since) <= stuckAfter {
 			continue
 		}
 		if stuck++; longest.Shard == nil || since.Before(longest.since) {
@@ -79,7 +79,7 @@ func (s *Sample) name(sh *Shard, stuck int) string {
 
 // findUnready finds that Kafka cannot be written to although nothing waits.
 func (m *Machine) findUnready(s *Sample) (finding, bool) {
-	if !lasted(m.unready, s.At, StuckAfter) {
+	if !lasted(m.unready, s.At, stuckAfter) {
 		return finding{}, false
 	}
 	cause := causeFrom(s.Reason)
@@ -93,10 +93,10 @@ func (m *Machine) findUnready(s *Sample) (finding, bool) {
 
 // findSlow finds that records take long, and what for.
 func (m *Machine) findSlow(s *Sample) (finding, bool) {
-	if m.slowLast != s.At || !lasted(m.slow, s.At, SlowFor) {
+	if m.slowLast != s.At || !lasted(m.slow, s.At, slowFor) {
 		return finding{}, false
 	}
-	sum := m.total(SlowWindow)
+	sum := m.total(slowWindow)
 	if sum.all() == 0 { // what was slow is over, and p99 is of a moment more
 		return finding{}, false
 	}
@@ -118,7 +118,7 @@ func (m *Machine) findSlow(s *Sample) (finding, bool) {
 			many(s.WaitingMemory, "connection waits", "connections wait"))
 		return f, true
 	}
-	if share(sum.leader[-1], sum.queued()) >= Most {
+	if share(sum.leader[-1], sum.queued()) >= most {
 		f.text = slowText("Kafka", share(sum.leader[-1], sum.all()))
 		f.advice = "Kafka: records wait for partitions without a leader. Start the brokers that are down."
 		return f, true
@@ -144,7 +144,7 @@ func slowText(what string, part float64) string {
 // slowest is the broker that most of the time for Kafka went to, nil if none has so much.
 func (s *Sample) slowest(sum *spent) *Broker {
 	for i := range s.Brokers {
-		if share(sum.leader[s.Brokers[i].ID], sum.queued()) >= Most {
+		if share(sum.leader[s.Brokers[i].ID], sum.queued()) >= most {
 			return &s.Brokers[i]
 		}
 	}
@@ -153,29 +153,29 @@ func (s *Sample) slowest(sum *spent) *Broker {
 
 // findClients finds that it is the clients.
 func (m *Machine) findClients(s *Sample) (finding, bool) {
-	before := m.ago(RejectsOver)
+	before := m.ago(rejectsOver)
 	rejected, reason := s.rejects(before)
 	received := s.Received - before.Received
 	switch {
-	case received >= RejectsMin && 2*rejected > received:
+	case received >= rejectsMin && 2*rejected > received:
 		return finding{
 			state: Clients, kind: "rejects", since: s.At,
 			text:   fmt.Sprintf("CLIENTS: %.0f %% of records are rejected: %s", 100*share(float64(rejected), float64(max(received, rejected))), reason),
 			advice: rejectAdvice(reason),
 		}, true
-	case lasted(m.unread, s.At, UnreadFor):
+	case lasted(m.unread, s.At, unreadFor):
 		return finding{
 			state: Clients, kind: "unread", since: m.unread,
 			text:   fmt.Sprintf("CLIENTS: %d of %d %s acks", s.WaitingAcks, s.Connections, map[bool]string{true: "does not read its", false: "do not read their"}[s.WaitingAcks == 1]),
 			advice: "Clients: such a connection is not read before its client has read its acks. Look at what these clients wait for.",
 		}, true
-	case lasted(m.overRate, s.At, UnreadFor):
+	case lasted(m.overRate, s.At, unreadFor):
 		return finding{
 			state: Clients, kind: "rate", since: m.overRate,
 			text:   fmt.Sprintf("CLIENTS: %d of %d send faster than their rate", s.WaitingRate, s.Connections),
 			advice: "Clients: they are read at their rate and no faster. Raise --max-rate-per-ip or --max-rate-per-connection if they may.",
 		}, true
-	case s.At.Sub(m.cameAt) >= QuietAfter:
+	case s.At.Sub(m.cameAt) >= quietAfter:
 		return finding{state: Clients, kind: "quiet", since: m.cameAt, text: "CLIENTS: nobody sends", advice: m.quietAdvice(s), brief: true}, true
 	}
 	return finding{}, false

@@ -60,7 +60,7 @@ func (m *Machine) Look(s Sample) Verdict {
 		m.now, m.betterAt = found, time.Time{}
 	case m.betterAt.IsZero():
 		m.betterAt = s.At
-	case s.At.Sub(m.betterAt) >= BetterFor:
+	case s.At.Sub(m.betterAt) >= betterFor:
 		found.since = m.betterAt
 		m.now, m.betterAt = found, time.Time{}
 	}
@@ -102,13 +102,13 @@ func (m *Machine) add(s Sample) {
 		m.lastCame, m.cameAt = s.Received, s.At
 	}
 	serving := s.Phase == ""
-	hold(&m.unready, s.At, serving && !s.Ready && s.oldest() < StuckAfter-time.Second)
-	hold(&m.unread, s.At, s.WaitingAcks > 0 && s.WaitingAcks*UnreadShare >= s.Connections)
+	hold(&m.unready, s.At, serving && !s.Ready && s.oldest() < stuckAfter-time.Second)
+	hold(&m.unread, s.At, s.WaitingAcks > 0 && s.WaitingAcks*unreadShare >= s.Connections)
 	hold(&m.overRate, s.At, s.WaitingRate*2 > s.Connections)
 	if serving && (s.oldest() > SlowOver || s.P99 > SlowOver || s.WaitingRoom > 0 || s.WaitingMemory > 0) {
 		hold(&m.slow, s.At, true)
 		m.slowLast = s.At
-	} else if s.At.Sub(m.slowLast) > SlowGap {
+	} else if s.At.Sub(m.slowLast) > slowGap {
 		m.slow = time.Time{}
 	}
 }

@@ -167,7 +167,7 @@ func TestStuck(t *testing.T) {
 	}
 	p.run(5, well).wantState(Stuck)
 	p.run(1, well).want("OK")
-	if got := p.since(); got != BetterFor {
+	if got := p.since(); got != betterFor {
 		t.Errorf("OK since %v", got)
 	}
 }

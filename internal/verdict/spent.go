@@ -158,13 +158,13 @@ func (sp *spent) forKafka() float64 { return share(sp.queued()+sp.in[inSocket], 
 func (m *Machine) busy() bool {
 	sum, n, last := 0.0, 0, m.last().At
 	for i := range slices.Backward(m.samples) {
-		if last.Sub(m.samples[i].At) > SlowFor {
+		if last.Sub(m.samples[i].At) > slowFor {
 			break
 		}
 		sum += m.samples[i].CPU
 		n++
 	}
-	return sum/float64(n) >= BusyOver
+	return sum/float64(n) >= busyOver
 }
 
 // ago returns the youngest sample that is at least so old, or else the oldest.
