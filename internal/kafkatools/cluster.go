@@ -165,10 +165,20 @@ const metadataSoon = 2 * time.Second
 
 // metadata asks about a topic, or about all for "". Where no broker answers, the error says why.
 func (c Cluster) metadata(a asker, name string) (*kafka.Metadata, error) {
-	topic, all := &name, false
 	if name == "" {
-		topic, all = nil, true
+		return c.request(a, nil, true)
 	}
+	return c.request(a, &name, false)
+}
+
+// answers returns why no broker does, within seconds: librdkafka's requests about groups take their
+// whole time until then.
+func (c Cluster) answers(a asker) error {
+	_, err := c.request(a, nil, false)
+	return err
+}
+
+func (c Cluster) request(a asker, topic *string, all bool) (*kafka.Metadata, error) {
 	security, _ := kafkaclient.SecurityOf(c.Properties)
 	var md *kafka.Metadata
 	err := kafkaclient.Ask(context.Background(), kafkaclient.Seeds(c.Brokers), security, metadataSoon, requestLimit, func(limit time.Duration) (err error) {
@@ -179,20 +189,6 @@ func (c Cluster) metadata(a asker, name string) (*kafka.Metadata, error) {
 		return nil, c.explain(err)
 	}
 	return md, nil
-}
-
-// answers returns why no broker does, within seconds: librdkafka's requests about groups take their
-// whole time until then.
-func (c Cluster) answers(a *kafka.AdminClient) error {
-	security, _ := kafkaclient.SecurityOf(c.Properties)
-	err := kafkaclient.Ask(context.Background(), kafkaclient.Seeds(c.Brokers), security, metadataSoon, requestLimit, func(limit time.Duration) error {
-		_, err := a.GetMetadata(nil, false, int(limit/time.Millisecond))
-		return err
-	})
-	if err != nil {
-		return c.explain(err)
-	}
-	return nil
 }
 
 // lookup asks about one topic. A topic that is not there is a usage error.

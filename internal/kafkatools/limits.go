@@ -83,6 +83,15 @@ func producing(limits ...limit) map[string]string {
 	}
 }
 
+// inTransactions are those of a producer that has transactions under an id.
+func inTransactions(id string, limits ...limit) map[string]string {
+	properties := producing(limits...)
+	properties["transactional.id"] = id
+	properties["transaction.timeout.ms"] = takeover
+	properties["message.timeout.ms"] = takeover
+	return properties
+}
+
 // Errors of Kafka that no repetition makes better.
 var (
 	// of a record, or of the batch that it is in

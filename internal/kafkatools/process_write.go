@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -53,16 +52,11 @@ func (a *attempt) await(ctx context.Context) {
 // producing has a transactional id of its own: that two do not process the same is the group's
 // business, not the id's.
 func (p *processing) producing() map[string]string {
-	properties := producing(p.to)
+	limits := []limit{p.to}
 	if p.o.OnError == onErrorDeadLetter {
-		properties = producing(p.to, p.dead)
+		limits = append(limits, p.dead)
 	}
-	maps.Copy(properties, map[string]string{
-		"transactional.id":       fmt.Sprintf("ringtail-%s-%016x", p.o.Group, rand.Uint64()),
-		"transaction.timeout.ms": takeover,
-		"message.timeout.ms":     takeover,
-	})
-	return properties
+	return inTransactions(fmt.Sprintf("ringtail-%s-%016x", p.o.Group, rand.Uint64()), limits...)
 }
 
 func (p *processing) openProducer() error {

@@ -137,13 +137,7 @@ func (r *replay) open(ctx context.Context) error {
 }
 
 func (r *replay) producing() map[string]string {
-	properties := producing(r.to)
-	maps.Copy(properties, map[string]string{
-		"transactional.id":       r.group,
-		"transaction.timeout.ms": takeover,
-		"message.timeout.ms":     takeover,
-	})
-	return properties
+	return inTransactions(r.group, r.to)
 }
 
 func (r *replay) askTopics(ctx context.Context) error {
