@@ -170,7 +170,7 @@ func (e *engine) notePartition(i int, s *stream, t topicState) bool {
 	at := &e.cfg.Insight.Troubles[i]
 	switch {
 	case p.Leader < 0:
-		backend.Note(at, "LEADER_NOT_AVAILABLE: nobody leads the partition")
+		backend.Note(at, backend.NobodyLeads)
 	case p.InSync < t.MinInSync:
 		backend.Note(at, fmt.Sprintf("NOT_ENOUGH_REPLICAS: %d in sync, min.insync.replicas is %d", p.InSync, t.MinInSync))
 	default:

@@ -3,7 +3,6 @@ package producer
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
 	"time"
 
@@ -56,14 +55,13 @@ func (w *connectivity) askSilent(ctx context.Context, b *backend.Broker) {
 	at := kafkaclient.EndpointOf(b.ID, b.Address(), "", w.seeds)
 	_, err := kafkaclient.Connect(ctx, []kafkaclient.Endpoint{at}, w.security)
 	_, oldest := b.UnderWay()
-	var timeout interface{ Timeout() bool }
 	switch {
 	case oldest < silentAfter || errors.Is(ctx.Err(), context.Canceled): // it is over
 	case err == nil:
-		b.Silent(at.String()+": it is up and does not confirm what it got: it is slow, waits for its replicas, or holds us to a quota", false)
-	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
-		b.Silent(at.String()+": it answers nothing", true)
+		b.Note(at.String() + ": it is up and does not confirm what it got: it is slow, waits for its replicas, or holds us to a quota")
+	case kafkaclient.IsTimeout(err):
+		b.Down(at.String() + ": it answers nothing")
 	default:
-		b.Silent(kafkaclient.Brief(at, w.security, err), true)
+		b.Down(kafkaclient.Brief(at, w.security, err))
 	}
 }

@@ -110,10 +110,11 @@ func vague(err error) bool {
 		return true
 	}
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		isTimeout(err)
+		IsTimeout(err)
 }
 
-func isTimeout(err error) bool {
+// IsTimeout tells whether an error is that something took too long.
+func IsTimeout(err error) bool {
 	var timeout net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
@@ -134,7 +135,7 @@ func (c *Cause) network(_ Security, err error) bool {
 		c.What, c.Do = "connection refused: nothing listens there", "is Kafka running, and is that its port?"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		c.What, c.Do = "no route to host", "check the address, and the network between"
-	case errors.As(err, &op) && op.Op == "dial" && isTimeout(err):
+	case errors.As(err, &op) && op.Op == "dial" && IsTimeout(err):
 		c.What, c.Do = "no answer to a connection, it timed out", "is the host up? a firewall between may drop what comes"
 	case errors.As(err, &op) && op.Op == "dial":
 		c.What = strings.TrimSpace(op.Err.Error())
@@ -246,7 +247,7 @@ func (c *Cause) protocol(s Security, err error) bool {
 		c.What, c.Do = "it does not speak TLS", other
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		c.What, c.Do = "it takes the connection and closes it", other
-	case isTimeout(err):
+	case IsTimeout(err):
 		c.What, c.Do = "it takes the connection and does not answer, it timed out", "is the broker well? "+other
 	default:
 		return false

@@ -143,7 +143,7 @@ func (t *talk) login(ctx context.Context, address string, s Security) error {
 		q := kmsg.NewPtrSASLAuthenticateRequest()
 		q.Version, q.SASLAuthBytes = 1, say
 		answer, e := t.ask(q)
-		if e != nil && !isTimeout(e) {
+		if e != nil && !IsTimeout(e) {
 			return &brokenOff{e}
 		} else if e != nil {
 			return e
@@ -242,7 +242,7 @@ func identify(ctx context.Context, address string, s Security, seen error) error
 		defer c.end()
 		return f(c)
 	}
-	if !isTimeout(seen) && try(s.TLS, (*talk).versions) == nil { // it is Kafka, as it should be, and had its reasons
+	if !IsTimeout(seen) && try(s.TLS, (*talk).versions) == nil { // it is Kafka, as it should be, and had its reasons
 		var m *mismatch
 		switch {
 		case s.mechanism() == "" && errors.As(try(s.TLS, func(t *talk) error { return t.handshake("") }), &m):

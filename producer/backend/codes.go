@@ -6,6 +6,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
+// NobodyLeads is the trouble of a partition without a leader.
+const NobodyLeads = "LEADER_NOT_AVAILABLE: nobody leads the partition"
+
 // CodeName returns Kafka's name of a broker's error code.
 func CodeName(code int) string {
 	e := kerr.TypedErrorForCode(int16(code))

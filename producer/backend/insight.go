@@ -217,19 +217,13 @@ func (b *Broker) Up() {
 
 // Down notes that it could not be connected, or did not answer.
 func (b *Broker) Down(text string) {
-	Note(&b.trouble, text)
+	b.Note(text)
 	b.downAt.Store(time.Now().UnixNano())
 	b.state.Store(int32(BrokerDown))
 }
 
-// Silent notes what is wrong with it, and whether that means it is down.
-func (b *Broker) Silent(text string, down bool) {
-	if down {
-		b.Down(text)
-		return
-	}
-	Note(&b.trouble, text)
-}
+// Note notes what is wrong with it, though it is there.
+func (b *Broker) Note(text string) { Note(&b.trouble, text) }
 
 // Still notes that a broker that is down was seen so again.
 func (b *Broker) Still() {

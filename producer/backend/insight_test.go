@@ -67,13 +67,13 @@ func TestBrokerStates(t *testing.T) {
 		{b.Up, BrokerUp},
 		{b.Rest, BrokerIdle},
 		{b.Still, BrokerIdle},
-		{func() { b.Silent("slow", false) }, BrokerIdle},
+		{func() { b.Note("slow") }, BrokerIdle},
 		{func() { b.Down("refused") }, BrokerDown},
 		{b.Connecting, BrokerDown},
 		{b.Rest, BrokerDown},
 		{b.Still, BrokerDown},
 		{b.Up, BrokerUp},
-		{func() { b.Silent("nothing", true) }, BrokerDown},
+		{func() { b.Down("nothing") }, BrokerDown},
 	} {
 		step.do()
 		if got, _, _ := b.State(); got != step.want {

@@ -171,7 +171,12 @@ func (c *Client) tellBroker(text string) {
 		what = "it closed the connection"
 	}
 	seen.SetAddress(address)
-	seen.Silent(fmt.Sprintf("broker %d at %s: %s", id, address, what), !closed)
+	text = fmt.Sprintf("broker %d at %s: %s", id, address, what)
+	if closed {
+		seen.Note(text)
+	} else {
+		seen.Down(text)
+	}
 }
 
 // idOf returns the id of the broker at an address, -1 where it is not known.

@@ -41,8 +41,6 @@ func (p *partitionState) tell(text string) {
 	}
 }
 
-const nobodyLeads = "LEADER_NOT_AVAILABLE: nobody leads the partition"
-
 // dialAndTell is dial. It tells how that goes.
 func (n *network) dialAndTell(ctx context.Context, seen *backend.Broker, address string) (*conn, error) {
 	seen.SetAddress(address)
@@ -74,7 +72,7 @@ func (c *Client) tellNoResponse(br *brokerState, req *inflightRequest, err error
 		text = at.String() + ": its answer cannot be understood"
 	default:
 		text = fmt.Sprintf("%v: request timed out, no answer in %v", at, c.opts.SocketTimeout)
-		if !isTimeout(err) {
+		if !kafkaclient.IsTimeout(err) {
 			text = fmt.Sprintf("%v: %v", at, err)
 		}
 	}
@@ -86,11 +84,6 @@ func (c *Client) tellNoResponse(br *brokerState, req *inflightRequest, err error
 			p.tell(text)
 		}
 	}
-}
-
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
 }
 
 // handed notes that n more records were handed over.

@@ -174,7 +174,7 @@ func TestNoLeaderIsTold(t *testing.T) {
 	f := newTold()
 	f.Produce(1, 2, 0, records(1), nil)
 	f.Send()
-	if f.trouble(1) != nobodyLeads || f.trouble(0) != "" {
+	if f.trouble(1) != backend.NobodyLeads || f.trouble(0) != "" {
 		t.Errorf("%q, %q", f.trouble(1), f.trouble(0))
 	}
 }

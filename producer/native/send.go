@@ -5,6 +5,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // Send makes requests of what may go, and sends them. A broker that has no request under way gets
@@ -103,7 +105,7 @@ func (c *Client) due(at, now time.Duration) bool {
 func (c *Client) brokerFor(p *partitionState, now time.Duration) *brokerState {
 	leader := c.metadata.leader(p.number)
 	if leader < 0 {
-		p.tell(nobodyLeads)
+		p.tell(backend.NobodyLeads)
 		c.wantMetadata()
 		return nil
 	}
