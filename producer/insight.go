@@ -56,14 +56,14 @@ type BrokerInsight struct {
 
 // TopicInsight is what the last look at a topic found.
 type TopicInsight struct {
-	Name              string
-	Partitions        int
-	Replicas          int     // of each partition, the least
-	MinInSyncReplicas int     // the topic's min.insync.replicas; 0: not known
-	BelowMin          []int32 // partitions with fewer in-sync replicas than that
-	Shrunk            []int32 // partitions that have not all replicas in sync
-	RecordLimit       int     // bytes: what a record may be, with its key and headers
-	Error             string  // why records cannot be written; "": they can
+	Name              string  `json:"name"`
+	Partitions        int     `json:"partitions"`
+	Replicas          int     `json:"replicas"`            // of each partition, the least
+	MinInSyncReplicas int     `json:"min_insync_replicas"` // the topic's min.insync.replicas; 0: not known
+	BelowMin          []int32 `json:"below_min"`           // partitions with fewer in-sync replicas than that
+	Shrunk            []int32 `json:"shrunk"`              // partitions that have not all replicas in sync
+	RecordLimit       int     `json:"record_limit_bytes"`  // what a record may be, with its key and headers
+	Error             string  `json:"error"`               // why records cannot be written; "": they can
 }
 
 // Insight returns what is known now. It works at any time, also before Start and after Drain. It

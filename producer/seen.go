@@ -232,6 +232,7 @@ func (e *engine) insight(i int, now int64) StreamInsight {
 // shrunk returns which partitions have fewer replicas in sync than that, and than they have, and how
 // many replicas they have at least.
 func shrunk(md *backend.Metadata, minInSync int) (below, out []int32, replicas int) {
+	below, out = []int32{}, []int32{} // lists in JSON, too
 	for p, now := range md.Partitions {
 		if now.InSync < minInSync {
 			below = append(below, int32(p))

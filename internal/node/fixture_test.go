@@ -152,7 +152,7 @@ func troubled(now time.Time) status {
 				{ID: 1, Address: "k1:9092", State: "up", Requests: 7000, P50: .001, P99: .007, UnderWay: 1, Oldest: .002, Share: .7},
 				{ID: 2, Address: "k2:9092", State: "down", Requests: 6000, P50: .002, P99: .01, Share: .12, LastError: &producer.Trouble{At: now.Add(-12 * time.Second), Text: hostile}},
 			},
-			Topics: []topicStatus{{Name: "records", Partitions: 10, Replicas: 3, MinInSyncReplicas: 2, BelowMin: []int32{3}, Shrunk: []int32{3, 4}, RecordLimit: 1 << 20}},
+			Topics: []producer.TopicInsight{{Name: "records", Partitions: 10, Replicas: 3, MinInSyncReplicas: 2, BelowMin: []int32{3}, Shrunk: []int32{3, 4}, RecordLimit: 1 << 20}},
 		},
 		Warnings: []producer.Trouble{{At: now.Add(-time.Minute), Text: "first"}, {At: now.Add(-5 * time.Second), Text: "a record was rejected sample=" + hostile}},
 		Config:   map[string]string{"topic": "records", "dead-letter-topic": "letters", "kafka-property": "sasl.password=[hidden]"},

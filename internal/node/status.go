@@ -63,13 +63,13 @@ type processStatus struct {
 }
 
 type kafkaStatus struct {
-	Delivered          uint64         `json:"delivered"`
-	Refused            uint64         `json:"refused"`
-	DeadLettered       uint64         `json:"dead_lettered"`
-	PossibleDuplicates uint64         `json:"possible_duplicates"`
-	Rebuilds           uint64         `json:"rebuilds"`
-	Brokers            []brokerStatus `json:"brokers"`
-	Topics             []topicStatus  `json:"topics"`
+	Delivered          uint64                  `json:"delivered"`
+	Refused            uint64                  `json:"refused"`
+	DeadLettered       uint64                  `json:"dead_lettered"`
+	PossibleDuplicates uint64                  `json:"possible_duplicates"`
+	Rebuilds           uint64                  `json:"rebuilds"`
+	Brokers            []brokerStatus          `json:"brokers"`
+	Topics             []producer.TopicInsight `json:"topics"`
 }
 
 type brokerStatus struct {
@@ -83,17 +83,6 @@ type brokerStatus struct {
 	P99       float64           `json:"p99_seconds"`
 	Share     float64           `json:"share"` // of all records' time in the last minute, 0 to 1
 	LastError *producer.Trouble `json:"last_error"`
-}
-
-type topicStatus struct {
-	Name              string  `json:"name"`
-	Partitions        int     `json:"partitions"`
-	Replicas          int     `json:"replicas"`
-	MinInSyncReplicas int     `json:"min_insync_replicas"`
-	BelowMin          []int32 `json:"below_min"`
-	Shrunk            []int32 `json:"shrunk"`
-	RecordLimit       int     `json:"record_limit_bytes"`
-	Error             string  `json:"error"`
 }
 
 type ringStatus struct {
@@ -131,18 +120,20 @@ type mark struct {
 }
 
 func (n *node) status() status {
-	v := n.seen.last.Load()
+	v, out := n.seen.last.Load(), n.sink.stats()
 	st := status{
 		Verdict: v.verdict, Version: n.opt.Version, Host: n.seen.host, PID: os.Getpid(), Started: n.started,
 		Uptime: time.Since(n.started).Seconds(), Sink: n.opt.Sink, Topic: n.opt.Topic, Brokers: n.brokers,
 		Listen: []string{}, Recovered: uint64(n.recovered().Records),
 		Process: v.process, Rates: v.rates, Delivery: v.delivery,
 		Listeners: orEmpty(v.listeners), Rejects: orEmpty(v.rejects),
-		Kafka:    kafkaStatusOf(n.sink.stats()),
+		Kafka: kafkaStatus{
+			Delivered: out.Delivered, Refused: out.Refused, DeadLettered: out.DeadLetters, PossibleDuplicates: out.PossibleDuplicates,
+			Rebuilds: out.Rebuilds, Brokers: v.brokers, Topics: orEmpty(v.insight.Topics),
+		},
 		Warnings: n.warnings.list(), Config: *n.config.Load(), Marks: n.seen.timeline.list(),
 	}
 	st.Writer, st.WriterReason = n.seen.choice()
-	st.Kafka.Brokers, st.Kafka.Topics = v.brokers, topicsOf(v.insight.Topics)
 	st.Ready, st.Reason = n.ready()
 	if s := n.server.Load(); s != nil {
 		st.Server = s.Stats()
@@ -162,22 +153,4 @@ func orEmpty[T any](list []T) []T {
 		return []T{}
 	}
 	return list
-}
-
-func kafkaStatusOf(s producer.Stats) kafkaStatus {
-	return kafkaStatus{
-		Delivered: s.Delivered, Refused: s.Refused, DeadLettered: s.DeadLetters,
-		PossibleDuplicates: s.PossibleDuplicates, Rebuilds: s.Rebuilds,
-	}
-}
-
-func topicsOf(topics []producer.TopicInsight) []topicStatus {
-	out := []topicStatus{}
-	for _, t := range topics {
-		out = append(out, topicStatus{
-			Name: t.Name, Partitions: t.Partitions, Replicas: t.Replicas, MinInSyncReplicas: t.MinInSyncReplicas,
-			BelowMin: orEmpty(t.BelowMin), Shrunk: orEmpty(t.Shrunk), RecordLimit: t.RecordLimit, Error: t.Error,
-		})
-	}
-	return out
 }
