@@ -113,6 +113,7 @@ func TestCauses(t *testing.T) {
 				"topics create":    {"topics", "create", "new"},
 				"topics delete":    {"topics", "delete", "records"},
 				"topics describe":  {"topics", "describe", "records"},
+				"topics alter":     {"topics", "alter", "records", "--partitions", "20"},
 				"groups list":      {"groups", "list"},
 				"groups describe":  {"groups", "describe", "g"},
 				"groups reset":     {"groups", "reset", "g", "--topic", "records", "--to", "beginning"},
@@ -120,6 +121,7 @@ func TestCauses(t *testing.T) {
 				"produce":          {"produce", "--topic", "records"},
 				"consume":          {"consume", "--topic", "records", "--until-end"},
 				"consume group":    {"consume", "--topic", "records", "--group", "g"},
+				"letters replay":   {"letters", "replay", "--from", "out", "--to", "records"},
 				"process":          {"process", "--from", "records", "--to", "out", "--group", "g", "--expr", "n"},
 			} {
 				if strings.HasPrefix(what, "advertised") && (verb == "topics list" || verb == "topics describe") {

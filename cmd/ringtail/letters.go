@@ -23,7 +23,7 @@ Examples:
 
 // Run replays.
 func (c *deadLettersReplayCmd) Run(p *process) error {
-	ctx, cancel := p.context()
+	ctx, cancel := p.asking()
 	defer cancel()
 	return kafkatools.Replay(ctx, c.Cluster, c.ReplayOptions, p.streams())
 }

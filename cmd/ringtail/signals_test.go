@@ -185,7 +185,7 @@ func TestSignalOfAVerbThatAsks(t *testing.T) {
 	for _, verb := range []string{
 		"topics list", "topics describe x", "check --connect", "topics create x", "topics delete x", "topics alter x --partitions 3",
 		"groups reset g --topic x --to end", "consume --topic x", "consume --topic x --group g", "produce --topic x --generate numbers --count 1",
-		"process --from x --to y --group g --expr z",
+		"process --from x --to y --group g --expr z", "letters replay --from x --to y",
 	} {
 		c := start(t, "", append(strings.Fields(verb), "--brokers", closedPort(t))...)
 		c.signals <- syscall.SIGINT
