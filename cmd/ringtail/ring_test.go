@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -103,6 +105,21 @@ func TestRingInspect(t *testing.T) {
 	}
 	want["shard-01.ring.damaged-5"] = []string{"records", "abc", "64KiB", "0", "0", "0", "damaged:", "it", "has", "65536", "bytes,", "must", "have", "131072"}
 	compare()
+	for _, f := range parsed[[]ringFile](t, must(t, "ring", "inspect", "--json", dir)) {
+		row := want[f.File]
+		got := []string{f.Topic, f.Cluster, config.Size(f.Capacity).String(), strconv.Itoa(f.Records), strconv.Itoa(f.Bytes), strconv.Itoa(f.Duplicates)}
+		state := f.State
+		if f.Damage != nil {
+			state += ": " + *f.Damage
+		}
+		if !slices.Equal(append(got, strings.Fields(state)...), row) || f.DeadLetters != (f.Topic == "dead") {
+			t.Errorf("--json has %+v, want %v", f, row)
+		}
+		delete(want, f.File)
+	}
+	if len(want) != 1 { // the head
+		t.Errorf("--json has nothing of %v", want)
+	}
 }
 
 // TestRingExport prints records in each format, in order.

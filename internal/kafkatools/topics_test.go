@@ -52,6 +52,33 @@ func TestBrokerGoesAwayBeforeItAnswers(t *testing.T) {
 	}
 }
 
+// TestTopicsSayWhatTheyDid on a terminal; a program sees the exit code.
+func TestTopicsSayWhatTheyDid(t *testing.T) {
+	b := startBroker(t)
+	o := CreateOptions{Name: "new", Partitions: 2, ReplicationFactor: 1, IfNotExists: true}
+	create := func(s Streams) error { return CreateTopic(t.Context(), b.Cluster, o, s) }
+	for _, step := range []struct {
+		do   func(Streams) error
+		want string
+	}{
+		{create, "created topic new"},
+		{create, "topic new exists already"},
+		{func(s Streams) error {
+			return AlterTopic(t.Context(), b.Cluster, AlterOptions{Name: "new", Partitions: 3}, s)
+		}, "altered topic new"},
+		{func(s Streams) error { return DeleteTopic(t.Context(), b.Cluster, "new", s) }, "deleted topic new"},
+	} {
+		var told said
+		if err := step.do(Streams{Err: &told, ErrTerminal: true}); err != nil || told.String() != "ringtail: "+step.want+"\n" {
+			t.Errorf("it says %q and ends with %v, want %q", told.String(), err, step.want)
+		}
+	}
+	var told said
+	if err := create(Streams{Err: &told}); err != nil || told.String() != "" {
+		t.Errorf("beside a terminal it says %q and ends with %v", told.String(), err)
+	}
+}
+
 // TestTopicsWhileABrokerEnds: the connection is closed in the middle of each request.
 func TestTopicsWhileABrokerEnds(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
