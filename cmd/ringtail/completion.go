@@ -8,7 +8,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-type completionCmd struct{}
+type completionCmd struct {
+	Shell string `arg:"" optional:"" enum:"bash,zsh" default:"bash" help:"bash or zsh; it is one script for both."`
+}
 
 // Help is shown under the flags' list.
 func (*completionCmd) Help() string {

@@ -10,6 +10,10 @@ import (
 // TestCompletion asks bash what it would offer.
 func TestCompletion(t *testing.T) {
 	script := must(t, "completion")
+	if must(t, "completion", "zsh") != script {
+		t.Error("zsh has another script")
+	}
+	refuse(t, exitUsage, []string{"bash", "zsh"}, "completion", "fish")
 	for line, want := range map[string]string{
 		"ringtail ":                                 "topics",
 		"ringtail t":                                "topics",
