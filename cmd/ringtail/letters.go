@@ -23,7 +23,7 @@ Examples:
 
 // Run replays.
 func (c *deadLettersReplayCmd) Run(p *process) error {
-	ctx, cancel := p.asking()
+	ctx, cancel := p.asking(exitFailed)
 	defer cancel()
 	return kafkatools.Replay(ctx, c.Cluster, c.ReplayOptions, p.streams())
 }

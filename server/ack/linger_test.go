@@ -76,7 +76,7 @@ func TestWhoLingers(t *testing.T) {
 // waited for, and is closed then.
 func TestWhoLingersAndTakesNothing(t *testing.T) {
 	r := newRig(1)
-	r.d.opt.IdleTimeout, r.d.opt.LingerTimeout = 0, 1e9
+	r.d.SetTimeouts(0, 1e9)
 	ours, _ := pair(t)
 	a := r.conn(ours)
 	r.now = 50e9
