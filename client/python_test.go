@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ringtail/ringtail/codec"
+	"github.com/ringtail/ringtail/server"
 )
 
 // script is the example in Python: the same protocol in about a hundred lines.
@@ -36,6 +38,43 @@ func lines(n uint64) string {
 		b.WriteString(record(k) + "\n")
 	}
 	return b.String()
+}
+
+// TestPythonAddresses: it takes what the server prints, and paths. Mistakes end it, and are said: to
+// try again would help nobody.
+func TestPythonAddresses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l := newLedger(t)
+	acking, silent := local(codec.Auto), local(codec.Auto)
+	acking.Ack = true
+	r, err := startRigWith(server.Options{Listeners: []server.Listener{{Network: "unix", Address: path, Framing: codec.Auto}, acking, silent}}, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.stop)
+	for _, address := range []string{path, "unix://" + path, "tcp://" + r.Addrs()[1].String()} {
+		if out, code := python(t, `{"x":1}`+"\n", "--address", address); out != "rejected 1 b'{\"x\":1}' missing_field\nacked 1, rejected 1, reconnects 0\n" || code != 1 {
+			t.Errorf("%s: %q, exit code %d", address, out, code)
+		}
+	}
+	for name, c := range map[string]struct{ address, input, want string }{
+		"no port":   {"nowhere", "", "is no address"},
+		"no number": {"tcp://127.0.0.1:port", "", "is no address"},
+		"other":     {"http://127.0.0.1:1", "", "is no address"},
+		"no object": {r.Addrs()[1].String(), "[1]\n", "must be one JSON object"},
+		"no acks":   {r.Addrs()[2].String(), lines(3), "is it set to --ack kafka?"},
+	} {
+		cmd := exec.CommandContext(within(t), "python3", script, "--address", c.address)
+		cmd.Stdin = strings.NewReader(c.input)
+		out, _ := cmd.CombinedOutput()
+		if text := string(out); cmd.ProcessState.ExitCode() != 1 || strings.Count(text, "\n") != 1 || !strings.Contains(text, c.want) {
+			t.Errorf("%s: %v, it says %q, want %q", name, cmd.ProcessState, text, c.want)
+		}
+	}
+	r.stop()
+	if n := r.Stats().Received; n != 6 {
+		t.Errorf("%d records came, want 6, each once", n)
+	}
 }
 
 func TestPythonSendsEverything(t *testing.T) {

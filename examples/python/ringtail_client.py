@@ -6,11 +6,27 @@ broke before its ack was read; Kafka may then hold it twice. First copies of one
 import argparse, collections, json, random, select, socket, sys, time
 
 
+class NoAcks(Exception):
+    """The server has taken everything and acked nothing: to send it again would double it without end."""
+
+
+def target(address):
+    """What to connect to: a family, and what its sockets take."""
+    kind, _, rest = address.rpartition("://")
+    if kind == "unix" or not kind and "/" in rest:
+        return socket.AF_UNIX, rest
+    host, _, port = rest.rpartition(":")
+    if kind not in ("", "tcp") or not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError("%r is no address: host:port, tcp://host:port, unix:///path or a path" % address)
+    return socket.AF_INET, (host.strip("[]"), int(port))
+
+
 class Client:
     """One connection at a time, one thread. on_reject hears of each rejected record once; numbers count from 1."""
 
     def __init__(self, address, window=10000, on_reject=lambda number, record, reason: None, token=None):
         self.address, self.window, self.on_reject = address, window, on_reject
+        self.target = target(address)  # a mistake ends it here; what may pass is tried again
         self.hello = token and json.dumps({"token": token}).encode() + b"\n"  # where the server has a --token-file
         self.waiting = collections.deque()  # (frame, rejected) of every record not acked, the oldest first
         self.acked = self.base = 0  # records done for good; and when this connection was made
@@ -62,13 +78,19 @@ class Client:
         time.sleep(self.pause * random.uniform(0.5, 1))
         self.pause = min(max(2 * self.pause, 0.05), 5)  # an ack sets it back to 0
         self.reconnects += 1
-        host, _, port = self.address.rpartition(":")
-        self.sock = socket.create_connection((host.strip("[]"), int(port)), timeout=10)
+        family, at = self.target
+        if family == socket.AF_UNIX:
+            self.sock = socket.socket(family)
+            self.sock.connect(at)
+        else:
+            self.sock = socket.create_connection(at, timeout=10)
         self.sock.setblocking(False)
         self.base, self.half_closed, self.answers = self.acked, False, b""
         self.out = bytearray(self.hello or b"") + b"".join(frame for frame, _ in self.waiting)
 
     def _read(self, data):
+        if not data and self.half_closed and not self.acked:
+            raise NoAcks("it took %d records and acked none: is it set to --ack kafka?" % len(self.waiting))
         if not data:
             raise OSError("closed by the server with %d records not acked" % len(self.waiting))
         *lines, self.answers = (self.answers + data).split(b"\n")  # only a whole line is an answer
@@ -90,14 +112,17 @@ class Client:
 
 if __name__ == "__main__":
     args = argparse.ArgumentParser(description="Send JSON objects, one a line, to `ringtail serve --ack kafka`.")
-    args.add_argument("--address", default="127.0.0.1:8888", help="host:port, or the path of a unix socket")
+    args.add_argument("--address", default="127.0.0.1:8888", help="host:port, tcp://host:port, unix:///path or a path")
     args.add_argument("--window", type=int, default=10000, help="how many records may be sent and not acked")
     args.add_argument("--token", help="of the server's --token-file; others may see it here")
     args.add_argument("file", nargs="?", default="/dev/stdin")
     args, rejected = args.parse_args(), []
-    client = Client(args.address, args.window, lambda *what: rejected.append(what) or print("rejected", *what), args.token)
-    for line in filter(bytes.strip, open(args.file, "rb")):
-        client.send(line)
-    client.close()
+    try:
+        client = Client(args.address, args.window, lambda *what: rejected.append(what) or print("rejected", *what), args.token)
+        for line in filter(bytes.strip, open(args.file, "rb")):
+            client.send(line)
+        client.close()
+    except (NoAcks, OSError, ValueError) as why:
+        sys.exit("ringtail: %s: %s" % (args.address, why))
     print("acked %d, rejected %d, reconnects %d" % (client.acked, len(rejected), client.reconnects))
     sys.exit(1 if rejected else 0)
