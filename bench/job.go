@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/internal/repeat"
 )
 
 // Job is a run with, if asked for, the check of its topic: what `ringtail
@@ -103,24 +104,14 @@ func (j *Job) watch(l *Load) (stop func()) {
 	if j.Progress == nil {
 		return func() {}
 	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for begin, before := time.Now(), int64(0); ; {
-			select {
-			case <-done:
-				_, _ = fmt.Fprint(j.Progress, "\r\x1b[K")
-				return
-			case <-tick.C:
-			}
-			sent := l.Sent()
-			_, _ = fmt.Fprint(j.Progress, "\r\x1b[K"+j.progress(sent, sent-before, l.Acked(), time.Since(begin)))
-			before = sent
-		}
-	}()
-	return func() { close(done); <-ended }
+	begin, before := time.Now(), int64(0)
+	const clear = "\r\x1b[K"
+	end := repeat.Every(time.Second, func() {
+		sent := l.Sent()
+		_, _ = fmt.Fprint(j.Progress, clear+j.progress(sent, sent-before, l.Acked(), time.Since(begin)))
+		before = sent
+	})
+	return func() { end(); _, _ = fmt.Fprint(j.Progress, clear) }
 }
 
 // progress is the line for so many records sent, in all and in the last second, and acked.

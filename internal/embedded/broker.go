@@ -12,10 +12,11 @@ package embedded
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/ringtail/ringtail/internal/repeat"
 )
 
 // Bounds of what a broker keeps.
@@ -30,8 +31,7 @@ const (
 type Broker struct {
 	cluster *kfake.Cluster
 	address string
-	stop    chan struct{}
-	swept   sync.WaitGroup
+	unsweep func()
 }
 
 // Start listens on 127.0.0.1:port (0: any) with the given topics and their numbers
@@ -55,24 +55,10 @@ func Start(port int, topics map[string]int) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{cluster: cluster, address: cluster.ListenAddrs()[0], stop: make(chan struct{})}
-	b.swept.Go(b.sweep)
-	return b, nil
-}
-
-// sweep drops what is beyond the bounds. kfake's own ticker runs once an hour, and
-// only for topics that set retention themselves.
-func (b *Broker) sweep() {
-	t := time.NewTicker(sweepEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-b.stop:
-			return
-		case <-t.C:
-			b.cluster.ApplyRetention()
-		}
-	}
+	// What is beyond the bounds is dropped. kfake's own ticker runs once an hour, and only for topics
+	// that set retention themselves.
+	unsweep := repeat.Every(sweepEvery, func() { cluster.ApplyRetention() })
+	return &Broker{cluster: cluster, address: cluster.ListenAddrs()[0], unsweep: unsweep}, nil
 }
 
 // Address is the broker's host:port.
@@ -80,7 +66,6 @@ func (b *Broker) Address() string { return b.address }
 
 // Close stops the broker; all it held is gone.
 func (b *Broker) Close() {
-	close(b.stop)
-	b.swept.Wait()
+	b.unsweep()
 	b.cluster.Close()
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
+
+	"github.com/ringtail/ringtail/internal/repeat"
 )
 
 // What systemd is told (sd_notify(3)), where it has asked for it: Type=notify, WatchdogSec=.
@@ -50,28 +52,16 @@ func (n *node) keepNotified() (end func()) {
 	if watched {
 		every = min(every, limit/4)
 	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		said := ""
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-			}
-			if watched && n.progresses() {
-				notify(daemon.SdNotifyWatchdog)
-			}
-			if text := n.verdictText(); text != said {
-				said = text
-				notify("STATUS=" + text)
-			}
+	said := ""
+	return repeat.Every(every, func() {
+		if watched && n.progresses() {
+			notify(daemon.SdNotifyWatchdog)
 		}
-	}()
-	return func() { close(done); <-ended }
+		if text := n.verdictText(); text != said {
+			said = text
+			notify("STATUS=" + text)
+		}
+	})
 }
 
 // progresses returns whether whoever moves records has been there since the last call. What starts

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ringtail/ringtail/internal/repeat"
 	"github.com/ringtail/ringtail/internal/verdict"
 	"github.com/ringtail/ringtail/producer"
 )
@@ -65,24 +66,10 @@ func newSampler(n *node, reg prometheus.Registerer) (*sampler, error) {
 
 // run looks once a second until stop is called.
 func (s *sampler) run() (stop func()) {
-	ticker, stopped, ended := time.NewTicker(lookEvery), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-ticker.C:
-				s.look()
-				s.n.events.publish()
-			case <-stopped:
-				return
-			}
-		}
-	}()
-	return func() {
-		ticker.Stop()
-		close(stopped)
-		<-ended
-	}
+	return repeat.Every(lookEvery, func() {
+		s.look()
+		s.n.events.publish()
+	})
 }
 
 // chosen says who writes to Kafka, and why: "native: …".

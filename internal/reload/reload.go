@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ringtail/ringtail/internal/repeat"
 )
 
 const (
@@ -144,21 +146,9 @@ func Watch(values ...Looker) (stop func()) {
 	if len(values) == 0 {
 		return func() {}
 	}
-	done := make(chan struct{})
-	var running sync.WaitGroup
-	running.Go(func() {
-		tick := time.NewTicker(lookEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				for _, v := range values {
-					v.Look()
-				}
-			}
+	return repeat.Every(lookEvery, func() {
+		for _, v := range values {
+			v.Look()
 		}
 	})
-	return func() { close(done); running.Wait() }
 }

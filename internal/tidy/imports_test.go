@@ -13,7 +13,8 @@ const module = "github.com/ringtail/ringtail"
 var core = map[string][]string{
 	"internal/invariant": {},
 	"internal/platform":  {},
-	"internal/reload":    {},
+	"internal/reload":    {"internal/repeat"},
+	"internal/repeat":    {},
 
 	"internal/certs/certtest": {}, // for tests of every layer
 

@@ -57,7 +57,7 @@ const (
 	slowGap     = 2 * time.Second
 	slowWindow  = 10 * time.Second
 	busyOver    = 0.85 // of the processors
-	most        = 0.6  // the share of one broker of what all of them take, to be the one that is named
+	brokerMost  = 0.6  // the share of one broker of what all of them take, to be the one that is named
 	rejectsOver = 10 * time.Second
 	rejectsMin  = 5
 	unreadFor   = 10 * time.Second

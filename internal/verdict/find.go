@@ -118,7 +118,7 @@ func (m *Machine) findSlow(s *Sample) (finding, bool) {
 			many(s.WaitingMemory, "connection waits", "connections wait"))
 		return f, true
 	}
-	if share(sum.leader[-1], sum.queued()) >= most {
+	if share(sum.leader[-1], sum.queued()) >= brokerMost {
 		f.text = slowText("Kafka", share(sum.leader[-1], sum.all()))
 		f.advice = "Kafka: records wait for partitions without a leader. Start the brokers that are down."
 		return f, true
@@ -144,7 +144,7 @@ func slowText(what string, part float64) string {
 // slowest is the broker that most of the time for Kafka went to, nil if none has so much.
 func (s *Sample) slowest(sum *spent) *Broker {
 	for i := range s.Brokers {
-		if share(sum.leader[s.Brokers[i].ID], sum.queued()) >= most {
+		if share(sum.leader[s.Brokers[i].ID], sum.queued()) >= brokerMost {
 			return &s.Brokers[i]
 		}
 	}

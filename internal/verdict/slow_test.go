@@ -99,7 +99,7 @@ func TestSlowNames(t *testing.T) {
 // nowhere yet.
 func TestFrozenLeader(t *testing.T) {
 	p := newPlay(t).run(90, well).run(5, still(1, 3)).wantState(Slow).wantAdvice("broker 2")
-	if share := p.m.BrokerShare(2); share < most {
+	if share := p.m.BrokerShare(2); share < brokerMost {
 		t.Errorf("its share is %v", share)
 	}
 	p.run(3, still(1, 3)).want("SLOW: broker 2, 100 % of the time")
