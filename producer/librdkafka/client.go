@@ -22,7 +22,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka" // links librdkafka; names of errors
+	_ "github.com/confluentinc/confluent-kafka-go/v2/kafka" // links librdkafka
 
 	"github.com/ringtail/ringtail/internal/secret"
 	"github.com/ringtail/ringtail/producer/backend"
@@ -277,10 +277,4 @@ func (c *Client) ok(stream int, number uint64) { C.rt_ok(c.progress(stream), C.u
 // ErrorText returns librdkafka's name and text of an error code.
 func ErrorText(code int) string {
 	return C.GoString(C.rd_kafka_err2name(C.int(code))) + ": " + C.GoString(C.rd_kafka_err2str(C.int(code)))
-}
-
-// Version returns the version of the librdkafka that is linked.
-func Version() string {
-	_, v := kafka.LibraryVersion()
-	return v
 }

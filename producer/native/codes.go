@@ -13,10 +13,6 @@ const (
 	codeRefused           // it is not in the log, and these bytes never will be; the next client sends it
 )
 
-func (v codeKind) String() string {
-	return [...]string{"written", "unknown", "doubtful", "lost", "refused"}[v]
-}
-
 // triesMax is how often a batch is tried whose responses are doubtful. If its bytes are bad in our
 // memory, they stay bad; the ring has the records.
 const triesMax = 5

@@ -54,3 +54,7 @@ func TestCodes(t *testing.T) {
 		}
 	}
 }
+
+func (v codeKind) String() string {
+	return [...]string{"written", "unknown", "doubtful", "lost", "refused"}[v]
+}
