@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -22,7 +21,7 @@ func (s *Server) Sockets() ([]*os.File, error) {
 			for _, f := range files {
 				_ = f.Close()
 			}
-			return nil, fmt.Errorf("--listen %s://%s: %w", l.opt.Network, l.opt.Address, err)
+			return nil, &ListenError{l.opt, err}
 		}
 		files = append(files, f)
 	}
@@ -60,7 +59,7 @@ func (s *Server) StopAccepting() {
 func (l *Listener) Open() error {
 	ln, err := l.listen()
 	if err != nil {
-		return fmt.Errorf("--listen %s://%s: %w", l.Network, l.Address, err)
+		return &ListenError{*l, err}
 	}
 	if u, ok := ln.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false)

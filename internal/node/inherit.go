@@ -135,7 +135,7 @@ func (n *node) awaitDirectory(reg *prometheus.Registry) error {
 			continue
 		}
 		if err := l.Open(); err != nil {
-			return err
+			return listening(err)
 		}
 	}
 	if err := shard.CheckDir(n.opt.ringFiles()); err != nil && !errors.Is(err, shard.ErrInUse) {

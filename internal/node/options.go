@@ -160,8 +160,8 @@ func (o *Options) Validate() error {
 func (o *Options) validateFramings() error {
 	for _, l := range o.Listeners {
 		if codec.Bounded(l.Framing) && o.Codec.MaxRecordBytes > codec.MaxLength {
-			return config.Usagef("--max-record-bytes is %s; --framing %v, which --listen %s://%s has, takes records of %s at most",
-				config.Size(o.Codec.MaxRecordBytes), l.Framing, l.Network, l.Address, config.Size(codec.MaxLength))
+			return config.Usagef("--max-record-bytes is %s; --framing %v, which --listen %s has, takes records of %s at most",
+				config.Size(o.Codec.MaxRecordBytes), l.Framing, l.URL(), config.Size(codec.MaxLength))
 		}
 	}
 	return nil
