@@ -146,7 +146,12 @@ func TestVerdictsOfClients(t *testing.T) {
 	stop := feed(t, rejected.listen[0], time.Millisecond, func(int) string { return "{\"nummer\":1}\n" })
 	rejected.says("CLIENTS: 100 % of records are rejected: missing_field", "Clients:", "--field")
 	stop()
+	if r, err := http.Get("http" + strings.TrimPrefix(quiet.listen[0], "tcp")); err == nil {
+		_ = r.Body.Close()
+		t.Error("it serves HTTP")
+	}
 	unread.says("CLIENTS: 1 of 1 does not read its acks", "Clients:")
+	quiet.says("CLIENTS: nobody sends", "1 connection was closed")
 	quiet.says("CLIENTS: nobody sends", "nobody is connected")
 	feed(t, quiet.listen[0], 100*time.Millisecond, numbers)
 	quiet.says("OK")

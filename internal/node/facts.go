@@ -110,6 +110,9 @@ func (f *facts) sample(p99 time.Duration, cpu float64) verdict.Sample {
 		Socket: f.stages.Socket, Parse: f.stages.Parse, CPU: cpu,
 	}
 	s.WaitingRoom = f.in.Waiting - s.WaitingMemory - s.WaitingRate - s.WaitingAcks
+	for _, why := range []string{"foreign", "bad_stream", "tls", "unauthorized"} {
+		s.Misfits += f.in.Closed[why]
+	}
 	for i := range f.rings {
 		r := &f.rings[i]
 		s.Shards = append(s.Shards, verdict.Shard{

@@ -60,12 +60,16 @@ func (m *Machine) causeOf(s *Sample, st standing) cause {
 		met.broker = b
 	}
 	switch {
+	case !s.Ready && strings.Contains(s.Reason, "is missing"): // what has no topic has no leaders either
+		return cause{text: oneLine(s.Reason)}
 	case code.MatchString(met.text), met.text != "" && b == nil:
 		return met
 	case b == nil && st.Leader < 0:
 		return cause{text: "no leader"}
 	case b == nil:
 		return cause{}
+	case b.Oldest > stuckAfter/2 && b.Up && b.Error.in(since) && strings.Contains(b.Error.Text, "does not confirm"):
+		return cause{fmt.Sprintf("broker %d does not confirm", b.ID), b}
 	case b.Oldest > stuckAfter/2: // errors say the same, with more words
 		return cause{fmt.Sprintf("broker %d does not answer", b.ID), b}
 	case met.text != "":
@@ -179,9 +183,12 @@ func rejectAdvice(reason string) string {
 
 // quietAdvice is for a server to which nobody sends.
 func (m *Machine) quietAdvice(s *Sample) string {
-	switch refused := s.Refused - m.ago(Window).Refused; {
+	before := m.ago(Window)
+	switch refused, misfits := s.Refused-before.Refused, s.Misfits-before.Misfits; {
 	case refused > 0:
 		return fmt.Sprintf("Clients: %s refused in the last minute; /metrics says for what (ringtail_connections_refused_total).", many(int(refused), "connection was", "connections were"))
+	case misfits > 0:
+		return fmt.Sprintf("Clients: %s closed in the last minute for what came instead of records; the log says what that looked like.", many(int(misfits), "connection was", "connections were"))
 	case s.Connections > 0:
 		return fmt.Sprintf("Clients: %s open and %s no record. Look at the clients.", many(s.Connections, "connection is", "connections are"), map[bool]string{true: "sends", false: "send"}[s.Connections == 1])
 	}

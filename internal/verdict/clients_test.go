@@ -66,6 +66,7 @@ func TestNobodySends(t *testing.T) {
 	p.run(1, func(s *Sample) { s.Connections = 0 }).want("CLIENTS: nobody sends").wantAdvice("nobody is connected")
 	p.run(1, func(s *Sample) { s.Refused += 3 }).want("CLIENTS: nobody sends").wantAdvice("3 connections were refused in the last minute")
 	p.run(61, idle).wantAdvice("nobody is connected")
+	p.run(1, func(s *Sample) { s.Misfits++ }).want("CLIENTS: nobody sends").wantAdvice("1 connection was closed in the last minute for what came")
 
 	// What waits for Kafka is no silence of clients.
 	p = newPlay(t).run(5, well).run(1, still(3))

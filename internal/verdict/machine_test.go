@@ -228,6 +228,14 @@ func TestCauses(t *testing.T) {
 		{"up, and silent", func(s *Sample) {
 			s.Shards[3].Error = Error{s.At, "broker 2: it is up and does not confirm what it got: it is slow, waits for its replicas, or holds us to a quota"}
 		}, "broker 2: it is up and does not confirm what it got: it is slow, waits for its replicas, or holds us to a quota", "waits for a replica, or"},
+		{"up, and silent for long", func(s *Sample) {
+			s.Brokers[1].Oldest += time.Second
+			s.Brokers[1].Error = Error{s.At, "broker 2: it is up and does not confirm what it got: it is slow, waits for its replicas, or holds us to a quota"}
+		}, "broker 2 does not confirm", "Kafka: the leader is up"},
+		{"no topic", func(s *Sample) {
+			s.Shards[3].Leader, s.Shards[3].Error = -1, Error{s.At, "LEADER_NOT_AVAILABLE: nobody leads the partition"}
+			s.Ready, s.Reason = false, "topic records is missing; make it"
+		}, "topic records is missing; make it", "Kafka: the topic is gone"},
 		{"no answer, in more words", func(s *Sample) {
 			s.Brokers[1].Oldest += time.Second
 			s.Shards[3].Error = Error{s.At, "broker 2 at 10.0.0.2:9092: it answers nothing, for 10s now"}

@@ -22,6 +22,7 @@ type Sample struct {
 	WaitingRate   int // for their rate
 	WaitingAcks   int // until their clients read their acks
 	Refused       uint64
+	Misfits       uint64 // connections that were closed for what came on them
 
 	Socket, Parse float64 // what records took before they were in rings, seconds
 	CPU           float64 // processors in use of those that the process may use, since the sample before, 0 to 1
