@@ -85,14 +85,14 @@ func (s *Sample) oldest() (age time.Duration) {
 }
 
 // rejects adds up the rejected records, and returns the reason of most since an earlier sample.
-func (s *Sample) rejects(before *Sample) (n uint64, most string) {
-	top := uint64(0)
+func (s *Sample) rejects(before *Sample) (n uint64, top string) {
+	largest := uint64(0)
 	for reason, count := range s.Rejected {
 		more := count - before.Rejected[reason]
 		n += more
-		if more > top || more == top && more > 0 && reason < most {
-			top, most = more, reason
+		if more > largest || more == largest && more > 0 && reason < top {
+			largest, top = more, reason
 		}
 	}
-	return n, most
+	return n, top
 }
