@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"crypto/tls"
 	"io"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -193,6 +195,44 @@ func TestReloadOfAListener(t *testing.T) {
 		t.Error("it is let in")
 	}
 	r.wants(write("tcp://127.0.0.2:0"), "changed=nothing", "need_restart=listen")
+}
+
+// TestTakeover: a new process serves who comes, and the old one who was there, to their end.
+func TestTakeover(t *testing.T) {
+	errs := &output{}
+	c, listen := ownServer(t, errs)
+	nc, err := net.Dial("tcp", strings.TrimPrefix(listen, "tcp://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = nc.Close() }()
+	answers := bufio.NewReader(nc)
+	ask := func(want string) {
+		t.Helper()
+		_, _ = io.WriteString(nc, "{\"number\":1}\n")
+		if answer, err := answers.ReadString('\n'); err != nil || answer != want {
+			t.Errorf("%q, %v; it said %q", answer, err, errs.String())
+		}
+	}
+	ask("{\"acked\":1}\n")
+	_ = c.Process.Signal(syscall.SIGUSR2)
+	until(t, "it is taken over", func() bool { return strings.Contains(errs.String(), "the new process has taken over") })
+	ask("{\"acked\":2}\n")
+	if got := send(t, listen, "{\"number\":1}\n"); got != "{\"acked\":1}\n" {
+		t.Errorf("the new process says %q", got)
+	}
+	_, pid, _ := strings.Cut(errs.String(), "a new process starts\" pid=")
+	pid, _, _ = strings.Cut(pid, "\n")
+	number, err := strconv.Atoi(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = syscall.Kill(number, syscall.SIGTERM)
+	until(t, "the new process ends", func() bool { return strings.Contains(errs.String(), "drained received=1 ") })
+	_ = nc.Close()
+	if err := c.Wait(); err != nil || !strings.Contains(errs.String(), "drained received=2 ") {
+		t.Errorf("%v, they said %q", err, errs.String())
+	}
 }
 
 // TestStopAfterAFailedTakeover: a takeover that has failed has changed nothing: whoever waits for the

@@ -7,7 +7,7 @@
 //
 // The mutants are written by hand, in list/*.txt: a file, the rule that is broken, and the change as
 // in a diff, in whole lines that occur once in the file. `args` are go test's for those that follow,
-// where all of the package's tests would take too long.
+// where all of the package's tests would take too long, and packages whose tests are run as well.
 //
 //	args -run=Ack|Linger
 //

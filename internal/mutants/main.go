@@ -82,7 +82,6 @@ func hunt(ctx context.Context, only string, verbose bool) (survived int, err err
 // test runs the tests of m's package, changed or not, and returns which of them died; "" if none did.
 func test(ctx context.Context, m *mutant, changed bool, timeout time.Duration) (died, out string, err error) {
 	args := []string{"test", "-count=1", "-short", "-failfast", "-vet=off", "-timeout", timeout.String()}
-	args = append(args, strings.Fields(m.args)...)
 	if changed {
 		dir, err := os.MkdirTemp("", "mutants")
 		if err != nil {
@@ -95,6 +94,7 @@ func test(ctx context.Context, m *mutant, changed bool, timeout time.Duration) (
 		}
 		args = append(args, "-overlay", overlay)
 	}
+	args = append(args, strings.Fields(m.args)...) // packages stand behind all of go test's flags
 	// On Ctrl-C go test ends what it started.
 	c := exec.CommandContext(ctx, "go", append(args, "./"+m.dir())...)
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }

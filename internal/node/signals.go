@@ -46,16 +46,24 @@ func (n *node) start(reg *prometheus.Registry) (reached bool, err error) {
 		reached, err := n.begin(reg)
 		begun <- result{reached, err}
 	}()
+	var early []os.Signal // came when records were taken already, and begin had not returned
 	for {
 		select {
 		case r := <-begun:
+			if r.reached {
+				for _, s := range early {
+					n.control(s)
+				}
+			}
 			return r.reached, r.err
 		case <-n.halted:
 			n.abandoned = true
 			return false, errHalted
 		case s := <-n.env.Control:
-			if why := n.phase.Load(); why != nil { // else it is ready by now
+			if why := n.phase.Load(); why != nil {
 				n.env.Log.Info("the server is not ready yet", "signal", s.String(), "cause", *why)
+			} else {
+				early = append(early, s)
 			}
 		}
 	}

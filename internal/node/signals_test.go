@@ -74,6 +74,31 @@ func TestSecondSignalAtTheStart(t *testing.T) {
 	_ = f.Close()
 }
 
+// onWrite is a writer that calls it.
+type onWrite func()
+
+func (f onWrite) Write(p []byte) (int, error) {
+	f()
+	return len(p), nil
+}
+
+// TestSignalWithTheReadyLine: whoever has read it may signal.
+func TestSignalWithTheReadyLine(t *testing.T) {
+	var log bytes.Buffer
+	stderr := NewStderr(&log)
+	signals, control := make(chan os.Signal, 1), make(chan os.Signal)
+	ready := onWrite(func() {
+		control <- syscall.SIGUSR1
+		signals <- syscall.SIGTERM
+	})
+	if err := Run(discarding(1), Env{Out: ready, Err: stderr, Log: slog.New(slog.NewTextHandler(stderr, nil)), Signals: signals, Control: control}); err != nil {
+		t.Error(err)
+	}
+	if said := log.String(); strings.Count(said, `msg="verdict: `) != 1 {
+		t.Errorf("it said %q", said)
+	}
+}
+
 // countdown is a context that ends when it has been asked so often.
 type countdown struct {
 	context.Context
