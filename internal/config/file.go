@@ -128,9 +128,7 @@ func (f *file) raw(key string, list bool) (any, error) {
 	if n == nil || n.Tag == "!!null" {
 		return nil, nil
 	}
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+	n = target(n)
 	switch {
 	case n.Kind == yaml.ScalarNode && list:
 		return []string{n.Value}, nil
@@ -142,23 +140,39 @@ func (f *file) raw(key string, list bool) (any, error) {
 	return flatten(n)
 }
 
-// flatten makes a list of a sequence, and key=value pairs of a mapping.
+// target is what an alias stands for, and any other node itself.
+func target(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+// flatten makes a list of a sequence, and key=value pairs of a mapping. A key without a value is not
+// there.
 func flatten(n *yaml.Node) ([]string, error) {
 	out := []string{}
-	step := 1
+	step, seen := 1, map[string]bool{}
 	if n.Kind == yaml.MappingNode {
 		step = 2
 	}
 	for i := 0; i < len(n.Content); i += step {
-		v := n.Content[i+step-1]
+		v := target(n.Content[i+step-1])
 		if v.Kind != yaml.ScalarNode {
 			return nil, fmt.Errorf("line %d: want a plain value", v.Line)
 		}
 		s := v.Value
 		if step == 2 {
-			s = n.Content[i].Value + "=" + s
+			k := n.Content[i].Value
+			if seen[k] {
+				return nil, fmt.Errorf("line %d: %s is there twice", n.Content[i].Line, k)
+			}
+			seen[k] = true
+			s = k + "=" + s
 		}
-		out = append(out, s)
+		if v.Tag != "!!null" {
+			out = append(out, s)
+		}
 	}
 	return out, nil
 }

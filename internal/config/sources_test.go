@@ -1,9 +1,11 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -190,6 +192,14 @@ func TestVariablesInFiles(t *testing.T) {
 	}
 }
 
+// TestValuesOfPairs: a key without a value is not there, and an alias is what it stands for.
+func TestValuesOfPairs(t *testing.T) {
+	flags, _, err := parse(t, "listen: [&one x, *one]\nkafka-property: {sasl.password: null, sasl.username: ~, a: , b: *one}")
+	if err != nil || !maps.Equal(flags.Verb.KafkaProperty, Properties{"b": "x"}) || !slices.Equal(flags.Verb.Listen, List{"x", "x"}) {
+		t.Errorf("%v, %v, %v", flags.Verb.KafkaProperty, flags.Verb.Listen, err)
+	}
+}
+
 func TestErrorsSayWhere(t *testing.T) {
 	for what, c := range map[string]struct {
 		file, variable, value string
@@ -212,6 +222,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		"bad value in variable": {variable: "RINGTAIL_RING_BYTES", value: "lots", where: "RINGTAIL_RING_BYTES", want: `"lots" is not a size`},
 		"bad value on the line": {args: []string{"--ring-bytes", "lots"}, want: "--ring-bytes"},
 		"bad pair on the line":  {args: []string{"-X", "k"}, want: "key=value"},
+		"pair twice in a file":  {file: "kafka-property: {a: 1, b: 2, a: 3}", where: "ringtail.yaml:1", want: "a is there twice"},
 		"missing file":          {args: []string{"--config", "/nowhere.yaml"}, want: "/nowhere.yaml"},
 	} {
 		t.Run(what, func(t *testing.T) {
