@@ -33,13 +33,18 @@ func (n *node) limitMemory(root string) error {
 			config.Size(n.opt.RingBytes), mebibytes(rings), config.Size(n.opt.ClientMemory), config.Size(otherMemory),
 			mebibytes(need), mebibytes(limit.Bytes), limit.File, advice)
 	}
-	if old := n.inherited.besides(&n.opt); limited && need > limit.Bytes-old {
+	total, old := cgroup.Total(root), n.inherited.besides(&n.opt)
+	if limited && need > limit.Bytes-old {
 		return config.Usagef("the process to be taken over takes %s, and this one %s beside it: over the memory limit of %s (%s); restart instead, or raise the limit",
 			mebibytes(old), mebibytes(need), mebibytes(limit.Bytes), limit.File)
 	}
-	if total := cgroup.Total(root); total > 0 && need > total {
+	if total > 0 && need > total {
 		return config.Usagef("rings (--ring-bytes %s) and clients (--client-memory %s) take %s together, and the machine has %s; lower --shards, --ring-bytes or --client-memory, or give a --ring-dir on a disk",
 			config.Size(n.opt.RingBytes), config.Size(n.opt.ClientMemory), mebibytes(need), mebibytes(total))
+	}
+	if total > 0 && need > total-old {
+		return config.Usagef("the process to be taken over takes %s, and this one %s beside it: more than the machine's %s; restart instead",
+			mebibytes(old), mebibytes(need), mebibytes(total))
 	}
 	if free := cgroup.Available(root); free > 0 && need > free {
 		n.env.Log.Warn("the machine has less memory available than rings and clients may take",

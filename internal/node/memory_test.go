@@ -77,6 +77,21 @@ func TestMemoryOfATakeover(t *testing.T) {
 	}
 }
 
+// TestTakeoverOnTheMachine: without a control group, the machine is what both have to fit into.
+func TestTakeoverOnTheMachine(t *testing.T) {
+	for _, total := range []int64{1000 << 20, 999 << 20} {
+		var log bytes.Buffer
+		n := memoryNode(&log)
+		_, need := n.opt.memory()
+		n.opt.ClientMemory += 500<<20 - need
+		n.inherited = &inheritance{memory: 500 << 20}
+		err := n.limitMemory(machineOf(t, total, total, "max"))
+		if refused := total < 1000<<20; (err != nil) != refused || refused && !strings.Contains(err.Error(), "the machine's 999MiB; restart instead") {
+			t.Errorf("of %d: %v", total, err)
+		}
+	}
+}
+
 // TestMemoryLimit: what does not fit is refused, and says what would; else Go's heap gets what the
 // rings leave.
 func TestMemoryLimit(t *testing.T) {

@@ -131,7 +131,8 @@ func (n *node) prepareReload() (c Configuration, changed []string, apply []func(
 			return c, nil, nil, config.Usagef("%w", err)
 		}
 	}
-	if err := (&node{opt: *o, env: Env{Log: n.env.Log}}).limitMemory("/"); err != nil {
+	// What is available is of no matter: the rings have theirs.
+	if err := (&node{opt: *o, env: Env{Log: slog.New(slog.DiscardHandler)}}).limitMemory("/"); err != nil {
 		return c, nil, nil, err
 	}
 	return c, changed, apply, nil
