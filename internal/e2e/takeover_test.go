@@ -134,6 +134,30 @@ func testTakeover(t *testing.T, c *kafkatest.Cluster) {
 	Report("%d takeovers, %d visits and %d records over connections that lasted: none refused, none lost", takeovers, v.visits.Load(), r.Records)
 }
 
+func writeFile(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func dialer(network, address string) func() (net.Conn, error) {
+	return func() (net.Conn, error) { return net.Dial(network, address) }
+}
+
+// tlsWithTokens are serve's arguments for a TLS listener, and for tokens everywhere, of which s3cret
+// is one; and what connects to that listener.
+func tlsWithTokens(t *testing.T) (dial func() (net.Conn, error), args []string) {
+	t.Helper()
+	ca := certtest.NewCA(t)
+	cert, key := ca.Files(t, certtest.Leaf{Name: "localhost", Hosts: []string{"localhost"}})
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	writeFile(t, tokens, "visitor:s3cret\n")
+	address := fmt.Sprintf("localhost:%d", kafkatest.ReservePorts(t, 1))
+	return func() (net.Conn, error) { return tls.Dial("tcp", address, &tls.Config{RootCAs: ca.Pool()}) },
+		[]string{"--listen", "tls://" + address, "--tls-cert", cert, "--tls-key", key, "--token-file", tokens}
+}
+
 // TestTakeoverOfEverySocket: TCP, TLS, unix and systemd's sockets, and the admin port, are taken
 // over; also by a process whose configuration has changed, and not by one that cannot start.
 func TestTakeoverOfEverySocket(t *testing.T) {
@@ -149,35 +173,18 @@ func TestTakeoverOfEverySocket(t *testing.T) {
 	defer activated.Close()
 	defer file.Close()
 	config := filepath.Join(t.TempDir(), "ringtail.yaml")
-	write := func(text string) {
-		t.Helper()
-		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("ack: kafka\nsink: discard\nring-bytes: 5MiB\n")
-	ca := certtest.NewCA(t)
-	cert, key := ca.Files(t, certtest.Leaf{Name: "localhost", Hosts: []string{"localhost"}})
-	tokens := filepath.Join(t.TempDir(), "tokens")
-	if err := os.WriteFile(tokens, []byte("visitor:s3cret\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	encrypted := fmt.Sprintf("localhost:%d", kafkatest.ReservePorts(t, 1))
-	s := StartActivated(t, "one", []*os.File{file}, "--config", config, "--framing", "newline", "--listen", "unix://"+path+"?mode=0600",
-		"--listen", "systemd://one", "--listen", "tls://"+encrypted, "--tls-cert", cert, "--tls-key", key, "--token-file", tokens, "--takeover-timeout", "1m")
+	write := func(text string) { writeFile(t, config, text) }
+	const common = "ack: kafka\nsink: discard\nring-bytes: 5MiB\n"
+	write(common)
+	encrypted, secured := tlsWithTokens(t)
+	s := StartActivated(t, "one", []*os.File{file}, append(secured, "--config", config, "--framing", "newline", "--listen", "unix://"+path+"?mode=0600",
+		"--listen", "systemd://one", "--takeover-timeout", "1m")...)
 	s.AwaitReady()
 	var all []*visitors
 	stop := make(chan struct{})
-	dialer := func(network, address string) func() (net.Conn, error) {
-		return func() (net.Conn, error) { return net.Dial(network, address) }
-	}
-	for _, dial := range []func() (net.Conn, error){
-		dialer("tcp", strings.TrimPrefix(s.Target, "tcp://")), dialer("unix", path), dialer("tcp", activated.Addr().String()),
-		func() (net.Conn, error) { return tls.Dial("tcp", encrypted, &tls.Config{RootCAs: ca.Pool()}) },
-	} {
-		v := &visitors{t: t, stop: stop, dial: dial, greeting: "{\"token\":\"s3cret\"}\n"}
-		all = append(all, v)
-		v.come(2)
+	for _, dial := range []func() (net.Conn, error){dialer("tcp", strings.TrimPrefix(s.Target, "tcp://")), dialer("unix", path), dialer("tcp", activated.Addr().String()), encrypted} {
+		all = append(all, &visitors{t: t, stop: stop, dial: dial, greeting: "{\"token\":\"s3cret\"}\n"})
+		all[len(all)-1].come(2)
 	}
 	flow := func() {
 		t.Helper()
@@ -189,7 +196,7 @@ func TestTakeoverOfEverySocket(t *testing.T) {
 	s.TakeOver()
 	flow()
 
-	write("ack: kafka\nsink: discard\nring-bytes: 5MiB\nshards: 0\n") // a mistake
+	write(common + "shards: 0\n") // a mistake
 	s.Signal(syscall.SIGUSR2)
 	s.Await("the new process ends", func() bool { return strings.Contains(s.Output(), "takeover: the new process has ended") })
 	if !strings.Contains(s.Output(), "shards") {
@@ -197,7 +204,7 @@ func TestTakeoverOfEverySocket(t *testing.T) {
 	}
 	flow()
 
-	write("ack: kafka\nsink: discard\nring-bytes: 5MiB\nshards: 7\n")
+	write(common + "shards: 7\n")
 	s.TakeOver()
 	flow()
 	s.Await("the admin port is the new one's", func() bool {
