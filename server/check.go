@@ -27,11 +27,15 @@ func (e *ListenError) Error() string {
 // Unwrap is the cause.
 func (e *ListenError) Unwrap() error { return e.Err }
 
-// bare is what the kernel says: the address stands before it already.
+// bare is what the kernel, or the name server, says: the address stands before it already.
 func bare(err error) error {
 	var call *os.SyscallError
-	if errors.As(err, &call) {
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &call):
 		return call.Err
+	case errors.As(err, &name):
+		return errors.New(name.Err)
 	}
 	return err
 }
