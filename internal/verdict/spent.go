@@ -58,8 +58,11 @@ type leader struct {
 	since time.Time
 }
 
-// note notes who leads now.
+// note notes who leads now. The first one that is known counts as from the beginning.
 func (l *leaders) note(id int32, at time.Time) {
+	if len(*l) == 1 && (*l)[0].id < 0 {
+		(*l)[0].id = id
+	}
 	if n := len(*l); n == 0 || (*l)[n-1].id != id {
 		*l = append(*l, leader{id, at})
 	}
