@@ -33,7 +33,7 @@ func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, n.status()) })
 	mux.HandleFunc("GET /history", func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, n.history()) })
 	mux.HandleFunc("GET /events", n.events.serve)
-	mux.HandleFunc("GET /connections", n.serveConnections)
+	mux.HandleFunc("GET /connections", n.events.serveConnections)
 	if n.opt.Admin.Pprof {
 		handleProfiles(mux)
 	}

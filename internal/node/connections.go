@@ -15,20 +15,25 @@ type connections struct {
 	Connections []server.Connection `json:"connections"` // those with the highest rates first
 }
 
-// serveConnections serves /connections?search=&id=&limit=.
-func (n *node) serveConnections(w http.ResponseWriter, r *http.Request) {
-	q, err := connectionQuery(r)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
+// connections returns those that are asked for.
+func (n *node) connections(q server.ConnectionQuery) connections {
 	c := connections{Connections: []server.Connection{}}
 	if s := n.server.Load(); s != nil {
 		st := s.Stats()
 		c.Open, c.Limit = st.Connections, st.ConnectionsMax
 		c.Connections = append(c.Connections, s.Connections(q)...)
 	}
-	answerJSON(w, c)
+	return c
+}
+
+// serveConnections serves /connections?search=&id=&limit=.
+func (e *events) serveConnections(w http.ResponseWriter, r *http.Request) {
+	q, err := connectionQuery(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	answerJSON(w, e.connections(q))
 }
 
 func connectionQuery(r *http.Request) (q server.ConnectionQuery, err error) {

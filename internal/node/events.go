@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ringtail/ringtail/server"
 )
 
 // Limits of /events. A reader keeps one of the port's few connections (httpd.ConnectionsMax), so
@@ -20,9 +22,11 @@ const (
 )
 
 // events is the stream of server-sent events at /events: history once, then status after each look
-// of the sampler. What is said is made once, and all readers get it.
+// of the sampler. What is said is made once, and all readers get it. Behind each status a reader that
+// asks as /connections is asked gets the connections that it has asked for.
 type events struct {
 	status, history func() any
+	connections     func(server.ConnectionQuery) connections
 	limit, max      time.Duration // readerLimit and readingMax, or a test's
 
 	readers atomic.Int64
@@ -32,8 +36,8 @@ type events struct {
 	next   chan struct{}              // closed when there is another
 }
 
-func newEvents(status, history func() any) *events {
-	return &events{status: status, history: history, limit: readerLimit, max: readingMax, next: make(chan struct{})}
+func newEvents(status, history func() any, connections func(server.ConnectionQuery) connections) *events {
+	return &events{status: status, history: history, connections: connections, limit: readerLimit, max: readingMax, next: make(chan struct{})}
 }
 
 // publish sends the status that is now to all readers. The sampler calls it, once a second.
@@ -74,6 +78,11 @@ func fields(v any) map[string]json.RawMessage {
 var seldom = []string{"config", "warnings", "marks"}
 
 func (e *events) serve(w http.ResponseWriter, r *http.Request) {
+	query, err := connectionQuery(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	if e.readers.Add(1) > readersMax {
 		e.readers.Add(-1)
 		http.Error(w, fmt.Sprintf("%d others read /events already; close some of their pages", readersMax), http.StatusServiceUnavailable)
@@ -104,6 +113,9 @@ func (e *events) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	for {
 		if send("status", changed(now, last)) != nil {
+			return
+		}
+		if r.URL.RawQuery != "" && send("connections", e.connections(query)) != nil {
 			return
 		}
 		select {

@@ -268,3 +268,35 @@ func await(t *testing.T, what string, done func() bool) {
 		}
 	}
 }
+
+// TestEventsWithConnections: who asks for connections gets them behind each status, those of the moment.
+func TestEventsWithConnections(t *testing.T) {
+	f := newFake()
+	url, _ := f.serve(t, "127.0.0.1:0")
+	found := func(r *reading) (ids string) {
+		r.must("status")
+		var list []struct{ ID string }
+		if err := json.Unmarshal(r.must("connections")["connections"], &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range list {
+			ids += c.ID + " "
+		}
+		return ids
+	}
+	r := read(t, http.DefaultClient, get(t, url+"/events?search=0.0.2&limit=3"))
+	r.must("history")
+	for range 2 {
+		if got := found(r); got != "2 20 21 " {
+			t.Errorf("found %q", got)
+		}
+	}
+	answer, err := http.Get(url + "/events?id=x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusBadRequest {
+		t.Errorf("a wrong id: %s", answer.Status)
+	}
+}

@@ -39,7 +39,7 @@ func newFake() *fake {
 		})
 	}
 	f.connections[1].State, f.connections[1].Ring, f.connections[1].Name = "room", "3", hostile
-	f.events = newEvents(func() any { return f.status() }, func() any { return f.history() })
+	f.events = newEvents(func() any { return f.status() }, func() any { return f.history() }, f.look)
 	return f
 }
 
@@ -80,21 +80,19 @@ func (f *fake) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", servePage)
 	mux.HandleFunc("GET /events", f.events.serve)
-	mux.HandleFunc("GET /connections", func(w http.ResponseWriter, r *http.Request) {
-		q, err := connectionQuery(r)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		c := connections{Open: len(f.connections), Limit: 10_000, Connections: []server.Connection{}}
-		for _, one := range f.connections {
-			if (q.ID == 0 || q.ID == one.ID) && strings.Contains(one.Remote, q.Search) && len(c.Connections) < q.Limit {
-				c.Connections = append(c.Connections, one)
-			}
-		}
-		answerJSON(w, c)
-	})
+	mux.HandleFunc("GET /connections", f.events.serveConnections)
 	return mux
+}
+
+// look returns the connections that are asked for.
+func (f *fake) look(q server.ConnectionQuery) connections {
+	c := connections{Open: len(f.connections), Limit: 10_000, Connections: []server.Connection{}}
+	for _, one := range f.connections {
+		if (q.ID == 0 || q.ID == one.ID) && strings.Contains(one.Remote, q.Search) && len(c.Connections) < q.Limit {
+			c.Connections = append(c.Connections, one)
+		}
+	}
+	return c
 }
 
 // serve serves the page at an address until the returned function is called, and looks often.

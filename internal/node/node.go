@@ -74,7 +74,7 @@ func newNode(o Options, env Env) *node {
 	n.stopping, n.end = context.WithCancelCause(context.Background())
 	n.setPhase(phaseStarting)
 	n.config.Store(&env.Config)
-	n.events = newEvents(func() any { return n.status() }, func() any { return n.history() })
+	n.events = newEvents(func() any { return n.status() }, func() any { return n.history() }, n.connections)
 	return n
 }
 

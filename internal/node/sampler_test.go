@@ -36,7 +36,7 @@ func (s *toldSink) choice() string            { return "native: it may: yes" }
 func sampled(t *testing.T, dead bool) (*node, *toldSink, *bytes.Buffer, *prometheus.Registry) {
 	t.Helper()
 	told, out, reg := &toldSink{well: true}, &bytes.Buffer{}, prometheus.NewRegistry()
-	n := &node{sink: told, started: time.Now(), events: newEvents(nil, nil)}
+	n := &node{sink: told, started: time.Now(), events: newEvents(nil, nil, nil)}
 	n.warnings, n.env.Log = newWarnings(slog.New(slog.NewTextHandler(out, nil)))
 	names := []string{"0", "1"}
 	if dead {

@@ -1,16 +1,16 @@
 // The page's life: it reads /events, shows what came, and says when nothing comes any more.
 const silentAfter = 3, anewAfter = 15; // seconds
-let stream = null, heard = 0, opened = 0, paused = false;
+let stream = null, heard = 0, opened = 0, paused = false, one = "";
 
 const seconds = () => performance.now() / 1000;
 
 function listen() {
   if (stream) stream.close();
   opened = seconds();
-  stream = new EventSource("events");
+  const asked = one;
+  stream = new EventSource("events?" + (one ? "id=" + one : "limit=20&search=" + encodeURIComponent($("search").value.trim())));
   stream.addEventListener("history", e => { past = JSON.parse(e.data); cursor = null; });
   stream.addEventListener("status", e => {
-    const first = !heard;
     heard = opened = seconds();
     // Of these, what has not changed is left out. Another process counts from nothing.
     const { config, warnings, marks } = now;
@@ -21,8 +21,12 @@ function listen() {
     remember(secondOf(now));
     if (!paused) show();
     else title();
-    if (first) openConnection();
     alive();
+  });
+  stream.addEventListener("connections", e => {
+    if (asked !== one) return; // the next stream has what is asked for now
+    found = JSON.parse(e.data).connections;
+    if (!paused) showConnections();
   });
 }
 
@@ -47,7 +51,7 @@ function show() {
   showKafka();
   showWarnings();
   showFoot();
-  askConnections();
+  showConnections();
 }
 
 // alive says whether the server is, each second.
@@ -64,23 +68,12 @@ function alive() {
   if (stream.readyState === EventSource.CLOSED ? seconds() - opened > 1 : seconds() - opened > anewAfter) listen();
 }
 
-let asking = false, one = "";
-async function askConnections() {
-  if (asking || document.hidden) return;
-  asking = true;
-  try {
-    const query = one ? "id=" + encodeURIComponent(one) : "limit=20&search=" + encodeURIComponent($("search").value.trim());
-    const wanted = one;
-    const answer = await fetch("connections?" + query);
-    if (answer.ok && wanted === one) showConnections((await answer.json()).connections || []);
-  } catch { // alive says what there is to say
-  } finally { asking = false; }
-}
-
+let found = null; // the connections that are asked for, once they are known
 const waitsFor = c => ({ reading: "is read", closing: "closing" }[c.state] || "waits for " + (c.state === "rate" ? "its rate" : c.state)) + (c.ring ? " in ring " + c.ring : "");
 const age = c => duration(Math.max(0, Math.round(serverTime() - Date.parse(c.since) / 1000)));
 
-function showConnections(found) {
+function showConnections() {
+  if (!found) return;
   if (one) {
     const c = found[0];
     put($("one-head"), "Connection " + one + (c ? "" : ": closed"));
@@ -108,7 +101,15 @@ function openConnection() {
     put($("one-head"), "Connection " + one);
     $("one").scrollIntoView({ block: "nearest" });
   }
-  askConnections();
+  if (one !== was) ask();
+}
+
+// ask has the stream begin anew, with the connections that are asked for now.
+let asking = 0;
+function ask() {
+  found = null;
+  clearTimeout(asking);
+  asking = setTimeout(listen, 200); // somebody may be typing
 }
 
 $("pause").addEventListener("click", () => {
@@ -120,8 +121,9 @@ $("pause").addEventListener("click", () => {
 $("copy").addEventListener("click", e => copyText(location.href + " at " + new Date().toISOString() + "\n\n" +
   (document.body.classList.contains("gone") ? $("gone").textContent + "\n" : "") + asText($("bar")) + asText($("main")), e.target));
 $("close").addEventListener("click", () => $("text").close());
-$("search").addEventListener("input", askConnections);
+$("search").addEventListener("input", ask);
 addEventListener("hashchange", openConnection);
 setInterval(alive, 1000);
 makeFigures();
+openConnection();
 listen();
