@@ -229,8 +229,9 @@ func TestTakeover(t *testing.T) {
 	}
 	_ = syscall.Kill(number, syscall.SIGTERM)
 	until(t, "the new process ends", func() bool { return strings.Contains(errs.String(), "drained received=1 ") })
+	ask("{\"acked\":3}\n")
 	_ = nc.Close()
-	if err := c.Wait(); err != nil || !strings.Contains(errs.String(), "drained received=2 ") {
+	if err := c.Wait(); err != nil || !strings.Contains(errs.String(), "drained received=3 ") {
 		t.Errorf("%v, they said %q", err, errs.String())
 	}
 }
