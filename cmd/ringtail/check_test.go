@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ringtail/ringtail/internal/kafkatest"
 )
 
 // TestCheckRefuses: what serve would fall over is said by check, and whether it is the configuration
@@ -19,11 +21,15 @@ func TestCheckRefuses(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	overwrite(t, file, "brokers: ${KAFKA}\nlisten: tcp://127.0.0.1:0\nadmin: ''\n")
 	unknown := strings.Repeat("k", 64) + ".invalid" // no name may be that long, so nobody is asked
+	port := fmt.Sprint(kafkatest.ReservePorts(t, 1))
 	for what, c := range map[string]struct {
 		code int
 		want []string
 		args []string
 	}{
+		"one port twice":      {exitFailed, []string{"another flag names the same port"}, []string{"--listen", "tcp://127.0.0.1:" + port, "--listen", "tcp://0.0.0.0:" + port}},
+		"too large for rings": {exitUsage, []string{"--max-record-bytes is 99000000000", "1GiB at most"}, []string{"--max-record-bytes", "99GB"}},
+		"another protocol":    {exitUsage, []string{"--brokers: http://127.0.0.1:1 is no host:port"}, []string{"--brokers", "http://127.0.0.1:1"}},
 		"equal listeners":     {exitUsage, []string{"--listen tcp://127.0.0.1:8888", "given twice"}, []string{"--listen", "tcp://127.0.0.1:8888", "--listen", "tcp://127.0.0.1:8888?ack=kafka"}},
 		"listener and admin":  {exitUsage, []string{"--listen tcp://127.0.0.1:8888", "--admin"}, []string{"--listen", "tcp://127.0.0.1:8888", "--admin", "127.0.0.1:8888"}},
 		"unix without path":   {exitUsage, []string{"--listen unix:///: want unix:///PATH"}, []string{"--listen", "unix:///"}},

@@ -28,8 +28,16 @@ func Seeds(brokers string) []string {
 // hostname is what may be a name or an address; whoever asks for it says whether it is one.
 var hostname = regexp.MustCompile(`^[\pL\pN._:%-]+$`)
 
+// schemes are what may stand before an address: librdkafka's security.protocol.
+var schemes = regexp.MustCompile(`(?i)^\s*(sasl_)?(plaintext|ssl)$`)
+
 // CheckSeeds returns an error about the first of --brokers that cannot be an address. It asks nobody.
 func CheckSeeds(brokers string) error {
+	for b := range strings.SplitSeq(brokers, ",") {
+		if scheme, _, ok := strings.Cut(b, "://"); ok && !schemes.MatchString(scheme) {
+			return fmt.Errorf("--brokers: %s is no host:port of Kafka; write it like kafka-1:9092,kafka-2:9092", strings.TrimSpace(b))
+		}
+	}
 	seeds := Seeds(brokers)
 	switch {
 	case brokers == "":

@@ -14,14 +14,14 @@ func TestSeeds(t *testing.T) {
 
 // TestCheckSeeds: what cannot be an address is said before anybody is asked.
 func TestCheckSeeds(t *testing.T) {
-	for _, good := range []string{"a:1", "a", "a:1,b:2 , c", "[::1]:3", "::1", "PLAINTEXT://b:2", "127.0.0.1:65535", "k_1.example:9092", "[fe80::1%eth0]:1"} {
+	for _, good := range []string{"a:1", "a", "a:1,b:2 , c", "[::1]:3", "::1", "PLAINTEXT://b:2", "a:1, SASL_SSL://b:2", "127.0.0.1:65535", "k_1.example:9092", "[fe80::1%eth0]:1"} {
 		if err := CheckSeeds(good); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
 	for bad, want := range map[string]string{
 		"": "--brokers is missing", " ,": "names none", "${KAFKA}": "${KAFKA} is no host:port", "a:1,b:x": "b:x is no", "a:0": "a:0 is no", "a:65536": "is no",
-		"http://a:8080/": "is no host:port", "a:1;b:2": "is no", "a b:1": "is no", ":9092": "is no",
+		"http://a:8080": "http://a:8080 is no host:port", "a:1, tcp://b:2": "tcp://b:2 is no host:port", "a:1;b:2": "is no", "a b:1": "is no", ":9092": "is no",
 	} {
 		if err := CheckSeeds(bad); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", bad, err, want)

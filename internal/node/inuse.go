@@ -28,16 +28,18 @@ func listening(err error) error {
 
 // inUse is the error for an address that somebody else has.
 func inUse(flag, network, address string) error {
-	if who := holder(network, address); who != "" {
+	inodes := listeners(network, address)
+	if who := holder(inodes); who != "" {
 		return fmt.Errorf("%s: address already in use by %s; stop that, or give another address", flag, who)
+	} else if len(inodes) > 0 {
+		return fmt.Errorf("%s: address already in use, by a process that this user may not see; stop that, or give another address", flag)
 	}
-	return fmt.Errorf("%s: address already in use, by a process that this user may not see; stop that, or give another address", flag)
+	return fmt.Errorf("%s: address already in use, and nobody has it now: another flag names the same port, or who had it has ended", flag)
 }
 
-// holder names the process that listens at an address, "" if it cannot be found: the processes of
+// holder names the process that has one of the sockets, "" if it cannot be found: the processes of
 // other users are root's to look at.
-func holder(network, address string) string {
-	inodes := listeners(network, address)
+func holder(inodes []string) string {
 	if len(inodes) == 0 {
 		return ""
 	}

@@ -137,6 +137,8 @@ func (o *Options) Validate() error {
 		return config.Usagef("%w", err)
 	}
 	switch {
+	case shard.MinBytes(o.Codec.MaxRecordBytes) > shard.MaxBytes:
+		return config.Usagef("--max-record-bytes is %s; a ring has %s at most, and room for four of the largest", config.Size(o.Codec.MaxRecordBytes), config.Size(shard.MaxBytes))
 	case o.RingBytes < shard.MinBytes(o.Codec.MaxRecordBytes) || o.RingBytes > shard.MaxBytes:
 		return config.Usagef("--ring-bytes is %s; --max-record-bytes %s needs %s to %s", config.Size(o.RingBytes),
 			config.Size(o.Codec.MaxRecordBytes), config.Size(shard.MinBytes(o.Codec.MaxRecordBytes)), config.Size(shard.MaxBytes))
