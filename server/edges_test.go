@@ -177,11 +177,13 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 	if n == 0 {
 		t.Error("nobody has unread lines")
 	}
-	good := r.dial()
-	r.send(good, record(2)+"\n"+record(3)+"\n")
-	halfClose(good)
-	if lines, err := replies(good); err != nil || lastAcked(t, lines) != 2 {
-		t.Fatalf("%q, %v", lines, err)
+	if !overTLS(t) { // where one of them may have the reserve, and the others wait (tlsread.go)
+		good := r.dial()
+		r.send(good, record(2)+"\n"+record(3)+"\n")
+		halfClose(good)
+		if lines, err := replies(good); err != nil || lastAcked(t, lines) != 2 {
+			t.Fatalf("%q, %v", lines, err)
+		}
 	}
 	close(stop)
 	if n := <-most; n > r.memory.limit.Load() {
