@@ -116,7 +116,7 @@ func proxyMissing(b []byte) (int, error) {
 func proxyLineMissing(b []byte) (int, error) {
 	end := bytes.IndexByte(b, '\n')
 	switch {
-	case end == len(b)-1 && bytes.HasSuffix(b, []byte("\r\n")):
+	case end == len(b)-1 && end+1 >= proxyLineMin && bytes.HasSuffix(b, []byte("\r\n")):
 		return 0, nil
 	case end >= 0:
 		return 0, fmt.Errorf("%w: an LF that ends no line", errProxyHeader)
