@@ -110,9 +110,16 @@ func (s *Server) URL() string { return s.scheme + "://" + s.ln.Addr().String() }
 // Loopback tells whether none but this machine reaches the port.
 func (s *Server) Loopback() bool { return s.loopback }
 
-// Close ends the port. It returns when no handler runs any more.
+// finishLimit is how long Close waits for responses to be written.
+const finishLimit = time.Second
+
+// Close ends the port. Requests are cancelled, and what is written of responses then still goes out:
+// a handler's return is not the end of its response. It returns when no handler runs any more.
 func (s *Server) Close() {
 	s.cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), finishLimit)
+	defer cancel()
+	_ = s.http.Shutdown(ctx)
 	_ = s.http.Close()
 	<-s.served
 	s.conns.close() // those that were accepted while http.Server closed the ones that it knew

@@ -301,3 +301,27 @@ func until(t *testing.T, what string, done func() bool) {
 		}
 	}
 }
+
+// TestCloseFinishesWhatWasAnswered: what a handler has written arrives, although the port is closed
+// before it returns: a process that ends tells its last figures so.
+func TestCloseFinishesWhatWasAnswered(t *testing.T) {
+	for i := range 20 {
+		answered := make(chan struct{})
+		s := start(t, "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, strings.Repeat("x", 20_000))
+			close(answered)
+			<-r.Context().Done() // Close has begun
+		}, ordinary)
+		c := dial(t, s)
+		c.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		<-answered
+		s.Close()
+		r, err := http.ReadResponse(c.r, nil)
+		if err != nil {
+			t.Fatalf("response %d: %v", i, err)
+		}
+		if n, err := io.Copy(io.Discard, r.Body); n != 20_000 || err != nil {
+			t.Fatalf("response %d has %d bytes, then %v", i, n, err)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net/http/pprof"
 	profiles "runtime/pprof"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -21,7 +22,7 @@ import (
 func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", servePage)
-	mux.Handle("GET /metrics", n.scrapes.count(promhttp.HandlerFor(reg, promhttp.HandlerOpts{})))
+	mux.Handle("GET /metrics", n.scrapes.count(promhttp.HandlerFor(reg, promhttp.HandlerOpts{DisableCompression: true})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if ok, why := n.ready(); !ok {
@@ -114,7 +115,8 @@ func registerProcess(reg *prometheus.Registry, version string) error {
 	})
 	build.Set(1)
 	for _, c := range []prometheus.Collector{
-		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		build, &onceASecond{of: collectors.NewGoCollector(), now: time.Now},
+		&onceASecond{of: collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), now: time.Now},
 	} {
 		if err := reg.Register(c); err != nil {
 			return err

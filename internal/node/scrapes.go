@@ -32,7 +32,7 @@ func (s *scrapes) count(h http.Handler) http.Handler {
 		told := s.told // a scrape that began before somebody waited may not have seen why
 		s.mu.Unlock()
 		h.ServeHTTP(w, r)
-		if told != nil {
+		if told != nil && r.Context().Err() == nil { // who has hung up has not seen it
 			select {
 			case told <- struct{}{}:
 			default:

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -84,4 +85,18 @@ func TestEndDoesNotWaitForNobody(t *testing.T) {
 		}
 	}
 	scraped(20*time.Minute, 0).await(hour, signals)
+}
+
+// TestScrapeThatWasGivenUp: whoever has hung up has not read what was lost.
+func TestScrapeThatWasGivenUp(t *testing.T) {
+	s := &scrapes{told: make(chan struct{}, 1)}
+	h := s.count(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	for want, ctx := range []context.Context{gone, t.Context()} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil).WithContext(ctx))
+		if len(s.told) != want {
+			t.Errorf("told %d times, want %d", len(s.told), want)
+		}
+	}
 }
