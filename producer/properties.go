@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/internal/properties"
 )
 
 // defaults are the properties that Ringtail sets for librdkafka, and why. Those that are fixed
@@ -34,7 +34,6 @@ var defaults = []struct {
 	{"transactional.id", "", "records are not written in transactions", true},
 	{"delivery.report.only.error", "false", "no ack would ever come", true},
 	{"queuing.strategy", "fifo", "later records would overtake earlier ones", true},
-	{"test.mock.num.brokers", "0", "records would go to a Kafka that does not exist", true},
 	// A frozen leader's partitions go on after 9 s instead of 60.
 	{refreshInterval, "2000", "", false},
 	{"enable.metrics.push", "false", "", false},
@@ -63,7 +62,7 @@ var derived = map[string]string{
 // canonical returns the name that the tables here have for a property, by whatever name it is
 // given.
 func canonical(name string) string {
-	name = librdkafka.Canonical(name)
+	name = properties.Canonical(name)
 	if ours, ok := tableNames()[name]; ok {
 		return ours
 	}
@@ -74,10 +73,10 @@ func canonical(name string) string {
 var tableNames = sync.OnceValue(func() map[string]string {
 	names := map[string]string{}
 	for _, d := range defaults {
-		names[librdkafka.Canonical(d.name)] = d.name
+		names[properties.Canonical(d.name)] = d.name
 	}
 	for name := range derived {
-		names[librdkafka.Canonical(name)] = name
+		names[properties.Canonical(name)] = name
 	}
 	return names
 })
@@ -105,7 +104,7 @@ func CheckProperties(user map[string]string, unsafe bool) error {
 			}
 		}
 	}
-	return cmp.Or(librdkafka.CheckProperties(user), librdkafka.CheckRole(user, librdkafka.ForConsumers))
+	return cmp.Or(properties.Check(user), properties.CheckRole(user, properties.ForConsumers))
 }
 
 func sameValue(name, got, want string) bool {
@@ -189,7 +188,8 @@ func (o *Options) property(name string) string {
 	if v, ok := o.properties(topicState{}, 1)[name]; ok {
 		return v
 	}
-	return librdkafka.Properties()[name].Default
+	p, _ := properties.Lookup(name)
+	return p.Default
 }
 
 // number returns the value of a property that is a number, as CheckProperties has made sure.

@@ -11,8 +11,8 @@ import (
 	"github.com/ringtail/ringtail/internal/certs"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/internal/properties"
 	"github.com/ringtail/ringtail/internal/tokens"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/wire"
 )
 
@@ -99,14 +99,14 @@ func (c *benchRunCmd) job(p *process) (*bench.Job, error) {
 
 // security is how --verify is let in.
 func (c *benchRunCmd) security() (kafkaclient.Security, error) {
-	properties, err := c.KafkaProperty.Read()
+	given, err := c.KafkaProperty.Read()
 	if err == nil {
-		err = librdkafka.CheckProperties(properties)
+		err = properties.Check(given)
 	}
 	if err != nil {
 		return kafkaclient.Security{}, err
 	}
-	s, err := kafkaclient.SecurityOf(properties)
+	s, err := kafkaclient.SecurityOf(given)
 	if err != nil {
 		err = fmt.Errorf("--kafka-property: %w, and --verify reads without it", err)
 	}

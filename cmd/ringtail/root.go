@@ -16,7 +16,7 @@ import (
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkatools"
 	"github.com/ringtail/ringtail/internal/node"
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/internal/properties"
 	"github.com/ringtail/ringtail/wire"
 )
 
@@ -137,7 +137,7 @@ func run(args []string, p *process) (code int) {
 
 // parse reads the command line, and the sources of what it leaves out.
 func parse(cli *root, args []string, options ...kong.Option) (*kong.Context, error) {
-	sources := config.Sources{Known: librdkafka.Names}
+	sources := config.Sources{Known: properties.Names}
 	parser, err := kong.New(cli, append(append(sources.Options(),
 		kong.Name("ringtail"),
 		kong.Description("JSON records over TCP into Apache Kafka: one partition a digit, in order, nothing lost."),

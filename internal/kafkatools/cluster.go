@@ -17,6 +17,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/internal/properties"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
@@ -83,19 +84,19 @@ func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
 	if err := kafkaclient.CheckSeeds(c.Brokers); err != nil {
 		return nil, config.Usagef("%w", err)
 	}
-	if err := librdkafka.CheckProperties(c.Properties); err != nil {
+	if err := properties.Check(c.Properties); err != nil {
 		return nil, config.Usagef("%w", err)
 	}
 	all := map[string]string{"client.id": "ringtail", "enable.metrics.push": "false", "log_level": "0"}
 	maps.Copy(all, verb)
 	ours := map[string]string{} // by librdkafka's name
 	for name := range all {
-		ours[librdkafka.Canonical(name)] = name
+		ours[properties.Canonical(name)] = name
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Properties)) {
-		value, mine := c.Properties[name], ours[librdkafka.Canonical(name)]
+		value, mine := c.Properties[name], ours[properties.Canonical(name)]
 		switch why := fixedProperties[mine]; {
-		case librdkafka.Canonical(name) == librdkafka.Canonical("bootstrap.servers"):
+		case properties.Canonical(name) == properties.Canonical("bootstrap.servers"):
 			return nil, config.Usagef("--kafka-property %s: set --brokers instead", name)
 		case why != "" && value != all[mine]:
 			return nil, config.Usagef("--kafka-property %s: %s", name, why)
@@ -122,8 +123,8 @@ func (c Cluster) properties(verb map[string]string) (map[string]string, error) {
 }
 
 // refuseRole refuses a property that only clients of that role look at, for a verb that has none.
-func (c Cluster) refuseRole(other librdkafka.Role) error {
-	if err := cmp.Or(librdkafka.CheckProperties(c.Properties), librdkafka.CheckRole(c.Properties, other)); err != nil {
+func (c Cluster) refuseRole(other properties.Role) error {
+	if err := cmp.Or(properties.Check(c.Properties), properties.CheckRole(c.Properties, other)); err != nil {
 		return config.Usagef("%w", err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/properties"
 	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
@@ -83,9 +84,9 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	if err := cmp.Or(r.prepare(), c.refuseReset("consume")); err != nil {
 		return err
 	}
-	properties, err := c.properties(r.properties())
+	settings, err := c.properties(r.properties())
 	if err == nil {
-		err = c.refuseRole(librdkafka.ForProducers)
+		err = c.refuseRole(properties.ForProducers)
 	}
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 	if err != nil {
 		return err
 	}
-	if r.reader, err = librdkafka.NewReader(properties, o.Topics...); err != nil {
+	if r.reader, err = librdkafka.NewReader(settings, o.Topics...); err != nil {
 		return config.Usagef("%w", err)
 	}
 	r.standing.ask(r.reader)

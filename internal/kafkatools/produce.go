@@ -14,7 +14,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/ringtail/ringtail/internal/config"
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/internal/properties"
 )
 
 // Produce writes records to a topic, or to a Ringtail. It returns once all of them
@@ -70,7 +70,7 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 
 // target looks whether the topic is there, and what it takes.
 func (c Cluster) target(ctx context.Context, o ProduceOptions) (*kafka.TopicMetadata, limit, error) {
-	if err := c.refuseRole(librdkafka.ForConsumers); err != nil {
+	if err := c.refuseRole(properties.ForConsumers); err != nil {
 		return nil, limit{}, err
 	}
 	a, err := c.admin()

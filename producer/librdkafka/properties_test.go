@@ -1,122 +1,105 @@
 package librdkafka
 
 import (
+	"flag"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ringtail/ringtail/internal/properties"
 )
 
-// badValues are wrong for whatever is of a kind.
-func badValues(p Property) []string {
-	switch p.Kind {
-	case Integer, Float:
-		bad := []string{"60s", "5x", "", "abc", "0x10", "010", " 5", "5 ", "+5", "1e1", "nan", "1,000", plain(p.High + 1), plain(p.Low - 1), plain(p.Low + 1<<32)}
-		if p.Kind == Integer {
-			bad = append(bad, plain(p.Low)+".5")
+//go:generate go test . -run ^TestTable$ -count 1 -args -write-table
+
+var writeTable = flag.Bool("write-table", false, "TestTable writes the table anew")
+
+var (
+	ofKind  = regexp.MustCompile(`\*Type: ([^*]+)\*\s*$`)
+	aliasOf = regexp.MustCompile("^Alias for `([^`]+)`")
+)
+
+// TestTable: package properties has what the linked librdkafka's own table has, less what only C
+// can set, and what the library itself consists of.
+func TestTable(t *testing.T) {
+	const file = "../../internal/properties/librdkafka.tsv"
+	global, topics, _ := strings.Cut(table(), "## Topic configuration properties")
+	var rows []string
+	names := map[string]int{} // of the row
+	for i, rest := range []string{global, topics} {
+		for line := range strings.Lines(rest) {
+			cells := strings.SplitN(line, "|", 6)
+			if len(cells) < 6 {
+				continue
+			}
+			for i := range cells {
+				cells[i] = strings.TrimSpace(cells[i])
+			}
+			kind := ofKind.FindStringSubmatch(cells[5])
+			if kind == nil || kind[1] == "see dedicated API" || cells[0] == "builtin.features" {
+				continue
+			}
+			scope := []string{"", "topic"}[i]
+			if row, twice := names[cells[0]]; twice {
+				rows[row] += scope
+				continue
+			}
+			alias := ""
+			if a := aliasOf.FindStringSubmatch(cells[5]); a != nil {
+				alias = a[1]
+			}
+			names[cells[0]] = len(rows)
+			rows = append(rows, strings.Join([]string{cells[0], alias, cells[1], kind[1], cells[3], cells[2], scope}, "\t"))
 		}
-		return bad
-	case Boolean:
-		return []string{"yes", "2", "", "tru", "truee", "on", " true"}
-	case Enum:
-		return []string{"nonsense", "", p.Choices[0] + "x", " " + p.Choices[0], p.Choices[0][:1] + " "}
-	case Flags:
-		return []string{"nonsense"}
 	}
-	return nil
+	want := strings.Join(rows, "\n") + "\n"
+	if *writeTable {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil || string(got) != want {
+		t.Errorf("%s is not what the linked library has (%v): go generate ./producer/librdkafka", file, err)
+	}
 }
 
-// goodValues are right.
-func goodValues(p Property) []string {
-	switch p.Kind {
-	case Integer, Float:
-		good := []string{plain(p.Low), plain(p.High)}
-		if p.Kind == Float {
-			good = append(good, plain(p.High-0.5))
-		}
-		return good
-	case Boolean:
-		return []string{"true", "false", "TRUE", "t", "f", "1", "0"}
-	case Enum:
-		return slices.Concat(p.Choices, []string{strings.ToUpper(p.Choices[0])})
-	}
-	return nil
-}
-
-// TestEveryProperty: what librdkafka would read in part, or as something else, is refused by the
-// name that it was given by, for each property that it has; and what is right is taken.
-func TestEveryProperty(t *testing.T) {
-	numbers := 0
-	for name, p := range Properties() {
-		for _, value := range badValues(p) {
-			err := CheckProperties(map[string]string{name: value})
-			if err == nil || !strings.HasPrefix(err.Error(), "--kafka-property "+name) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%s=%q: %v", name, value, err)
+// TestChecksAgree: what librdkafka refuses of a property by itself, package properties refuses, and
+// with the same words, but for a few strings and for numbers, which it says better.
+func TestChecksAgree(t *testing.T) {
+	judged := []string{"partitioner", "sasl.mechanisms", "broker.version.fallback", "plugin.library.paths", "ssl.ca.certificate.stores"} // by librdkafka alone
+	both := []string{"auto.commit.interval.ms", "offset.store.method"}                                                                   // of the client, and otherwise of topics
+	compared := 0
+	for name, p := range properties.All() {
+		values := slices.Concat(p.Choices, []string{"", "nonsense", "0", "1", "-1", "true", "T", "on", "file", "broker,topic", "all, -msg"})
+		for _, value := range values {
+			for _, given := range []string{name, "topic." + name} {
+				refused, err := checkOne(given, value), properties.Check(map[string]string{given: value})
+				switch {
+				case refused == nil, slices.Contains(judged, p.Name), given != name && slices.Contains(both, name):
+					continue // Check may refuse more: what librdkafka reads in part
+				case err == nil:
+					t.Errorf("%s=%q is taken; librdkafka: %v", given, value, refused)
+					continue
+				}
+				compared++
+				if text, _, _ := strings.Cut(err.Error(), "; one of "); given == name && p.Kind != properties.Integer && p.Kind != properties.Float && text != refused.Error() {
+					t.Errorf("%s=%q: %v; librdkafka: %v", given, value, err, refused)
+				}
 			}
 		}
-		if name == "builtin.features" { // what the library has: nobody's to set
-			continue
-		}
-		for _, value := range goodValues(p) {
-			if err := CheckProperties(map[string]string{name: value}); err != nil {
-				t.Errorf("%s=%q: %v", name, value, err)
-			}
-		}
-		if p.Kind == Integer {
-			numbers++
-			if p.Low >= p.High || p.Name == "" {
-				t.Errorf("%s: %+v", name, p)
-			}
+	}
+	if compared < 500 {
+		t.Errorf("%d refusals are compared", compared)
+	}
+	for _, name := range []string{"no.such.property", "topic.no.such.property"} {
+		if err, want := properties.Check(map[string]string{name: "1"}), checkOne(name, "1"); err == nil || err.Error() != want.Error() {
+			t.Errorf("%v; librdkafka: %v", err, want)
 		}
 	}
-	if numbers < 60 {
-		t.Errorf("%d properties are numbers: the table is not understood", numbers)
-	}
-}
-
-// TestSentences: what is said of a value says what would be right.
-func TestSentences(t *testing.T) {
-	for _, c := range []struct{ name, value, want string }{
-		{"socket.timeout.ms", "60s", "--kafka-property socket.timeout.ms=60s: must be a whole number of milliseconds, 10 to 300000"},
-		{"linger.ms", "abc", "--kafka-property linger.ms=abc: must be a number of milliseconds, 0 to 900000"},
-		{"topic.request.timeout.ms", "0", "--kafka-property topic.request.timeout.ms=0: must be a whole number of milliseconds, 1 to 900000"},
-		{"batch.size", "1MB", "--kafka-property batch.size=1MB: must be a whole number of bytes, 1 to 2147483647"},
-		{"acks", "most", "--kafka-property acks=most: must be a whole number, -1 to 1000"},
-		{"compression.type", "brotli", `--kafka-property compression.type: Invalid value "brotli" for configuration property "compression.type"; one of none, gzip, snappy, lz4, zstd`},
-		{"no.such.property", "1", `--kafka-property no.such.property: No such configuration property "no.such.property"`},
-	} {
-		err := CheckProperties(map[string]string{c.name: c.value})
-		if err == nil || err.Error() != c.want {
-			t.Errorf("%s=%s: %v, want %s", c.name, c.value, err, c.want)
-		}
-	}
-}
-
-// TestGivenOnce: of two names of one property nobody knows which one counts.
-func TestGivenOnce(t *testing.T) {
-	if err := CheckProperties(map[string]string{"compression.codec": "lz4", "compression.type": "zstd"}); err == nil || !strings.Contains(err.Error(), "compression.type: it is the same") {
+	if err := properties.Check(map[string]string{"debug": "all, -msg"}); err != nil {
 		t.Error(err)
-	}
-	err := CheckProperties(map[string]string{"linger.ms": "20", "queue.buffering.max.ms": "30"})
-	if err == nil || !strings.Contains(err.Error(), "queue.buffering.max.ms: it is the same property as linger.ms") {
-		t.Error(err)
-	}
-	if err := CheckProperties(map[string]string{"linger.ms": "20", "queue.buffering.max.ms": "20", "acks": "all"}); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestFiles: OpenSSL does not say which file is missing. Without TLS nobody looks.
-func TestFiles(t *testing.T) {
-	p := map[string]string{"security.protocol": "SASL_SSL", "ssl.ca.location": "/nowhere/ca.pem"}
-	if err := CheckProperties(p); err == nil || !strings.Contains(err.Error(), "ssl.ca.location: ") || !strings.Contains(err.Error(), "/nowhere/ca.pem") {
-		t.Error(err)
-	}
-	for name, value := range map[string]string{"security.protocol": "plaintext", "ssl.ca.location": "probe"} {
-		q := map[string]string{"security.protocol": "SASL_SSL", "ssl.ca.location": "/nowhere/ca.pem"}
-		q[name] = value
-		if err := CheckProperties(q); err != nil {
-			t.Errorf("%v: %v", q, err)
-		}
 	}
 }
 

@@ -31,18 +31,3 @@ func TestNoSecretIsQuoted(t *testing.T) {
 		t.Errorf("it says %q", said)
 	}
 }
-
-// TestRoles: what only clients of the other role look at is named; what both do is not.
-func TestRoles(t *testing.T) {
-	for name, other := range map[string]Role{
-		"group.id": ForConsumers, "fetch.wait.max.ms": ForConsumers, "auto.offset.reset": ForConsumers, "topic.auto.offset.reset": ForConsumers,
-		"linger.ms": ForProducers, "queue.buffering.max.ms": ForProducers, "acks": ForProducers, "topic.acks": ForProducers, "compression.type": ForProducers,
-		"sasl.password": ForAll, "client.id": ForAll, "no.such": "",
-	} {
-		for _, role := range []Role{ForConsumers, ForProducers} {
-			if err := CheckRole(map[string]string{name: "1"}, role); (err != nil) != (role == other) || err != nil && !strings.Contains(err.Error(), "--kafka-property "+name) {
-				t.Errorf("%s, for %s: %v", name, role, err)
-			}
-		}
-	}
-}
