@@ -153,7 +153,7 @@ func (c Cluster) askAll(ctx context.Context, a *kafka.AdminClient, t *kafka.Topi
 	wg.Go(func() { d.first = offsets(ctx, a, t.Topic, t.Partitions, kafka.EarliestOffsetSpec) })
 	wg.Go(func() { d.next = offsets(ctx, a, t.Topic, t.Partitions, kafka.LatestOffsetSpec) })
 	wg.Go(func() { d.sizes, d.sizesErr = c.sizes(ctx, t.Topic) })
-	wg.Go(func() { d.settings = settings(ctx, a, t.Topic) })
+	wg.Go(func() { d.settings = settingsOf(ctx, a, t.Topic) })
 	if group != "" {
 		wg.Go(func() { d.group, d.groupErr = c.group(ctx, a, group, t.Topic, t.Partitions) })
 	}
@@ -206,8 +206,8 @@ func offsets(ctx context.Context, a *kafka.AdminClient, name string, partitions 
 	return out
 }
 
-// settings are the topic's own, those that differ from the brokers' defaults.
-func settings(ctx context.Context, a *kafka.AdminClient, name string) map[string]string {
+// settingsOf are the topic's own, those that differ from the brokers' defaults.
+func settingsOf(ctx context.Context, a *kafka.AdminClient, name string) map[string]string {
 	result, err := a.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: name}},
 		kafka.SetAdminRequestTimeout(requestLimit))
 	out := map[string]string{}

@@ -1,13 +1,18 @@
 package kafkatools
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Bounds of librdkafka for its message.max.bytes, and its default for that and for batch.size.
@@ -92,6 +97,62 @@ func inTransactions(id string, limits ...limit) map[string]string {
 	return properties
 }
 
+// limitFor asks for a topic's limit.
+func (c Cluster) limitFor(ctx context.Context, cl *kgo.Client, topic string) limit {
+	l := limit{topic: topic}
+	l.user, _ = strconv.Atoi(c.Properties[c.given("message.max.bytes")])
+	codec := c.Properties[c.given("compression.codec")]
+	l.loose = codec != "" && codec != "none"
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	answer, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, topic)
+	if err != nil || len(answer) != 1 {
+		return l
+	}
+	for _, s := range answer[0].Configs {
+		if s.Key == "max.message.bytes" {
+			l.bytes, _ = strconv.Atoi(s.MaybeValue())
+		}
+	}
+	return l
+}
+
+// batch is how large a batch of records may be, before it is compressed. franz-go splits none that
+// Kafka refuses, and takes no record that is larger than a batch.
+func (l limit) batch() int {
+	return min(max(cmp.Or(l.user, l.bytes, messageMaxDefault), messageMaxLeast), requestMost)
+}
+
+// batches are those of a producer to topics with these limits.
+func batches(limits ...limit) kgo.Opt {
+	return kgo.ProducerBatchMaxBytesFn(func(topic string) int32 {
+		for _, l := range limits {
+			if l.topic == topic {
+				return int32(l.batch())
+			}
+		}
+		return messageMaxDefault
+	})
+}
+
+// hopelessCodes are of whoever asks, or of the topic; refusalCodes of a record, or of the batch that
+// it is in. No repetition makes them better.
+var (
+	hopelessCodes = []*kerr.Error{
+		kerr.SaslAuthenticationFailed, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
+		kerr.TransactionalIDAuthorizationFailed, kerr.UnknownTopicOrPartition, kerr.UnsupportedVersion, kerr.UnsupportedCompressionType,
+	}
+	refusalCodes = []*kerr.Error{
+		kerr.MessageTooLarge, kerr.InvalidFetchSize, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.PolicyViolation,
+		kerr.UnsupportedForMessageFormat,
+	}
+)
+
+// isAny tells whether an error is Kafka's of one of these codes.
+func isAny(err error, codes []*kerr.Error) bool {
+	return slices.ContainsFunc(codes, func(code *kerr.Error) bool { return errors.Is(err, code) })
+}
+
 // Errors of Kafka that no repetition makes better.
 var (
 	// of a record, or of the batch that it is in
@@ -114,7 +175,8 @@ func isOneOf(err error, codes []kafka.ErrorCode) bool {
 
 // refused is why a topic refuses a record of so many bytes, as Kafka said it.
 func (l limit) refused(err error, bytes int) error {
-	if isOneOf(err, []kafka.ErrorCode{kafka.ErrMsgSizeTooLarge, kafka.ErrInvalidMsgSize, kafka.ErrRecordListTooLarge}) {
+	if isOneOf(err, []kafka.ErrorCode{kafka.ErrMsgSizeTooLarge, kafka.ErrInvalidMsgSize, kafka.ErrRecordListTooLarge}) ||
+		isAny(err, []*kerr.Error{kerr.MessageTooLarge, kerr.InvalidFetchSize, kerr.RecordListTooLarge}) {
 		return l.tooLarge(bytes)
 	}
 	return fmt.Errorf("topic %s refuses it: %s", l.topic, strings.TrimPrefix(err.Error(), "Broker: "))

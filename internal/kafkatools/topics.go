@@ -156,17 +156,17 @@ func (c Cluster) everywhere(ctx context.Context, a *kafka.AdminClient, name stri
 		return err
 	}
 	for _, b := range md.Brokers {
-		if err := c.ask(ctx, a, b, name, so); err != nil {
+		if err := c.askOne(ctx, a, b, name, so); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ask asks one broker until it says so, or the others do not count it in any more. A
+// askOne asks one broker until it says so, or the others do not count it in any more. A
 // client that was told only that broker's address asks it, mostly; the answer says
 // who gave it.
-func (c Cluster) ask(ctx context.Context, others *kafka.AdminClient, b kafka.BrokerMetadata, name string, so func(kafka.TopicMetadata) bool) error {
+func (c Cluster) askOne(ctx context.Context, others *kafka.AdminClient, b kafka.BrokerMetadata, name string, so func(kafka.TopicMetadata) bool) error {
 	one := c
 	one.Brokers = net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
 	for {
