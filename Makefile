@@ -123,6 +123,7 @@ need-tests:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || $(call need,chromium,chromium,chromium,--cask chromium)
 	@$(call need,python3,python3,python3,python3)
 	@python3 -m pip --version >/dev/null 2>&1 || $(call need,pip3,python3-pip,python3-pip,python3)
+	@$(call need,mandoc,mandoc,mandoc,mandoc)
 	@$(call need,systemd-analyze,systemd,systemd,systemd)
 	@$(call need,rsyslogd,rsyslog,rsyslog,rsyslog)
 	@command -v haproxy >/dev/null || { $(call need,haproxy,haproxy,haproxy,haproxy); \

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/alecthomas/kong"
 )
 
 var (
@@ -54,14 +52,9 @@ func TestDocumentedCallsExist(t *testing.T) {
 // verbs are the flags of each verb.
 func verbs(t *testing.T) map[string][]string {
 	t.Helper()
-	k, err := kong.New(new(root), flagVars)
-	if err != nil {
-		t.Fatal(err)
-	}
 	out := map[string][]string{}
-	for _, leaf := range k.Model.Leaves(true) {
+	for _, leaf := range commandLine(t).Leaves(true) {
 		name := strings.TrimPrefix(leaf.FullPath(), "ringtail ")
-		name = strings.TrimPrefix(name, k.Model.Name+" ")
 		for _, flag := range leaf.Flags {
 			out[name] = append(out[name], "--"+flag.Name)
 			if flag.Short != 0 {

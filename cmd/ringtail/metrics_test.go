@@ -1,11 +1,9 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,10 +14,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
-
-//go:generate go test . -run ^TestMetricsDocument$ -count 1 -args -write-metrics
-
-var writeMetrics = flag.Bool("write-metrics", false, "write docs/METRICS.md instead of comparing it")
 
 const metricsDocument = "../../docs/METRICS.md"
 
@@ -95,18 +89,7 @@ func TestMetricsDocument(t *testing.T) {
 	d.section("consume --metrics", "At the address of `--metrics`.", families(t, w.urls[1]))
 	d.section("process --metrics", "At the address of `--metrics`. What is committed counts.", processing(t, w.server.brokers))
 	d.labels()
-	if *writeMetrics {
-		if err := os.WriteFile(metricsDocument, []byte(d.String()), 0o644); err != nil { //nolint:gosec // a document
-			t.Fatal(err)
-		}
-		return
-	}
-	have := strings.Split(contents(t, metricsDocument), "\n")
-	for i, line := range strings.Split(d.String(), "\n") {
-		if i >= len(have) || have[i] != line {
-			t.Fatalf("docs/METRICS.md:%d is not what the code says; go generate ./cmd/ringtail writes it. Want\n%s", i+1, line)
-		}
-	}
+	compare(t, metricsDocument, d.String())
 }
 
 var fqName = regexp.MustCompile(`fqName: "(\w+)"`)
