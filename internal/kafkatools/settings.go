@@ -14,7 +14,7 @@ import (
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkaclient"
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/ringtail/ringtail/internal/properties"
 )
 
 // settings are librdkafka's properties, by the names that it uses. Here is what they mean to
@@ -209,7 +209,7 @@ func (c Cluster) joining(s settings) ([]kgo.Opt, error) {
 // given is the name by which the user gave a property, "" if it was not.
 func (c Cluster) given(canonical string) string {
 	for _, name := range slices.Sorted(maps.Keys(c.Properties)) {
-		if librdkafka.Canonical(name) == canonical {
+		if properties.Canonical(name) == canonical {
 			return name
 		}
 	}
@@ -222,18 +222,18 @@ func (c Cluster) settings(verb map[string]string) (settings, error) {
 	if err := kafkaclient.CheckSeeds(c.Brokers); err != nil {
 		return nil, config.Usagef("%w", err)
 	}
-	if err := librdkafka.CheckProperties(c.Properties); err != nil {
+	if err := properties.Check(c.Properties); err != nil {
 		return nil, config.Usagef("%w", err)
 	}
 	s := maps.Clone(defaults)
 	for name, value := range verb {
-		s[librdkafka.Canonical(name)] = value
+		s[properties.Canonical(name)] = value
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Properties)) {
-		canonical, value := librdkafka.Canonical(name), c.Properties[name]
+		canonical, value := properties.Canonical(name), c.Properties[name]
 		_, set := verb[canonical]
 		switch why := fixedProperties[canonical]; {
-		case canonical == librdkafka.Canonical("bootstrap.servers"):
+		case canonical == properties.Canonical("bootstrap.servers"):
 			return nil, config.Usagef("--kafka-property %s: set --brokers instead", name)
 		case why != "" && value != verb[canonical] && (set || canonical == "transactional.id"):
 			return nil, config.Usagef("--kafka-property %s: %s", name, why)

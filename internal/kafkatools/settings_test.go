@@ -66,7 +66,7 @@ func TestSettings(t *testing.T) {
 		{group, "max.poll.interval.ms=60000", kgo.RebalanceTimeout, time.Minute},
 		{nil, "session.timeout.ms=60000", kgo.SessionTimeout, 45 * time.Second},
 	} {
-		cl, err := Cluster{Brokers: "127.0.0.1:1", Properties: properties(c.user)}.client(c.verb)
+		cl, err := Cluster{Brokers: "127.0.0.1:1", Properties: propertiesOf(c.user)}.client(c.verb)
 		if err != nil {
 			t.Errorf("%s: %v", c.user, err)
 			continue
@@ -86,7 +86,7 @@ func plainOf(v any) any {
 	return fmt.Sprint(v)
 }
 
-func properties(list string) config.Properties {
+func propertiesOf(list string) config.Properties {
 	p := config.Properties{}
 	for item := range strings.FieldsSeq(list) {
 		name, value, _ := strings.Cut(item, "=")
@@ -120,7 +120,7 @@ func TestSettingsRefused(t *testing.T) {
 		{nil, "security.protocol=sasl_ssl sasl.mechanism=GSSAPI", "sasl.mechanism=GSSAPI"},
 		{nil, "security.protocol=ssl ssl.sigalgs.list=RSA+SHA256", "ssl.sigalgs.list"},
 	} {
-		cl, err := Cluster{Brokers: "127.0.0.1:1", Properties: properties(c.user)}.client(c.verb)
+		cl, err := Cluster{Brokers: "127.0.0.1:1", Properties: propertiesOf(c.user)}.client(c.verb)
 		var usage *config.UsageError
 		if !errors.As(err, &usage) || !strings.HasPrefix(err.Error(), "--kafka-property") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("-X %s: %v, want %q", c.user, err, c.want)
