@@ -17,7 +17,7 @@ ringtail := bin/ringtail
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
 fuzztime ?= 10s
 
-.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants clean need-go need-cc need-tests
+.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants licences clean need-go need-cc need-tests
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ screenshots: need-go need-cc need-tests ## the pictures of the page in docs/imag
 
 mutants: need-go need-cc ## break the code's rules one by one, and see whether a test dies: ARGS='-only native'
 	@nice go run ./internal/mutants $(ARGS)
+
+licences: need-go ## third_party.txt and NOTICE: the licences of what the binary links
+	@go test ./internal/licences -run '^TestThirdParty$$' -count 1 -args -write
 
 clean: ## remove what was built
 	@rm -rf bin dist
