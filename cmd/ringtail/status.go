@@ -23,8 +23,9 @@ import (
 
 type statusCmd struct {
 	URL       string `arg:"" optional:"" default:"http://127.0.0.1:9888" help:"The server's admin port, as its line \"ringtail: ready\" has it."`
-	Watch     bool   `help:"Look once a second until a signal: on a terminal the same place again, else a line each time."`
-	JSON      bool   `name:"json" help:"Print what /status returns."`
+	Watch     bool   `xor:"watch" help:"Look once a second until a signal: on a terminal the same place again, else a line each time."`
+	JSON      bool   `name:"json" xor:"json" help:"Print what /status returns."`
+	Health    bool   `xor:"watch,json" help:"Ask /healthz alone: is the process well? It is while Kafka is away, or nobody sends. For a container's health check."`
 	TokenFile string `placeholder:"FILE" help:"The server has --admin-token-file; the first token of this one is shown."`
 	TLSCA     string `name:"tls-ca" placeholder:"FILE" help:"With https://: the certificates to trust, in PEM. Default: those that the system trusts."`
 }
@@ -50,15 +51,22 @@ func (c *statusCmd) Run(p *process) error {
 	if err != nil {
 		return config.Usagef("%w", err)
 	}
-	if !c.Watch {
-		defer p.untilSignal()()
-		text, s, err := a.ask(context.Background())
+	if c.Watch {
+		return c.watch(p, a)
+	}
+	defer p.untilSignal()()
+	if c.Health {
+		text, err := a.get(context.Background())
 		if err == nil {
-			err = c.print(p.Out, text, s)
+			_, err = p.Out.Write(text)
 		}
 		return err
 	}
-	return c.watch(p, a)
+	text, s, err := a.ask(context.Background())
+	if err == nil {
+		err = c.print(p.Out, text, s)
+	}
+	return err
 }
 
 // print prints an answer, and returns errNotOK where the verdict is another.
@@ -118,7 +126,7 @@ func (c *statusCmd) watch(p *process, a *adminAsker) error {
 
 // adminAsker asks an admin port.
 type adminAsker struct {
-	url   string // of /status
+	url   string // of /status, or of what else is asked
 	shown string // the URL for people
 	token string
 	http  http.Client
@@ -143,7 +151,11 @@ func (c *statusCmd) asker() (*adminAsker, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &adminAsker{url: u.JoinPath("status").String(), shown: u.Redacted()}
+	path := "status"
+	if c.Health {
+		path = "healthz"
+	}
+	a := &adminAsker{url: u.JoinPath(path).String(), shown: u.Redacted()}
 	a.http.Transport = &http.Transport{TLSClientConfig: trust, Proxy: http.ProxyFromEnvironment, DisableKeepAlives: !c.Watch}
 	a.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if c.TokenFile != "" {
@@ -156,37 +168,47 @@ func (c *statusCmd) asker() (*adminAsker, error) {
 
 // ask returns what /status says, as it is and decoded.
 func (a *adminAsker) ask(ctx context.Context) ([]byte, *serverStatus, error) {
+	text, err := a.get(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &serverStatus{}
+	if json.Unmarshal(text, s) != nil || s.Verdict.State == "" {
+		return nil, nil, fmt.Errorf("%s answers, but is no admin port of a ringtail that has verdicts", a.shown)
+	}
+	return text, s, nil
+}
+
+// get returns what is said at the URL.
+func (a *adminAsker) get(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url, http.NoBody)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if a.token != "" {
 		r.Header.Set("Authorization", "Bearer "+a.token)
 	}
 	answer, err := a.http.Do(r)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s cannot be reached: %s", a.shown, whyUnreached(err))
+		return nil, fmt.Errorf("%s cannot be reached: %s", a.shown, whyUnreached(err))
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(answer.Body)
-	s := &serverStatus{}
 	switch {
 	case err != nil:
-		return nil, nil, fmt.Errorf("%s: its answer broke off: %w", a.shown, err)
+		return nil, fmt.Errorf("%s: its answer broke off: %w", a.shown, err)
 	case answer.StatusCode == http.StatusUnauthorized && a.token == "":
-		return nil, nil, fmt.Errorf("%s wants a token; give --token-file", a.shown)
+		return nil, fmt.Errorf("%s wants a token; give --token-file", a.shown)
 	case answer.StatusCode == http.StatusUnauthorized:
-		return nil, nil, fmt.Errorf("%s refuses the token of --token-file", a.shown)
+		return nil, fmt.Errorf("%s refuses the token of --token-file", a.shown)
 	case answer.StatusCode == http.StatusBadRequest && strings.Contains(string(text), "HTTPS"):
-		return nil, nil, fmt.Errorf("%s speaks HTTPS; ask https://", a.shown)
+		return nil, fmt.Errorf("%s speaks HTTPS; ask https://", a.shown)
 	case answer.StatusCode != http.StatusOK:
-		return nil, nil, fmt.Errorf("%s answers %s: %s", a.shown, answer.Status, firstLine(text))
-	case json.Unmarshal(text, s) != nil || s.Verdict.State == "":
-		return nil, nil, fmt.Errorf("%s answers, but is no admin port of a ringtail that has verdicts", a.shown)
+		return nil, fmt.Errorf("%s answers %s: %s", a.shown, answer.Status, firstLine(text))
 	}
-	return text, s, nil
+	return text, nil
 }
 
 func firstLine(text []byte) string {

@@ -70,6 +70,26 @@ func TestStatusUnreached(t *testing.T) {
 	}
 }
 
+// TestStatusHealth: the process is well, whatever the verdict is; one that says that it is not, or
+// does not answer, ends it with 1.
+func TestStatusHealth(t *testing.T) {
+	code, text := http.StatusOK, "ok\n"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			text = "asked for " + r.URL.Path
+		}
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, text)
+	}))
+	defer s.Close()
+	if out := must(t, "status", "--health", s.URL); out != "ok\n" {
+		t.Errorf("it says %q", out)
+	}
+	code, text = http.StatusServiceUnavailable, "stuck: an event loop\n"
+	refuse(t, exitFailed, []string{s.URL, "503", "stuck: an event loop"}, "status", "--health", s.URL)
+	refuse(t, exitFailed, []string{"connection refused"}, "status", "--health", closedPort(t))
+}
+
 // TestStatusUsage: what is typed wrong is no failure of a server.
 func TestStatusUsage(t *testing.T) {
 	for _, c := range []struct{ args, want []string }{
@@ -80,6 +100,8 @@ func TestStatusUsage(t *testing.T) {
 		{[]string{"--tls-ca", "/nowhere"}, []string{"--tls-ca is for https://"}},
 		{[]string{"a", "b"}, []string{"unexpected argument b"}},
 		{[]string{"--wach"}, []string{"--watch"}},
+		{[]string{"--health", "--watch"}, []string{"--health", "--watch"}},
+		{[]string{"--health", "--json"}, []string{"--health", "--json"}},
 	} {
 		refuse(t, exitUsage, c.want, append([]string{"status"}, c.args...)...)
 	}

@@ -23,7 +23,7 @@ func newAdmin(n *node, reg *prometheus.Registry) (*httpd.Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", servePage)
 	mux.Handle("GET /metrics", n.scrapes.count(promhttp.HandlerFor(reg, promhttp.HandlerOpts{DisableCompression: true})))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /healthz", n.health)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if ok, why := n.ready(); !ok {
 			http.Error(w, why, http.StatusServiceUnavailable)

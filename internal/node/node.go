@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,9 @@ type node struct {
 	ends      []func()      // what release ends
 	successor *successor    // a process that is to take over; nil: none
 	inherited *inheritance  // from the process that this one takes over from; nil: from none
+
+	asking     sync.Mutex // of progresses
+	progressed time.Time  // when whoever moves records was there last
 
 	adminSocket *os.File      // of that process; nil: none
 	adminGate   chan struct{} // the admin port responds when this is closed

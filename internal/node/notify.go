@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -67,12 +68,37 @@ func (n *node) keepNotified() (end func()) {
 // progresses returns whether whoever moves records has been there since the last call. What starts
 // and what drains has limits of its own.
 func (n *node) progresses() bool {
+	n.asking.Lock()
+	defer n.asking.Unlock()
 	s := n.server.Load()
-	if s == nil || n.phase.Load() != nil {
-		return true
+	well := s == nil || n.phase.Load() != nil
+	if !well {
+		server, sink := s.Alive(), n.sink.alive()
+		well = server && sink
 	}
-	server, sink := s.Alive(), n.sink.alive()
-	return server && sink
+	if well || n.progressed.IsZero() {
+		n.progressed = time.Now()
+	}
+	return well
+}
+
+// stuckLimit is how long nothing may progress before /healthz says so, as long as
+// deploy/ringtail.service has systemd wait.
+const stuckLimit = 30 * time.Second
+
+// health is what a supervisor asks before it starts the process again. Several may, one right behind
+// the other, so one question without a sign of life says nothing yet.
+func (n *node) health(w http.ResponseWriter, _ *http.Request) {
+	if !n.progresses() {
+		n.asking.Lock()
+		since := time.Since(n.progressed)
+		n.asking.Unlock()
+		if since > stuckLimit {
+			http.Error(w, fmt.Sprintf("stuck: an event loop, or what writes to Kafka, has not come by for %s", since.Truncate(time.Second)), http.StatusServiceUnavailable)
+			return
+		}
+	}
+	_, _ = fmt.Fprintln(w, "ok")
 }
 
 func (n *node) verdictText() string { return n.seen.last.Load().verdict.Text }

@@ -4,6 +4,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -48,7 +50,7 @@ func notified(t *testing.T) <-chan string {
 }
 
 // TestWatchdog: systemd hears of a node while it starts, and while its engines are there. It hears
-// nothing while they are not.
+// nothing while they are not. Who asks /healthz hears so after half a minute.
 func TestWatchdog(t *testing.T) {
 	told := notified(t)
 	t.Setenv("WATCHDOG_USEC", "40000")
@@ -88,8 +90,25 @@ func TestWatchdog(t *testing.T) {
 		}
 		quiet++
 	}
+	health := func() (code int, text string) {
+		w := httptest.NewRecorder()
+		n.health(w, httptest.NewRequest(http.MethodGet, "/healthz", http.NoBody))
+		return w.Code, w.Body.String()
+	}
+	if code, text := health(); code != http.StatusOK { // who asks twice in a moment learns no more
+		t.Errorf("a moment without a sign of life: %d %s", code, text)
+	}
+	n.asking.Lock()
+	n.progressed = n.progressed.Add(-stuckLimit - time.Second)
+	n.asking.Unlock()
+	if code, text := health(); code != http.StatusServiceUnavailable || !strings.Contains(text, "stuck: ") {
+		t.Errorf("half a minute without: %d %s", code, text)
+	}
 	there.Store(true)
 	await("with its engines")
+	if code, text := health(); code != http.StatusOK {
+		t.Errorf("with its engines: %d %s", code, text)
+	}
 	if err := n.stop(nil); err != nil {
 		t.Error(err)
 	}
