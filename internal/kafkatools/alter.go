@@ -1,12 +1,17 @@
 package kafkatools
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/config"
 )
@@ -18,7 +23,7 @@ type AlterOptions struct {
 	Configs    config.Properties `name:"config" placeholder:"K=V" help:"A setting of the topic; K= gives it the brokers' default again. Repeatable."`
 }
 
-// partitionsMax is librdkafka's bound.
+// partitionsMax is far beyond what a topic has; brokers have bounds of their own.
 const partitionsMax = 100_000
 
 // AlterTopic changes a topic: all of what is asked, or, where Kafka refuses some of it, nothing. It
@@ -30,21 +35,21 @@ func AlterTopic(ctx context.Context, c Cluster, o AlterOptions, s Streams) error
 	case o.Partitions == 0 && len(o.Configs) == 0:
 		return config.Usagef("nothing is to change; give --partitions N or --config K=V")
 	}
-	a, err := c.admin()
+	cl, err := c.client(nil)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer cl.Close()
 	ctx, cancel := context.WithTimeout(ctx, adminLimit)
 	defer cancel()
-	md, t, err := c.lookup(a, o.Name)
+	md, err := c.find(ctx, cl, o.Name)
+	if err == nil {
+		err = c.controlled(ctx, cl)
+	}
 	if err != nil {
 		return err
 	}
-	if reached, cause := c.connect(md, nil); cause != nil && reached == 0 {
-		return c.explain(cause)
-	}
-	now := len(t.Partitions)
+	now := len(md.Topics[o.Name].Partitions)
 	switch {
 	case o.Partitions == now:
 		s.say("topic %s has %s already", o.Name, plural(now, "partition"))
@@ -53,19 +58,19 @@ func AlterTopic(ctx context.Context, c Cluster, o AlterOptions, s Streams) error
 	}
 	more := o.Partitions > now
 	if more { // whether it will be taken, before anything has changed
-		if err := c.addPartitions(ctx, a, o, true); err != nil {
+		if err := c.addPartitions(ctx, cl, o, true); err != nil {
 			return err
 		}
 	}
 	begins(ctx)
-	if err := c.alterConfigs(ctx, a, o); err != nil {
+	if err := c.alterConfigs(ctx, cl, o); err != nil {
 		return err
 	}
 	if more {
-		if err := c.addPartitions(ctx, a, o, false); err != nil {
+		if err := c.addPartitions(ctx, cl, o, false); err != nil {
 			return err
 		}
-		if err := c.everywhere(ctx, a, o.Name, func(t kafka.TopicMetadata) bool { return led(t) >= o.Partitions }); err != nil {
+		if err := c.everywhere(ctx, cl, o.Name, func(t kadm.TopicDetail) bool { return led(t) >= o.Partitions }); err != nil {
 			return err
 		}
 	}
@@ -73,41 +78,49 @@ func AlterTopic(ctx context.Context, c Cluster, o AlterOptions, s Streams) error
 	return nil
 }
 
-func (c Cluster) addPartitions(ctx context.Context, a *kafka.AdminClient, o AlterOptions, validate bool) error {
-	results, err := a.CreatePartitions(ctx, []kafka.PartitionsSpecification{{Topic: o.Name, IncreaseTo: o.Partitions}},
-		kafka.SetAdminValidateOnly(validate), kafka.SetAdminRequestTimeout(adminLimit), kafka.SetAdminOperationTimeout(requestLimit))
-	if err != nil {
-		return c.unreached(err)
+func (c Cluster) addPartitions(ctx context.Context, cl *kgo.Client, o AlterOptions, validate bool) error {
+	done := kerr.InvalidPartitions // it was validated, so it is invalid once it is done
+	if validate {
+		done = nil
 	}
-	if e := results[0].Error; e.Code() != kafka.ErrNoError {
-		return fmt.Errorf("topic %s, --partitions %d: %w", o.Name, o.Partitions, e)
+	q, t := kmsg.NewPtrCreatePartitionsRequest(), kmsg.NewCreatePartitionsRequestTopic()
+	t.Topic, t.Count = o.Name, int32(o.Partitions)
+	q.Topics, q.ValidateOnly, q.TimeoutMillis = append(q.Topics, t), validate, int32(requestMS())
+	said, err := c.change(ctx, cl, q, done)
+	if err == nil && said.err() != nil {
+		err = fmt.Errorf("topic %s, --partitions %d: %w", o.Name, o.Partitions, said.err())
 	}
-	return nil
+	return err
 }
 
 // alterConfigs sets the settings that have a value, and gives the others the brokers' default.
-func (c Cluster) alterConfigs(ctx context.Context, a *kafka.AdminClient, o AlterOptions) error {
+func (c Cluster) alterConfigs(ctx context.Context, cl *kgo.Client, o AlterOptions) error {
 	if len(o.Configs) == 0 {
 		return nil
 	}
-	resource := kafka.ConfigResource{Type: kafka.ResourceTopic, Name: o.Name}
+	var changes []kadm.AlterConfig
 	for _, name := range slices.Sorted(maps.Keys(o.Configs)) {
-		entry := kafka.ConfigEntry{Name: name, Value: o.Configs[name], IncrementalOperation: kafka.AlterConfigOpTypeSet}
-		if entry.Value == "" {
-			entry.IncrementalOperation = kafka.AlterConfigOpTypeDelete
+		change := kadm.AlterConfig{Op: kadm.SetConfig, Name: name, Value: kmsg.StringPtr(o.Configs[name])}
+		if o.Configs[name] == "" {
+			change.Op, change.Value = kadm.DeleteConfig, nil
 		}
-		resource.Config = append(resource.Config, entry)
+		changes = append(changes, change)
 	}
-	results, err := a.IncrementalAlterConfigs(ctx, []kafka.ConfigResource{resource}, kafka.SetAdminRequestTimeout(adminLimit))
+	all, err := kadm.NewClient(cl).AlterTopicConfigs(ctx, changes, o.Name)
 	if err != nil {
 		return c.unreached(err)
 	}
-	switch e := results[0].Error; e.Code() {
-	case kafka.ErrNoError:
-		return nil
-	case kafka.ErrInvalidConfig, kafka.ErrInvalidRequest:
-		return config.Usagef("--config: %s", e.String())
-	default:
-		return fmt.Errorf("topic %s, --config: %w", o.Name, e)
+	for _, r := range all {
+		said := answer{message: &r.ErrMessage}
+		if e := (*kerr.Error)(nil); errors.As(r.Err, &e) {
+			said.code = e.Code
+		}
+		switch {
+		case said.is(kerr.InvalidConfig), said.is(kerr.InvalidRequest):
+			return config.Usagef("--config: %w", said.err())
+		case r.Err != nil:
+			return fmt.Errorf("topic %s, --config: %w", o.Name, cmp.Or(said.err(), r.Err))
+		}
 	}
+	return nil
 }

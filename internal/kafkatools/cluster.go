@@ -305,3 +305,31 @@ func isCode(err error, code kafka.ErrorCode) bool {
 	var e kafka.Error
 	return errors.As(err, &e) && e.Code() == code
 }
+
+// committed asks for a group's offsets, those that there are. Stable ones are none of a transaction
+// that may still be taken back.
+func committed(ctx context.Context, a *kafka.AdminClient, group string, partitions []kafka.TopicPartition, stable bool) ([]kafka.TopicPartition, error) {
+	answer, err := a.ListConsumerGroupOffsets(ctx, []kafka.ConsumerGroupTopicPartitions{{Group: group, Partitions: partitions}},
+		kafka.SetAdminRequestTimeout(requestLimit), kafka.SetAdminRequireStableOffsets(stable))
+	if isCode(err, kafka.ErrGroupIDNotFound) { // some brokers say so of a group that is not there
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := answer.ConsumerGroupsTopicPartitions[0].Partitions
+	for _, p := range all {
+		if stable && p.Error != nil { // to take it for one without offset would do things twice
+			return nil, p.Error
+		}
+	}
+	return slices.DeleteFunc(all, func(p kafka.TopicPartition) bool { return p.Error != nil || p.Offset < 0 }), nil
+}
+
+// partitionOf checks --partition against what the topic has; −1 is any.
+func partitionOf(t *kafka.TopicMetadata, partition int) error {
+	if partition >= len(t.Partitions) || partition < -1 {
+		return config.Usagef("--partition is %d; topic %s has 0 to %d", partition, t.Topic, len(t.Partitions)-1)
+	}
+	return nil
+}

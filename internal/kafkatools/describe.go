@@ -1,7 +1,6 @@
 package kafkatools
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,12 +11,11 @@ import (
 	"sync"
 	"text/tabwriter"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/config"
-	"github.com/ringtail/ringtail/internal/kafkaclient"
 )
 
 // DescribeOptions are the flags of topics describe: what to show.
@@ -31,22 +29,22 @@ type DescribeOptions struct {
 // replicas, in-sync replicas, first and next offset, and bytes on the leader's disk;
 // with a group, how far that has got, how far it is behind, and which member reads.
 func DescribeTopic(ctx context.Context, c Cluster, o DescribeOptions, s Streams) error {
-	a, err := c.admin()
+	cl, err := c.client(nil)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	md, t, err := c.lookup(a, o.Name)
+	defer cl.Close()
+	md, err := c.find(ctx, cl, o.Name)
 	if err != nil {
 		return err
 	}
-	_, cause := c.connect(md, t)
+	t := md.Topics[o.Name]
+	_, cause := c.knock(ctx, md, o.Name)
 	if cause != nil {
 		s.say("not everything can be told: %v", cause)
 	}
-	slices.SortFunc(t.Partitions, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
-	d := c.askAll(ctx, a, t, o.Group)
-	if d.sizesErr != nil && cause == nil && len(d.sizes) < led(*t) { // a broker that is gone leads nothing, and is not missed
+	d := c.askAll(ctx, cl, t, o.Group)
+	if d.sizesErr != nil && cause == nil && len(d.sizes) < led(t) { // a broker that is gone leads nothing, and is not missed
 		s.say("sizes are not all known: %v", d.sizesErr)
 	}
 	if o.Group != "" && d.groupErr != nil {
@@ -60,7 +58,7 @@ func DescribeTopic(ctx context.Context, c Cluster, o DescribeOptions, s Streams)
 
 // print writes a table of partitions, with what is about all of them above it.
 func (d *description) print(o DescribeOptions, out io.Writer) error {
-	_, _ = fmt.Fprintf(out, "topic %s: %s, %s\n", o.Name, plural(len(d.partitions), "partition"), plural(replicas(d.partitions), "replica"))
+	_, _ = fmt.Fprintf(out, "topic %s: %s, %s\n", o.Name, plural(len(d.topic.Partitions), "partition"), plural(replicas(d.topic), "replica"))
 	for _, name := range slices.Sorted(maps.Keys(d.settings)) {
 		_, _ = fmt.Fprintf(out, "config %s=%s\n", name, d.settings[name])
 	}
@@ -70,20 +68,20 @@ func (d *description) print(o DescribeOptions, out io.Writer) error {
 		header += "\tCOMMITTED\tLAG\tMEMBER"
 		if d.groupErr == nil {
 			lags = d.group.lags(d.next)
-			_, _ = fmt.Fprintln(out, d.group.summary(o.Group, len(d.partitions), lags))
+			_, _ = fmt.Fprintln(out, d.group.summary(o.Group, len(d.topic.Partitions), lags))
 		}
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, header)
-	for _, p := range d.partitions {
+	for _, p := range d.topic.Partitions.Sorted() {
 		leader := "none"
 		if p.Leader >= 0 {
 			leader = strconv.Itoa(int(p.Leader))
 		}
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s", p.ID, leader, ids(p.Replicas), ids(p.Isrs),
-			known(d.first, p.ID), known(d.next, p.ID), known(d.sizes, p.ID))
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s", p.Partition, leader, ids(p.Replicas), ids(p.ISR),
+			known(d.first, p.Partition), known(d.next, p.Partition), known(d.sizes, p.Partition))
 		if o.Group != "" {
-			_, _ = fmt.Fprintf(w, "\t%s\t%s\t%s", known(d.group.committed, p.ID), known(lags, p.ID), d.group.reader(p.ID))
+			_, _ = fmt.Fprintf(w, "\t%s\t%s\t%s", known(d.group.committed, p.Partition), known(lags, p.Partition), d.group.reader(p.Partition))
 		}
 		_, _ = fmt.Fprintln(w)
 	}
@@ -111,22 +109,22 @@ type partitionJSON struct {
 }
 
 func (d *description) json(o DescribeOptions) topicJSON {
-	t := topicJSON{Name: o.Name, Replicas: replicas(d.partitions), Config: d.settings, Partitions: []partitionJSON{}}
+	t := topicJSON{Name: o.Name, Replicas: replicas(d.topic), Config: d.settings, Partitions: []partitionJSON{}}
 	withGroup := o.Group != "" && d.groupErr == nil
 	lags := d.group.lags(d.next)
 	if withGroup {
 		t.Group = &groupJSON{Name: o.Group, State: d.group.state, Members: d.group.members}
 	}
-	for _, p := range d.partitions {
+	for _, p := range d.topic.Partitions.Sorted() {
 		row := partitionJSON{
-			Partition: p.ID, Replicas: p.Replicas, InSync: p.Isrs,
-			First: number(d.first, p.ID), Next: number(d.next, p.ID), Bytes: number(d.sizes, p.ID),
+			Partition: p.Partition, Replicas: p.Replicas, InSync: p.ISR,
+			First: number(d.first, p.Partition), Next: number(d.next, p.Partition), Bytes: number(d.sizes, p.Partition),
 		}
 		if p.Leader >= 0 {
 			row.Leader = &p.Leader
 		}
 		if withGroup {
-			row.positionJSON = d.group.json(p.ID, lags)
+			row.positionJSON = d.group.json(p.Partition, lags)
 		}
 		t.Partitions = append(t.Partitions, row)
 	}
@@ -135,7 +133,7 @@ func (d *description) json(o DescribeOptions) topicJSON {
 
 // description is what the brokers tell about a topic beside its metadata.
 type description struct {
-	partitions         []kafka.PartitionMetadata
+	topic              kadm.TopicDetail
 	first, next, sizes map[int32]int64
 	sizesErr           error // why some are missing
 	settings           map[string]string
@@ -145,17 +143,17 @@ type description struct {
 
 // askAll asks for all of it at once: a broker that does not answer costs its limit of
 // time once, and what the others tell is there.
-func (c Cluster) askAll(ctx context.Context, a *kafka.AdminClient, t *kafka.TopicMetadata, group string) *description {
+func (c Cluster) askAll(ctx context.Context, cl *kgo.Client, t kadm.TopicDetail, group string) *description {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	d := &description{partitions: t.Partitions}
+	d, a := &description{topic: t}, kadm.NewClient(cl)
 	var wg sync.WaitGroup
-	wg.Go(func() { d.first = offsets(ctx, a, t.Topic, t.Partitions, kafka.EarliestOffsetSpec) })
-	wg.Go(func() { d.next = offsets(ctx, a, t.Topic, t.Partitions, kafka.LatestOffsetSpec) })
-	wg.Go(func() { d.sizes, d.sizesErr = c.sizes(ctx, t.Topic) })
+	wg.Go(func() { d.first = offsetsIn(t.Topic)(a.ListStartOffsets(ctx, t.Topic)) })
+	wg.Go(func() { d.next = offsetsIn(t.Topic)(a.ListEndOffsets(ctx, t.Topic)) })
+	wg.Go(func() { d.sizes, d.sizesErr = sizes(ctx, a, t) })
 	wg.Go(func() { d.settings = settingsOf(ctx, a, t.Topic) })
 	if group != "" {
-		wg.Go(func() { d.group, d.groupErr = c.group(ctx, a, group, t.Topic, t.Partitions) })
+		wg.Go(func() { d.group, d.groupErr = c.group(ctx, cl, group, t.Topic) })
 	}
 	wg.Wait()
 	return d
@@ -182,72 +180,44 @@ func textOf(n *int64) string {
 	return strconv.FormatInt(*n, 10)
 }
 
-// offsets asks the leaders of those partitions that have one.
-func offsets(ctx context.Context, a *kafka.AdminClient, name string, partitions []kafka.PartitionMetadata, spec kafka.OffsetSpec) map[int32]int64 {
-	asked := map[kafka.TopicPartition]kafka.OffsetSpec{}
-	for _, p := range partitions {
-		if p.Leader >= 0 {
-			asked[kafka.TopicPartition{Topic: &name, Partition: p.ID}] = spec
+// offsetsIn are those of one topic in brokers' answers, of the partitions whose leader has answered.
+func offsetsIn(topic string) func(kadm.ListedOffsets, error) map[int32]int64 {
+	return func(listed kadm.ListedOffsets, _ error) map[int32]int64 {
+		out := map[int32]int64{}
+		for id, o := range listed[topic] {
+			if o.Err == nil {
+				out[id] = o.Offset
+			}
 		}
-	}
-	out := map[int32]int64{}
-	if len(asked) == 0 {
 		return out
 	}
-	result, err := a.ListOffsets(ctx, asked, kafka.SetAdminRequestTimeout(requestLimit))
-	if err != nil {
-		return out
-	}
-	for tp, info := range result.ResultInfos {
-		if info.Error.Code() == kafka.ErrNoError {
-			out[tp.Partition] = int64(info.Offset)
-		}
-	}
-	return out
 }
 
 // settingsOf are the topic's own, those that differ from the brokers' defaults.
-func settingsOf(ctx context.Context, a *kafka.AdminClient, name string) map[string]string {
-	result, err := a.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: name}},
-		kafka.SetAdminRequestTimeout(requestLimit))
+func settingsOf(ctx context.Context, a *kadm.Client, name string) map[string]string {
 	out := map[string]string{}
-	if err != nil || len(result) != 1 {
-		return out
-	}
-	for key, entry := range result[0].Config {
-		if entry.Source == kafka.ConfigSourceDynamicTopic {
-			out[key] = entry.Value
+	all, _ := a.DescribeTopicConfigs(ctx, name) // what is not known is not shown
+	for _, r := range all {
+		for _, s := range r.Configs {
+			if s.Source == kmsg.ConfigSourceDynamicTopicConfig {
+				out[s.Key] = s.MaybeValue()
+			}
 		}
 	}
 	return out
 }
 
 // sizes are the bytes of each partition on its leader, as far as the brokers tell, and
-// why some are missing. librdkafka has no request for them, so franz-go asks.
-func (c Cluster) sizes(ctx context.Context, name string) (map[int32]int64, error) {
+// why some are missing.
+func sizes(ctx context.Context, a *kadm.Client, t kadm.TopicDetail) (map[int32]int64, error) {
 	out := map[int32]int64{}
-	security, err := kafkaclient.SecurityOf(c.Properties)
-	if err != nil {
-		return out, err
-	}
-	client, err := kgo.NewClient(append(security.Options(), kgo.SeedBrokers(kafkaclient.Seeds(c.Brokers)...), kgo.ClientID("ringtail"))...)
-	if err != nil {
-		return out, err
-	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	topics, err := admin.ListTopics(ctx, name)
-	if err != nil {
-		return out, err
-	}
-	dirs, err := admin.DescribeAllLogDirs(ctx, topics.TopicsSet())
+	dirs, err := a.DescribeAllLogDirs(ctx, kadm.TopicDetails{t.Topic: t}.TopicsSet())
 	dirs.Each(func(d kadm.DescribedLogDir) {
 		if d.Err != nil {
 			err = d.Err
 		}
 		d.Topics.Each(func(p kadm.DescribedLogDirPartition) {
-			detail := topics[name].Partitions[p.Partition]
-			if p.Topic == name && !p.IsFuture && detail.Leader == d.Broker {
+			if p.Topic == t.Topic && !p.IsFuture && t.Partitions[p.Partition].Leader == d.Broker {
 				out[p.Partition] = p.Size
 			}
 		})
@@ -255,8 +225,8 @@ func (c Cluster) sizes(ctx context.Context, name string) (map[int32]int64, error
 	return out, err
 }
 
-// partitionOf checks --partition against what the topic has; −1 is any.
-func partitionOf(t *kafka.TopicMetadata, partition int) error {
+// hasPartition checks --partition against what the topic has; −1 is any.
+func hasPartition(t kadm.TopicDetail, partition int) error {
 	if partition >= len(t.Partitions) || partition < -1 {
 		return config.Usagef("--partition is %d; topic %s has 0 to %d", partition, t.Topic, len(t.Partitions)-1)
 	}

@@ -2,12 +2,13 @@ package kafkatools
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // groupState is how a group stands in a topic.
@@ -53,84 +54,88 @@ func (v *groupState) json(partition int32, lags map[int32]int64) *positionJSON {
 }
 
 // group asks for it.
-func (c Cluster) group(ctx context.Context, a *kafka.AdminClient, group, topic string, partitions []kafka.PartitionMetadata) (groupState, error) {
-	var wanted []kafka.TopicPartition
-	for _, p := range partitions {
-		wanted = append(wanted, kafka.TopicPartition{Topic: &topic, Partition: p.ID})
-	}
-	offsets, err := committed(ctx, a, group, wanted, false)
+func (c Cluster) group(ctx context.Context, cl *kgo.Client, group, topic string) (groupState, error) {
+	offsets, err := groupOffsets(ctx, cl, group)
 	if err != nil {
 		return groupState{}, err
 	}
-	d, state, err := describeGroup(ctx, a, group)
-	return stateIn(topic, offsets, d, state), err
+	members, state, err := groupMembers(ctx, cl, group)
+	return stateIn(topic, offsets, members, state), err
 }
 
-// stateIn is what a group's offsets, description and state say of one topic.
-func stateIn(topic string, offsets []kafka.TopicPartition, d kafka.ConsumerGroupDescription, state string) groupState {
-	v := groupState{committed: map[int32]int64{}, readers: map[int32]member{}, state: state, members: len(d.Members)}
-	for _, p := range offsets {
-		if *p.Topic == topic {
-			v.committed[p.Partition] = int64(p.Offset)
-		}
+// stateIn is what a group's offsets, members and state say of one topic.
+func stateIn(topic string, offsets kadm.OffsetResponses, members []groupMember, state string) groupState {
+	v := groupState{committed: map[int32]int64{}, readers: map[int32]member{}, state: state, members: len(members)}
+	for id, o := range offsets[topic] {
+		v.committed[id] = o.At
 	}
-	for _, m := range d.Members {
-		for _, p := range m.Assignment.TopicPartitions {
-			if p.Topic != nil && *p.Topic == topic {
-				v.readers[p.Partition] = member{m.ConsumerID, strings.TrimPrefix(m.Host, "/")}
-			}
+	for _, m := range members {
+		for id := range m.assigned[topic] {
+			v.readers[id] = m.member
 		}
 	}
 	return v
 }
 
-// committed asks for a group's offsets, those that there are; without partitions, in all
-// topics. Stable ones are none of a transaction that may still be taken back.
-func committed(ctx context.Context, a *kafka.AdminClient, group string, partitions []kafka.TopicPartition, stable bool) ([]kafka.TopicPartition, error) {
-	answer, err := a.ListConsumerGroupOffsets(ctx, []kafka.ConsumerGroupTopicPartitions{{Group: group, Partitions: partitions}},
-		kafka.SetAdminRequestTimeout(requestLimit), kafka.SetAdminRequireStableOffsets(stable))
-	if isCode(err, kafka.ErrGroupIDNotFound) { // some brokers say so of a group that is not there
+// groupOffsets asks for a group's offsets, those that there are, in all topics.
+func groupOffsets(ctx context.Context, cl *kgo.Client, group string) (kadm.OffsetResponses, error) {
+	all, err := kadm.NewClient(cl).FetchOffsets(ctx, group)
+	if errors.Is(err, kerr.GroupIDNotFound) { // some brokers say so of a group that is not there
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	all := answer.ConsumerGroupsTopicPartitions[0].Partitions
-	for _, p := range all {
-		if stable && p.Error != nil { // to take it for one without offset would do things twice
-			return nil, p.Error
-		}
-	}
-	return slices.DeleteFunc(all, func(p kafka.TopicPartition) bool { return p.Error != nil || p.Offset < 0 }), nil
+	all.DeleteFunc(func(o kadm.OffsetResponse) bool { return o.Err != nil || o.At < 0 })
+	return all, err
 }
 
-// describeGroup asks for a group's members, and its state in a word; dead: there is no such
+// groupMember is one of a group, and what it reads.
+type groupMember struct {
+	member
+	assigned kadm.TopicsSet
+}
+
+// groupMembers asks for a group's members, and its state in a word; dead: there is no such
 // group.
-func describeGroup(ctx context.Context, a *kafka.AdminClient, group string) (d kafka.ConsumerGroupDescription, state string, err error) {
-	for deadline := time.Now().Add(requestLimit); ; time.Sleep(metadataInterval) {
-		groups, err := a.DescribeConsumerGroups(ctx, []string{group}, kafka.SetAdminRequestTimeout(requestLimit))
-		if err != nil {
-			return d, "", err
-		}
-		d = groups.ConsumerGroupDescriptions[0]
-		switch code := d.Error.Code(); {
-		case code == kafka.ErrNoError:
-			return d, stateOf(d.State), nil
-		case code == kafka.ErrGroupIDNotFound: // newer brokers say so of a group that is not there
-			return d, "dead", nil
-		case ctx.Err() != nil || time.Now().After(deadline) || !isOneOf(d.Error, electing):
-			return d, "", kafka.NewError(code, code.String(), false) // its own text may be a request's name alone
-		}
+func groupMembers(ctx context.Context, cl *kgo.Client, group string) (members []groupMember, state string, err error) {
+	a := kadm.NewClient(cl)
+	classic, err := a.DescribeGroups(ctx, group)
+	if err != nil {
+		return nil, "", err
 	}
+	d := classic[group]
+	if d.Err != nil && !errors.Is(d.Err, kerr.GroupIDNotFound) {
+		return nil, "", d.Err
+	}
+	for _, m := range d.Members {
+		one := groupMember{member: memberOf(m.MemberID, m.ClientHost)}
+		if assignment, ok := m.Assigned.AsConsumer(); ok {
+			for _, t := range assignment.Topics {
+				one.assigned.Add(t.Topic, t.Partitions...)
+			}
+		}
+		members = append(members, one)
+	}
+	if state = stateOf(d.State); d.Err == nil && state != "dead" {
+		return members, state, nil
+	}
+	newer, err := a.DescribeConsumerGroups(ctx, group) // one of group.protocol=consumer is none of the older ones
+	n, known := newer[group]
+	if err != nil || !known || n.Err != nil {
+		return nil, "dead", nil //nolint:nilerr // older brokers have no such request
+	}
+	for _, m := range n.Members {
+		members = append(members, groupMember{memberOf(m.MemberID, m.ClientHost), m.Assignment})
+	}
+	return members, stateOf(n.State), nil
 }
 
-// electing are the answers about a group while the brokers find out which of them knows it, as after
-// the first request about any group.
-var electing = []kafka.ErrorCode{kafka.ErrCoordinatorLoadInProgress, kafka.ErrCoordinatorNotAvailable, kafka.ErrNotCoordinator}
+func memberOf(id, host string) member { return member{id, strings.TrimPrefix(host, "/")} }
 
-func stateOf(s kafka.ConsumerGroupState) string {
-	state := strings.ToLower(s.String())
-	if strings.HasSuffix(state, "rebalance") { // preparing, completing: it deals out partitions
+func stateOf(s string) string {
+	state := strings.ToLower(s)
+	switch {
+	case state == "": // of brokers before 2.6, in a list
+		return "unknown"
+	case strings.HasSuffix(state, "rebalance"): // preparing, completing: it deals out partitions
 		return "rebalancing"
 	}
 	return state

@@ -3,54 +3,56 @@ package kafkatools
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/ringtail/ringtail/internal/config"
 )
 
 // ListGroups prints the groups: name and state; as a table, or as an array of objects.
 func ListGroups(ctx context.Context, c Cluster, asJSON bool, s Streams) error {
-	a, err := c.admin()
+	cl, err := c.client(nil)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	if err := c.answers(a); err != nil {
+	defer cl.Close()
+	if _, err := c.find(ctx, cl); err != nil {
 		return err
 	}
-	answer, err := a.ListConsumerGroups(ctx, kafka.SetAdminRequestTimeout(requestLimit))
-	if err != nil {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	all, err := kadm.NewClient(cl).ListGroups(ctx)
+	var some *kadm.ShardErrors
+	switch {
+	case errors.As(err, &some) && !some.AllFailed: // brokers that did not answer
+		for _, e := range some.Errs {
+			s.say("not all groups are known: %v", c.whyNot(e.Err))
+		}
+	case err != nil:
 		return c.unreached(err)
 	}
-	for _, err := range answer.Errors { // of brokers that did not answer
-		if err = c.because(err); len(answer.Valid) == 0 {
-			return c.explain(err)
-		}
-		s.say("not all groups are known: %v", err)
-	}
-	slices.SortFunc(answer.Valid, func(a, b kafka.ConsumerGroupListing) int { return strings.Compare(a.GroupID, b.GroupID) })
+	groups := slices.DeleteFunc(all.Sorted(), func(g kadm.ListedGroup) bool { return g.ProtocolType != "" && g.ProtocolType != "consumer" })
 	if asJSON {
 		type row struct {
 			Name  string `json:"name"`
 			State string `json:"state"`
 		}
 		rows := []row{}
-		for _, g := range answer.Valid {
-			rows = append(rows, row{g.GroupID, stateOf(g.State)})
+		for _, g := range groups {
+			rows = append(rows, row{g.Group, stateOf(g.State)})
 		}
 		return writeJSON(s.Out, rows)
 	}
 	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "GROUP\tSTATE")
-	for _, g := range answer.Valid {
-		_, _ = fmt.Fprintf(w, "%s\t%s\n", g.GroupID, stateOf(g.State))
+	for _, g := range groups {
+		_, _ = fmt.Fprintf(w, "%s\t%s\n", g.Group, stateOf(g.State))
 	}
 	return w.Flush()
 }
@@ -58,60 +60,58 @@ func ListGroups(ctx context.Context, c Cluster, asJSON bool, s Streams) error {
 // DescribeGroup prints how a group stands in every topic for which it has committed
 // something or has members.
 func DescribeGroup(ctx context.Context, c Cluster, group string, asJSON bool, s Streams) error {
-	a, err := c.admin()
+	cl, err := c.client(nil)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	if err := c.answers(a); err != nil {
+	defer cl.Close()
+	if _, err := c.find(ctx, cl); err != nil {
 		return err
 	}
-	d, state, err := describeGroup(ctx, a, group)
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	members, state, err := groupMembers(ctx, cl, group)
 	if err != nil {
 		return c.groupError(group, err)
 	}
-	offsets, err := committed(ctx, a, group, nil, false)
+	offsets, err := groupOffsets(ctx, cl, group)
 	if err != nil {
 		return c.groupError(group, err)
 	}
-	partitions := map[string]map[int32]bool{}
-	note := func(tp kafka.TopicPartition) {
-		if partitions[*tp.Topic] == nil {
-			partitions[*tp.Topic] = map[int32]bool{}
+	partitions := kadm.TopicsSet{}
+	for topic, of := range offsets {
+		for id := range of {
+			partitions.Add(topic, id)
 		}
-		partitions[*tp.Topic][tp.Partition] = true
 	}
-	for _, tp := range offsets {
-		note(tp)
-	}
-	for _, m := range d.Members {
-		for _, tp := range m.Assignment.TopicPartitions {
-			note(tp)
-		}
+	for _, m := range members {
+		partitions.Merge(m.assigned)
 	}
 	if state == "dead" && len(partitions) == 0 {
 		return config.Usagef("group %s does not exist; `ringtail groups list --brokers %s` names those that do", group, c.Brokers)
 	}
+	var first, next kadm.ListedOffsets
+	if len(partitions) > 0 { // none would be all
+		a := kadm.NewClient(cl)
+		first, _ = a.ListStartOffsets(ctx, partitions.Topics()...) // what is not known is shown so
+		next, _ = a.ListEndOffsets(ctx, partitions.Topics()...)
+	}
 	rows := []groupRow{}
-	for _, topic := range slices.Sorted(maps.Keys(partitions)) {
-		var of []kafka.PartitionMetadata
-		for _, id := range slices.Sorted(maps.Keys(partitions[topic])) {
-			of = append(of, kafka.PartitionMetadata{ID: id})
-		}
-		v := stateIn(topic, offsets, d, state)
-		first, next := ends(ctx, a, topic, of)
+	for _, t := range partitions.Sorted() {
+		v := stateIn(t.Topic, offsets, members, state)
+		first, next := offsetsIn(t.Topic)(first, nil), offsetsIn(t.Topic)(next, nil)
 		lags := v.lags(next)
-		for _, p := range of {
-			rows = append(rows, groupRow{topic, p.ID, number(first, p.ID), number(next, p.ID), v.json(p.ID, lags), v.reader(p.ID)})
+		for _, id := range t.Partitions {
+			rows = append(rows, groupRow{t.Topic, id, number(first, id), number(next, id), v.json(id, lags), v.reader(id)})
 		}
 	}
 	if asJSON {
 		return writeJSON(s.Out, struct {
 			groupJSON
 			Partitions []groupRow `json:"partitions"`
-		}{groupJSON{group, state, len(d.Members)}, rows})
+		}{groupJSON{group, state, len(members)}, rows})
 	}
-	_, _ = fmt.Fprintf(s.Out, "group %s: %s, %s\n", group, state, plural(len(d.Members), "member"))
+	_, _ = fmt.Fprintf(s.Out, "group %s: %s, %s\n", group, state, plural(len(members), "member"))
 	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "TOPIC\tPARTITION\tCOMMITTED\tFIRST\tNEXT\tLAG\tMEMBER")
 	for _, r := range rows {
@@ -130,13 +130,8 @@ type groupRow struct {
 	reader string
 }
 
-// ends are the first offset of partitions and the one that comes next.
-func ends(ctx context.Context, a *kafka.AdminClient, topic string, of []kafka.PartitionMetadata) (first, next map[int32]int64) {
-	return offsets(ctx, a, topic, of, kafka.EarliestOffsetSpec), offsets(ctx, a, topic, of, kafka.LatestOffsetSpec)
-}
-
 func (c Cluster) groupError(group string, err error) error {
-	if isCode(err, kafka.ErrTransport) || isCode(err, kafka.ErrTimedOut) {
+	if !errors.As(err, new(*kerr.Error)) {
 		return c.unreached(err)
 	}
 	return fmt.Errorf("group %s: %w", group, err)
@@ -157,62 +152,65 @@ func ResetGroup(ctx context.Context, c Cluster, o ResetOptions, s Streams) error
 	if err != nil {
 		return err
 	}
-	a, err := c.admin()
+	cl, err := c.client(nil)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	t, err := c.topic(a, o.Topic)
+	defer cl.Close()
+	topics, err := c.reach(ctx, cl, o.Topic)
 	if err != nil {
 		return err
 	}
-	if err := partitionOf(t, o.Partition); err != nil {
+	t := topics[o.Topic]
+	if err := hasPartition(t, o.Partition); err != nil {
 		return err
 	}
-	wanted := slices.DeleteFunc(slices.Clone(t.Partitions), func(p kafka.PartitionMetadata) bool {
-		return o.Partition >= 0 && int32(o.Partition) != p.ID
-	})
-	slices.SortFunc(wanted, func(a, b kafka.PartitionMetadata) int { return cmp.Compare(a.ID, b.ID) })
-	v, err := c.group(ctx, a, o.Group, o.Topic, wanted)
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	v, err := c.group(ctx, cl, o.Group, o.Topic)
 	if err != nil {
 		return c.groupError(o.Group, err)
 	}
 	if v.members > 0 {
 		return fmt.Errorf("group %s has %s, and members commit their own offsets again; stop them first", o.Group, plural(v.members, "member"))
 	}
-	first, next := ends(ctx, a, o.Topic, wanted)
+	a := kadm.NewClient(cl)
+	first, next := offsetsIn(o.Topic)(a.ListStartOffsets(ctx, o.Topic)), offsetsIn(o.Topic)(a.ListEndOffsets(ctx, o.Topic))
 	young := map[int32]int64{}
 	if !to.since.IsZero() {
-		young = offsets(ctx, a, o.Topic, wanted, kafka.NewOffsetSpecForTimestamp(max(to.since.UnixMilli(), 0)))
+		young = offsetsIn(o.Topic)(a.ListOffsetsAfterMilli(ctx, max(to.since.UnixMilli(), 0), o.Topic))
 	}
-	request := kafka.ConsumerGroupTopicPartitions{Group: o.Group}
-	for _, p := range wanted {
-		if _, ok := next[p.ID]; !ok {
-			return fmt.Errorf("topic %s, partition %d: its offsets are not known; `ringtail topics describe %s` shows whether it has a leader", o.Topic, p.ID, o.Topic)
+	var wanted kadm.Offsets
+	for _, id := range t.Partitions.Numbers() {
+		if o.Partition >= 0 && int32(o.Partition) != id {
+			continue
 		}
-		at, ok := young[p.ID]
+		if _, ok := next[id]; !ok {
+			return fmt.Errorf("topic %s, partition %d: its offsets are not known; `ringtail topics describe %s` shows whether it has a leader", o.Topic, id, o.Topic)
+		}
+		at, ok := young[id]
 		if !ok {
 			at = -1
 		}
-		offset := to.in(first[p.ID], next[p.ID], at)
+		offset := to.in(first[id], next[id], at)
 		if to.isOffset() && to.offset != offset {
-			s.say("%s:%d has offsets %d to %d; set to %d instead of %d", o.Topic, p.ID, first[p.ID], next[p.ID], offset, to.offset)
+			s.say("%s:%d has offsets %d to %d; set to %d instead of %d", o.Topic, id, first[id], next[id], offset, to.offset)
 		}
-		request.Partitions = append(request.Partitions, kafka.TopicPartition{Topic: &o.Topic, Partition: p.ID, Offset: kafka.Offset(offset)})
+		wanted.AddOffset(o.Topic, id, offset, -1)
 	}
 	begins(ctx)
-	answer, err := a.AlterConsumerGroupOffsets(ctx, []kafka.ConsumerGroupTopicPartitions{request}, kafka.SetAdminRequestTimeout(requestLimit))
+	answer, err := a.CommitOffsets(ctx, o.Group, wanted)
 	if err != nil {
 		return c.groupError(o.Group, err)
 	}
 	w := tabwriter.NewWriter(s.Out, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "PARTITION\tFROM\tTO")
-	for i, p := range answer.ConsumerGroupsTopicPartitions[0].Partitions {
-		if p.Error != nil {
-			err = cmp.Or(err, fmt.Errorf("group %s, topic %s, partition %d: %w", o.Group, o.Topic, p.Partition, p.Error))
+	for _, p := range answer.Sorted() {
+		if p.Err != nil {
+			err = cmp.Or(err, fmt.Errorf("group %s, topic %s, partition %d: %w", o.Group, o.Topic, p.Partition, p.Err))
 			continue
 		}
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%d\n", p.Partition, known(v.committed, p.Partition), int64(request.Partitions[i].Offset))
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%d\n", p.Partition, known(v.committed, p.Partition), p.At)
 	}
 	return cmp.Or(err, w.Flush())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"time"
@@ -44,8 +45,15 @@ func (c Cluster) ask(ctx context.Context, request func(context.Context) error) e
 	return nil
 }
 
-// everything is what the brokers tell of themselves and of topics; without names, of all.
-func (c Cluster) everything(ctx context.Context, cl *kgo.Client, topics ...string) (md kadm.Metadata, err error) {
+// transient tells whether an error is of a connection, and another broker, or the same one later, may
+// answer.
+func transient(err error) bool {
+	return kgo.IsRetryableBrokerErr(err) || errors.Is(err, io.EOF) || errors.As(err, new(net.Error)) || errors.As(err, new(*kgo.ErrFirstReadEOF)) ||
+		kerr.IsRetriable(err)
+}
+
+// describe returns what the brokers tell of themselves and of topics; without names, of all.
+func (c Cluster) describe(ctx context.Context, cl *kgo.Client, topics ...string) (md kadm.Metadata, err error) {
 	var denied *kadm.AuthError
 	err = c.ask(ctx, func(ctx context.Context) error {
 		md, err = kadm.NewClient(cl).Metadata(kadm.WithAuthorizedOps(ctx), topics...) // so that no cache is asked
@@ -60,14 +68,14 @@ func (c Cluster) everything(ctx context.Context, cl *kgo.Client, topics ...strin
 	return md, err
 }
 
-// find asks about topics. One that is not there is a usage error.
+// find asks about the brokers and topics, without names about all. A topic that is not there is a usage error.
 func (c Cluster) find(ctx context.Context, cl *kgo.Client, topics ...string) (kadm.Metadata, error) {
 	for _, name := range topics {
 		if name == "" {
 			return kadm.Metadata{}, config.Usagef("--topic is missing; name one of `ringtail topics list`")
 		}
 	}
-	md, err := c.everything(ctx, cl, topics...)
+	md, err := c.describe(ctx, cl, topics...)
 	if err != nil {
 		return md, err
 	}

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
 	"github.com/ringtail/ringtail/internal/config"
 )
 
@@ -17,6 +15,11 @@ type moment struct {
 	since  time.Time // the first record of that time or a later one; zero: no
 }
 
+const (
+	atBeginning, atEnd int64 = -2, -1 // Kafka's
+	tailBase           int64 = -2000  // librdkafka's: less so many
+)
+
 // timeLayouts are how a time may be written; without a zone it is local.
 var timeLayouts = []string{
 	time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly,
@@ -26,9 +29,9 @@ var timeLayouts = []string{
 func parseMoment(flag, s string, now time.Time) (moment, error) {
 	switch s {
 	case "beginning":
-		return moment{offset: int64(kafka.OffsetBeginning)}, nil
+		return moment{offset: atBeginning}, nil
 	case "end":
-		return moment{offset: int64(kafka.OffsetEnd)}, nil
+		return moment{offset: atEnd}, nil
 	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && strings.Trim(s, "0123456789-") == "" {
 		switch {
@@ -59,11 +62,11 @@ func (m moment) in(first, next, at int64) int64 {
 	switch {
 	case m.last > 0:
 		return max(first, next-m.last)
-	case !m.since.IsZero() && at < 0, m.offset == int64(kafka.OffsetEnd):
+	case !m.since.IsZero() && at < 0, m.offset == atEnd:
 		return next
 	case !m.since.IsZero():
 		return at
-	case m.offset == int64(kafka.OffsetBeginning):
+	case m.offset == atBeginning:
 		return first
 	}
 	return min(max(m.offset, first), next)
@@ -74,9 +77,9 @@ func (m moment) in(first, next, at int64) int64 {
 func (m moment) logical() int64 {
 	switch {
 	case m.last > 0:
-		return int64(kafka.OffsetTail(kafka.Offset(m.last)))
+		return tailBase - m.last
 	case !m.since.IsZero():
-		return int64(kafka.OffsetBeginning)
+		return atBeginning
 	}
 	return m.offset
 }

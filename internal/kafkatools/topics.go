@@ -2,15 +2,20 @@ package kafkatools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/config"
 )
@@ -38,66 +43,74 @@ func CreateTopic(ctx context.Context, c Cluster, o CreateOptions, s Streams) err
 	switch {
 	case o.Partitions < 1 || o.Partitions > partitionsMax:
 		return config.Usagef("--partitions is %d; must be 1 to %d", o.Partitions, partitionsMax)
-	case o.ReplicationFactor < 1:
+	case o.ReplicationFactor < 1 || o.ReplicationFactor > math.MaxInt16:
 		return config.Usagef("--replication-factor is %d; must be at least 1", o.ReplicationFactor)
 	}
-	a, err := c.admin()
+	cl, err := c.client(nil)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	md, err := c.metadata(a, "")
-	if err != nil {
+	defer cl.Close()
+	if err := c.controlled(ctx, cl); err != nil {
 		return err
-	}
-	if reached, cause := c.connect(md, nil); cause != nil && reached == 0 {
-		return c.explain(cause) // there is no controller to ask
 	}
 	ctx, cancel := context.WithTimeout(ctx, adminLimit)
 	defer cancel()
 	begins(ctx)
-	e, err := c.answered(ctx, kafka.ErrTopicAlreadyExists, func() ([]kafka.TopicResult, error) {
-		return a.CreateTopics(ctx, []kafka.TopicSpecification{{
-			Topic: o.Name, NumPartitions: o.Partitions, ReplicationFactor: o.ReplicationFactor, Config: o.Configs,
-		}}, kafka.SetAdminRequestTimeout(adminLimit), kafka.SetAdminOperationTimeout(requestLimit))
-	})
-	if err != nil {
+	q, t := kmsg.NewPtrCreateTopicsRequest(), kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = o.Name, int32(o.Partitions), int16(o.ReplicationFactor)
+	for _, name := range slices.Sorted(maps.Keys(o.Configs)) {
+		t.Configs = append(t.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: name, Value: kmsg.StringPtr(o.Configs[name])})
+	}
+	q.Topics, q.TimeoutMillis = append(q.Topics, t), int32(requestMS())
+	said, err := c.change(ctx, cl, q, kerr.TopicAlreadyExists)
+	switch {
+	case err != nil:
 		return err
-	}
-	switch e.Code() {
-	case kafka.ErrNoError:
-	case kafka.ErrTopicAlreadyExists:
-		if o.IfNotExists {
-			return c.existing(ctx, a, o, s)
-		}
+	case said.is(kerr.TopicAlreadyExists) && o.IfNotExists:
+		return c.existing(ctx, cl, o, s)
+	case said.is(kerr.TopicAlreadyExists):
 		return fmt.Errorf("topic %s exists already; `ringtail topics describe %s` shows it", o.Name, o.Name)
-	case kafka.ErrInvalidReplicationFactor:
-		return config.Usagef("--replication-factor %d: %s", o.ReplicationFactor, e.String())
-	case kafka.ErrInvalidConfig:
-		return config.Usagef("--config: %s", e.String())
-	case kafka.ErrTopicException:
-		return config.Usagef("%q is not a name that a topic can have: %s", o.Name, e.String())
-	default:
-		return fmt.Errorf("topic %s: %w", o.Name, e)
+	case said.is(kerr.InvalidReplicationFactor):
+		return config.Usagef("--replication-factor %d: %w", o.ReplicationFactor, said.err())
+	case said.is(kerr.InvalidConfig):
+		return config.Usagef("--config: %w", said.err())
+	case said.is(kerr.InvalidTopicException):
+		return config.Usagef("%q is not a name that a topic can have: %w", o.Name, said.err())
+	case said.err() != nil:
+		return fmt.Errorf("topic %s: %w", o.Name, said.err())
 	}
-	if err := c.everywhere(ctx, a, o.Name, func(t kafka.TopicMetadata) bool { return led(t) >= o.Partitions }); err != nil {
+	if err := c.everywhere(ctx, cl, o.Name, func(t kadm.TopicDetail) bool { return led(t) >= o.Partitions }); err != nil {
 		return err
 	}
 	s.done("created topic %s", o.Name)
 	return nil
 }
 
-// existing waits for a topic that somebody else has made, perhaps a moment ago, and says where it is
-// not what was asked for. Its settings are not looked at.
-func (c Cluster) existing(ctx context.Context, a *kafka.AdminClient, o CreateOptions, s Streams) error {
-	if err := c.everywhere(ctx, a, o.Name, func(t kafka.TopicMetadata) bool { return led(t) > 0 && led(t) == len(t.Partitions) }); err != nil {
-		return err
-	}
-	_, t, err := c.lookup(a, o.Name)
+// controlled returns why there is no broker to ask for a change.
+func (c Cluster) controlled(ctx context.Context, cl *kgo.Client) error {
+	md, err := c.find(ctx, cl)
 	if err != nil {
 		return err
 	}
-	if has, on := len(t.Partitions), replicas(t.Partitions); has != o.Partitions || on != o.ReplicationFactor {
+	if reached, cause := c.knock(ctx, md, ""); cause != nil && reached == 0 {
+		return c.explain(cause)
+	}
+	return nil
+}
+
+// existing waits for a topic that somebody else has made, perhaps a moment ago, and says where it is
+// not what was asked for. Its settings are not looked at.
+func (c Cluster) existing(ctx context.Context, cl *kgo.Client, o CreateOptions, s Streams) error {
+	if err := c.everywhere(ctx, cl, o.Name, func(t kadm.TopicDetail) bool { return led(t) > 0 && led(t) == len(t.Partitions) }); err != nil {
+		return err
+	}
+	md, err := c.find(ctx, cl, o.Name)
+	if err != nil {
+		return err
+	}
+	t := md.Topics[o.Name]
+	if has, on := len(t.Partitions), replicas(t); has != o.Partitions || on != o.ReplicationFactor {
 		s.say("topic %s exists already, with %s and %s, not %d and %d", o.Name, plural(has, "partition"), plural(on, "replica"), o.Partitions, o.ReplicationFactor)
 		return nil
 	}
@@ -107,42 +120,41 @@ func (c Cluster) existing(ctx context.Context, a *kafka.AdminClient, o CreateOpt
 
 // DeleteTopic deletes a topic and returns once no live broker knows it.
 func DeleteTopic(ctx context.Context, c Cluster, name string, s Streams) error {
-	a, err := c.admin()
+	cl, err := c.client(nil)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer cl.Close()
 	ctx, cancel := context.WithTimeout(ctx, adminLimit)
 	defer cancel()
-	md, _, err := c.lookup(a, name)
-	if err != nil {
+	if _, err := c.find(ctx, cl, name); err != nil {
 		return err
 	}
-	if reached, cause := c.connect(md, nil); cause != nil && reached == 0 {
-		return c.explain(cause)
+	if err := c.controlled(ctx, cl); err != nil {
+		return err
 	}
 	begins(ctx)
-	e, err := c.answered(ctx, kafka.ErrUnknownTopicOrPart, func() ([]kafka.TopicResult, error) {
-		return a.DeleteTopics(ctx, []string{name}, kafka.SetAdminRequestTimeout(adminLimit), kafka.SetAdminOperationTimeout(requestLimit))
-	})
-	if err != nil {
-		return err
+	q, t := kmsg.NewPtrDeleteTopicsRequest(), kmsg.NewDeleteTopicsRequestTopic()
+	t.Topic = &name
+	q.Topics, q.TopicNames, q.TimeoutMillis = append(q.Topics, t), []string{name}, int32(requestMS()) // by version
+	said, err := c.change(ctx, cl, q, kerr.UnknownTopicOrPartition)
+	if err == nil && said.err() != nil {
+		err = fmt.Errorf("topic %s: %w", name, said.err())
 	}
-	if e.Code() != kafka.ErrNoError {
-		return fmt.Errorf("topic %s: %w", name, e)
+	if err == nil {
+		err = c.everywhere(ctx, cl, name, func(t kadm.TopicDetail) bool { return len(t.Partitions) == 0 })
 	}
-	if err := c.everywhere(ctx, a, name, func(t kafka.TopicMetadata) bool { return len(t.Partitions) == 0 }); err != nil {
-		return err
+	if err == nil {
+		s.done("deleted topic %s", name)
 	}
-	s.done("deleted topic %s", name)
-	return nil
+	return err
 }
 
 // led is how many partitions have a leader.
-func led(t kafka.TopicMetadata) int {
+func led(t kadm.TopicDetail) int {
 	n := 0
 	for _, p := range t.Partitions {
-		if p.Error.Code() == kafka.ErrNoError && p.Leader >= 0 {
+		if p.Err == nil && p.Leader >= 0 {
 			n++
 		}
 	}
@@ -150,71 +162,99 @@ func led(t kafka.TopicMetadata) int {
 }
 
 // everywhere waits until every live broker, asked by itself, says so of a topic.
-func (c Cluster) everywhere(ctx context.Context, a *kafka.AdminClient, name string, so func(kafka.TopicMetadata) bool) error {
-	md, err := c.metadata(a, "")
+func (c Cluster) everywhere(ctx context.Context, cl *kgo.Client, name string, so func(kadm.TopicDetail) bool) error {
+	md, err := c.find(ctx, cl)
 	if err != nil {
 		return err
 	}
 	for _, b := range md.Brokers {
-		if err := c.askOne(ctx, a, b, name, so); err != nil {
-			return err
+		for !c.saysSo(ctx, cl, b.NodeID, name, so) {
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("topic %s: broker %d at %s has not caught up within %v", name, b.NodeID, net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))), adminLimit)
+			case <-time.After(metadataInterval):
+			}
 		}
 	}
 	return nil
 }
 
-// askOne asks one broker until it says so, or the others do not count it in any more. A
-// client that was told only that broker's address asks it, mostly; the answer says
-// who gave it.
-func (c Cluster) askOne(ctx context.Context, others *kafka.AdminClient, b kafka.BrokerMetadata, name string, so func(kafka.TopicMetadata) bool) error {
-	one := c
-	one.Brokers = net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
-	for {
-		a, err := one.admin()
-		if err != nil {
-			return err
+// saysSo asks one broker. One that the others do not count in any more has died: it is no live broker.
+func (c Cluster) saysSo(ctx context.Context, cl *kgo.Client, broker int32, name string, so func(kadm.TopicDetail) bool) bool {
+	limit, cancel := context.WithTimeout(ctx, metadataSoon)
+	defer cancel()
+	q := kmsg.NewPtrMetadataRequest()
+	q.Topics = []kmsg.MetadataRequestTopic{{Topic: &name}}
+	r, err := q.RequestWith(limit, cl.Broker(int(broker)))
+	if err == nil {
+		t := kadm.TopicDetail{Partitions: kadm.PartitionDetails{}}
+		for _, p := range r.Topics[0].Partitions {
+			t.Partitions[p.Partition] = kadm.PartitionDetail{Leader: p.Leader, Err: kerr.ErrorForCode(p.ErrorCode)}
 		}
-		md, err := a.GetMetadata(&name, false, 2000)
-		a.Close()
-		if err == nil && md.OriginatingBroker.ID == b.ID && so(md.Topics[name]) {
-			return nil
-		}
-		if err != nil {
-			md, err = others.GetMetadata(&name, false, requestMS())
-		}
-		if err == nil && !slices.ContainsFunc(md.Brokers, func(x kafka.BrokerMetadata) bool { return x.ID == b.ID }) {
-			return nil // it has died: not a live broker
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("topic %s: broker %d at %s has not caught up within %v", name, b.ID, one.Brokers, adminLimit)
-		case <-time.After(metadataInterval):
-		}
+		return so(t)
 	}
+	md, err := c.find(ctx, cl)
+	return err == nil && !slices.ContainsFunc(md.Brokers, func(b kadm.BrokerDetail) bool { return b.NodeID == broker })
+}
+
+// answer is what Kafka says of a change.
+type answer struct {
+	code    int16
+	message *string // a broker's own words, nil where it has none
+}
+
+func (a answer) is(e *kerr.Error) bool { return e != nil && a.code == e.Code }
+
+// err is nil where it is done.
+func (a answer) err() error {
+	err := kerr.ErrorForCode(a.code)
+	if err != nil && a.message != nil && *a.message != "" {
+		return errors.New(*a.message)
+	}
+	return err
+}
+
+// change asks the controller for a change of one topic.
+func (c Cluster) change(ctx context.Context, cl *kgo.Client, q kmsg.Request, done *kerr.Error) (answer, error) {
+	return c.answered(ctx, done, func() (answer, error) {
+		md, err := kadm.NewClient(cl).Metadata(kadm.WithAuthorizedOps(ctx))
+		if err != nil || md.Controller < 0 {
+			return answer{code: kerr.NotController.Code}, err
+		}
+		r, err := cl.Broker(int(md.Controller)).Request(ctx, q) // once: who repeats it has to know that it was asked before
+		switch r := r.(type) {
+		case *kmsg.CreateTopicsResponse:
+			return answer{r.Topics[0].ErrorCode, r.Topics[0].ErrorMessage}, err
+		case *kmsg.CreatePartitionsResponse:
+			return answer{r.Topics[0].ErrorCode, r.Topics[0].ErrorMessage}, err
+		case *kmsg.DeleteTopicsResponse:
+			return answer{r.Topics[0].ErrorCode, r.Topics[0].ErrorMessage}, err
+		}
+		return answer{}, err
+	})
 }
 
 // answered makes a request about one topic until a broker answers it. One that goes away
 // meanwhile (it is being stopped, say) leaves open whether it did what was asked: then
 // done is the answer of the next one.
-func (c Cluster) answered(ctx context.Context, done kafka.ErrorCode, request func() ([]kafka.TopicResult, error)) (kafka.Error, error) {
-	for open := false; ; open = true {
-		results, err := request()
-		if err == nil {
-			if e := results[0].Error; !open || e.Code() != done {
-				return e, nil
-			}
-			return kafka.Error{}, nil
-		}
+func (c Cluster) answered(ctx context.Context, done *kerr.Error, request func() (answer, error)) (answer, error) {
+	for open := false; ; {
+		said, err := request()
 		switch {
-		case isCode(err, kafka.ErrTransport):
-		case ctx.Err() != nil || isCode(err, kafka.ErrTimedOut) || isCode(err, kafka.ErrTimedOutQueue):
-			return kafka.Error{}, c.unreached(err)
+		case err == nil && said.is(kerr.NotController): // not any more, or not yet
+			err = kerr.NotController
+		case err == nil && open && said.is(done):
+			return answer{}, nil
+		case err == nil:
+			return said, nil
+		case !transient(err) && ctx.Err() == nil:
+			return answer{}, err
 		default:
-			return kafka.Error{}, err
+			open = true
 		}
 		select {
 		case <-ctx.Done():
-			return kafka.Error{}, c.unreached(err)
+			return answer{}, c.unreached(err)
 		case <-time.After(metadataInterval):
 		}
 	}
@@ -222,12 +262,12 @@ func (c Cluster) answered(ctx context.Context, done kafka.ErrorCode, request fun
 
 // ListTopics prints every topic: name, partitions, replicas; as a table, or as an array of objects.
 func ListTopics(c Cluster, asJSON bool, s Streams) error {
-	a, err := c.admin()
+	cl, err := c.client(nil)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	md, err := c.metadata(a, "")
+	defer cl.Close()
+	md, err := c.find(context.Background(), cl)
 	if err != nil {
 		return err
 	}
@@ -237,9 +277,8 @@ func ListTopics(c Cluster, asJSON bool, s Streams) error {
 		Replicas   int    `json:"replicas"`
 	}
 	rows := []row{}
-	for _, name := range slices.Sorted(maps.Keys(md.Topics)) {
-		partitions := md.Topics[name].Partitions
-		rows = append(rows, row{name, len(partitions), replicas(partitions)})
+	for _, t := range md.Topics.Sorted() {
+		rows = append(rows, row{t.Topic, len(t.Partitions), replicas(t)})
 	}
 	if asJSON {
 		return writeJSON(s.Out, rows)
@@ -253,8 +292,8 @@ func ListTopics(c Cluster, asJSON bool, s Streams) error {
 }
 
 // replicas is how many the partition with the most has.
-func replicas(partitions []kafka.PartitionMetadata) (most int) {
-	for _, p := range partitions {
+func replicas(t kadm.TopicDetail) (most int) {
+	for _, p := range t.Partitions {
 		most = max(most, len(p.Replicas))
 	}
 	return most

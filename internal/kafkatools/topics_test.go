@@ -3,9 +3,10 @@ package kafkatools
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -13,41 +14,43 @@ import (
 // TestBrokerGoesAwayBeforeItAnswers: what was asked of it is asked of another one, and
 // that it was done already is no error then, as it is else.
 func TestBrokerGoesAwayBeforeItAnswers(t *testing.T) {
-	const gone, exists, denied = kafka.ErrTransport, kafka.ErrTopicAlreadyExists, kafka.ErrTopicAuthorizationFailed
+	const gone = -2
+	exists, denied := kerr.TopicAlreadyExists, kerr.TopicAuthorizationFailed
 	for _, c := range []struct {
 		name    string
-		answers []kafka.ErrorCode // of the requests; gone: none came
-		want    kafka.ErrorCode
+		answers []int16 // of the requests; gone: none came
+		want    int16
 	}{
-		{"answered", []kafka.ErrorCode{0}, 0},
-		{"exists", []kafka.ErrorCode{exists}, exists},
-		{"not done", []kafka.ErrorCode{gone, gone, 0}, 0},
-		{"done", []kafka.ErrorCode{gone, exists}, 0},
-		{"denied", []kafka.ErrorCode{gone, denied}, denied},
+		{"answered", []int16{0}, 0},
+		{"exists", []int16{exists.Code}, exists.Code},
+		{"not done", []int16{gone, gone, 0}, 0},
+		{"done", []int16{gone, exists.Code}, 0},
+		{"denied", []int16{gone, denied.Code}, denied.Code},
+		{"another controller", []int16{kerr.NotController.Code, exists.Code}, exists.Code},
 	} {
 		asked := 0
-		e, err := Cluster{}.answered(t.Context(), exists, func() ([]kafka.TopicResult, error) {
+		said, err := Cluster{}.answered(t.Context(), exists, func() (answer, error) {
 			code := c.answers[asked]
 			asked++
 			if code == gone {
-				return nil, kafka.NewError(gone, "away", false)
+				return answer{}, io.EOF
 			}
-			return []kafka.TopicResult{{Error: kafka.NewError(code, "", false)}}, nil
+			return answer{code: code}, nil
 		})
-		if err != nil || e.Code() != c.want || asked != len(c.answers) {
-			t.Errorf("%s: asked %d times, %v, %v; want %v", c.name, asked, e.Code(), err, c.want)
+		if err != nil || said.code != c.want || asked != len(c.answers) {
+			t.Errorf("%s: asked %d times, %v, %v; want %v", c.name, asked, said.code, err, c.want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := Cluster{}.answered(ctx, exists, func() ([]kafka.TopicResult, error) {
+	_, err := Cluster{}.answered(ctx, exists, func() (answer, error) {
 		cancel()
-		return nil, kafka.NewError(gone, "away", false)
+		return answer{}, io.EOF
 	})
-	if !isCode(err, gone) {
+	if !errors.Is(err, io.EOF) {
 		t.Errorf("nobody answers, and the user ends it: %v", err)
 	}
 	other := errors.New("a flag is wrong")
-	if _, err := (Cluster{}).answered(t.Context(), exists, func() ([]kafka.TopicResult, error) { return nil, other }); !errors.Is(err, other) {
+	if _, err := (Cluster{}).answered(t.Context(), exists, func() (answer, error) { return answer{}, other }); !errors.Is(err, other) {
 		t.Errorf("another error: %v", err)
 	}
 }
