@@ -37,6 +37,13 @@ func (r *room) wait(n int) time.Duration {
 	return r.waited
 }
 
+// waitedFor returns whether a connection waits.
+func (r *room) waitedFor() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n > 0
+}
+
 // halfFree returns whether at least half of a ring is free.
 func (r *room) halfFree() bool { return r.ring.Used() <= r.ring.Capacity()/2 }
 

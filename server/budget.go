@@ -40,7 +40,9 @@ import (
 //     all of them are said (chargeLines). If it cannot be charged, it waits, and the rejected
 //     record is not taken yet.
 //
-// The limit closes nobody. An unfinished record ages while it waits, and --frame-timeout ends it.
+// The limit closes nobody at once. An unfinished record ages while it waits, and --frame-timeout ends
+// it. So it does with clients that take nothing of their rejected lines, while others wait for memory
+// (ack/acker.go:patience): they would have it for ever.
 type budget struct {
 	limit     atomic.Int64 // bytes; the first four change when --client-memory does
 	lines     atomic.Int64

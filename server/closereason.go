@@ -1,5 +1,7 @@
 package server
 
+import "github.com/ringtail/ringtail/server/ack"
+
 // closeReason says why a connection ended: the label of connections_closed_total.
 type closeReason uint8
 
@@ -10,7 +12,7 @@ const (
 	closedForeign                  // speaks something else
 	closedStream                   // the stream cannot be followed any more
 	closedTLS                      // what came is no TLS, or ended inside of a TLS record
-	closedFrame                    // an unfinished record older than --frame-timeout
+	closedFrame                    // an unfinished record older than --frame-timeout, or lines unread for so long that others wait for
 	closedIdle                     // nothing for --idle-timeout
 	closedAge                      // --max-connection-age
 	closedSilent                   // no record for --first-record-timeout
@@ -27,6 +29,9 @@ var closeReasonNames = [closeReasons]string{
 }
 
 func (r closeReason) String() string { return closeReasonNames[r] }
+
+// closedBy is why a connection ended whose client took nothing of its lines for too long.
+var closedBy = [...]closeReason{ack.NoLimit: closedNot, ack.IdleTimeout: closedIdle, ack.FrameTimeout: closedFrame}
 
 // refusal says why a connection was closed before it could send a record: the label of
 // connections_refused_total.

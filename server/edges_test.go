@@ -148,10 +148,8 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 	stop, most := make(chan struct{}), make(chan int64)
 	go func() { most <- r.watchMemory(stop) }()
 	bad := strings.Repeat("x\n", 70_000)
-	var clients []net.Conn
 	for range hogs {
 		nc := r.dial()
-		clients = append(clients, nc)
 		_ = tcpOf(nc).SetReadBuffer(4096)
 		go func() { // until it is stopped: the kernel may take megabytes of lines
 			for _, err := nc.Write([]byte(record(1) + "\n" + bad)); err == nil; _, err = nc.Write([]byte(bad)) {
@@ -179,17 +177,50 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 	if n == 0 {
 		t.Error("nobody has unread lines")
 	}
+	o := r.opt
+	o.FrameTimeout = time.Second // for who has the reserve: TLS takes what it may not be able to put into a ring
+	r.Reload(&o)
 	good := r.dial()
 	r.send(good, record(2)+"\n"+record(3)+"\n")
 	halfClose(good)
-	if overTLS(t) { // one of them may have the reserve, and everybody else waits for its end (tlsread.go)
-		for _, nc := range clients {
-			_ = tcpOf(nc).Close()
-		}
-	}
 	if lines, err := replies(good); err != nil || lastAcked(t, lines) != 2 {
 		t.Fatalf("%q, %v", lines, err)
 	}
+	close(stop)
+	if n := <-most; n > r.memory.limit.Load() {
+		t.Fatalf("%d bytes in use of %d", n, r.memory.limit.Load())
+	}
+}
+
+// TestUnreadLinesEndForOthers: clients whose unread lines have all the memory that there is for lines,
+// or over TLS the reserve, are closed after --frame-timeout, since others wait for it.
+func TestUnreadLinesEndForOthers(t *testing.T) {
+	r := newRig(t, func(o *rigOptions) { o.ack, o.ClientMemory, o.framing = true, 1, codec.Newline }) // the least there may be
+	stop, most := make(chan struct{}), make(chan int64)
+	go func() { most <- r.watchMemory(stop) }()
+	hogs := 2 * int(r.memory.lines.Load()/ack.UnsentMax)
+	for range hogs {
+		nc := r.dial()
+		_ = tcpOf(nc).SetReadBuffer(4096)
+		go func() {
+			bad := []byte(strings.Repeat("x\n", 70_000))
+			for _, err := nc.Write(bad); err == nil; _, err = nc.Write(bad) {
+			}
+		}()
+	}
+	r.eventually("most to be stopped for want of memory", func() bool {
+		return r.memory.usedUp() && r.Stats().Waiting > hogs*9/10 && (r.pauser.memoryRoom.waitedFor() || r.pauser.linesRoom.waitedFor())
+	})
+	o := r.opt
+	o.FrameTimeout = time.Second
+	r.Reload(&o)
+	good := r.dial()
+	r.send(good, record(2)+"\nx\n"+record(3)+"\n") // what is said of the second needs memory that they have
+	halfClose(good)
+	if lines, err := replies(good); err != nil || lastAcked(t, lines) != 3 {
+		t.Fatalf("%q, %v", lines, err)
+	}
+	r.eventually("those to be closed that others wait for", func() bool { return r.Stats().Closed["frame_timeout"] > 0 })
 	close(stop)
 	if n := <-most; n > r.memory.limit.Load() {
 		t.Fatalf("%d bytes in use of %d", n, r.memory.limit.Load())

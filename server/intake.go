@@ -259,7 +259,7 @@ func (in *intake) tryAdmit(c *conn) blocked {
 // reject counts and logs the record in in.rec as rejected, and writes its dead letter.
 func (in *intake) reject(c *conn) blocked {
 	rec := &in.rec
-	told := c.acks != nil && !in.byUs
+	told := c.acks != nil && !in.byUs && !c.gone && c.killed.Load() == 0
 	if told && len(in.rejects) >= ack.RejectsAtOnce {
 		if in.push(c); in.stalled && !isClosed(in.env.giveUp) {
 			return blocked{on: waitAcks}

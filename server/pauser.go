@@ -102,6 +102,9 @@ func (q *pauser) check() {
 		c, waitsForMemory := p.c, p.on == waitMemory
 		switch {
 		case c.overflow != nil && !q.stages.hasGivenUp(): // it waits for us
+			if c.killed.Load() != 0 {
+				q.makeReady(p, waitLines) // nothing is said to it any more
+			}
 		case q.stages.isCutOff() || c.killed.Load() != 0:
 			q.makeReady(p, p.on)
 		case p.on == waitRate:

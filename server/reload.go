@@ -25,7 +25,7 @@ func (s *Server) Reload(o *Options) {
 	s.memory.setLimit(cmp.Or(o.ClientMemory, clientMemoryDefault))
 	s.deadlines.set(o)
 	for _, d := range s.registry.domains {
-		d.SetTimeouts(int64(o.IdleTimeout), int64(o.lingerTimeout()))
+		d.SetTimeouts(int64(o.IdleTimeout), int64(o.FrameTimeout), int64(o.lingerTimeout()))
 	}
 }
 

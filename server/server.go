@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"runtime"
@@ -140,19 +141,15 @@ func (s *Server) makeDomain() *ack.Domain[*conn] {
 		Clock:         s.clock.now,
 		Now:           shard.Now,
 		IdleTimeout:   int64(s.opt.IdleTimeout),
+		FrameTimeout:  int64(s.opt.FrameTimeout),
 		LingerTimeout: int64(s.opt.lingerTimeout()),
+		Scarce:        func() bool { return s.pauser.memoryRoom.waitedFor() || s.pauser.linesRoom.waitedFor() },
 		Resume:        func(c *conn) { s.pauser.post(c.paused) },
-		Kill:          func(c *conn) { c.killed.Store(uint32(closedIdle)) },
-		Gone: func(c *conn, timedOut bool) {
-			why := c.why
-			if timedOut {
-				why = closedIdle
-			}
-			s.registry.gone(c, why)
-		},
-		Write:     (*conn).write,
-		HalfClose: (*conn).halfClose,
-		LinesSaid: s.memory.linesSaid,
+		Kill:          func(c *conn, limit ack.Limit) { c.killed.Store(uint32(closedBy[limit])) },
+		Gone:          func(c *conn, limit ack.Limit) { s.registry.gone(c, cmp.Or(closedBy[limit], c.why)) },
+		Write:         (*conn).write,
+		HalfClose:     (*conn).halfClose,
+		LinesSaid:     s.memory.linesSaid,
 	})
 }
 

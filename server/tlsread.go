@@ -30,11 +30,10 @@ func (in *intake) takeRead(c *conn, chunk []byte, fd int) outcome {
 // before. Nothing of a TLS record that is not whole takes memory: it stays in the socket.
 //
 // Where memory is used up, those that have something to be read take turns with the reserve
-// (budget.go). With whole records that is over with the read. One whose record does not end has it
-// until --frame-timeout, one whose client does not read its lines until --idle-timeout, and the
-// others wait: unlike plain connections, which need no memory. They age meanwhile, but their turn
-// comes before their end: whole records are taken, and who has none is closed then, without another
-// --frame-timeout for each.
+// (budget.go). With whole records that is over with the read. One whose record does not end, or whose
+// client does not read its lines, has it until --frame-timeout, and the others wait: unlike plain
+// connections, which need no memory. They age meanwhile, but their turn comes before their end: whole
+// records are taken, and who has none is closed then, without another --frame-timeout for each.
 func (q *pauser) readTLS(p *paused) {
 	c := p.c
 	if why := c.endSeen(); why != closedNot {

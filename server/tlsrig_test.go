@@ -33,6 +33,7 @@ func TestOverTLS(t *testing.T) {
 		"frame timeout":    TestFrameTimeout,
 		"no acks, idle":    TestClientThatNeverReadsItsAcksIsEndedByIdleTimeout,
 		"unread rejects":   TestUnreadRejectsAreClientMemory,
+		"unread lines":     TestUnreadLinesEndForOthers,
 		"resets":           TestResetConnectionsHaveNoPlaces,
 		"farewell":         TestFarewellReadsWhatIsUnderWay,
 		"drain":            TestDrainLosesNothingOfClientsThatHadFinished,

@@ -36,7 +36,7 @@ var closedLabels = []map[string]string{
 		"error":                "our own fault: no descriptor, no memory",
 		"first_record_timeout": "no record within `--first-record-timeout`",
 		"foreign":              "it spoke something else than records",
-		"frame_timeout":        "an unfinished record was older than `--frame-timeout`",
+		"frame_timeout":        "an unfinished record was older than `--frame-timeout`, or lines that took memory others waited for were unread for as long",
 		"idle_timeout":         "nothing came for `--idle-timeout`",
 		"max_age":              "it was as old as `--max-connection-age`",
 		"reset":                "the client's reset, or an error of the socket",

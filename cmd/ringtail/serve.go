@@ -51,7 +51,7 @@ type serveFlags struct {
 	MaxRatePerConnection config.Rate       `default:"0" placeholder:"RATE" help:"The same for one connection."`
 	ClientMemory         config.Size       `default:"256MiB" help:"What all connections together may hold of unfinished records. 0: 256MiB."`
 	IdleTimeout          config.Duration   `default:"0" help:"Close connections that have sent nothing for so long. 0: never."`
-	FrameTimeout         config.Duration   `default:"30s" help:"Close connections whose unfinished record is older. 0: never."`
+	FrameTimeout         config.Duration   `default:"30s" help:"Close connections whose unfinished record is older; while others wait for memory, also those that read none of their rejected lines. 0: never."`
 	FirstRecordTimeout   config.Duration   `default:"10m" help:"Close connections that have not sent a record by then, once half of the places are taken. 0: never."`
 	MaxConnectionAge     config.Duration   `default:"0" help:"Close connections that are older. 0: never."`
 	RingBytes            config.Size       `default:"0" help:"Memory of each shard for what Kafka does not have yet. 0: 16MiB, or its part of --ring-memory."`

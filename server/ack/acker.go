@@ -184,8 +184,8 @@ func (d *Domain[C]) retryBlocked() {
 			continue
 		}
 		a.blocked = false
-		if limit := d.patience(a); limit > 0 && served-a.took > limit {
-			d.dropClient(a)
+		if limit, ns := d.patience(a); ns > 0 && served-a.took > ns {
+			d.dropClient(a, limit)
 			continue
 		}
 		d.flush(a)
@@ -193,12 +193,26 @@ func (d *Domain[C]) retryBlocked() {
 	clear(list[len(d.blocked):])
 }
 
-// patience returns for how long a client may take nothing, 0 for as long as it likes.
-func (d *Domain[C]) patience(a *Conn[C]) int64 {
+// Limit is for how long a client took nothing, when it was ended for that.
+type Limit uint8
+
+const (
+	NoLimit      Limit = iota // it was not
+	IdleTimeout               // --idle-timeout
+	FrameTimeout              // --frame-timeout, and others wait for the memory that its lines take
+)
+
+// patience returns for how long a client may take nothing, in ns; 0: for as long as it likes. One
+// whose lines take memory that others wait for has as long as one that does not end its record.
+func (d *Domain[C]) patience(a *Conn[C]) (Limit, int64) {
 	if a.phase == phaseLingering && a.open == nil {
-		return d.after.Load()
+		return IdleTimeout, d.after.Load()
 	}
-	return d.idle.Load()
+	idle, frame := d.idle.Load(), d.frame.Load()
+	if frame > 0 && (idle == 0 || frame < idle) && a.unsent != nil && a.unsent.charged && d.opt.Scarce() {
+		return FrameTimeout, frame
+	}
+	return IdleTimeout, idle
 }
 
 // giveUp forgets what there was to say: a write has failed, or the client is gone. The event loop
@@ -217,11 +231,11 @@ func (d *Domain[C]) giveUp(a *Conn[C]) {
 }
 
 // dropClient ends a client that has taken nothing for too long.
-func (d *Domain[C]) dropClient(a *Conn[C]) {
+func (d *Domain[C]) dropClient(a *Conn[C], limit Limit) {
 	if a.phase == phaseLingering {
-		a.timedOut = true
+		a.limit = limit
 	} else {
-		d.opt.Kill(a.owner)
+		d.opt.Kill(a.owner, limit)
 		if a.handle != nil {
 			_ = a.handle.Close()
 		}
@@ -292,7 +306,7 @@ func (d *Domain[C]) closeFD(a *Conn[C]) {
 	_ = unix.Close(int(a.fd))
 	a.fd = -1
 	delete(d.ended, a)
-	d.opt.Gone(a.owner, a.timedOut)
+	d.opt.Gone(a.owner, a.limit)
 }
 
 // Finish says the last acks, after the writer has drained, and closes all connections that linger:

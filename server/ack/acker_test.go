@@ -168,7 +168,7 @@ func (r *rig) tries(until int64) (at []int64) {
 // it has taken something; and however much there is to be said to it, it waits in one list.
 func TestFullSocket(t *testing.T) {
 	r := newRig(1)
-	r.d.SetTimeouts(0, r.d.opt.LingerTimeout) // nobody is ended
+	r.d.SetTimeouts(0, 0, r.d.opt.LingerTimeout) // nobody is ended
 	a := r.conn(3)
 	r.full[3] = 0
 	a.Framed(Chunk{Last: 1})

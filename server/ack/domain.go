@@ -66,6 +66,7 @@ type Domain[C any] struct {
 
 	opt   Options[C]
 	idle  atomic.Int64 // Options.IdleTimeout, or what SetTimeouts was told
+	frame atomic.Int64 // Options.FrameTimeout
 	after atomic.Int64 // Options.LingerTimeout
 	poked atomic.Bool
 	poke  chan struct{}
@@ -80,10 +81,12 @@ type Options[C any] struct {
 	Clock         func() int64                      // served time, ns: for what clients must do in time
 	Now           func() int64                      // ns: for what the domain does
 	IdleTimeout   int64                             // ns; 0: none
+	FrameTimeout  int64                             // ns; 0: none. For clients whose rejected lines take memory, while Scarce
 	LingerTimeout int64                             // ns; 0: none
+	Scarce        func() bool                       // others wait for memory
 	Resume        func(C)                           // a stalled client has taken its lines
-	Kill          func(C)                           // a client has taken nothing for IdleTimeout; its Handle is closed next
-	Gone          func(c C, timedOut bool)          // a lingering connection has been closed
+	Kill          func(C, Limit)                    // a client has taken nothing for that long; its Handle is closed next
+	Gone          func(C, Limit)                    // a lingering connection has been closed; for want of patience, unless NoLimit
 	Write         func(C, int, []byte) (int, error) // to the connection's descriptor; how much the socket has taken
 	HalfClose     func(C, int) error                // sends our FIN; EAGAIN: the socket has no room for what must be said before it
 	LinesSaid     func()                            // gives back what was charged for rejected lines
@@ -104,13 +107,13 @@ type Conn[C any] struct {
 	fd      int32
 	backoff int32 // ns
 
-	framing  codec.Framing
-	inDirty  bool
-	blocked  bool // in the blocked list
-	broken   bool // writing failed, or the domain gave the client up: nothing is written any more
-	stalled  bool // the server does not read it until it has taken its lines
-	timedOut bool // it lingered, and took nothing for too long
-	phase    phase
+	framing codec.Framing
+	inDirty bool
+	blocked bool  // in the blocked list
+	broken  bool  // writing failed, or the domain gave the client up: nothing is written any more
+	stalled bool  // the server does not read it until it has taken its lines
+	limit   Limit // it lingered, and took nothing for so long
+	phase   phase
 }
 
 // unsent is what most connections never have: lines that the client has not taken.
@@ -155,13 +158,14 @@ func New[C any](rings []Position, opt Options[C]) *Domain[C] {
 		opt:     opt,
 		poke:    make(chan struct{}, 1),
 	}
-	d.SetTimeouts(opt.IdleTimeout, opt.LingerTimeout)
+	d.SetTimeouts(opt.IdleTimeout, opt.FrameTimeout, opt.LingerTimeout)
 	return d
 }
 
-// SetTimeouts changes Options.IdleTimeout and LingerTimeout, also while the domain runs.
-func (d *Domain[C]) SetTimeouts(idle, linger int64) {
+// SetTimeouts changes Options.IdleTimeout, FrameTimeout and LingerTimeout, also while the domain runs.
+func (d *Domain[C]) SetTimeouts(idle, frame, linger int64) {
 	d.idle.Store(idle)
+	d.frame.Store(frame)
 	d.after.Store(linger)
 }
 

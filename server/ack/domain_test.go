@@ -25,9 +25,11 @@ type rig struct {
 	now     int64
 	charged int // for rejected lines
 	resumed int
-	gone    []bool // of each, whether it had taken nothing for too long
+	gone    []Limit // of each, for how long it had taken nothing; NoLimit: it was not ended for that
+	scarce  bool
 	killed  int
-	closed  int // handles
+	limit   Limit // of the last that was killed
+	closed  int   // handles
 }
 
 func newRig(rings int) *rig {
@@ -43,10 +45,12 @@ func newRig(rings int) *rig {
 		Now:           func() int64 { return r.now },
 		LinesSaid:     func() { r.charged-- },
 		IdleTimeout:   1e9,
+		FrameTimeout:  5e8,
 		LingerTimeout: 1e9,
 		Resume:        func(int) { r.resumed++ },
-		Gone:          func(_ int, timedOut bool) { r.gone = append(r.gone, timedOut) },
-		Kill:          func(int) { r.killed++ },
+		Scarce:        func() bool { return r.scarce },
+		Gone:          func(_ int, limit Limit) { r.gone = append(r.gone, limit) },
+		Kill:          func(_ int, limit Limit) { r.killed, r.limit = r.killed+1, limit },
 		Write:         r.write,
 		HalfClose:     func(_, fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) },
 	})
@@ -241,6 +245,33 @@ func TestClientThatTakesNothingIsEndedAfterIdleTimeout(t *testing.T) {
 	}
 }
 
+// TestScarceMemory: a client whose rejected lines take memory that others wait for has no longer than
+// for a record to take a byte of them; others have --idle-timeout, as ever.
+func TestScarceMemory(t *testing.T) {
+	for _, c := range []struct {
+		scarce, rejected bool
+		want             Limit
+	}{{true, true, FrameTimeout}, {true, false, IdleTimeout}, {false, true, IdleTimeout}} {
+		r := newRig(1)
+		r.scarce = c.scarce
+		a := r.conn(3)
+		r.full[3] = 0
+		chunk := Chunk{Last: 1}
+		if c.rejected {
+			chunk.Rejects, chunk.Charged = []Reject{{Ordinal: 1}}, true
+		}
+		a.Framed(chunk)
+		r.d.Pass()
+		for r.now = 0; r.now < 3e9 && r.killed == 0; r.now += 1e8 {
+			r.d.Pass()
+		}
+		early := r.now < 1e9
+		if r.killed != 1 || r.limit != c.want || early != (c.want == FrameTimeout) || r.charged > 0 {
+			t.Errorf("%+v: killed %d times for %d after %d ms, %d charged", c, r.killed, r.limit, r.now/1e6, r.charged)
+		}
+	}
+}
+
 func TestRejectsAreBoundedAndComplete(t *testing.T) {
 	r := newRig(1)
 	a := r.conn(3)
@@ -309,7 +340,7 @@ func TestLingerUntilTheLastAck(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.d.Pass()
-	if len(r.gone) != 1 || r.gone[0] {
+	if len(r.gone) != 1 || r.gone[0] != NoLimit {
 		t.Fatalf("gone: %v", r.gone)
 	}
 	if _, err := unix.Write(fds[0], nil); err != unix.EBADF {

@@ -66,7 +66,7 @@ func TestWhoLingers(t *testing.T) {
 		}
 		_ = unix.Shutdown(client, unix.SHUT_WR)
 		r.d.Pass()
-		if isOpen(ours) || len(r.gone) != 1 || r.gone[0] {
+		if isOpen(ours) || len(r.gone) != 1 || r.gone[0] != NoLimit {
 			t.Errorf("%s: still open, gone %v", c.name, r.gone)
 		}
 	}
@@ -76,7 +76,7 @@ func TestWhoLingers(t *testing.T) {
 // waited for, and is closed then.
 func TestWhoLingersAndTakesNothing(t *testing.T) {
 	r := newRig(1)
-	r.d.SetTimeouts(0, 1e9)
+	r.d.SetTimeouts(0, 0, 1e9)
 	ours, _ := pair(t)
 	a := r.conn(ours)
 	r.now = 50e9
@@ -90,7 +90,7 @@ func TestWhoLingersAndTakesNothing(t *testing.T) {
 	for ; len(r.gone) == 0 && r.now < begun+10e9; r.now += 1e8 {
 		r.d.Pass()
 	}
-	if waited := r.now - begun; waited < 1e9 || waited > 15e8 || len(r.gone) != 1 || !r.gone[0] || isOpen(ours) || r.killed > 0 {
+	if waited := r.now - begun; waited < 1e9 || waited > 15e8 || len(r.gone) != 1 || r.gone[0] != IdleTimeout || isOpen(ours) || r.killed > 0 {
 		t.Errorf("closed after %d ms, gone %v, killed %d", waited/1e6, r.gone, r.killed)
 	}
 }

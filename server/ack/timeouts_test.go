@@ -8,11 +8,11 @@ func TestSetTimeouts(t *testing.T) {
 	a := d.NewConn(0)
 	for _, want := range [][2]int64{{1, 2}, {3, 4}} {
 		a.phase = phaseReading
-		idle := d.patience(a)
+		_, idle := d.patience(a)
 		a.phase = phaseLingering
-		if linger := d.patience(a); idle != want[0] || linger != want[1] {
+		if _, linger := d.patience(a); idle != want[0] || linger != want[1] {
 			t.Errorf("%d while it is read, %d while it lingers, want %d", idle, linger, want)
 		}
-		d.SetTimeouts(3, 4)
+		d.SetTimeouts(3, 5, 4)
 	}
 }
