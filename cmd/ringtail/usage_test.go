@@ -120,7 +120,7 @@ func TestEveryVerbHasExamples(t *testing.T) {
 
 func TestVersionNamesTheLibraries(t *testing.T) {
 	out := must(t, "version")
-	for _, name := range []string{"ringtail", "librdkafka", "gnet", "sonic", "confluent-kafka-go", "go"} {
+	for _, name := range []string{"ringtail", "commit", "date", "librdkafka", "gnet", "sonic", "confluent-kafka-go", "go"} {
 		if !strings.Contains("\n"+out, "\n"+name+" ") {
 			t.Errorf("no version of %s in %q", name, out)
 		}

@@ -5,28 +5,47 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// version is set by the Makefile: -ldflags "-X main.version=…".
+// version is for builds of a source without its history: -ldflags "-X main.version=1.2.3".
 var version = ""
 
-// ownVersion is the release, or the commit it was built of.
+// ownVersion is the release; between releases Go makes one of the commit and its time.
 func ownVersion() string {
-	if version != "" {
-		return version
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+	v, _, _ := source()
+	return v
+}
+
+// source says what this binary was built of.
+func source() (version, commit, date string) {
+	info, _ := debug.ReadBuildInfo()
+	return sourceOf(info)
+}
+
+// sourceOf is source for what Go noted in a binary. `go install …@v1.2.3` notes the version alone.
+func sourceOf(info *debug.BuildInfo) (release, commit, date string) {
+	release, commit, date = version, "unknown", "unknown"
+	if info == nil {
+		return cmp.Or(release, "0.0.0-devel"), commit, date
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return "0.0.0-" + s.Value[:12]
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value
+		case s.Key == "vcs.time":
+			date = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			commit += " and changes"
 		}
 	}
-	return "0.0.0-devel"
+	made := strings.TrimPrefix(info.Main.Version, "v")
+	if made == "(devel)" {
+		made = ""
+	}
+	return cmp.Or(release, made, "0.0.0-devel"), commit, date
 }
 
 type versionCmd struct{}
@@ -39,7 +58,8 @@ func (*versionCmd) Help() string {
 // Run prints one line each: name, version.
 func (*versionCmd) Run(p *process) error {
 	_, librdkafka := kafka.LibraryVersion()
-	lines := [][2]string{{"ringtail", ownVersion()}, {"librdkafka", librdkafka}}
+	release, commit, date := source()
+	lines := [][2]string{{"ringtail", release}, {"commit", commit}, {"date", date}, {"librdkafka", librdkafka}}
 	modules := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
