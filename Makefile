@@ -9,8 +9,6 @@ SHELL := /bin/bash
 export HOME := $(or $(HOME),$(or $(TMPDIR),/tmp)/ringtail-home-$(shell id -u))
 export GOFLAGS ?= -mod=readonly
 
-version  := $(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//')
-ldflags  := -X main.version=$(version)
 golangci := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Goroutines meet in these; what talks to Kafka alone is slow under -race, and no wiser.
 ringtail := bin/ringtail
@@ -23,7 +21,7 @@ help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: need-go need-cc ## bin/ringtail
-	@go build -ldflags '$(ldflags)' -o bin/ringtail ./cmd/ringtail
+	@go build -buildvcs=auto -o bin/ringtail ./cmd/ringtail
 
 run: build ## build, and serve with a broker in the same process
 	@echo 'Ringtail is starting, with a broker of its own that forgets everything at the end.'
@@ -127,6 +125,8 @@ need-tests:
 	@$(call need,python3,python3,python3,python3)
 	@python3 -m pip --version >/dev/null 2>&1 || $(call need,pip3,python3-pip,python3-pip,python3)
 	@$(call need,mandoc,mandoc,mandoc,mandoc)
+	@$(call need,fish,fish,fish,fish)
+	@$(call need,zsh,zsh,zsh,zsh)
 	@$(call need,systemd-analyze,systemd,systemd,systemd)
 	@$(call need,rsyslogd,rsyslog,rsyslog,rsyslog)
 	@command -v haproxy >/dev/null || { $(call need,haproxy,haproxy,haproxy,haproxy); \

@@ -9,7 +9,7 @@ import (
 )
 
 type completionCmd struct {
-	Shell string `arg:"" optional:"" enum:"bash,zsh" default:"bash" help:"bash or zsh; it is one script for both."`
+	Shell string `arg:"" optional:"" enum:"bash,zsh,fish" default:"bash" help:"bash, zsh or fish."`
 }
 
 // Help is shown under the flags' list.
@@ -18,15 +18,23 @@ func (*completionCmd) Help() string {
 
     source <(ringtail completion)                                      # bash, this shell
     ringtail completion > /etc/bash_completion.d/ringtail              # bash, every shell
-    autoload -U bashcompinit && bashcompinit && source <(ringtail completion)   # zsh`
+    source <(ringtail completion zsh)                                  # zsh, behind compinit
+    ringtail completion fish > ~/.config/fish/completions/ringtail.fish   # fish`
 }
 
 // Run prints a script that completes verbs, flags, and the values of flags that have
 // a fixed set of them. What it knows is this binary's own command line.
-func (*completionCmd) Run(p *process, ctx *kong.Context) error {
+func (c *completionCmd) Run(p *process, ctx *kong.Context) error {
 	var cases strings.Builder
+	format, script := "    %q) echo %q ;;\n", completionScript
+	switch c.Shell {
+	case "zsh":
+		script = zshHead + script + zshTail
+	case "fish":
+		format, script = "    case %q; string split ' ' -- %q; return 0\n", fishScript
+	}
 	offer := func(path string, words ...string) {
-		_, _ = fmt.Fprintf(&cases, "    %q) echo %q ;;\n", path, strings.Join(words, " "))
+		_, _ = fmt.Fprintf(&cases, format, path, strings.Join(words, " "))
 	}
 	var walk func(path string, n *kong.Node)
 	walk = func(path string, n *kong.Node) {
@@ -58,7 +66,7 @@ func (*completionCmd) Run(p *process, ctx *kong.Context) error {
 		offer(path, words...)
 	}
 	walk("", ctx.Model.Node)
-	_, err := fmt.Fprintf(p.Out, completionScript, cases.String())
+	_, err := fmt.Fprintf(p.Out, script, cases.String())
 	return err
 }
 
@@ -87,4 +95,39 @@ _ringtail() {
   COMPREPLY=($(compgen -W "$words" -- "$current" || :)) # nothing fits: files do
 }
 complete -o default -F _ringtail ringtail
+`
+
+// In zsh bash's words are borrowed, whether the script is sourced or found by its name in $fpath.
+const (
+	zshHead = `#compdef ringtail
+autoload -U +X bashcompinit && bashcompinit
+`
+	zshTail = `[ "${funcstack[1]}" != _ringtail ] || _bash_complete -o default -F _ringtail
+`
+)
+
+// fishScript does what completionScript does; fish itself leaves out what does not fit.
+const fishScript = `function __ringtail_words
+  switch $argv[1]
+%s    case '*'; return 1
+  end
+end
+function __ringtail
+  set -l words (commandline -opc)
+  set -l path ''
+  for word in $words[2..-1]
+    set -l longer (string trim -- "$path $word")
+    if not string match -q -- '-*' $word; and __ringtail_words $longer >/dev/null
+      set path $longer
+    end
+  end
+  set -l value (string match -r -- '^(--[^=]*=)' (commandline -ct))[1]
+  if set -q value[1]
+    __ringtail_words "$path "(string trim -r -c = -- $value) | string replace -r '^' -- $value
+  else
+    __ringtail_words "$path $words[-1]"; or __ringtail_words $path
+  end
+end
+complete -c ringtail -f -a '(__ringtail)'
+complete -c ringtail -n 'not string length -q -- (__ringtail)' -F
 `

@@ -33,8 +33,8 @@ type root struct {
 	Ring        ringCmd        `cmd:"" help:"What the ring files of serve --ring-dir hold."`
 	Status      statusCmd      `cmd:"" help:"Say what is wrong with a running server, if anything is, and what to do."`
 	Bench       benchCmd       `cmd:"" help:"Load a Ringtail, measure it, and check every record."`
-	Completion  completionCmd  `cmd:"" help:"Print a script that completes ringtail's verbs and flags in bash and zsh."`
-	Version     versionCmd     `cmd:"" help:"Tell the versions of ringtail and of its libraries."`
+	Completion  completionCmd  `cmd:"" help:"Print a script that completes ringtail's verbs and flags in bash, zsh or fish."`
+	Version     versionCmd     `cmd:"" help:"Tell ringtail's release, commit and date, and its libraries' versions."`
 
 	OwnVersion kong.VersionFlag `name:"version" short:"v" source:"command-line" help:"Tell the version of ringtail."`
 }
