@@ -76,13 +76,25 @@ type position struct {
 	separators uint32 // skipped since somebody asked
 	arrays     uint16 // text: open around the next object
 	bom        uint8  // bytes of a byte order mark at the stream's start
-	begun      bool   // the start is behind
+	start      start
 }
+
+// start is what a stream has had of what may stand before its first record.
+type start uint8
+
+const (
+	startDecided  start = 1 << iota // the byte order mark is behind, and auto has its framing
+	startBegun                      // so are the blank records
+	startBlank                      // there was one
+	startLineOpen                   // text: the LF that ends the token's line is still to come
+)
 
 // Init makes the Decoder ready for a new stream.
 func (d *Decoder) Init(f Framing) {
 	*d = Decoder{framing: f, mode: modeOf(f)}
-	d.at.begun = d.mode == modeLength
+	if d.mode == modeLength {
+		d.at.start = startDecided
+	}
 }
 
 // Feed lends the next bytes of the stream, after Next has returned false for those before. They are
@@ -105,7 +117,7 @@ func (d *Decoder) End() { d.ended = true }
 // Next finds the next record and its verdict, and stores both in rec. It returns false when the
 // chunk is used up, or when the stream has failed.
 func (d *Decoder) Next(r *Router, rec *Record) bool {
-	if !d.at.begun {
+	if d.at.start&startBegun == 0 {
 		d.begin(r)
 	}
 	if d.failure != 0 {
@@ -161,6 +173,10 @@ func (d *Decoder) Offending() []byte {
 	}
 	return d.chunk
 }
+
+// Blank tells whether the stream began with a blank record. To be asked at its first record, or
+// before: later it means nothing.
+func (d *Decoder) Blank() bool { return d.at.start&startBlank != 0 }
 
 // Framing returns the framing in which answers are to be written: Auto while it is undecided, JSON
 // for text in auto.

@@ -20,6 +20,36 @@ const bom = "\xef\xbb\xbf"
 
 // begin looks at what a stream begins with, as much of it as has come.
 func (d *Decoder) begin(r *Router) {
+	if d.at.start&startDecided == 0 {
+		d.beginFraming(r)
+	}
+	if d.at.start&startDecided != 0 {
+		d.skipBlanks()
+	}
+}
+
+// skipBlanks skips the blank records that a stream begins with; nextFrame does it for lengths.
+func (d *Decoder) skipBlanks() {
+	if d.mode == modeLength || d.seen > 0 {
+		d.at.start |= startBegun
+		return
+	}
+	for i, c := range d.chunk {
+		if c == d.delimiter() && d.at.start&startLineOpen != 0 {
+			d.at.start &^= startLineOpen
+		} else if c == d.delimiter() {
+			d.at.start |= startBlank
+		} else if !isSpace(c) {
+			d.chunk = d.chunk[i:]
+			d.at.start |= startBegun
+			return
+		}
+	}
+	d.chunk = nil
+}
+
+// beginFraming looks for a byte order mark, and has auto decide.
+func (d *Decoder) beginFraming(r *Router) {
 	for len(d.chunk) > 0 && int(d.at.bom) < len(bom) && d.chunk[0] == bom[d.at.bom] {
 		d.chunk = d.chunk[1:]
 		d.at.bom++
@@ -28,7 +58,7 @@ func (d *Decoder) begin(r *Router) {
 	if len(d.chunk) == 0 && !(d.ended && partial) && int(d.at.bom) < len(bom) {
 		return
 	}
-	d.at.begun = true
+	d.at.start = startDecided
 	if partial {
 		d.absorb(r, []byte(bom[:d.at.bom])) // none: it is part of what follows
 	}

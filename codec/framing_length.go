@@ -48,6 +48,7 @@ func (d *Decoder) nextFrame(r *Router, rec *Record) bool {
 		if d.complete(r, rec, body) {
 			return true
 		}
+		d.at.start |= startBlank
 	}
 	d.chunk = nil
 	return false

@@ -38,6 +38,10 @@ func (d *Decoder) Token(r *Router) (token []byte, found bool) {
 	if d.accepted = found; !found { // who has a token speaks what is spoken here
 		d.Refuse()
 	}
+	d.at.start = startDecided // the records begin here
+	if d.mode == modeText || d.mode == modeJSON {
+		d.at.start |= startLineOpen
+	}
 	return token, found
 }
 

@@ -44,7 +44,7 @@ func (d *Decoder) Unread(dst []byte) ([]byte, bool) {
 	if d.failure != 0 || len(stored) < d.seen {
 		return dst, false
 	}
-	if !d.at.begun {
+	if d.at.start&startDecided == 0 {
 		dst = append(dst, bom[:d.at.bom]...)
 		d.at.bom = 0
 	}

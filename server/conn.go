@@ -60,6 +60,7 @@ type conn struct {
 	killed    atomic.Uint32  // closeReason that the acks ask for
 	why       closeReason    // why it ends; closedNot: it does not
 	gone      bool           // its place has been given up already
+	helloDue  bool           // with acks: a blank record is answered if it comes now, before any other
 	owesToken bool           // it has to show a token before anything else
 	facts     connFacts      // what others may know of it
 

@@ -200,7 +200,11 @@ func (in *intake) run(c *conn) (b blocked) {
 	if c.owesToken && !in.takeToken(c) {
 		return blocked{}
 	}
-	for c.dec.Next(in.router, &in.rec) {
+	more := c.dec.Next(in.router, &in.rec)
+	if c.helloDue {
+		in.hello(c, more)
+	}
+	for ; more; more = c.dec.Next(in.router, &in.rec) {
 		if b = in.admit(c); b.on != waitNothing {
 			break
 		}
@@ -211,6 +215,15 @@ func (in *intake) run(c *conn) (b blocked) {
 	}
 	in.push(c)
 	return b
+}
+
+// hello answers c's first blank record if it comes before all records, as found says of the first.
+// Who sends it has sent nothing else yet that could be sent twice, and learns that acks will come.
+func (in *intake) hello(c *conn, found bool) {
+	blank := c.dec.Blank()
+	if c.helloDue = !blank && !found; blank {
+		c.acks.Hello(c.dec.Framing())
+	}
 }
 
 // begin sets where the next records are counted, the limit and the headers that hold for them, from

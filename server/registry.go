@@ -59,7 +59,7 @@ func (r *registry) newConn(l Listener, remote netip.AddrPort) *conn {
 	c.meter = r.rates.join(remote.Addr())
 	c.dec.Init(l.Framing)
 	if l.Ack {
-		c.acks = r.domains[c.loopIndex].NewConn(c)
+		c.acks, c.helloDue = r.domains[c.loopIndex].NewConn(c), true
 	}
 	r.mu.Lock()
 	r.conns[c.id] = c

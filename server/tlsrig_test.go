@@ -14,6 +14,7 @@ import (
 // and what its records become, must not depend on that.
 func TestOverTLS(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
+		"hello":            TestHello,
 		"order":            TestRecordsReachTheirRingsInOrder,
 		"cut anywhere":     TestCutAtEveryOffset,
 		"rejects":          TestRejectedRecordsBecomeDeadLetters,

@@ -129,6 +129,10 @@ func (d *Domain[C]) flush(a *Conn[C]) {
 // lines formats rejected lines and, behind the last of them, the newest acked line.
 func (d *Domain[C]) lines(a *Conn[C]) []byte {
 	buf := d.scratch[:0]
+	if a.hello {
+		a.hello = false
+		return appendAcked(buf, 0, a.framing)
+	}
 	if u := a.unsent; u != nil {
 		for !u.rejects.empty() && len(buf) < scratchBytes-2*lineMax {
 			buf = appendRejected(buf, u.rejects.pop(), a.framing)
@@ -338,5 +342,5 @@ func (d *Domain[C]) Finish(ctx context.Context) {
 
 // said returns whether all that can be said has been.
 func (a *Conn[C]) said() bool {
-	return a.done == a.told && a.unsent == nil
+	return !a.hello && a.done == a.told && a.unsent == nil
 }

@@ -110,6 +110,7 @@ type Conn[C any] struct {
 	framing codec.Framing
 	inDirty bool
 	blocked bool  // in the blocked list
+	hello   bool  // {"acked":0} is to be written, before anything else
 	broken  bool  // writing failed, or the domain gave the client up: nothing is written any more
 	stalled bool  // the server does not read it until it has taken its lines
 	limit   Limit // it lingered, and took nothing for so long
@@ -244,6 +245,16 @@ func (a *Conn[C]) Framed(ch Chunk) (stalled bool) {
 		d.Wake()
 	}
 	return a.mustStall()
+}
+
+// Hello has {"acked":0} said: the client began with a blank record, to know whether it is acked.
+func (a *Conn[C]) Hello(f codec.Framing) {
+	d := a.domain
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a.framing, a.hello = f, true
+	d.touch(a)
+	d.Wake()
 }
 
 // Refused queues the news that a record which was in a ring has been set aside. Any goroutine may
@@ -384,7 +395,7 @@ func (d *Domain[C]) touch(a *Conn[C]) {
 
 // unsaid returns whether there is something to write, or the connection is to be ended.
 func (a *Conn[C]) unsaid() bool {
-	return a.done > a.told || a.unsent != nil || (a.phase == phaseLingering && a.open == nil)
+	return a.hello || a.done > a.told || a.unsent != nil || (a.phase == phaseLingering && a.open == nil)
 }
 
 // mustStall returns whether the client must take its lines before it is read again.

@@ -14,6 +14,7 @@ import (
 //	octet    12 {"acked":17}
 //	length   00 00 00 0c {"acked":17}        as many bytes, and in that order, as the client's
 //
+//	{"acked":0}                          to a client that begins with a blank record: acks will come
 //	{"acked":N}                          the first N records are done for good
 //	{"rejected":K,"reason":"bad_json"}   the K-th record, from 1, was rejected
 
