@@ -88,15 +88,6 @@ func producing(limits ...limit) map[string]string {
 	}
 }
 
-// inTransactions are those of a producer that has transactions under an id.
-func inTransactions(id string, limits ...limit) map[string]string {
-	properties := producing(limits...)
-	properties["transactional.id"] = id
-	properties["transaction.timeout.ms"] = takeover
-	properties["message.timeout.ms"] = takeover
-	return properties
-}
-
 // limitFor asks for a topic's limit.
 func (c Cluster) limitFor(ctx context.Context, cl *kgo.Client, topic string) limit {
 	l := limit{topic: topic}

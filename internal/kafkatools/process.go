@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/config"
 )
@@ -50,21 +51,22 @@ const (
 // What Kafka refuses is known from the reports of the attempt, and remembered for the
 // next one.
 //
-// It is one goroutine. The group's rebalances come within Poll, so never within a
-// transaction; what has been read and not begun is forgotten then, and read again
-// by whoever has the partition.
+// It is one goroutine. The group moves partitions only between batches, so never within a transaction.
 type processing struct {
 	o         ProcessOptions
 	s         Streams
 	cluster   Cluster
 	transform *transform
-	consumer  *kafka.Consumer
-	producer  *kafka.Producer
-	batch     []*kafka.Message
-	places    map[int32]*place
-	crossed   bool // over a gap since the last commit: there is a position to commit, records or not
+	consumer  *kgo.Client
+	producer  *transactions
+	batch     []*kgo.Record
+	next      map[int32]int64 // the offset behind what has been read since the last commit
+	crossed   bool            // over a gap: next is to be committed, records or not
+	astray    bool            // a position is out of its partition
+	told      map[int32]int64 // the offset that was due at the last gap that was told
 	losses    losses
 	progress  *progress
+	dialing   dialing
 	to, dead  limit
 	bad       map[position]*failure // what Kafka refused, until it has been gone past
 	suspects  map[position]bool     // what it refused together with others: to be sent alone
@@ -90,23 +92,21 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 	}
 	p := &processing{
 		o: o, s: s, cluster: c, transform: t, losses: losses{topics: o.From}, progress: newProgress(s, "processed", endless), watched: &watched{o: o},
+		next: map[int32]int64{}, told: map[int32]int64{}, bad: map[position]*failure{}, suspects: map[position]bool{},
 	}
-	if err := p.open(); err != nil {
+	if err := p.open(ctx); err != nil {
 		return err
 	}
-	defer within(closeLimit, func() { _ = p.consumer.Close() })
+	defer within(closeLimit, p.consumer.CloseAllowingRebalance)
+	defer func() { p.producer.session.Close() }()
 	p.watched.losses, p.watched.consumer = &p.losses, p.consumer
 	stop, err := o.expose(p.watched, s)
 	if err != nil {
-		p.producer.Close()
 		return err
 	}
 	defer stop()
-	defer func() { p.producer.Close() }()
 	begins(ctx)
-	if err := p.consumer.Subscribe(o.From, func(_ *kafka.Consumer, e kafka.Event) error { return p.rebalance(ctx, e) }); err != nil {
-		return err
-	}
+	p.consumer.AddConsumeTopics(o.From)
 	err = p.loop(ctx)
 	p.progress.end(p.watched.written.Load(), "to "+o.To)
 	if n := p.watched.skipped.Load(); n > 0 {
@@ -118,70 +118,74 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 	return cmp.Or(err, p.losses.err())
 }
 
-func (p *processing) open() error {
-	cm, err := p.cluster.config(map[string]string{
-		"group.id": p.o.Group, "enable.auto.commit": "false", "auto.offset.reset": "earliest",
+func (p *processing) open(ctx context.Context) (err error) {
+	if _, err = p.cluster.options(inTransactions("", p.o.Group)); err != nil { // before anybody is asked
+		return err
+	}
+	p.consumer, err = p.cluster.client(map[string]string{
+		"group.id": p.o.Group, "enable.auto.commit": "false",
 		"isolation.level": "read_committed", "session.timeout.ms": takeover, "heartbeat.interval.ms": "1000",
 		"allow.auto.create.topics": "false",
-		"enable.partition.eof":     "true", // it tells of a gap behind which there are no records
 		// The default is to see new partitions within five minutes.
 		"topic.metadata.refresh.interval.ms": strconv.Itoa(int(partitionsEvery / time.Millisecond)),
-	})
+	},
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.KeepControlRecords(),
+		kgo.BlockRebalanceOnPoll(), kgo.AdjustFetchOffsetsFn(p.watched.given), kgo.OnPartitionsRevoked(p.watched.taken), kgo.OnPartitionsLost(p.watched.taken),
+		kgo.WithHooks(&p.dialing))
 	if err != nil {
 		return err
 	}
-	if _, err := p.cluster.config(p.producing()); err != nil { // before anybody is asked
-		return err
-	}
-	if p.consumer, err = kafka.NewConsumer(cm); err != nil {
-		return config.Usagef("--kafka-property: %w", err)
-	}
-	err = p.askTopics()
-	if err == nil {
+	if err = p.askTopics(ctx); err == nil {
 		err = p.openProducer()
 	}
 	if err != nil {
-		_ = p.consumer.Close()
+		p.consumer.Close()
 	}
 	return err
 }
 
 // askTopics looks whether the topics are there, and what they take.
-func (p *processing) askTopics() error {
-	a, err := kafka.NewAdminClientFromConsumer(p.consumer)
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	if _, err := p.cluster.topic(a, p.o.From); err != nil {
-		return err
-	}
-	limits := map[string]*limit{p.o.To: &p.to}
+func (p *processing) askTopics(ctx context.Context) error {
+	names := []string{p.o.From, p.o.To}
 	if p.o.DeadLetters != "" {
-		limits[p.o.DeadLetters] = &p.dead
+		names = append(names, p.o.DeadLetters)
 	}
-	for name, l := range limits {
-		if _, err := p.cluster.topic(a, name); err != nil {
-			return err
-		}
-		*l = p.cluster.limitOf(context.Background(), a, name)
+	if _, err := p.cluster.reach(ctx, p.consumer, names...); err != nil {
+		return err
+	}
+	p.to = p.cluster.limitFor(ctx, p.consumer, p.o.To)
+	if p.o.DeadLetters != "" {
+		p.dead = p.cluster.limitFor(ctx, p.consumer, p.o.DeadLetters)
 	}
 	return nil
 }
 
+// openProducer makes one with a transactional id of its own: that two do not process the same is the
+// group's business, not the id's.
+func (p *processing) openProducer() (err error) {
+	limits := []limit{p.to}
+	if p.o.DeadLetters != "" {
+		limits = append(limits, p.dead)
+	}
+	p.producer, err = p.cluster.transactions(fmt.Sprintf("ringtail-%s-%016x", p.o.Group, rand.Uint64()), p.o.Group, limits, kgo.WithHooks(&p.dialing))
+	return err
+}
+
 func (p *processing) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if err := p.read(ctx); err != nil {
-			return err
-		}
-		p.watched.stand(p.places)
 		if len(p.batch) == 0 && !p.crossed {
-			continue
+			if err := p.read(ctx); err != nil {
+				return err
+			}
 		}
-		if err := p.transact(ctx); err != nil {
-			return err
+		if p.astray && len(p.batch) == 0 {
+			p.rewind(ctx)
 		}
-		p.watched.stand(p.places)
+		if len(p.batch) > 0 || p.crossed {
+			if err := p.transact(ctx); err != nil {
+				return err
+			}
+		}
 		p.progress.at(p.watched.written.Load())
 	}
 	return nil
@@ -194,7 +198,12 @@ func (p *processing) transact(ctx context.Context) error {
 	if w.n == 0 && !p.crossed {
 		return w.stop
 	}
-	a, err := p.try(w)
+	c := commit{topic: p.o.From}
+	for partition, next := range p.due(w.n) {
+		c.offsets = append(c.offsets, offsetOf(partition, next, nil))
+	}
+	c.member, c.generation = p.consumer.GroupMetadata()
+	a, err := p.producer.transact(w.records, w.of, func(i int) bool { return p.suspects[positionOf(p.batch[i])] }, c)
 	if err == nil {
 		p.watched.written.Add(w.results)
 		p.watched.skipped.Add(w.skipped)
@@ -202,17 +211,38 @@ func (p *processing) transact(ctx context.Context) error {
 		p.noteCommitted(w.n)
 		return w.stop
 	}
-	if isOneOf(err, hopeless) {
+	if isHopeless(err) {
+		_ = p.producer.abort() // or readers would wait for its timeout
 		return fmt.Errorf("from topic %s to topic %s: %w", p.o.From, p.o.To, err)
 	}
-	if err := p.abort(ctx, a, err); err != nil {
+	if err := p.abort(ctx); err != nil {
 		return err
 	}
 	if err := p.learn(a); err != nil {
 		return err
 	}
-	if !a.failed() {
-		p.progress.trouble(err)
+	if len(a.refused) == 0 {
+		p.progress.trouble(p.dialing.behind(err))
 	}
-	return p.rewind(ctx)
+	p.rewind(ctx)
+	return nil
+}
+
+// abort ends a transaction that failed. A producer that cannot go on is replaced.
+func (p *processing) abort(ctx context.Context) error {
+	if p.producer.abort() == nil {
+		return nil
+	}
+	p.producer.session.Close()
+	for {
+		err := p.openProducer()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		p.progress.trouble(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 }

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/config"
 )
@@ -48,27 +49,24 @@ type failure struct {
 // position is where a record is in --from.
 type position struct {
 	partition int32
-	offset    kafka.Offset
+	offset    int64
 }
 
-func positionOf(m *kafka.Message) position {
-	return position{m.TopicPartition.Partition, m.TopicPartition.Offset}
+func positionOf(m *kgo.Record) position {
+	return position{m.Partition, m.Offset}
 }
 
 // name is topic:partition:offset.
-func (p *processing) name(m *kafka.Message) string {
-	return fmt.Sprintf("%s:%d:%d", p.o.From, m.TopicPartition.Partition, int64(m.TopicPartition.Offset))
+func (p *processing) name(m *kgo.Record) string {
+	return fmt.Sprintf("%s:%d:%d", p.o.From, m.Partition, m.Offset)
 }
 
 // result is what a record gives: a tombstone for a tombstone, else the result of --expr.
-func (p *processing) result(m *kafka.Message) (*kafka.Message, *failure) {
+func (p *processing) result(m *kgo.Record) (*kgo.Record, *failure) {
 	if f := p.bad[positionOf(m)]; f != nil {
 		return nil, f
 	}
-	out := &kafka.Message{
-		TopicPartition: kafka.TopicPartition{Topic: &p.o.To, Partition: kafka.PartitionAny},
-		Key:            m.Key, Headers: m.Headers, Timestamp: m.Timestamp,
-	}
+	out := &kgo.Record{Topic: p.o.To, Key: m.Key, Headers: m.Headers, Timestamp: m.Timestamp}
 	if m.Value == nil {
 		return out, nil
 	}
@@ -92,8 +90,8 @@ const batchOverhead = 128
 
 // deadLetter is a record for the dead-letter topic: its bytes, key and headers, and why and
 // from where, as in the server's. What the topic does not take is cut off.
-func (p *processing) deadLetter(m *kafka.Message, f *failure) *kafka.Message {
-	header := func(name, value string) kafka.Header { return kafka.Header{Key: name, Value: []byte(value)} }
+func (p *processing) deadLetter(m *kgo.Record, f *failure) *kgo.Record {
+	header := func(name, value string) kgo.RecordHeader { return kgo.RecordHeader{Key: name, Value: []byte(value)} }
 	headers := append(slices.Clone(m.Headers), header("reason", f.reason), header("remote", p.name(m)), header("error", unfolded(f.err.Error())))
 	room := p.dead.most() - batchOverhead - len(m.Key)
 	for _, h := range headers {
@@ -104,17 +102,14 @@ func (p *processing) deadLetter(m *kafka.Message, f *failure) *kafka.Message {
 		headers = append(headers, header("truncated", strconv.Itoa(len(value))))
 		value = value[:max(room, 0)]
 	}
-	return &kafka.Message{
-		TopicPartition: kafka.TopicPartition{Topic: &p.o.DeadLetters, Partition: kafka.PartitionAny},
-		Key:            m.Key, Value: value, Headers: headers, Timestamp: m.Timestamp,
-	}
+	return &kgo.Record{Topic: p.o.DeadLetters, Key: m.Key, Value: value, Headers: headers, Timestamp: m.Timestamp}
 }
 
-// work is what comes of a batch: messages for its first n records, each with the index of
+// work is what comes of a batch: records for its first n records, each with the index of
 // its record; and what ends the processing behind them, if --on-error says so.
 type work struct {
 	n                             int
-	messages                      []*kafka.Message
+	records                       []*kgo.Record
 	of                            []int
 	results, skipped, deadLetters int64
 	stop                          error
@@ -129,9 +124,12 @@ const suspectsMax = 100
 
 // compute does the work of a batch.
 func (p *processing) compute() (w work) {
-	add := func(i int, m *kafka.Message) { w.messages, w.of = append(w.messages, m), append(w.of, i) }
-	suspects := 0
+	add := func(i int, m *kgo.Record) { w.records, w.of = append(w.records, m), append(w.of, i) }
+	suspects, size := 0, 0
 	for i, m := range p.batch {
+		if size += len(m.Key) + len(m.Value); size > batchBytes && i > 0 {
+			return w
+		}
 		if p.suspects[positionOf(m)] {
 			if suspects++; suspects > suspectsMax {
 				return w
@@ -163,11 +161,6 @@ func (p *processing) compute() (w work) {
 // it, so the next attempt sends each of them alone. It is an error where no attempt can do
 // better.
 func (p *processing) learn(a *attempt) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.hopeless != nil {
-		return a.hopeless
-	}
 	for i, err := range a.refused {
 		m := p.batch[i]
 		at := positionOf(m)
@@ -182,7 +175,7 @@ func (p *processing) learn(a *attempt) error {
 				size = len(out.Key) + len(out.Value)
 			}
 			f := &failure{"refused_by_kafka", p.to.refused(err, size)}
-			if isCode(err, kafka.ErrMsgSizeTooLarge) {
+			if errors.Is(err, kerr.MessageTooLarge) {
 				f.reason = "too_large"
 			}
 			p.bad[at] = f

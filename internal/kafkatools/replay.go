@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/config"
@@ -43,14 +44,16 @@ type replay struct {
 	router    *codec.Router
 	to        limit
 	into      int // partitions of --to
-	consumer  *kafka.Consumer
-	producer  *kafka.Producer
+	asker     *kgo.Client // of topics and offsets
+	consumer  *kgo.Client // reads on from begin; nil before
+	producer  *transactions
 	group     string
 	places    map[int32]*replayPlace
-	batch     []*kafka.Message
+	batch     []*kgo.Record
 	refused   map[position]bool // by Kafka, in an attempt before
 	suspects  map[position]bool // refused together with others: to be sent alone
 	progress  *progress
+	dialing   dialing
 	written   int64
 	stay      map[string]int // letters that do not pass, by reason
 	forgotten int
@@ -60,7 +63,7 @@ type replay struct {
 type replayPlace struct {
 	done       replayed // as it is committed
 	at         int64    // the offset that is read next, up to end
-	first, end int64    // of the partition when the replay began
+	first, end int64    // of the partition: its end when the replay began
 }
 
 // Replay replays the dead letters that there are. Those that do not pass stay: it is an error that
@@ -86,8 +89,7 @@ func Replay(ctx context.Context, c Cluster, o ReplayOptions, s Streams) error {
 	if err := r.open(ctx); err != nil {
 		return err
 	}
-	defer within(closeLimit, func() { _ = r.consumer.Close() })
-	defer r.producer.Close()
+	defer r.close()
 	err := r.loop(ctx)
 	r.progress.end(r.written, "to "+o.To)
 	if r.forgotten > 0 {
@@ -105,124 +107,88 @@ func (r *replay) newRouter(most int) (err error) {
 }
 
 // open looks at both topics, makes the clients, and finds out how far an earlier replay has got.
-func (r *replay) open(ctx context.Context) error {
-	cm, err := r.cluster.config(map[string]string{
-		"group.id": r.group, "enable.auto.commit": "false", "auto.offset.reset": "earliest",
-		"isolation.level": "read_committed", "allow.auto.create.topics": "false", "enable.partition.eof": "true",
-	})
-	if err != nil {
+func (r *replay) open(ctx context.Context) (err error) {
+	if _, err = r.cluster.options(inTransactions(r.group, r.group)); err != nil {
 		return err
 	}
-	if _, err := r.cluster.config(r.producing()); err != nil {
+	if r.asker, err = r.cluster.client(nil, kgo.WithHooks(&r.dialing)); err != nil {
 		return err
 	}
-	if r.consumer, err = kafka.NewConsumer(cm); err != nil {
-		return config.Usagef("--kafka-property: %w", err)
-	}
-	err = r.askTopics(ctx)
-	if err == nil {
+	if err = r.askTopics(ctx); err == nil {
 		begins(ctx) // what another replay has left open ends
-		r.producer, err = r.cluster.transactional(r.producing())
+		r.producer, err = r.cluster.transactions(r.group, r.group, []limit{r.to}, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.WithHooks(&r.dialing))
 	}
 	if err == nil {
-		if err = r.begin(ctx); err != nil {
-			r.producer.Close()
-		}
+		err = r.begin(ctx)
 		r.sayGone()
 	}
 	if err != nil {
-		_ = r.consumer.Close()
+		r.close()
 	}
 	return err
 }
 
-func (r *replay) producing() map[string]string {
-	return inTransactions(r.group, r.to)
+func (r *replay) close() {
+	if r.producer != nil {
+		r.producer.session.Close()
+	}
+	if r.consumer != nil {
+		r.consumer.Close()
+	}
+	r.asker.Close()
 }
 
 func (r *replay) askTopics(ctx context.Context) error {
-	a, err := kafka.NewAdminClientFromConsumer(r.consumer)
+	topics, err := r.cluster.reach(ctx, r.asker, r.o.From, r.o.To)
 	if err != nil {
 		return err
 	}
-	defer a.Close()
-	from, err := r.cluster.topic(a, r.o.From)
-	if err != nil {
-		return err
-	}
-	to, err := r.cluster.topic(a, r.o.To)
-	if err != nil {
-		return err
-	}
-	if r.into = len(to.Partitions); r.into < r.o.Shards && !r.o.FoldPartitions {
+	if r.into = len(topics[r.o.To].Partitions); r.into < r.o.Shards && !r.o.FoldPartitions {
 		return config.Usagef("topic %s has %s, fewer than --shards %d; `ringtail topics alter %s --partitions %d` adds some, or give --fold-partitions",
 			r.o.To, plural(r.into, "partition"), r.o.Shards, r.o.To, r.o.Shards)
 	}
-	r.to = r.cluster.limitOf(ctx, a, r.o.To)
+	r.to = r.cluster.limitFor(ctx, r.asker, r.o.To)
 	r.places = map[int32]*replayPlace{}
-	for _, p := range from.Partitions {
-		first, end, err := r.consumer.QueryWatermarkOffsets(r.o.From, p.ID, requestMS())
-		if err != nil {
-			return fmt.Errorf("topic %s, partition %d: its end is not known: %w", r.o.From, p.ID, r.cluster.because(err))
-		}
-		r.places[p.ID] = &replayPlace{first: first, end: end}
+	for id := range topics[r.o.From].Partitions {
+		r.places[id] = &replayPlace{end: -1}
 	}
 	return r.newRouter(r.to.most())
 }
 
 // begin reads on where the committed offsets say.
 func (r *replay) begin(ctx context.Context) error {
-	known, err := r.committed(ctx)
+	stands, err := awaitStands(ctx, r.progress, func() (map[int32]stand, error) {
+		return standsOf(ctx, r.asker, r.group, r.o.From, slices.Collect(maps.Keys(r.places)))
+	})
 	if err != nil {
-		return fmt.Errorf("group %s: %w", r.group, err)
+		return err
 	}
-	for _, p := range r.places {
-		p.done = replayed{}
-	}
-	for _, tp := range known {
-		p := r.places[tp.Partition]
-		if p == nil {
-			continue
+	at := map[int32]kgo.Offset{}
+	for id, p := range r.places {
+		s := stands[id]
+		if p.first = s.first; p.end < 0 {
+			p.end = s.end
 		}
-		if p.done.next = int64(tp.Offset); tp.Metadata != nil {
-			if p.done.left, err = parseLeft(*tp.Metadata); err != nil {
-				return fmt.Errorf("group %s, topic %s, partition %d: %w", r.group, r.o.From, tp.Partition, err)
-			}
+		p.done = replayed{next: max(s.committed, 0)}
+		if p.done.left, err = parseLeft(s.metadata); err != nil {
+			return fmt.Errorf("group %s, topic %s, partition %d: %w", r.group, r.o.From, id, err)
 		}
-		if p.done.next > p.end {
-			r.progress.aloud("%s:%d: the position %d is behind the partition's end: the topic was truncated or made again; all of it is looked at", r.o.From, tp.Partition, p.done.next)
+		if p.done.next > s.end {
+			r.progress.aloud("%s:%d: the position %d is behind the partition's end: the topic was truncated or made again; all of it is looked at", r.o.From, id, p.done.next)
 			p.done = replayed{}
 		}
-	}
-	var at []kafka.TopicPartition
-	for id, p := range r.places {
 		p.at = max(p.done.begin(), p.first)
 		p.done.upTo = p.done.begin()
-		at = append(at, kafka.TopicPartition{Topic: &r.o.From, Partition: id, Offset: kafka.Offset(p.at)})
+		at[id] = kgo.NewOffset().At(p.at)
 	}
 	r.batch = r.batch[:0]
-	return r.consumer.Assign(at)
-}
-
-// committed asks for what the group has committed, until it is told or ctx ends.
-func (r *replay) committed(ctx context.Context) ([]kafka.TopicPartition, error) {
-	a, err := kafka.NewAdminClientFromConsumer(r.consumer)
-	if err != nil {
-		return nil, err
+	if r.consumer != nil {
+		r.consumer.Close()
 	}
-	defer a.Close()
-	var all []kafka.TopicPartition
-	for id := range r.places {
-		all = append(all, kafka.TopicPartition{Topic: &r.o.From, Partition: id})
-	}
-	for {
-		at, err := committed(ctx, a, r.group, all, true)
-		if err == nil || ctx.Err() != nil || isOneOf(err, hopeless) {
-			return at, err
-		}
-		r.progress.trouble(err)
-		time.Sleep(metadataInterval)
-	}
+	r.consumer, err = r.cluster.client(map[string]string{"isolation.level": "read_committed", "allow.auto.create.topics": "false"},
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.o.From: at}), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.KeepControlRecords(),
+		kgo.WithHooks(&r.dialing))
+	return err
 }
 
 // sayGone says how many letters retention has removed before they were replayed.
@@ -275,30 +241,34 @@ func (r *replay) share() float64 {
 	return float64(done) / float64(max(all, 1))
 }
 
-// read takes letters that are to be tried, until a batch is full or there are no more.
+// read takes letters that are to be tried, of those that come at once.
 func (r *replay) read(ctx context.Context) error {
-	for left := room(r.batch); left > 0 && len(r.batch) < batchRecords && ctx.Err() == nil && !r.atEnd(); {
-		switch e := r.consumer.Poll(pollMS).(type) {
-		case *kafka.Message:
-			if e.TopicPartition.Error != nil {
-				return fmt.Errorf("topic %s: %w", r.o.From, e.TopicPartition.Error)
-			}
-			p, offset := r.places[e.TopicPartition.Partition], int64(e.TopicPartition.Offset)
-			p.at = min(offset+1, p.end)
-			if offset < p.end && p.done.wants(offset) {
-				r.batch = append(r.batch, e)
-				left -= len(e.Key) + len(e.Value)
-			}
-		case kafka.PartitionEOF: // behind a transaction's marker, too
-			p := r.places[e.Partition]
-			p.end = min(p.end, int64(e.Offset))
-			p.at = p.end
-		case kafka.Error:
-			if e.IsFatal() || isOneOf(e, hopeless) {
-				return fmt.Errorf("topic %s: %w", r.o.From, e)
-			}
-			r.progress.trouble(e)
+	if len(r.batch) > 0 || r.atEnd() {
+		return nil
+	}
+	limit, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	fetches := r.consumer.PollRecords(limit, batchRecords)
+	fetches.EachRecord(func(m *kgo.Record) {
+		p := r.places[m.Partition]
+		if m.Offset < p.end && p.done.wants(m.Offset) && !m.Attrs.IsControl() {
+			r.batch = append(r.batch, m)
 		}
+		p.at = min(m.Offset+1, p.end)
+	})
+	for _, e := range fetches.Errors() {
+		switch {
+		case errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled):
+		case errors.Is(e.Err, kerr.OffsetOutOfRange): // retention was faster
+			return r.begin(ctx)
+		case isHopeless(e.Err):
+			return fmt.Errorf("topic %s: %w", r.o.From, e.Err)
+		default:
+			r.progress.trouble(e.Err)
+		}
+	}
+	if err := r.dialing.last(); err != nil {
+		r.progress.trouble(err)
 	}
 	return nil
 }

@@ -2,11 +2,10 @@ package kafkatools
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/codec"
 )
@@ -15,7 +14,7 @@ import (
 const reasonCutShort = "cut_short"
 
 // record is the record that a letter becomes; nil where it does not pass, and why.
-func (r *replay) record(m *kafka.Message) (out *kafka.Message, reason string) {
+func (r *replay) record(m *kgo.Record) (out *kgo.Record, reason string) {
 	for _, h := range m.Headers {
 		if h.Key == "truncated" || h.Key == "reason" && string(h.Value) == codec.Truncated.String() {
 			return nil, reasonCutShort
@@ -36,38 +35,39 @@ func (r *replay) record(m *kafka.Message) (out *kafka.Message, reason string) {
 	if len(key)+len(rec.Data) > r.to.most() {
 		return nil, codec.TooLarge.String()
 	}
-	to := kafka.TopicPartition{Topic: &r.o.To, Partition: int32(rec.Shard % r.into)}
-	return &kafka.Message{TopicPartition: to, Key: key, Value: rec.Data}, ""
+	return &kgo.Record{Topic: r.o.To, Partition: int32(rec.Shard % r.into), Key: key, Value: rec.Data}, ""
 }
 
 // passing is what comes of the first n letters of a batch.
 type passing struct {
-	n        int
-	messages []*kafka.Message
-	of       []int
-	stay     map[string]int
-	tried    map[int32]map[int64]bool
+	n       int
+	records []*kgo.Record
+	of      []int
+	stay    map[string]int
+	tried   map[int32]map[int64]bool
 }
 
 // judge looks at the batch. It ends early where so many are to be sent alone that a transaction has
 // no time for more.
 func (r *replay) judge() passing {
 	w := passing{stay: map[string]int{}, tried: map[int32]map[int64]bool{}}
-	suspects := 0
+	suspects, size := 0, 0
 	for i, m := range r.batch {
+		if size += len(m.Key) + len(m.Value); size > batchBytes && i > 0 {
+			break
+		}
 		if r.suspects[positionOf(m)] {
 			if suspects++; suspects > suspectsMax {
 				break
 			}
 		}
-		partition := m.TopicPartition.Partition
-		if w.tried[partition] == nil {
-			w.tried[partition] = map[int64]bool{}
+		if w.tried[m.Partition] == nil {
+			w.tried[m.Partition] = map[int64]bool{}
 		}
 		out, reason := r.record(m)
-		w.tried[partition][int64(m.TopicPartition.Offset)] = out != nil
+		w.tried[m.Partition][m.Offset] = out != nil
 		if out != nil {
-			w.messages, w.of = append(w.messages, out), append(w.of, i)
+			w.records, w.of = append(w.records, out), append(w.of, i)
 		} else {
 			w.stay[reason]++
 		}
@@ -80,17 +80,17 @@ func (r *replay) judge() passing {
 func (r *replay) pass(ctx context.Context) error {
 	w := r.judge()
 	now, offsets, forgotten := r.done(w)
-	a := newAttempt()
-	alone := func(i int) bool { return r.suspects[positionOf(r.batch[i])] }
 	if len(offsets) > 0 {
-		if err := a.transact(r.producer, w.messages, w.of, alone, offsets, r.consumer.GetConsumerGroupMetadata); err != nil {
+		alone := func(i int) bool { return r.suspects[positionOf(r.batch[i])] }
+		a, err := r.producer.transact(w.records, w.of, alone, commit{topic: r.o.From, offsets: offsets, generation: -1})
+		if err != nil {
 			return r.failed(ctx, a, err)
 		}
 	}
 	for id, done := range now {
 		r.places[id].done = done
 	}
-	r.written, r.forgotten = r.written+int64(len(w.messages)), r.forgotten+forgotten
+	r.written, r.forgotten = r.written+int64(len(w.records)), r.forgotten+forgotten
 	for reason, n := range w.stay {
 		r.stay[reason] += n
 	}
@@ -100,13 +100,13 @@ func (r *replay) pass(ctx context.Context) error {
 
 // done is what has been done of each partition when w is committed, and the offsets that say so,
 // where they say something new.
-func (r *replay) done(w passing) (now map[int32]replayed, offsets []kafka.TopicPartition, forgotten int) {
+func (r *replay) done(w passing) (now map[int32]replayed, offsets []offset, forgotten int) {
 	position := map[int32]int64{}
 	for id, p := range r.places {
 		position[id] = p.at
 	}
 	for _, m := range slices.Backward(r.batch[w.n:]) {
-		position[m.TopicPartition.Partition] = int64(m.TopicPartition.Offset)
+		position[m.Partition] = m.Offset
 	}
 	now = map[int32]replayed{}
 	for id, p := range r.places {
@@ -114,7 +114,7 @@ func (r *replay) done(w passing) (now map[int32]replayed, offsets []kafka.TopicP
 		text, dropped := done.remember()
 		now[id], forgotten = done, forgotten+dropped
 		if done.next != p.done.next || !slices.Equal(done.left, p.done.left) {
-			offsets = append(offsets, kafka.TopicPartition{Topic: &r.o.From, Partition: id, Offset: kafka.Offset(done.next), Metadata: &text})
+			offsets = append(offsets, offsetOf(id, done.next, &text))
 		}
 	}
 	return now, offsets, forgotten
@@ -123,20 +123,12 @@ func (r *replay) done(w passing) (now map[int32]replayed, offsets []kafka.TopicP
 // failed takes a transaction back and goes to where the last one that was committed ended. Of records
 // that are refused together some may be good, so next time each is sent alone.
 func (r *replay) failed(ctx context.Context, a *attempt, cause error) error {
-	var ke kafka.Error
-	if isOneOf(cause, hopeless) || errors.As(cause, &ke) && ke.IsFatal() {
-		return fmt.Errorf("from topic %s to topic %s: %w; another replay may have begun", r.o.From, r.o.To, cause)
+	if isHopeless(cause) {
+		_ = r.producer.abort()
+		return fmt.Errorf("from topic %s to topic %s: %w", r.o.From, r.o.To, cause)
 	}
-	limit, cancel := context.WithTimeout(context.Background(), txLimit)
-	defer cancel()
-	if err := retry(limit, func() error { return r.producer.AbortTransaction(limit) }); err != nil {
-		return fmt.Errorf("from topic %s to topic %s: %w; called again it goes on from here", r.o.From, r.o.To, cause)
-	}
-	a.await(limit)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.hopeless != nil {
-		return a.hopeless
+	if err := r.producer.abort(); err != nil {
+		return fmt.Errorf("from topic %s to topic %s: %w; another replay may have begun; called again it goes on from here", r.o.From, r.o.To, err)
 	}
 	for i := range a.refused {
 		at := positionOf(r.batch[i])
@@ -147,7 +139,7 @@ func (r *replay) failed(ctx context.Context, a *attempt, cause error) error {
 		}
 	}
 	if len(a.refused) == 0 {
-		r.progress.trouble(cause)
+		r.progress.trouble(r.dialing.behind(cause))
 	}
 	return r.begin(ctx)
 }
