@@ -15,7 +15,7 @@ ringtail := bin/ringtail
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
 fuzztime ?= 10s
 
-.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants licences clean need-go need-cc need-tests
+.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants licences clean need-go need-cc need-tests need-peers
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +57,7 @@ fuzz: need-go need-cc ## each fuzz target for a while: make fuzz fuzztime=10m
 	  done; \
 	done
 
-bench: need-go need-cc need-tests ## what Ringtail takes, beside librdkafka's own ceiling
+bench: need-go need-cc need-tests need-peers ## what Ringtail takes, beside librdkafka's own ceiling, and others
 	@go run ./bench/ratio $(ARGS)
 
 hostile: need-go need-cc ## what the worst records cost beside ordinary ones, against limits: ARGS='-bench HostileSearch -hostile.search 10m' looks for worse
@@ -133,3 +133,6 @@ need-tests:
 	  [ ! -d /run/systemd/system ] || systemctl disable -q haproxy; } # nor at the next boot
 	@command -v promtool >/dev/null || { $(call need,promtool,prometheus,golang-github-prometheus,prometheus); \
 	  [ ! -d /run/systemd/system ] || systemctl disable -q prometheus; } # nor at the next boot
+
+need-peers:
+	@ls /usr/lib/*/rsyslog/omkafka.so /usr/lib*/rsyslog/omkafka.so >/dev/null 2>&1 || $(call need,omkafka,rsyslog-kafka,rsyslog-kafka,rsyslog)

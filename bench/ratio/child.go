@@ -64,13 +64,13 @@ func runChild(name string) {
 		log.Fatal(err)
 	}
 	m.CPUNanos, m.Seconds = float64(bench.ProcessCPU()-cpu)/float64(o.Records), time.Since(begun).Seconds()
-	m.PeakMiB = ownPeakMiB()
+	m.PeakMiB = peakMiB(os.Getpid())
 	fmt.Println(encode(m))
 }
 
-// ownPeakMiB is from /proc: what getrusage(2) tells begins with the parent's.
-func ownPeakMiB() (peak float64) {
-	status, _ := os.ReadFile("/proc/self/status")
+// peakMiB is from /proc: what getrusage(2) tells begins with the parent's.
+func peakMiB(pid int) (peak float64) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if _, behind, ok := strings.Cut(string(status), "VmHWM:"); ok {
 		_, _ = fmt.Sscan(behind, &peak)
 	}

@@ -1,5 +1,5 @@
 // Command ratio measures what a record costs: librdkafka alone (the ceiling), the
-// whole server, the server without Kafka, and stock confluent-kafka-go, in turn and
+// whole server, the server without Kafka, stock confluent-kafka-go, and rsyslog, in turn and
 // in one run, against one real Kafka on this machine; then the reading: confluent-kafka-go's
 // consumer and `ringtail consume`. What counts are the ratios: absolute numbers drift
 // with the machine.
@@ -41,7 +41,8 @@ type options struct {
 	Framing                    string
 	Idle                       time.Duration
 
-	tb kafkatest.TB
+	tb    kafkatest.TB
+	kafka *kafkatest.Cluster
 }
 
 // measure is what one subject did once.
@@ -69,6 +70,7 @@ var subjects = []subject{
 	{"digit", "ringtail serve, all records of one digit", serveOneDigit},
 	{"discard", "ringtail serve --sink discard", serveWith("--sink", "discard")},
 	{"confluent", "confluent-kafka-go Produce() with delivery reports", child("confluent")},
+	{"rsyslog", "rsyslog: imptcp, mmjsonparse, omkafka", rsyslog},
 }
 
 func main() {
@@ -84,7 +86,7 @@ func main() {
 	flag.StringVar(&o.Linger, "linger", "5", "linger.ms of every subject")
 	flag.StringVar(&o.Framing, "framing", "newline", "of the server's clients")
 	rounds := flag.Int("rounds", 3, "alternations; medians are printed")
-	only := flag.String("subjects", "ceiling,server,librdkafka,other,digit,discard,confluent,library,consume,group", "which to measure")
+	only := flag.String("subjects", "ceiling,server,librdkafka,other,digit,discard,confluent,rsyslog,library,consume,group", "which to measure")
 	serveArgs := flag.String("serve-args", "", "more flags for ringtail serve")
 	out := flag.String("o", "", "append the table, as Markdown, to this file")
 	flag.DurationVar(&o.Idle, "idle", 0, "measure a server whose clients are silent, for so long, and nothing else")
@@ -107,7 +109,7 @@ func main() {
 func run(o options, rounds int, only []string, out string) error {
 	o.Binary = e2e.Binary(o.tb)
 	kafka := kafkatest.Start(o.tb, kafkatest.Options{Heap: "1g"})
-	o.Brokers = kafka.Bootstrap()
+	o.Brokers, o.kafka = kafka.Bootstrap(), kafka
 	if o.Idle > 0 {
 		o.Topic = "idle"
 		kafka.CreateTopic(o.Topic, 10, 1, nil)
@@ -120,7 +122,7 @@ func run(o options, rounds int, only []string, out string) error {
 	results := map[string][]measure{}
 	for round := range rounds {
 		for _, s := range subjects {
-			if !slices.Contains(only, s.name) || o.Rate > 0 && s.name == "discard" || o.Other == "" && s.name == "other" {
+			if !slices.Contains(only, s.name) || o.Rate > 0 && (s.name == "discard" || s.name == "rsyslog") || o.Other == "" && s.name == "other" {
 				continue
 			}
 			o := o
