@@ -247,3 +247,11 @@ func framed(f Framing, s string) string {
 	}
 	return s + "\n"
 }
+
+// ackOne ends without a reset, so that the ack is certain to be read.
+func ackOne(p *fakeConn, _ int) {
+	p.takeSome(1)
+	p.ack(1)
+	_ = p.conn.(*net.TCPConn).CloseWrite()
+	p.hang()
+}

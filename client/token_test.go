@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -56,24 +55,4 @@ func TestToken(t *testing.T) {
 			l.check(20, digit)
 		}
 	}
-}
-
-// TestPythonShowsToken: the example in Python does so, too.
-func TestPythonShowsToken(t *testing.T) {
-	l := newLedger(t)
-	r, err := startRigWith(server.Options{
-		Listeners: []server.Listener{local(codec.Auto)},
-		Token:     func(sent []byte) (string, bool) { return "", string(sent) == "s3cret \"1\"" },
-	}, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.stop)
-	const n = 100
-	out, code := python(t, lines(n), "--address", r.Addrs()[0].String(), "--token", "s3cret \"1\"")
-	if want := fmt.Sprintf("acked %d, rejected 0, reconnects 0\n", n); out != want || code != 0 {
-		t.Fatalf("%q, %d; want %q", out, code, want)
-	}
-	l.acked = n
-	l.check(n, digit)
 }
