@@ -20,7 +20,7 @@ func ownVersion() string {
 }
 
 // source says what this binary was built of.
-func source() (release, commit, date string) {
+func source() (version, commit, date string) {
 	info, _ := debug.ReadBuildInfo()
 	return sourceOf(info)
 }

@@ -4,18 +4,20 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/properties"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // ConsumeOptions are the flags of consume: what to read and how to show it. Without a group
@@ -35,44 +37,60 @@ type ConsumeOptions struct {
 
 const (
 	pollMS      = 100
-	rangeMS     = 5000 // for partitions without a leader, which never answer
 	commitEvery = time.Second
 	closeLimit  = 10 * time.Second
 	sayEvery    = 5 * time.Second
 	bufferBytes = 64 << 10
+	lookEvery   = 1000 // records between two looks whether the run has ended
 )
 
-// consumption is one run of Consume. It is one goroutine; changes of the group come
-// among the records.
+// consumption is one run of Consume. One goroutine shows records; the group's changes come on
+// franz-go's, never while records are shown (BlockRebalanceOnPoll), and where partitions are given,
+// mu keeps both apart.
 //
-//	wanted ──assign──► reading ──record or "end of partition" at its end──► done
+//	wanted ──begin──► reading ──a position at its end──► done
 //
-// ends holds, with UntilEnd, where each partition ended when the run began. A
-// partition is done once something says that its position has got there: a record
-// with that offset or a later one, or the partition's end, since the last offset
-// may be a transaction's marker, which is never handed out as a record.
+// With UntilEnd a partition ends where it ended when the run began. It is done once its position
+// has got there: behind a record, or a transaction's marker, or, where neither comes, because
+// skipped has looked what is there.
 type consumption struct {
 	o         ConsumeOptions
 	s         Streams
+	cluster   Cluster
 	out       *bufio.Writer
 	sink      recordSink
-	reader    *librdkafka.Reader
+	ask       *kgo.Client // asks for topics and offsets
+	reader    *kgo.Client // reads, and is the group's member
+	brokers   *brokers
 	standing  *standing
 	progress  *progress
 	start     moment // --from
-	ends      map[librdkafka.Partition]int64
-	admin     *kafka.AdminClient
-	ids       []kafka.UUID // of each topic, when the run began
-	known     []int32      // partitions that each topic had when it was last looked at
-	looked    time.Time
-	assigned  bool
+	topics    map[string]*consumedTopic
+	looked    time.Time // at the topics
 	committed time.Time
+	answers   chan error // of a commit that nobody waits for
 	read      int64
+
+	mu       sync.Mutex // out, sink, standing but for its metrics, progress, and what follows
+	assigned bool
+}
+
+// consumedTopic is a topic as it was when it was last looked at.
+type consumedTopic struct {
+	id         kadm.TopicID
+	partitions int32
+	again      bool // it was deleted and made again: it is read from its beginning
+}
+
+// partitionID names a partition.
+type partitionID struct {
+	topic string
+	id    int32
 }
 
 // recordSink shows records.
 type recordSink interface {
-	record(m *librdkafka.Message) error
+	record(m *kgo.Record) error
 	idle() // nothing more to read right now
 	end() error
 }
@@ -80,42 +98,31 @@ type recordSink interface {
 // Consume reads a topic until ctx ends, or until what the options say. What it has
 // shown is committed for the group before it returns.
 func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error {
-	r := &consumption{o: o, s: s, out: bufio.NewWriterSize(s.Out, bufferBytes), standing: newStanding(o)}
+	r := &consumption{o: o, s: s, cluster: c, out: bufio.NewWriterSize(s.Out, bufferBytes), standing: newStanding(o), answers: make(chan error, 1)}
 	if err := cmp.Or(r.prepare(), c.refuseReset("consume")); err != nil {
 		return err
 	}
-	settings, err := c.properties(r.properties())
-	if err == nil {
-		err = c.refuseRole(properties.ForProducers)
+	if err := r.open(); err != nil {
+		return err
 	}
+	defer r.ask.Close()
+	wanted, err := r.findPartitions(ctx)
 	if err != nil {
 		return err
 	}
-	if r.admin, err = c.admin(); err != nil {
-		return err
-	}
-	defer r.admin.Close()
-	partitions, err := r.findPartitions(c)
-	if err != nil {
-		return err
-	}
-	if r.reader, err = librdkafka.NewReader(settings, o.Topics...); err != nil {
-		return config.Usagef("%w", err)
-	}
-	r.standing.ask(r.reader)
-	defer within(closeLimit, r.reader.Close)
 	stop, err := o.expose(r.standing, s)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if err := r.findEnds(partitions); err != nil {
-		return c.because(err)
+	if err := r.findEnds(ctx, wanted); err != nil {
+		return c.whyNot(err)
 	}
 	begins(ctx)
-	if err := r.join(partitions); err != nil {
+	if err := r.join(ctx, wanted); err != nil {
 		return err
 	}
+	defer within(closeLimit, r.reader.CloseAllowingRebalance)
 	err = r.loop(ctx)
 	err = cmp.Or(err, r.commitLast(err))
 	r.progress.clear()
@@ -155,108 +162,96 @@ func (r *consumption) prepare() error {
 // properties are librdkafka's for this run.
 func (r *consumption) properties() map[string]string {
 	p := map[string]string{
-		"group.id":                 r.o.Group,
 		"enable.auto.commit":       "false", // what was shown is committed, not what was fetched
 		"enable.auto.offset.store": "false",
 		"enable.partition.eof":     "true",
-		"auto.offset.reset":        "earliest", // never past records that are there, whatever --from says
 		"allow.auto.create.topics": "false",
-		// Whenever 100,000 records wait to be shown, librdkafka stops fetching, by default for a
-		// second, however soon they are gone.
-		"fetch.queue.backoff.ms": "10",
-		// A group deals out new partitions when its leader's client has seen them; by default that
-		// looks every five minutes.
+		// A group deals out new partitions when its leader's client has seen them.
 		"topic.metadata.refresh.interval.ms": strconv.Itoa(int(partitionsEvery / time.Millisecond)),
 	}
-	if r.o.Group == "" {
-		p["group.id"] = fmt.Sprintf("ringtail-%016x", rand.Uint64()) // the client wants one; it is never joined
+	if r.o.Group != "" {
+		p["group.id"] = r.o.Group
 	}
 	return p
+}
+
+// open makes the client that asks. Nobody is asked before all properties are known to be right.
+func (r *consumption) open() (err error) {
+	p := r.properties()
+	if _, err = r.cluster.options(p); err == nil {
+		err = r.cluster.refuseRole(properties.ForProducers)
+	}
+	if err != nil {
+		return err
+	}
+	delete(p, "group.id")
+	r.ask, err = r.cluster.client(p)
+	return err
 }
 
 // names are the topics, for messages.
 func (r *consumption) names() string { return strings.Join(r.o.Topics, ", ") }
 
-// findPartitions finds the topics' partitions, those that are wanted.
-func (r *consumption) findPartitions(c Cluster) (wanted []librdkafka.Partition, err error) {
-	r.looked = time.Now()
-	for i, topic := range r.o.Topics {
-		of, err := r.partitionsOf(c, int32(i), topic)
-		if err != nil {
-			return nil, err
-		}
-		wanted = append(wanted, of...)
-	}
-	return wanted, nil
-}
-
-func (r *consumption) partitionsOf(c Cluster, index int32, topic string) (wanted []librdkafka.Partition, err error) {
-	t, err := c.topic(r.admin, topic)
-	if err != nil {
-		return nil, err
-	}
-	id, _ := topicID(r.admin, topic)
-	r.ids, r.known = append(r.ids, id), append(r.known, int32(len(t.Partitions)))
-	if err := partitionOf(t, r.o.Partition); err != nil {
-		return nil, err
-	}
-	for _, p := range t.Partitions {
-		if r.o.Partition >= 0 && int32(r.o.Partition) != p.ID {
-			continue
-		}
-		if r.o.UntilEnd && p.Leader < 0 {
-			return nil, fmt.Errorf("topic %s, partition %d: it has no leader, so its end is not known; `ringtail topics describe %s` shows it", topic, p.ID, topic)
-		}
-		wanted = append(wanted, librdkafka.Partition{Topic: index, ID: p.ID})
-	}
-	return wanted, nil
-}
-
-// findEnds notes where the partitions end now. A transaction that is still open ends a
-// partition before its records: they may never become readable.
-func (r *consumption) findEnds(partitions []librdkafka.Partition) error {
-	if !r.o.UntilEnd {
-		return nil
-	}
-	_, next, err := r.reader.Range(partitions, requestMS())
-	if err != nil {
-		return fmt.Errorf("topic %s: the ends of its partitions are not known: %w", r.names(), err)
-	}
-	r.ends = map[librdkafka.Partition]int64{}
-	for _, end := range next {
-		r.ends[end.Partition] = end.Offset
-	}
-	return nil
-}
-
 func (r *consumption) loop(ctx context.Context) error {
-	each := func(m *librdkafka.Message) error { return r.record(ctx, m) }
-	wait := 0
-	for ctx.Err() == nil && !r.enough() {
-		n, err := r.reader.Fetch(wait, each)
-		if err != nil {
+	for wait := time.Duration(0); ctx.Err() == nil; {
+		if err := r.look(ctx); err != nil {
 			return err
 		}
-		r.progress.at(r.read)
-		wait = 0
-		if n == 0 {
-			// Nothing is there: show what there was, then wait for more.
-			r.sink.idle()
-			if err := r.out.Flush(); err != nil {
-				return err
-			}
-			wait = pollMS
+		shown, enough, err := r.show(ctx, r.poll(ctx, wait))
+		r.reader.AllowRebalance()
+		if err != nil || enough {
+			return err
+		}
+		switch {
+		case shown > 0:
+			wait = 0
+		case wait > 0 && r.o.UntilEnd:
+			r.skipped(ctx)
+		default:
+			wait = pollMS * time.Millisecond
 		}
 		if time.Since(r.committed) > commitEvery {
-			if err := r.commit(0); err != nil {
-				r.progress.aloud("%v", err)
-			}
-		}
-		if err := r.added(); err != nil {
-			return err
+			r.commitSoon()
 		}
 	}
 	return nil
+}
+
+// poll takes what has come; where that is nothing, it waits so long for more.
+func (r *consumption) poll(ctx context.Context, wait time.Duration) kgo.Fetches {
+	if wait == 0 {
+		return r.reader.PollFetches(nil) //nolint:staticcheck // nil: it does not wait
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return r.reader.PollFetches(ctx)
+}
+
+// show shows what has come, and returns whether that is all that was wanted.
+func (r *consumption) show(ctx context.Context, fetches kgo.Fetches) (shown int64, enough bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.read
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if err == nil {
+			err = r.partition(ctx, p.Topic, &p.FetchPartition)
+		}
+	})
+	if err == nil {
+		err = r.brokers.hopeless()
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	r.progress.at(r.read)
+	if shown = r.read - before; shown == 0 {
+		if err := r.brokers.trouble(); err != nil {
+			r.progress.trouble(err)
+		}
+		r.sink.idle()
+		err = r.out.Flush()
+	}
+	return shown, r.enough(), err
 }
 
 // enough tells whether --count or --until-end are fulfilled.
@@ -269,66 +264,93 @@ func (r *consumption) share() float64 {
 	if r.o.Count > 0 {
 		return float64(r.read) / float64(r.o.Count)
 	}
-	if left, ok := r.standing.left(r.ends); ok && r.o.UntilEnd && r.read > 0 {
+	if left, ok := r.standing.left(); ok && r.o.UntilEnd && r.read > 0 {
 		return float64(r.read) / float64(r.read+left)
 	}
 	return 0
 }
 
-// record takes a record, or what librdkafka says among records.
-func (r *consumption) record(ctx context.Context, m *librdkafka.Message) error {
-	switch m.Err {
-	case kafka.ErrNoError, kafka.ErrPartitionEOF:
-	case kafka.ErrAssignPartitions:
-		return r.given(ctx, m.Partitions)
-	case kafka.ErrRevokePartitions:
-		return r.taken(m.Partitions)
-	default:
-		return r.trouble(kafka.NewError(m.Err, string(m.Value), false))
+// partition shows the records that have come of one.
+func (r *consumption) partition(ctx context.Context, topic string, come *kgo.FetchPartition) error {
+	p := r.standing.parts[partitionID{topic, come.Partition}]
+	if come.Err != nil {
+		return r.failed(ctx, p, come.Err)
 	}
-	p := r.standing.of(m.Partition)
-	if p == nil || r.enough() {
-		return nil // the rest of a batch
+	if p == nil {
+		return nil // it was never ours, or is not any more
 	}
-	if next := p.next.Load(); next >= 0 && m.Offset != next {
-		first, _ := r.reader.Ends(m.Partition)
-		if text := r.crossed(m.Partition, next, m.Offset, first); text != "" {
-			r.progress.aloud("%s", text)
-			p.next.Store(m.Offset)
+	p.span(come.LogStartOffset, come.HighWatermark)
+	for i, m := range come.Records {
+		if r.enough() || i%lookEvery == lookEvery-1 && ctx.Err() != nil {
+			return nil // the rest is not shown, and not committed
 		}
-	}
-	end, bounded := r.ends[m.Partition], r.o.UntilEnd // a partition that is newer than the run ends at 0
-	switch {
-	case bounded && m.Offset >= end: // behind what is wanted, be it record or end
-		p.next.Store(max(p.next.Load(), end))
-	case m.Err == kafka.ErrPartitionEOF:
-		p.next.Store(m.Offset) // behind a transaction's marker, too
-	default:
-		if err := r.sink.record(m); err != nil {
-			return err
+		if m.Offset != p.next.Load() {
+			r.moved(p, m.Offset)
 		}
-		r.read++
-		r.standing.topics[m.Partition.Topic].read.Add(1)
-		p.next.Store(m.Offset + 1)
-	}
-	if bounded && p.next.Load() >= end {
-		r.standing.finish(p)
+		switch {
+		case p.bounded && m.Offset >= p.until: // behind what is wanted
+			r.standing.passed(p, p.until)
+			return nil
+		case m.Attrs.IsControl(): // a transaction's marker
+		default:
+			if err := r.sink.record(m); err != nil {
+				return err
+			}
+			r.read++
+			p.topic.read.Add(1)
+		}
+		r.standing.passed(p, m.Offset+1)
 	}
 	return nil
 }
 
-// crossed is told when a partition goes on at another offset than the one that was due.
-func (r *consumption) crossed(p librdkafka.Partition, next, at, first int64) string {
-	t := r.standing.topics[p.Topic]
-	return t.losses.crossed(t.name, p.ID, next, at, first)
+// moved goes to where a partition goes on, and says what is gone before.
+func (r *consumption) moved(p *part, at int64) {
+	next := p.next.Load()
+	if next < 0 {
+		return
+	}
+	if text := p.topic.losses.crossed(p.topic.name, p.id, next, at, p.first.Load()); text != "" {
+		r.progress.aloud("%s", text)
+		p.next.Store(at)
+	}
 }
 
-// trouble is what librdkafka says beside records. It goes on trying; so do we,
-// unless it cannot get better.
-func (r *consumption) trouble(err error) error {
-	if isCode(err, kafka.ErrFatal) || isOneOf(err, hopeless) {
+// failed is told what is wrong with a partition, or with all that is read. franz-go goes on trying;
+// so do we, unless it cannot get better.
+func (r *consumption) failed(ctx context.Context, p *part, err error) error {
+	var lost *kgo.ErrDataLoss
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrClientClosed): // nothing has come
+	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.UnknownTopicOrPartition): // look will find out
+	case errors.As(err, &lost):
+		if p != nil {
+			r.moved(p, lost.ResetTo)
+		}
+	case errors.Is(err, kerr.OffsetOutOfRange):
+		if p != nil {
+			return r.goBack(ctx, p)
+		}
+	case isAny(err, hopelessCodes):
 		return fmt.Errorf("topic %s: %w", r.names(), err)
+	default:
+		r.progress.trouble(err)
 	}
-	r.progress.trouble(err)
+	return nil
+}
+
+// goBack goes to the first record that is there, in a partition that does not have the offset that
+// is due.
+func (r *consumption) goBack(ctx context.Context, p *part) error {
+	id := partitionID{p.topic.name, p.id}
+	first, err := r.offsetsAt(ctx, uncommitted, []partitionID{id}, atBeginning)
+	if err != nil {
+		r.progress.trouble(err)
+		return nil
+	}
+	p.first.Store(first[id])
+	r.moved(p, first[id])
+	r.standing.passed(p, first[id])
+	r.reader.SetOffsets(map[string]map[int32]kgo.EpochOffset{id.topic: {id.id: {Epoch: -1, Offset: first[id]}}})
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // counter is --count-by: how many records have each value of a field. On a terminal
@@ -36,13 +36,13 @@ func newCounter(field string, out *bufio.Writer, s Streams, at *standing) *count
 	return &counter{field: field, out: out, s: s, at: at, counts: map[string]int64{}, table: table{out: out, size: s.Size}}
 }
 
-func (c *counter) record(m *librdkafka.Message) error {
+func (c *counter) record(m *kgo.Record) error {
 	c.dirty = true
 	c.total++
 	value, ok := topLevel(m.Value, c.field)
 	if !ok {
 		c.uncounted++
-		c.at.topics[m.Partition.Topic].uncounted.Add(1)
+		c.at.topic(m.Topic).uncounted.Add(1)
 	} else {
 		c.counts[value]++
 	}

@@ -13,16 +13,16 @@
 //	         print.go    --print                          replay_write.go  transactions
 //	         table.go    what a terminal shows            replay_left.go   what did not pass
 //	         positions.go, moment.go  --from     process  process.go   exactly once
-//	         group.go    groups, commits                  process_read.go   positions
-//	         losses.go   what is gone                     process_write.go  transactions
-//	         standing.go positions, lag                   process_bad.go    --on-error
-//	         metrics.go  --metrics                        process_metrics.go  --metrics
-//	                                                      transform.go      --expr
-//	         format.go   text, value, json                exact.go          its integers
-//	         count.go    --count-by              words.go   numbers and JSON, for all
+//	         offsets.go  what is asked for                process_read.go   positions
+//	         changes.go  new partitions, topics           process_write.go  transactions
+//	         group.go    groups, commits                  process_bad.go    --on-error
+//	         losses.go   what is gone                     process_metrics.go  --metrics
+//	         standing.go positions, lag                   transform.go      --expr
+//	         metrics.go  --metrics                        exact.go          its integers
+//	         format.go   text, value, json       words.go   numbers and JSON, for all
+//	         count.go    --count-by              brokers.go   why one is not reached, for all
 //
-// Everything that talks to Kafka is librdkafka, by confluent-kafka-go and, for
-// consume, by producer/librdkafka's Reader, which is four times as fast (docs/EXPERIMENTS.md);
-// so -X takes the same properties as serve does. Errors are one line in the words of the
+// What talks to Kafka is franz-go, with librdkafka's properties, so that -X takes the same ones as
+// serve does. Errors are one line in the words of the
 // flags: a config.UsageError where the flags are wrong or name a topic that is not there.
 package kafkatools

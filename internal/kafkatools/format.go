@@ -7,22 +7,21 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/config"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // printer writes one line a record.
 type printer struct {
 	out     *bufio.Writer
-	topics  []string
-	format  func(dst []byte, topic string, m *librdkafka.Message) []byte
+	format  appender
 	lineEnd string
 	line    []byte
 }
 
 func newPrinter(o ConsumeOptions, out *bufio.Writer) (p *printer, err error) {
-	p = &printer{out: out, topics: o.Topics, lineEnd: "\n"}
+	p = &printer{out: out, lineEnd: "\n"}
 	switch {
 	case o.Print != "":
 		p.lineEnd = ""
@@ -30,7 +29,7 @@ func newPrinter(o ConsumeOptions, out *bufio.Writer) (p *printer, err error) {
 	case o.Format == "text":
 		p.format = appendText
 	case o.Format == "value": // a tombstone's is an empty line
-		p.format = func(dst []byte, _ string, m *librdkafka.Message) []byte { return append(dst, m.Value...) }
+		p.format = func(dst []byte, m *kgo.Record) []byte { return append(dst, m.Value...) }
 	case o.Format == "json":
 		p.format = appendJSON
 	default:
@@ -39,8 +38,8 @@ func newPrinter(o ConsumeOptions, out *bufio.Writer) (p *printer, err error) {
 	return p, err
 }
 
-func (p *printer) record(m *librdkafka.Message) error {
-	p.line = append(p.format(p.line[:0], p.topics[m.Partition.Topic], m), p.lineEnd...)
+func (p *printer) record(m *kgo.Record) error {
+	p.line = append(p.format(p.line[:0], m), p.lineEnd...)
 	_, err := p.out.Write(p.line)
 	return err
 }
@@ -50,10 +49,10 @@ func (p *printer) end() error { return nil }
 
 // appendText: topic:partition:offset: key=… value=…, null for a tombstone, as for a record that is
 // JSON's null; appendJSON tells the two apart.
-func appendText(dst []byte, topic string, m *librdkafka.Message) []byte {
-	dst = append(dst, topic...)
+func appendText(dst []byte, m *kgo.Record) []byte {
+	dst = append(dst, m.Topic...)
 	dst = append(dst, ':')
-	dst = strconv.AppendInt(dst, int64(m.Partition.ID), 10)
+	dst = strconv.AppendInt(dst, int64(m.Partition), 10)
 	dst = append(dst, ':')
 	dst = strconv.AppendInt(dst, m.Offset, 10)
 	dst = append(dst, ": key="...)
@@ -66,15 +65,15 @@ func appendText(dst []byte, topic string, m *librdkafka.Message) []byte {
 }
 
 // appendJSON: topic, partition, offset, timestamp (ms), key, value, headers.
-func appendJSON(dst []byte, topic string, m *librdkafka.Message) []byte {
+func appendJSON(dst []byte, m *kgo.Record) []byte {
 	dst = append(dst, `{"topic":`...)
-	dst = appendString(dst, []byte(topic))
+	dst = appendString(dst, []byte(m.Topic))
 	dst = append(dst, `,"partition":`...)
-	dst = strconv.AppendInt(dst, int64(m.Partition.ID), 10)
+	dst = strconv.AppendInt(dst, int64(m.Partition), 10)
 	dst = append(dst, `,"offset":`...)
 	dst = strconv.AppendInt(dst, m.Offset, 10)
 	dst = append(dst, `,"timestamp":`...)
-	dst = strconv.AppendInt(dst, m.Timestamp(), 10)
+	dst = strconv.AppendInt(dst, m.Timestamp.UnixMilli(), 10)
 	dst = append(dst, `,"key":`...)
 	if m.Key == nil {
 		dst = append(dst, "null"...)
@@ -88,7 +87,7 @@ func appendJSON(dst []byte, topic string, m *librdkafka.Message) []byte {
 		dst = appendString(dst, m.Value)
 	}
 	dst = append(dst, `,"headers":{`...)
-	for i, h := range m.Headers() {
+	for i, h := range m.Headers {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

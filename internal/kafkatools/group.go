@@ -1,78 +1,125 @@
 package kafkatools
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// given takes the partitions that the group gives. The committed offset wins; where
-// there is none, --from says where to begin.
-func (r *consumption) given(ctx context.Context, partitions []librdkafka.Partition) error {
-	at, err := r.reader.Committed(partitions, requestMS())
-	for err != nil {
-		if err := r.trouble(err); err != nil || ctx.Err() != nil {
-			return err
+// given takes the partitions that the group gives, and returns where to begin. The committed offset
+// wins; where there is none, --from says where to begin.
+func (r *consumption) given(ctx context.Context, committed map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	at := map[partitionID]int64{}
+	for topic, offsets := range committed {
+		for id, offset := range offsets {
+			at[partitionID{topic, id}] = offset.EpochOffset().Offset // negative: nothing is
 		}
-		at, err = r.reader.Committed(partitions, requestMS())
 	}
-	return r.begin(at, r.reader.Assign)
+	return r.begin(ctx, at)
 }
 
 // taken gives back what the group takes, once what has been shown of it is committed.
-func (r *consumption) taken(partitions []librdkafka.Partition) error {
-	if !r.reader.Lost() {
-		if err := r.commit(closeLimit); err != nil {
-			r.progress.aloud("%v", err)
-		}
+func (r *consumption) taken(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+	err := r.commit()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.progress.aloud("%v", err)
 	}
 	r.standing.drop(partitions)
-	return r.reader.Unassign(partitions)
 }
 
-// commit commits what has been shown, in the group's name: with a limit it waits for
-// the answer, and an error says that it is not committed.
-func (r *consumption) commit(limit time.Duration) error {
-	r.committed = time.Now()
+// lost gives up what the group has given to others already: nothing can be committed of it.
+func (r *consumption) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.standing.drop(partitions)
+}
+
+// due are the offsets to commit, those that changed or all. What was not shown is not committed.
+func (r *consumption) due(all bool) map[string]map[int32]kgo.EpochOffset {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.o.Group == "" || r.out.Flush() != nil {
-		return nil //nolint:nilerr // what was not shown is not committed, and the writer has its error
+		return nil
 	}
-	at := r.standing.positions(limit > 0)
+	return r.standing.positions(all)
+}
+
+// commitSoon commits what has been shown, in the group's name. The answer is told when it has come.
+func (r *consumption) commitSoon() {
+	r.committed = time.Now()
+	select {
+	case err := <-r.answers:
+		if err != nil {
+			r.progress.aloud("%v", err)
+		}
+	default:
+	}
+	if at := r.due(false); len(at) > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+		r.reader.CommitOffsets(ctx, at, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
+			cancel()
+			select {
+			case r.answers <- r.committedBy(answer, err):
+			default: // one is enough
+			}
+		})
+	}
+}
+
+// commit commits what has been shown and waits for the answer: an error says that it is not committed.
+func (r *consumption) commit() (err error) {
+	at := r.due(true)
 	if len(at) == 0 {
 		return nil
 	}
-	if err := r.reader.Commit(at, int(limit/time.Millisecond)); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	r.reader.CommitOffsetsSync(ctx, at, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, cause error) {
+		err = r.committedBy(answer, cause)
+	})
+	return err
+}
+
+// committedBy is what is wrong with the answer to a commit.
+func (r *consumption) committedBy(answer *kmsg.OffsetCommitResponse, err error) error {
+	if err == nil {
+		for _, t := range answer.Topics {
+			for _, p := range t.Partitions {
+				err = cmp.Or(err, kerr.ErrorForCode(p.ErrorCode))
+			}
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("offsets of group %s are not committed: %w", r.o.Group, err)
 	}
 	return nil
 }
 
-// commitLast commits what has been shown when the run ends, after an error of reading too.
-// Offsets of a topic that was deleted are not committed: brokers drop them with the topic,
-// and in one that was made again under its name they would go past records.
+// errDeleted ends a run whose topic is not there any more.
+var errDeleted = errors.New("was deleted while it was read")
+
+// commitLast commits what has been shown when the run ends, after an error of reading too. Offsets of
+// a topic that was deleted are not committed: brokers drop them with the topic, and in one that was
+// made again under its name they would go past records.
 func (r *consumption) commitLast(reading error) error {
 	if r.o.Group == "" || r.standing.rewound() { // rewound: they are the new topic's
-		return r.commit(closeLimit)
+		return r.commit()
 	}
-	for i, topic := range r.o.Topics {
-		id, known := topicID(r.admin, topic)
-		if isCode(reading, kafka.ErrUnknownTopicOrPart) || known && id != r.ids[i] {
-			return fmt.Errorf("topic %s was deleted while it was read; offsets of group %s are not committed", topic, r.o.Group)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	now, err := r.describe(ctx)
+	for _, topic := range r.o.Topics {
+		if errors.Is(reading, errDeleted) || err == nil && now[topic].ID != r.topics[topic].id {
+			return fmt.Errorf("topic %s %w; offsets of group %s are not committed", topic, errDeleted, r.o.Group)
 		}
 	}
-	return r.commit(closeLimit)
-}
-
-// topicID is the id that a topic has as long as it lives; known is false where brokers do
-// not tell within moments.
-func topicID(a *kafka.AdminClient, topic string) (id kafka.UUID, known bool) {
-	answer, err := a.DescribeTopics(context.Background(), kafka.NewTopicCollectionOfTopicNames([]string{topic}), kafka.SetAdminRequestTimeout(2*time.Second))
-	if err != nil || len(answer.TopicDescriptions) != 1 || answer.TopicDescriptions[0].Error.Code() != kafka.ErrNoError {
-		return id, false
-	}
-	return answer.TopicDescriptions[0].TopicID, true
+	return r.commit()
 }

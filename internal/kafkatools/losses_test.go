@@ -211,6 +211,71 @@ func TestTopicMadeAgainMeanwhile(t *testing.T) {
 	}
 }
 
+// TestTopicMadeAgainWhileRead: a reader goes on in the new topic, from its first record, and says that
+// the one before is gone.
+func TestTopicMadeAgainWhileRead(t *testing.T) {
+	for _, group := range []string{"", "g"} {
+		t.Run("group "+group, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t)
+			b.write(0, 100)
+			var out, told said
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			ended := make(chan error, 1)
+			go func() {
+				ended <- Consume(ctx, b.Cluster, ConsumeOptions{Topics: config.List{"t"}, Group: group, From: "beginning", Partition: -1, Format: "value"}, Streams{Out: &out, Err: &told})
+			}()
+			lines := func() int { return strings.Count(out.String(), "\n") }
+			eventually(t, "the first topic is read", func() bool { return lines() == 100 })
+			b.remake()
+			b.write(0, 30)
+			eventually(t, "the second topic is read", func() bool { return lines() == 130 })
+			cancel()
+			if err := <-ended; err == nil || !strings.Contains(err.Error(), "topic t: 1 position behind the end") {
+				t.Errorf("it ends with %v", err)
+			}
+			if strings.Count(told.String(), "t:0: the position 100 is behind the partition's end: the topic was truncated or made again; reading goes on at offset 0\n") != 1 {
+				t.Errorf("it says %q", told.String())
+			}
+			if got := b.committed("g"); group != "" && got != 30 {
+				t.Errorf("%d is committed", got)
+			}
+		})
+	}
+}
+
+// TestTopicDeletedWhileRead: a reader ends, and commits nothing.
+func TestTopicDeletedWhileRead(t *testing.T) {
+	for name, o := range map[string]ConsumeOptions{"no group": {}, "a group": {Group: "g"}, "until the end": {UntilEnd: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t)
+			b.write(0, 20_000)
+			reader, writer := io.Pipe() // it waits, and has not got to the end
+			o.Topics, o.From, o.Partition, o.Format = config.List{"t"}, "beginning", -1, "value"
+			b.Properties = map[string]string{"max.partition.fetch.bytes": "1000"}
+			ended := make(chan error, 1)
+			go func() {
+				ended <- Consume(context.Background(), b.Cluster, o, Streams{Out: writer, Err: &said{}})
+				_ = writer.Close()
+			}()
+			_, err := io.ReadFull(reader, make([]byte, 1))
+			b.check(err)
+			_, err = b.admin.DeleteTopic(context.Background(), "t")
+			b.check(err)
+			_, err = io.Copy(io.Discard, reader)
+			b.check(err)
+			if err := <-ended; err == nil || !strings.Contains(err.Error(), "topic t was deleted while it was read") {
+				t.Errorf("it ends with %v", err)
+			}
+			if got := b.committed("g"); got > 0 {
+				t.Errorf("%d is committed", got)
+			}
+		})
+	}
+}
+
 // stopping calls cancel, in the middle of writing, once it has so many lines.
 type stopping struct {
 	lines  int

@@ -43,7 +43,7 @@ func (s *standing) Describe(ch chan<- *prometheus.Desc) {
 // Collect is called for every scrape.
 func (s *standing) Collect(ch chan<- prometheus.Metric) {
 	for partition, lag := range s.lags() {
-		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(lag), s.topics[partition.Topic].name, strconv.Itoa(int(partition.ID)), s.group)
+		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(lag), partition.topic, strconv.Itoa(int(partition.id)), s.group)
 	}
 	for _, t := range s.topics {
 		for desc, n := range map[*prometheus.Desc]*atomic.Int64{

@@ -17,7 +17,6 @@ type moment struct {
 
 const (
 	atBeginning, atEnd int64 = -2, -1 // Kafka's
-	tailBase           int64 = -2000  // librdkafka's: less so many
 )
 
 // timeLayouts are how a time may be written; without a zone it is local.
@@ -70,16 +69,4 @@ func (m moment) in(first, next, at int64) int64 {
 		return first
 	}
 	return min(max(m.offset, first), next)
-}
-
-// logical is the moment as librdkafka finds it out by itself, where brokers have not told
-// the offsets. A time it cannot; the beginning is before it.
-func (m moment) logical() int64 {
-	switch {
-	case m.last > 0:
-		return tailBase - m.last
-	case !m.since.IsZero():
-		return atBeginning
-	}
-	return m.offset
 }

@@ -4,39 +4,40 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/ringtail/ringtail/internal/config"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // appender adds something of a record to a line.
-type appender = func(dst []byte, topic string, m *librdkafka.Message) []byte
+type appender = func(dst []byte, m *kgo.Record) []byte
 
 // directives are what a letter behind % stands for in --print: kcat's letters, and %v, which
 // is its %s.
 var directives = map[byte]appender{
-	'%': func(dst []byte, _ string, _ *librdkafka.Message) []byte { return append(dst, '%') },
-	't': func(dst []byte, topic string, _ *librdkafka.Message) []byte { return append(dst, topic...) },
-	'p': func(dst []byte, _ string, m *librdkafka.Message) []byte {
-		return strconv.AppendInt(dst, int64(m.Partition.ID), 10)
+	'%': func(dst []byte, _ *kgo.Record) []byte { return append(dst, '%') },
+	't': func(dst []byte, m *kgo.Record) []byte { return append(dst, m.Topic...) },
+	'p': func(dst []byte, m *kgo.Record) []byte {
+		return strconv.AppendInt(dst, int64(m.Partition), 10)
 	},
-	'o': func(dst []byte, _ string, m *librdkafka.Message) []byte { return strconv.AppendInt(dst, m.Offset, 10) },
-	'k': func(dst []byte, _ string, m *librdkafka.Message) []byte { return append(dst, m.Key...) },
+	'o': func(dst []byte, m *kgo.Record) []byte { return strconv.AppendInt(dst, m.Offset, 10) },
+	'k': func(dst []byte, m *kgo.Record) []byte { return append(dst, m.Key...) },
 	'v': appendValue,
 	's': appendValue,
-	'T': func(dst []byte, _ string, m *librdkafka.Message) []byte {
-		return strconv.AppendInt(dst, m.Timestamp(), 10)
+	'T': func(dst []byte, m *kgo.Record) []byte {
+		return strconv.AppendInt(dst, m.Timestamp.UnixMilli(), 10)
 	},
 	'h': appendHeaders,
-	'K': func(dst []byte, _ string, m *librdkafka.Message) []byte { return appendLength(dst, m.Key) },
-	'S': func(dst []byte, _ string, m *librdkafka.Message) []byte { return appendLength(dst, m.Value) },
+	'K': func(dst []byte, m *kgo.Record) []byte { return appendLength(dst, m.Key) },
+	'S': func(dst []byte, m *kgo.Record) []byte { return appendLength(dst, m.Value) },
 }
 
 // appendValue of a tombstone is nothing; %S tells it from a record whose value is empty.
-func appendValue(dst []byte, _ string, m *librdkafka.Message) []byte { return append(dst, m.Value...) }
+func appendValue(dst []byte, m *kgo.Record) []byte { return append(dst, m.Value...) }
 
 // appendHeaders is name=value, with commas between.
-func appendHeaders(dst []byte, _ string, m *librdkafka.Message) []byte {
-	for i, h := range m.Headers() {
+func appendHeaders(dst []byte, m *kgo.Record) []byte {
+	for i, h := range m.Headers {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
@@ -61,7 +62,7 @@ func parsePrint(format string) (appender, error) {
 	var text []byte // since the last directive
 	flush := func() {
 		if literal := string(text); literal != "" {
-			steps = append(steps, func(dst []byte, _ string, _ *librdkafka.Message) []byte { return append(dst, literal...) })
+			steps = append(steps, func(dst []byte, _ *kgo.Record) []byte { return append(dst, literal...) })
 		}
 		text = nil
 	}
@@ -89,9 +90,9 @@ func parsePrint(format string) (appender, error) {
 		}
 	}
 	flush()
-	return func(dst []byte, topic string, m *librdkafka.Message) []byte {
+	return func(dst []byte, m *kgo.Record) []byte {
 		for _, step := range steps {
-			dst = step(dst, topic, m)
+			dst = step(dst, m)
 		}
 		return dst
 	}, nil

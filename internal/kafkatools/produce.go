@@ -1,17 +1,16 @@
 package kafkatools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/properties"
@@ -47,96 +46,104 @@ func Produce(ctx context.Context, c Cluster, o ProduceOptions, s Streams) error 
 		return err
 	}
 	defer src.close()
-	t, l, err := c.target(ctx, o)
-	if err != nil {
+	r := &production{o: o, s: s, headers: headers, brokers: newBrokers(c), batchMost: messageMaxDefault, progress: newProgress(s, "produced", src.share)}
+	if err := r.open(ctx, c); err != nil {
 		return err
 	}
-	properties := producing(l)
-	maps.Copy(properties, map[string]string{"enable.idempotence": "true", "queue.buffering.max.messages": "100000"})
-	p, err := c.producer(properties)
-	if err != nil {
-		return err
-	}
-	r := &production{o: o, s: s, p: p, limit: l, headers: headers, progress: newProgress(s, "produced", src.share)}
-	for _, p := range t.Partitions {
-		if p.Leader >= 0 {
-			r.turn = append(r.turn, p.ID)
-		}
-	}
-	slices.Sort(r.turn)
 	begins(ctx)
 	return r.run(src)
 }
 
-// target looks whether the topic is there, and what it takes.
-func (c Cluster) target(ctx context.Context, o ProduceOptions) (*kafka.TopicMetadata, limit, error) {
+// open looks whether the topic is there, and what it takes.
+func (r *production) open(ctx context.Context, c Cluster) (err error) {
 	if err := c.refuseRole(properties.ForConsumers); err != nil {
-		return nil, limit{}, err
+		return err
 	}
-	a, err := c.admin()
+	r.keyed = partitioner(cmp.Or(c.Properties[c.given("partitioner")], "murmur2_random")).ForTopic(r.o.Topic)
+	r.client, err = c.client(map[string]string{"linger.ms": "5", "allow.auto.create.topics": "false"},
+		kgo.WithHooks(r.brokers), kgo.MaxBufferedRecords(bufferedRecords+1), kgo.ProducerBatchMaxBytesFn(func(string) int32 { return r.batchMost }),
+		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(func(string) func(*kgo.Record, int) int { return r.partition })))
 	if err != nil {
-		return nil, limit{}, err
+		return err
 	}
-	defer a.Close()
-	t, err := c.topic(a, o.Topic)
+	defer func() {
+		if err != nil {
+			r.client.Close()
+		}
+	}()
+	topics, err := c.reach(ctx, r.client, r.o.Topic)
 	if err != nil {
-		return nil, limit{}, err
+		return err
 	}
-	if err := partitionOf(t, o.Partition); err != nil {
-		return nil, limit{}, err
+	partitions := topics[r.o.Topic].Partitions
+	if err := checkPartition(r.o.Topic, len(partitions), r.o.Partition); err != nil {
+		return err
 	}
-	return t, c.limitOf(ctx, a, o.Topic), nil
+	for _, p := range partitions.Sorted() {
+		if p.Leader >= 0 {
+			r.turn = append(r.turn, p.Partition)
+		}
+	}
+	r.takes(c.limitFor(ctx, r.client, r.o.Topic))
+	return nil
 }
 
-// producer makes a producer; close it.
-func (c Cluster) producer(properties map[string]string) (*kafka.Producer, error) {
-	cm, err := c.config(properties)
-	if err != nil {
-		return nil, err
+// takes notes how large records and batches may be. franz-go takes no record that is larger than a
+// batch, and splits none that Kafka refuses: where a record may be larger than batches should be,
+// there is never more than a batch on its way.
+func (r *production) takes(l limit) {
+	r.limit, r.batch = l, cmp.Or(l.bytes, messageMaxDefault)
+	most := l.batch()
+	if l.user > 0 || l.loose {
+		most = min(l.most()+batchAdds, requestMost)
 	}
-	// confluent-kafka-go's own: reports carry no copy of the record, and its queues
-	// are not made for a million.
-	(*cm)["go.delivery.report.fields"] = "none"
-	(*cm)["go.produce.channel.size"] = 1
-	(*cm)["go.events.channel.size"] = 10000
-	p, err := kafka.NewProducer(cm)
-	if err != nil {
-		return nil, config.Usagef("--kafka-property: %w", err)
-	}
-	return p, nil
+	r.batchMost, r.narrow = int32(most), most > r.batch
 }
 
-func parseHeaders(list []string) ([]kafka.Header, error) {
-	var out []kafka.Header
+func parseHeaders(list []string) ([]kgo.RecordHeader, error) {
+	var out []kgo.RecordHeader
 	for _, h := range list {
 		name, value, ok := strings.Cut(h, "=")
 		if !ok || name == "" {
 			return nil, config.Usagef("--header is %q; write name=value", h)
 		}
-		out = append(out, kafka.Header{Key: name, Value: []byte(value)})
+		out = append(out, kgo.RecordHeader{Key: name, Value: []byte(value)})
 	}
 	return out, nil
 }
 
-// production is one run of Produce. Its own goroutine hands records to librdkafka;
-// another takes the reports.
+// How much may be on its way to Kafka, and what a batch adds to its only record, and each record to
+// its bytes, at the most.
+const (
+	bufferedRecords = 100_000
+	bufferedBytes   = 64 << 20
+	batchAdds       = 256
+	recordAdds      = 32
+)
+
+// production is one run of Produce. Its own goroutine hands records to franz-go, which calls partition
+// and reported on goroutines of its own.
 type production struct {
 	o         ProduceOptions
 	s         Streams
-	p         *kafka.Producer
+	client    *kgo.Client
+	brokers   *brokers
+	keyed     kgo.TopicPartitioner
 	limit     limit
-	headers   []kafka.Header
+	batch     int   // bytes: how large one should be
+	batchMost int32 // … and may be for the sake of a large record
+	narrow    bool  // these are not the same
+	headers   []kgo.RecordHeader
 	progress  *progress
 	keyless   int64   // records that --key-field found no key in
 	turn      []int32 // partitions that records without key go to, one after the other
 	turned    int
 	delivered atomic.Int64
 	failure   atomic.Pointer[refusal]
-	said      time.Time // when trouble was last told
 	stall     stall
 }
 
-// parcel goes with a record, and comes back with its report.
+// parcel is a record on its way.
 type parcel struct {
 	number, line int64
 	bytes        int
@@ -148,7 +155,7 @@ type refusal struct {
 	err error
 }
 
-// stall is records waiting that nobody takes: librdkafka is silent about partitions
+// stall is records waiting that nobody takes: franz-go is silent about partitions
 // that have no leader, until message.timeout.ms has passed.
 type stall struct {
 	delivered int64
@@ -169,42 +176,38 @@ func (w *stall) lasts(handed, delivered int64, now time.Time) bool {
 	return true
 }
 
-// sayProgress says how far it is, when that is due.
+// sayProgress says how far it is, and what is in the way, when that is due.
 func (r *production) sayProgress(handed int64) {
 	delivered := r.delivered.Load()
 	r.progress.at(delivered)
+	if err := r.brokers.hopeless(); err != nil {
+		r.failure.CompareAndSwap(nil, &refusal{err: err})
+	} else if err := r.brokers.trouble(); err != nil {
+		r.progress.trouble(err)
+	}
 	if r.stall.lasts(handed, delivered, time.Now()) {
-		r.progress.clear()
-		r.s.say("Kafka has taken none of %d records for %v; `ringtail topics describe %s` shows whether a partition has no leader; trying on",
+		r.progress.aloud("Kafka has taken none of %d records for %v; `ringtail topics describe %s` shows whether a partition has no leader; trying on",
 			handed-delivered, sayEvery, r.o.Topic)
 	}
 }
 
 func (r *production) run(src *source) error {
-	reported := make(chan struct{})
-	go func() {
-		defer close(reported)
-		for event := range r.p.Events() {
-			r.report(event)
-		}
-	}()
+	defer r.client.Close()
 	err := r.hand(src)
 	// What has been handed over is seen through, whatever ended the handing over.
-	for await(r.p, pollMS*time.Millisecond) > 0 && r.failure.Load() == nil {
+	for r.failure.Load() == nil && !r.flushed(pollMS*time.Millisecond) {
 		r.sayProgress(src.handed)
 	}
 	if err != nil || r.failure.Load() != nil {
-		_ = r.p.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
-		await(r.p, closeLimit)
+		r.client.UnsafeAbortBufferedRecords()
+		r.flushed(closeLimit) // so that the whole of a batch has been reported
 	}
-	r.p.Close() // and with it the channel of its events
-	<-reported
 	r.progress.end(r.delivered.Load(), "to "+r.o.Topic)
 	if r.keyless > 0 {
 		r.s.say("%s had no field %s and went without key", plural(r.keyless, "record"), r.o.KeyField)
 	}
 	if f := r.failure.Load(); f != nil {
-		if isOneOf(f.err, refusals) {
+		if isAny(f.err, refusalCodes) {
 			return fmt.Errorf("%s: %w", src.placeOf(f.number, f.line), r.limit.refused(f.err, f.bytes))
 		}
 		return fmt.Errorf("topic %s: %w", r.o.Topic, f.err)
@@ -212,7 +215,14 @@ func (r *production) run(src *source) error {
 	return err
 }
 
-// hand gives every record of src to librdkafka.
+// flushed waits, so long at the most, until nothing is on its way, and returns whether that is so.
+func (r *production) flushed(limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return r.client.Flush(ctx) == nil
+}
+
+// hand gives every record of src to franz-go.
 func (r *production) hand(src *source) error {
 	for r.failure.Load() == nil {
 		record, err := src.record()
@@ -222,44 +232,43 @@ func (r *production) hand(src *source) error {
 		if err != nil {
 			return err
 		}
-		m := &kafka.Message{Value: record, Key: r.key(record), Headers: r.headers}
+		m := &kgo.Record{Topic: r.o.Topic, Value: record, Key: r.key(record), Headers: r.headers}
 		if r.o.Tombstone {
 			if m.Value = nil; m.Key == nil {
 				return fmt.Errorf("%s: it has no field %s, so there is no key to write a tombstone for", src.place(), r.o.KeyField)
 			}
 		}
-		m.Opaque = parcel{src.handed, src.line, len(m.Key) + len(m.Value)}
-		m.TopicPartition = kafka.TopicPartition{Topic: &r.o.Topic, Partition: r.partition(m.Key)}
-		for {
-			err = r.p.Produce(m, nil)
-			if !isCode(err, kafka.ErrQueueFull) || r.failure.Load() != nil {
-				break
-			}
-			await(r.p, 10*time.Millisecond)
+		p := parcel{src.handed, src.line, len(m.Key) + len(m.Value)}
+		if p.bytes > r.limit.most() {
+			return fmt.Errorf("%s: %w", src.place(), r.limit.tooLarge(p.bytes))
+		}
+		for r.full(p.bytes) && r.failure.Load() == nil {
+			time.Sleep(time.Millisecond)
 			r.sayProgress(src.handed)
 		}
-		if isOneOf(err, refusals) {
-			return fmt.Errorf("%s: %w", src.place(), r.limit.refused(err, len(m.Key)+len(m.Value)))
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", src.place(), err)
-		}
+		r.client.Produce(context.Background(), m, func(_ *kgo.Record, err error) { r.reported(p, err) })
 		r.sayProgress(src.handed)
 	}
 	return nil
 }
 
+// full tells whether so many bytes more have to wait.
+func (r *production) full(bytes int) bool {
+	records, size := r.client.BufferedProduceRecords(), r.client.BufferedProduceBytes()
+	return records >= bufferedRecords || size >= bufferedBytes ||
+		r.narrow && records > 0 && size+int64(bytes)+(records+1)*recordAdds+batchAdds > int64(r.batch)
+}
+
 // partition is the one asked for; the key's; or, without key, the next one's turn.
-func (r *production) partition(key []byte) int32 {
+func (r *production) partition(m *kgo.Record, partitions int) int {
 	switch {
 	case r.o.Partition >= 0:
-		return int32(r.o.Partition)
-	case key != nil || len(r.turn) == 0:
-		return kafka.PartitionAny
+		return r.o.Partition
+	case m.Key != nil || len(r.turn) == 0:
+		return r.keyed.Partition(m, partitions)
 	}
-	p := r.turn[r.turned%len(r.turn)]
 	r.turned++
-	return p
+	return int(r.turn[(r.turned-1)%len(r.turn)])
 }
 
 func (r *production) key(record []byte) []byte {
@@ -277,29 +286,19 @@ func (r *production) key(record []byte) []byte {
 	return []byte(key)
 }
 
-// report counts what Kafka says.
-func (r *production) report(event kafka.Event) {
-	switch e := event.(type) {
-	case *kafka.Message:
-		if err := e.TopicPartition.Error; err == nil {
-			r.delivered.Add(1)
-		} else if !isCode(err, kafka.ErrPurgeQueue) && !isCode(err, kafka.ErrPurgeInflight) {
-			r.fail(refusal{e.Opaque.(parcel), err})
-		}
-	case kafka.Error:
-		if e.IsFatal() || e.Code() == kafka.ErrAuthentication {
-			r.fail(refusal{err: e})
-		} else if time.Since(r.said) > sayEvery {
-			r.s.say("%v; trying on", e)
-			r.said = time.Now()
-		}
+// reported counts what Kafka says of a record.
+func (r *production) reported(p parcel, err error) {
+	if err == nil {
+		r.delivered.Add(1)
+	} else if !errors.Is(err, kgo.ErrAborting) {
+		r.fail(refusal{p, err})
 	}
 }
 
 // fail notes why the run ends. Where records are refused together, as one batch, the
 // largest is the one to name.
 func (r *production) fail(f refusal) {
-	if first := r.failure.Load(); first == nil || isOneOf(first.err, refusals) && isOneOf(f.err, refusals) && f.bytes > first.bytes {
+	if first := r.failure.Load(); first == nil || isAny(first.err, refusalCodes) && isAny(f.err, refusalCodes) && f.bytes > first.bytes {
 		r.failure.Store(&f)
 	}
 }

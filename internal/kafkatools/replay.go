@@ -43,7 +43,7 @@ type replay struct {
 	cluster   Cluster
 	router    *codec.Router
 	to        limit
-	into      int // partitions of --to
+	into      int         // partitions of --to
 	asker     *kgo.Client // of topics and offsets
 	consumer  *kgo.Client // reads on from begin; nil before
 	producer  *transactions

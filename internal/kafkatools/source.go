@@ -41,7 +41,7 @@ type ProduceOptions struct {
 // source hands out records, paced, until there are no more.
 type source struct {
 	ctx    context.Context
-	next   func() (item, error) // io.EOF after the last; the bytes are valid until the next call
+	next   func() (item, error) // io.EOF after the last; the bytes are the caller's
 	close  func()
 	rate   float64
 	begin  time.Time
@@ -72,11 +72,7 @@ func newSource(ctx context.Context, o ProduceOptions, s Streams) (*source, error
 		if err != nil {
 			return nil, err
 		}
-		var buf []byte
-		src.next = func() (item, error) {
-			buf = g(buf[:0], src.handed)
-			return item{bytes: buf}, nil
-		}
+		src.next = func() (item, error) { return item{bytes: g(make([]byte, 0, 96), src.handed)}, nil }
 		return src, nil
 	}
 	in := s.In

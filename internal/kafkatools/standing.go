@@ -6,23 +6,21 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/ringtail/ringtail/producer/librdkafka"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// standing is where a reader of a topic stands: which partitions are its own, how far
-// it has got in each, and so how far it is behind. The goroutine that reads changes
-// it; whoever scrapes looks at it, also while that goroutine is held up by a full
+// standing is where a reader of topics stands: which partitions are its own, how far
+// it has got in each, and so how far it is behind. Who has the consumption's mu changes
+// it; whoever scrapes looks at it, also while the reader is held up by a full
 // pipe. The lock is for the map; positions are atomic.
 type standing struct {
 	group  string
-	topics []*topicStanding // in the order of --topic
+	topics []*topicStanding      // in the order of --topic
+	ends   map[partitionID]int64 // with --until-end: where the partitions end
 
-	mu     sync.Mutex
-	reader *librdkafka.Reader // nil before it can be asked
-	parts  map[librdkafka.Partition]*part
+	mu    sync.Mutex
+	parts map[partitionID]*part
 
-	last    *part // of the record before; most often the next one's, too
-	lastID  librdkafka.Partition
 	pending int // parts that are not done
 }
 
@@ -36,54 +34,70 @@ type topicStanding struct {
 
 // part is a partition that is ours.
 type part struct {
-	next atomic.Int64 // the offset behind the last record shown; negative: not known yet
-	sent int64        // next, as it was last sent off to be committed
-	done bool         // with --until-end: at its end
+	topic      *topicStanding
+	id         int32
+	next       atomic.Int64 // the offset behind the last record shown; negative: not known yet
+	first, end atomic.Int64 // where the partition begins and ends, as Kafka said last; negative: not yet
+	sent       int64        // next, as it was last sent off to be committed
+	bounded    bool         // with --until-end: it is read
+	until      int64        // … up to this offset; one that is newer than the run ends at 0
+	done       bool         // … and is there
 }
 
 func newStanding(o ConsumeOptions) *standing {
-	s := &standing{group: o.Group, parts: map[librdkafka.Partition]*part{}}
+	s := &standing{group: o.Group, parts: map[partitionID]*part{}}
 	for _, name := range o.Topics {
 		s.topics = append(s.topics, &topicStanding{name: name, losses: losses{topics: name}})
 	}
 	return s
 }
 
-// ask lets the reader be asked for the ends of partitions.
-func (s *standing) ask(r *librdkafka.Reader) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reader = r
+func (s *standing) topic(name string) *topicStanding {
+	return s.topics[slices.IndexFunc(s.topics, func(t *topicStanding) bool { return t.name == name })]
 }
 
-// take adds partitions that have been read up to these positions; negative: nothing
-// is known of them yet.
-func (s *standing) take(at []librdkafka.Position) {
+// take adds a partition that has been read up to a position; negative: nothing is known of it yet.
+func (s *standing) take(id partitionID, next int64) *part {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, a := range at {
-		if old := s.parts[a.Partition]; old != nil {
-			s.finish(old)
-		}
-		p := &part{sent: -1} // so where we begin is committed, too
-		p.next.Store(a.Offset)
-		s.parts[a.Partition] = p
-		s.pending++
+	if old := s.parts[id]; old != nil {
+		s.finish(old)
 	}
-	s.last = nil
+	p := &part{id: id.id, sent: -1, bounded: s.ends != nil, until: s.ends[id]} // sent: where we begin is committed, too
+	p.topic = s.topic(id.topic)
+	p.next.Store(next)
+	p.span(-1, -1)
+	s.parts[id] = p
+	s.pending++
+	return p
 }
 
 // drop removes partitions.
-func (s *standing) drop(partitions []librdkafka.Partition) {
+func (s *standing) drop(partitions map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, id := range partitions {
-		if p := s.parts[id]; p != nil {
-			s.finish(p)
-			delete(s.parts, id)
+	for topic, ids := range partitions {
+		for _, id := range ids {
+			if p := s.parts[partitionID{topic, id}]; p != nil {
+				s.finish(p)
+				delete(s.parts, partitionID{topic, id})
+			}
 		}
 	}
-	s.last = nil
+}
+
+// span notes where a partition begins and ends.
+func (p *part) span(first, end int64) {
+	p.first.Store(first)
+	p.end.Store(end)
+}
+
+// passed notes that a partition has been read up to an offset.
+func (s *standing) passed(p *part, next int64) {
+	p.next.Store(next)
+	if p.bounded && next >= p.until {
+		s.finish(p)
+	}
 }
 
 // finish notes that a partition has been read up to its end.
@@ -94,52 +108,43 @@ func (s *standing) finish(p *part) {
 	}
 }
 
-// of is the partition of that number; nil where it is not ours.
-func (s *standing) of(id librdkafka.Partition) *part {
-	if s.last == nil || s.lastID != id {
-		s.last, s.lastID = s.parts[id], id
-	}
-	return s.last
-}
-
 // positions are those that can be committed: all, or those not sent off yet.
-func (s *standing) positions(all bool) []librdkafka.Position {
-	var at []librdkafka.Position
+func (s *standing) positions(all bool) map[string]map[int32]kgo.EpochOffset {
+	at := map[string]map[int32]kgo.EpochOffset{}
 	for id, p := range s.parts {
 		if next := p.next.Load(); next >= 0 && (all || next != p.sent) {
 			p.sent = next
-			at = append(at, librdkafka.Position{Partition: id, Offset: next})
+			if at[id.topic] == nil {
+				at[id.topic] = map[int32]kgo.EpochOffset{}
+			}
+			at[id.topic][id.id] = kgo.EpochOffset{Epoch: -1, Offset: next}
 		}
 	}
 	return at
 }
 
-// left is how many records there are up to these ends; ok is false where a partition
+// left is how many records there are up to the ends; ok is false where a partition
 // has not said yet where it begins.
-func (s *standing) left(ends map[librdkafka.Partition]int64) (records int64, ok bool) {
-	for id, p := range s.parts {
+func (s *standing) left() (records int64, ok bool) {
+	for _, p := range s.parts {
 		next := p.next.Load()
 		if next < 0 {
 			return 0, false
 		}
-		records += max(0, ends[id]-next)
+		records += max(0, p.until-next)
 	}
 	return records, true
 }
 
 // lags are, for each of our partitions that has said where it ends, how many records
 // are behind the last one shown.
-func (s *standing) lags() map[librdkafka.Partition]int64 {
+func (s *standing) lags() map[partitionID]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lags := map[librdkafka.Partition]int64{}
-	if s.reader == nil {
-		return lags
-	}
+	lags := map[partitionID]int64{}
 	for id, p := range s.parts {
-		first, end := s.reader.Ends(id)
-		if next := p.next.Load(); next >= 0 && end >= 0 {
-			lags[id] = max(0, end-max(next, first))
+		if next, end := p.next.Load(), p.end.Load(); next >= 0 && end >= 0 {
+			lags[id] = max(0, end-max(next, p.first.Load()))
 		}
 	}
 	return lags

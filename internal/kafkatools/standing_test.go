@@ -17,7 +17,6 @@ import (
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/embedded"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // said takes what is said, from any goroutine.
@@ -154,42 +153,36 @@ func TestMetricsToken(t *testing.T) {
 	}
 }
 
-// in is a partition of the first topic.
-func in(id int32) librdkafka.Partition { return librdkafka.Partition{ID: id} }
-
-// positions are pairs of partition and offset.
-func positions(pairs ...int64) []librdkafka.Position {
-	var at []librdkafka.Position
-	for i := 0; i < len(pairs); i += 2 {
-		at = append(at, librdkafka.Position{Partition: in(int32(pairs[i])), Offset: pairs[i+1]})
-	}
-	return at
-}
-
 // TestPositions: where we begin and what was shown is committed, and nothing else.
 func TestPositions(t *testing.T) {
-	s := newStanding(ConsumeOptions{})
-	s.take(positions(3, -2, 7, 40)) // nothing is known of partition 3
-	if at := s.positions(false); fmt.Sprint(at) != "[{{0 7} 40}]" {
-		t.Errorf("nothing was shown, and %v is to be committed", at)
+	s := newStanding(ConsumeOptions{Topics: config.List{"t"}})
+	three, seven := s.take(partitionID{"t", 3}, -2), s.take(partitionID{"t", 7}, 40) // nothing is known of partition 3
+	committed := func(all bool) (text string) {
+		for id, at := range s.positions(all)["t"] {
+			text += fmt.Sprint(id, ":", at.Offset, " ")
+		}
+		return text
 	}
-	s.of(in(7)).next.Store(41)
-	if at := s.positions(false); fmt.Sprint(at) != "[{{0 7} 41}]" {
-		t.Errorf("%v is to be committed", at)
+	if at := committed(false); at != "7:40 " {
+		t.Errorf("nothing was shown, and %s is to be committed", at)
 	}
-	if at := s.positions(false); len(at) != 0 {
-		t.Errorf("%v is to be committed again", at)
+	s.passed(seven, 41)
+	if at := committed(false); at != "7:41 " {
+		t.Errorf("%s is to be committed", at)
 	}
-	if at := s.positions(true); fmt.Sprint(at) != "[{{0 7} 41}]" {
-		t.Errorf("%v is to be committed at the end", at)
+	if at := committed(false); at != "" {
+		t.Errorf("%s is to be committed again", at)
 	}
-	s.finish(s.of(in(3)))
-	s.drop([]librdkafka.Partition{in(3), in(7), in(8)})
-	if s.pending != 0 || s.of(in(7)) != nil {
+	if at := committed(true); at != "7:41 " {
+		t.Errorf("%s is to be committed at the end", at)
+	}
+	s.finish(three)
+	s.drop(map[string][]int32{"t": {3, 7, 8}})
+	if s.pending != 0 || len(s.parts) != 0 {
 		t.Errorf("%d partitions are pending after all were taken", s.pending)
 	}
-	s.take(positions(7, 41))
-	s.take(positions(7, 41))
+	s.take(partitionID{"t", 7}, 41)
+	s.take(partitionID{"t", 7}, 41)
 	if s.pending != 1 {
 		t.Errorf("a partition given twice counts %d times", s.pending)
 	}

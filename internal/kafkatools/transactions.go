@@ -77,7 +77,9 @@ func inTransactions(id, group string) map[string]string {
 }
 
 // isHopeless tells whether no repetition makes an error better.
-func isHopeless(err error) bool { return isAny(err, hopelessCodes) || errors.Is(err, kerr.UnknownTopicID) }
+func isHopeless(err error) bool {
+	return isAny(err, hopelessCodes) || errors.Is(err, kerr.UnknownTopicID)
+}
 
 // abort takes back what is open. It is an error where the producer cannot go on; if the coordinator
 // has a transaction of it still, that ends by its timeout.

@@ -1,0 +1,74 @@
+package kafkatools
+
+import (
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ringtail/ringtail/internal/kafkaclient"
+)
+
+// brokers are those that a client could not get a connection to, and why: franz-go tries again, and
+// says nothing. It is called on any goroutine.
+type brokers struct {
+	security kafkaclient.Security
+
+	mu   sync.Mutex
+	away map[int32]error // by their ids
+	some atomic.Bool     // there are such
+}
+
+func newBrokers(c Cluster) *brokers {
+	security, _ := kafkaclient.SecurityOf(c.Properties)
+	return &brokers{security: security, away: map[int32]error{}}
+}
+
+// OnBrokerConnect is called by franz-go for every attempt.
+func (b *brokers) OnBrokerConnect(m kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer func() { b.some.Store(len(b.away) > 0) }()
+	if err == nil {
+		delete(b.away, m.NodeID)
+		return
+	}
+	at := kafkaclient.Endpoint{Address: net.JoinHostPort(m.Host, strconv.Itoa(int(m.Port))), Broker: m.NodeID}
+	b.away[m.NodeID] = &awayError{kafkaclient.Brief(at, b.security, err), err}
+}
+
+// awayError is why a broker is not reached, with its address.
+type awayError struct {
+	text string
+	error
+}
+
+func (e *awayError) Error() string { return e.text }
+func (e *awayError) Unwrap() error { return e.error }
+
+// hopeless is why one refuses us for good, nil where none does.
+func (b *brokers) hopeless() error {
+	return b.first(func(err error) bool { return isAny(err, hopelessCodes) })
+}
+
+// trouble is why one is not reached, nil where all are.
+func (b *brokers) trouble() error { return b.first(func(error) bool { return true }) }
+
+func (b *brokers) first(which func(error) bool) error {
+	if !b.some.Load() {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(b.away)) {
+		if which(b.away[id]) {
+			return b.away[id]
+		}
+	}
+	return nil
+}
