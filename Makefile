@@ -135,4 +135,4 @@ need-tests:
 	  [ ! -d /run/systemd/system ] || systemctl disable -q prometheus; } # nor at the next boot
 
 need-peers:
-	@ls /usr/lib/*/rsyslog/omkafka.so /usr/lib*/rsyslog/omkafka.so 2>/dev/null | grep -q . || $(call need,omkafka,rsyslog-kafka,rsyslog-kafka,rsyslog)
+	@[ -n "$$(ls /usr/lib/*/rsyslog/omkafka.so /usr/lib*/rsyslog/omkafka.so 2>/dev/null)" ] || $(call need,omkafka,rsyslog-kafka,rsyslog-kafka,rsyslog)
