@@ -33,7 +33,6 @@ type asking struct {
 type way struct {
 	name, brokers string
 	properties    []string
-	native        bool   // the native writer knows it
 	refused       string // the property that is wrong with another password; "": it has none
 }
 
@@ -63,7 +62,7 @@ func (a *asking) file(name string) string { return filepath.Join(a.dir, name) }
 
 // sasl is the way by a mechanism and a listener.
 func (a *asking) sasl(protocol, brokers, mechanism string) way {
-	w := way{name: mechanism + "-" + protocol, brokers: brokers, native: true, refused: "sasl.password", properties: []string{
+	w := way{name: mechanism + "-" + protocol, brokers: brokers, refused: "sasl.password", properties: []string{
 		"security.protocol=" + protocol, "sasl.mechanism=" + mechanism, "ssl.ca.location=" + a.File("ca.pem"),
 	}}
 	if mechanism == "OAUTHBEARER" {
@@ -83,7 +82,7 @@ func (a *asking) ways() (all []way) {
 	}
 	mtls := []string{"security.protocol=ssl", "ssl.ca.location=" + a.File("ca.pem")}
 	return append(all,
-		way{name: "key", brokers: a.At("MTLS"), native: true, properties: append(slices.Clone(mtls),
+		way{name: "key", brokers: a.At("MTLS"), properties: append(slices.Clone(mtls),
 			"ssl.certificate.location="+a.File("client.pem"), "ssl.key.location="+a.File("client.key"), "ssl.key.password="+keyPassword)},
 		way{name: "keystore", brokers: a.At("MTLS"), properties: append(slices.Clone(mtls),
 			"ssl.keystore.location="+a.File("client.p12"), "ssl.keystore.password="+keyPassword)},

@@ -8,6 +8,7 @@ import (
 	"crypto/sha1" //nolint:gosec // the default of PKCS#5
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -15,6 +16,10 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"os"
+	"strings"
+
+	"software.sslmate.com/src/go-pkcs12"
 )
 
 // encryptedKey is PKCS#8's EncryptedPrivateKeyInfo, and what PKCS#5 says of PBES2 in it (RFC 8018).
@@ -87,6 +92,26 @@ func decryptKey(text []byte, password string) ([]byte, error) {
 		}
 		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 	}
+}
+
+// keystore reads a file of PKCS#12: a certificate, its key, and who signed it.
+func keystore(file, password string) (pair tls.Certificate, err error) {
+	der, err := os.ReadFile(file)
+	if err != nil {
+		return pair, err
+	}
+	key, own, chain, err := pkcs12.DecodeChain(der, password)
+	switch {
+	case errors.Is(err, pkcs12.ErrIncorrectPassword):
+		return pair, fmt.Errorf("ssl.keystore.password: %w: it has another password", ErrKey)
+	case err != nil:
+		return pair, fmt.Errorf("ssl.keystore.location: %w: %s", ErrKey, strings.TrimPrefix(err.Error(), "pkcs12: "))
+	}
+	pair = tls.Certificate{PrivateKey: key, Leaf: own, Certificate: [][]byte{own.Raw}}
+	for _, c := range chain {
+		pair.Certificate = append(pair.Certificate, c.Raw)
+	}
+	return pair, nil
 }
 
 func decryptPBES2(der []byte, password string) ([]byte, error) {

@@ -148,6 +148,13 @@ func (p pending) tls() (*tls.Config, error) {
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
+	if store := p.take("ssl.keystore.location"); store != "" {
+		pair, err := keystore(store, p.take("ssl.keystore.password"))
+		if err != nil {
+			return nil, err
+		}
+		c.Certificates = []tls.Certificate{pair} // librdkafka, too, has the keystore win
+	}
 	anyName := strings.EqualFold(p.take("ssl.endpoint.identification.algorithm"), "none")
 	anybody := slices.Contains([]string{"false", "f", "0"}, strings.ToLower(p.take("enable.ssl.certificate.verification")))
 	if anyName || anybody {

@@ -2,13 +2,15 @@
 // produce, consume, process. Each verb is an options struct, whose tags are its flags as
 // cmd/ringtail shows them, and a function.
 //
-//	topics   cluster.go  how to reach Kafka      produce  produce.go   records to a topic
-//	         begin.go    when Ctrl-C waits                progress.go  how far it is
-//	         topics.go   create, list, delete             generate.go  … made up
-//	         alter.go    partitions, settings             limits.go    how large, what is refused
-//	         describe.go leaders, offsets, sizes          input.go     … JSON of any layout
-//	groups   groups.go   list, describe, reset            source.go    … paced
-//	         describe_group.go  lag                       sendtcp.go   … to a Ringtail
+//	all      cluster.go  how to reach Kafka      produce  produce.go   records to a topic
+//	         settings.go what -X means to a client        progress.go  how far it is
+//	         kafka.go    a client, what is there          generate.go  … made up
+//	         begin.go    when Ctrl-C waits                limits.go    how large, what is refused
+//	topics   topics.go   create, list, delete             input.go     … JSON of any layout
+//	         alter.go    partitions, settings             source.go    … paced
+//	         describe.go leaders, offsets, sizes          sendtcp.go   … to a Ringtail
+//	groups   groups.go   list, describe, reset
+//	         describe_group.go  members, lag
 //	consume  consume.go  ends, the loop          letters  replay.go    dead letters, once each
 //	         print.go    --print                          replay_write.go  transactions
 //	         table.go    what a terminal shows            replay_left.go   what did not pass
