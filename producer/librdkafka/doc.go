@@ -1,8 +1,7 @@
 // Package librdkafka is what Ringtail uses of librdkafka besides confluent-kafka-go. No other
-// package declares librdkafka's functions. It has three users:
+// package declares librdkafka's functions. It has two users:
 //
 //	Client   the producer: hands records over by the batch, and counts their reports in C
-//	Reader   the consumer: takes records by the batch, and does not copy them
 //	Ceiling  librdkafka alone, for benchmarks: a loop in C
 //
 // Here no Go code runs for a single record, and no call from Go into C. confluent-kafka-go makes
@@ -13,19 +12,11 @@
 //	engine ◄──Poll── rd_kafka_poll ◄── reports ◄── broker threads
 //	   └─ Progress(stream): acked, failed …   (rt_report counts them, in C)
 //
-//	consume ◄──Fetch── one cgo call ◄── rd_kafka_consume_batch_queue
-//	   … record │ record │ revoke 3, 4 ─── Commit what was done, Unassign ──► the group goes on
-//
 // A Client has streams (package backend). Each record carries a tag in librdkafka's opaque pointer:
 // its stream and its number. Numbers of a stream have no gaps, so whether a report continues the
 // unbroken run is one comparison (client.c:rt_report).
 //
-// A Reader reads partitions that it is told to read, or those that a group gives it. What the group
-// gives and takes comes among the records, in its place. There are no callbacks into Go.
-//
-// Each of the three is for one goroutine, with two exceptions. Any goroutine may call a Client's
-// Wake, but not during or after Destroy. Any goroutine may call a Reader's Ends at any time: Close
-// waits for those that are in C.
+// Each is for one goroutine, but any may call a Client's Wake, if not during or after Destroy.
 //
 // The package uses the librdkafka that confluent-kafka-go bundles and links. So it has no linker
 // flags, and must import the kafka package. librdkafka.h declares the functions by hand; a test

@@ -16,9 +16,6 @@ typedef struct rd_kafka_topic_s rd_kafka_topic_t;
 typedef struct rd_kafka_topic_conf_s rd_kafka_topic_conf_t;
 typedef struct rd_kafka_queue_s rd_kafka_queue_t;
 typedef struct rd_kafka_headers_s rd_kafka_headers_t;
-// An event is the library's internal op, and its header says so.
-typedef struct rd_kafka_op_s rd_kafka_event_t;
-typedef struct rd_kafka_error_s rd_kafka_error_t;
 
 #ifndef RD_KAFKA_VERSION // the library's own header has not been read before this one
 typedef struct rd_kafka_message_s {
@@ -32,22 +29,6 @@ typedef struct rd_kafka_message_s {
 	int64_t offset;
 	void *_private;
 } rd_kafka_message_t;
-
-typedef struct rd_kafka_topic_partition_s {
-	char *topic;
-	int32_t partition;
-	int64_t offset;
-	void *metadata;
-	size_t metadata_size;
-	void *opaque;
-	int err;
-	void *_private;
-} rd_kafka_topic_partition_t;
-
-typedef struct rd_kafka_topic_partition_list_s {
-	int cnt, size;
-	rd_kafka_topic_partition_t *elems;
-} rd_kafka_topic_partition_list_t;
 #endif
 
 // Its enums are int where they have a negative value, else unsigned.
@@ -60,7 +41,6 @@ void rd_kafka_conf_set_dr_msg_cb(rd_kafka_conf_t *, void (*)(rd_kafka_t *, const
 void rd_kafka_conf_set_error_cb(rd_kafka_conf_t *, void (*)(rd_kafka_t *, int, const char *, void *));
 void rd_kafka_conf_set_log_cb(rd_kafka_conf_t *, void (*)(const rd_kafka_t *, int, const char *, const char *));
 void rd_kafka_conf_set_stats_cb(rd_kafka_conf_t *, int (*)(rd_kafka_t *, char *, size_t, void *));
-void rd_kafka_conf_set_rebalance_cb(rd_kafka_conf_t *, void (*)(rd_kafka_t *, int, rd_kafka_topic_partition_list_t *, void *));
 rd_kafka_t *rd_kafka_new(unsigned, rd_kafka_conf_t *, char *, size_t);
 void rd_kafka_destroy(rd_kafka_t *);
 void *rd_kafka_opaque(const rd_kafka_t *);
@@ -70,17 +50,10 @@ int rd_kafka_fatal_error(rd_kafka_t *, char *, size_t);
 int rd_kafka_test_fatal_error(rd_kafka_t *, int, const char *);
 const char *rd_kafka_err2name(int);
 const char *rd_kafka_err2str(int);
-int rd_kafka_error_code(const rd_kafka_error_t *);
-void rd_kafka_error_destroy(rd_kafka_error_t *);
 
-rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *);
 rd_kafka_queue_t *rd_kafka_queue_get_main(rd_kafka_t *);
-rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *);
 void rd_kafka_queue_destroy(rd_kafka_queue_t *);
 void rd_kafka_queue_yield(rd_kafka_queue_t *);
-rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *, int);
-int rd_kafka_event_error(rd_kafka_event_t *);
-void rd_kafka_event_destroy(rd_kafka_event_t *);
 
 // The producer's.
 rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *, const char *, rd_kafka_topic_conf_t *);
@@ -94,41 +67,12 @@ int rd_kafka_header_add(rd_kafka_headers_t *, const char *, ssize_t, const void 
 unsigned rd_kafka_message_status(const rd_kafka_message_t *);
 int rd_kafka_purge(rd_kafka_t *, int);
 
-// The consumer's.
-int rd_kafka_poll_set_consumer(rd_kafka_t *);
-int rd_kafka_consumer_close(rd_kafka_t *);
-rd_kafka_topic_partition_list_t *rd_kafka_topic_partition_list_new(int);
-rd_kafka_topic_partition_t *rd_kafka_topic_partition_list_add(rd_kafka_topic_partition_list_t *, const char *, int32_t);
-rd_kafka_topic_partition_list_t *rd_kafka_topic_partition_list_copy(const rd_kafka_topic_partition_list_t *);
-void rd_kafka_topic_partition_list_destroy(rd_kafka_topic_partition_list_t *);
-int rd_kafka_subscribe(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
-int rd_kafka_assign(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
-rd_kafka_error_t *rd_kafka_incremental_assign(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
-rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
-const char *rd_kafka_rebalance_protocol(rd_kafka_t *);
-int rd_kafka_assignment_lost(rd_kafka_t *);
-int rd_kafka_committed(rd_kafka_t *, rd_kafka_topic_partition_list_t *, int);
-int rd_kafka_offsets_for_times(rd_kafka_t *, rd_kafka_topic_partition_list_t *, int);
-int rd_kafka_commit(rd_kafka_t *, const rd_kafka_topic_partition_list_t *, int);
-int rd_kafka_commit_queue(rd_kafka_t *, const rd_kafka_topic_partition_list_t *, rd_kafka_queue_t *,
-	void (*)(rd_kafka_t *, int, rd_kafka_topic_partition_list_t *, void *), void *);
-const char *rd_kafka_topic_name(const rd_kafka_topic_t *);
-int rd_kafka_get_watermark_offsets(rd_kafka_t *, const char *, int32_t, int64_t *, int64_t *);
-ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *, int, rd_kafka_message_t **, size_t);
-void rd_kafka_message_destroy(rd_kafka_message_t *);
-const char *rd_kafka_message_errstr(const rd_kafka_message_t *);
-int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *, unsigned *);
-int rd_kafka_message_headers(const rd_kafka_message_t *, rd_kafka_headers_t **);
-int rd_kafka_header_get_all(const rd_kafka_headers_t *, size_t, const char **, const void **, size_t *);
-
 enum {
 	RT_PRODUCER = 0,
 	RT_CONSUMER = 1,
 
 	RT_ERR_INVALID_DIFFERENT_RECORD = -138,
 	RT_ERR_FATAL = -150,
-	RT_ERR_REVOKE_PARTITIONS = -174,
-	RT_ERR_ASSIGN_PARTITIONS = -175,
 	RT_ERR_QUEUE_FULL = -184,
 	RT_ERR_INVALID_RECORD = 87,
 
