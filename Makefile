@@ -1,5 +1,5 @@
 # `make` says what there is. Building needs Go and a C compiler (librdkafka comes
-# with its Go package); the tests need Java, Maven, Python and Prometheus besides,
+# with its Go package); the tests need Java, Maven, Python, Node and Prometheus besides,
 # and `make test` installs those where it may.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -122,6 +122,7 @@ need-tests:
 	@$(call need,mvn,maven,maven,maven)
 	@$(call need,openssl,openssl,openssl,openssl)
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || $(call need,chromium,chromium,chromium,--cask chromium)
+	@$(call need,node,nodejs,nodejs,node)
 	@$(call need,python3,python3,python3,python3)
 	@python3 -m pip --version >/dev/null 2>&1 || $(call need,pip3,python3-pip,python3-pip,python3)
 	@$(call need,mandoc,mandoc,mandoc,mandoc)

@@ -50,12 +50,12 @@ class Peer:
     def raw(self, data: bytes) -> None:
         self.sock.sendall(data)
 
-    def wait_for_greeting(self) -> None:
+    def take_hello(self) -> None:
         self.take()
 
-    def greet(self) -> None:
+    def answer_hello(self) -> None:
         blank = self.take()
-        assert blank is not None and not blank.strip(), f"{blank!r} is no greeting"
+        assert blank is not None and not blank.strip(), f"{blank!r} is no hello"
         self.say(acked=0)
 
     def reset(self) -> None:

@@ -17,7 +17,7 @@ class Readme(unittest.TestCase):
         for block, records in zip(blocks, (1000, 1)):
 
             def serve(peer: Peer) -> None:
-                peer.greet()
+                peer.answer_hello()
                 peer.until_end()
 
             with self.subTest(block), Fake(serve) as fake:

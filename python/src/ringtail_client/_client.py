@@ -23,7 +23,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Set, Type, Union
 
 from ._connection import Address, Connection, parse
 from ._errors import NoAcks, RingtailError, Unauthorized
-from ._framing import FRAMINGS, RECORD_BYTES_MAX, Answer, Answers, frame, greeting, unframe
+from ._framing import FRAMINGS, RECORD_BYTES_MAX, Answer, Answers, frame, hello, unframe
 
 log = logging.getLogger("ringtail_client")
 
@@ -70,7 +70,7 @@ class Client:
         window_records: int = 16384,
         window_bytes: int = 4 << 20,
         connect_timeout: float = 10.0,
-        greeting_timeout: float = 10.0,
+        hello_timeout: float = 10.0,
         ack_timeout: Optional[float] = None,
         on_reject: Optional[OnReject] = None,
     ) -> None:
@@ -81,8 +81,8 @@ class Client:
             with auto each record then has to be one JSON object.
         tls, ca_file: for tls://; a context, or the certificates to trust, in PEM.
         window_records, window_bytes: what may be unacked; more waits in send.
-        connect_timeout, greeting_timeout: seconds for a connection with its TLS handshake, and for
-            the server's answer to the greeting.
+        connect_timeout, hello_timeout: seconds for a connection with its TLS handshake, and for
+            the server's answer to the hello.
         ack_timeout: seconds without an answer that end a connection on which records wait. A server
             whose Kafka is away says nothing either, so this makes duplicates; None: never.
         on_reject: called once for each rejected record with its number, bytes and reason, by the
@@ -98,12 +98,12 @@ class Client:
             raise ValueError("window_records and window_bytes must be at least 1")
         if tls is None and any(address.tls for address in self._addresses):
             tls = ssl.create_default_context(cafile=ca_file)
-        self._tls, self._framing, self._greeting = tls, framing, greeting(framing, token)
+        self._tls, self._framing, self._hello = tls, framing, hello(framing, token)
         self._window_records, self._window_bytes = window_records, window_bytes
-        self._connect_timeout, self._greeting_timeout, self._ack_timeout = connect_timeout, greeting_timeout, ack_timeout
+        self._connect_timeout, self._hello_timeout, self._ack_timeout = connect_timeout, hello_timeout, ack_timeout
         self._on_reject = on_reject
 
-        # All below is guarded by changed, but for at, mute, greeted and pause, which are the thread's own.
+        # All below is guarded by changed, but for at, mute, answered and pause, which are the thread's own.
         self._changed = threading.Condition()
         self._frames: Dict[int, bytes] = {}  # by number: every look-up is one
         self._told: Set[int] = set()  # rejected and not acked: on_reject has heard
@@ -114,7 +114,7 @@ class Client:
         self._error: Optional[BaseException] = None  # why the Client has ended
         self._cause: Optional[BaseException] = None  # why the last connection ended
 
-        self._at, self._mute, self._greeted, self._pause = 0, set[int](), False, 0.0
+        self._at, self._mute, self._answered, self._pause = 0, set[int](), False, 0.0
         self._wakes, self._wake = socket.socketpair()
         self._wakes.setblocking(False)
         self._wake.setblocking(False)
@@ -272,7 +272,7 @@ class Client:
         answers = Answers(self._framing)
         connection = self._connect(address)
         try:
-            self._greet(connection, answers)
+            self._say_hello(connection, answers)
             with self._changed:
                 base = self._sent = self._acked
                 self._connections += 1
@@ -291,15 +291,15 @@ class Client:
     def _mistake(self, what: str) -> OSError:
         """What no patience mends: the Client ends with it when it is so at each address, and never was otherwise."""
         self._mute.add(self._at)
-        if not self._greeted and len(self._mute) == len(self._addresses):
+        if not self._answered and len(self._mute) == len(self._addresses):
             where = ", ".join(address.text for address in self._addresses)
             raise NoAcks(f"{where}: {what}; is it `ringtail serve --ack kafka`, with this framing? No record was sent") from None
         return OSError(what)
 
-    def _greet(self, connection: Connection, answers: Answers) -> None:
+    def _say_hello(self, connection: Connection, answers: Answers) -> None:
         """Send no record before the server has said that it acks."""
-        out = memoryview(self._greeting)
-        end = time.monotonic() + self._greeting_timeout
+        out = memoryview(self._hello)
+        end = time.monotonic() + self._hello_timeout
         heard = b""
         while True:
             with self._changed:
@@ -308,7 +308,7 @@ class Client:
             out = out[connection.send(out):] if out else out
             left = end - time.monotonic()
             if left <= 0:
-                raise self._mistake(f"no answer to the greeting in {self._greeting_timeout:g} s")
+                raise self._mistake(f"no answer to the hello in {self._hello_timeout:g} s")
             connection.wait(bool(out), left)
             try:
                 data = connection.receive()
@@ -324,7 +324,7 @@ class Client:
             if answer == Answer(1, "unauthorized"):
                 raise Unauthorized(f"{self._addresses[self._at].text}: the server does not know the token")
             if answer == Answer(0, ""):
-                self._greeted = True
+                self._answered = True
                 self._mute.clear()
                 return
             if answer is not None:

@@ -20,7 +20,7 @@ def unframe(framing: str, framed: bytes) -> bytes:
     return framed[4:] if framing == "length" else framed[:-1]
 
 
-def greeting(framing: str, token: str) -> bytes:
+def hello(framing: str, token: str) -> bytes:
     """What a connection begins with: the token, where there is one, and the blank record."""
     first = frame(framing, json.dumps({"token": token}).encode()) if token else b""
     return first + (frame("length", b" ") if framing == "length" else b"\n")
