@@ -130,6 +130,7 @@ need-tests:
 	@$(call need,zsh,zsh,zsh,zsh)
 	@$(call need,systemd-analyze,systemd,systemd,systemd)
 	@$(call need,rsyslogd,rsyslog,rsyslog,rsyslog)
+	@$(call need,nc,netcat-openbsd,nmap-ncat,netcat)
 	@command -v haproxy >/dev/null || { $(call need,haproxy,haproxy,haproxy,haproxy); \
 	  [ ! -d /run/systemd/system ] || systemctl disable -q haproxy; } # nor at the next boot
 	@command -v promtool >/dev/null || { $(call need,promtool,prometheus,golang-github-prometheus,prometheus); \

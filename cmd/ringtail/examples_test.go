@@ -69,6 +69,7 @@ func TestExamples(t *testing.T) {
 		}
 		example(t, "main-system.sh", want["main-system.sh"])
 		example(t, "kafka-concepts.sh", want["kafka-concepts.sh"])
+		t.Run("README", func(t *testing.T) { readmeOnKafka(t, cluster.Bootstrap()) })
 	})
 	if out := must(t, "topics", "list", "--brokers", cluster.Bootstrap()); strings.Contains(out, "-") {
 		t.Errorf("they leave topics\n%s", out)
