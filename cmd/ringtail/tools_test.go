@@ -275,6 +275,30 @@ func (k *cluster3) transactions(t *testing.T) {
 	if got := k.all(t, "transactions", "-X", "isolation.level=read_uncommitted"); strings.Count(got, "\n") != 5 {
 		t.Errorf("read uncommitted: %q", got)
 	}
+	// The last record before an open transaction was taken back: no reader is given it, nor the marker
+	// behind, and it is the end all the same.
+	k.CreateTopic("taken-back", 1, 1, nil)
+	write := func(id string) *kgo.Client {
+		c := k.Client(t, kgo.TransactionalID(id), kgo.DefaultProduceTopic("taken-back"))
+		if err := c.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.ProduceSync(ctx, kgo.StringRecord(id)).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	k.produce(t, "taken-back", "first\n", "--raw")
+	aborted, open := write("aborted"), write("open")
+	if err := aborted.EndTransaction(ctx, kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.all(t, "taken-back", "--format", "value"); got != "first\n" {
+		t.Errorf("behind what was taken back: %q", got)
+	}
+	if err := open.EndTransaction(ctx, kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (k *cluster3) mistakes(t *testing.T) {

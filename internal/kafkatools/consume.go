@@ -161,7 +161,8 @@ func (r *consumption) prepare() error {
 
 // properties are librdkafka's for this run.
 func (r *consumption) properties() map[string]string {
-	p := map[string]string{
+	return map[string]string{
+		"group.id":                 r.o.Group,
 		"enable.auto.commit":       "false", // what was shown is committed, not what was fetched
 		"enable.auto.offset.store": "false",
 		"enable.partition.eof":     "true",
@@ -169,10 +170,6 @@ func (r *consumption) properties() map[string]string {
 		// A group deals out new partitions when its leader's client has seen them.
 		"topic.metadata.refresh.interval.ms": strconv.Itoa(int(partitionsEvery / time.Millisecond)),
 	}
-	if r.o.Group != "" {
-		p["group.id"] = r.o.Group
-	}
-	return p
 }
 
 // open makes the client that asks. Nobody is asked before all properties are known to be right.
