@@ -50,7 +50,7 @@ func openListener(opt Listener) (*listener, error) {
 		_ = ln.Close()
 		return nil, &ListenError{opt, err}
 	}
-	l.reserve, _ = os.Open(os.DevNull)
+	l.reserve, _ = os.Open(reserveFile)
 	return l, nil
 }
 
@@ -83,7 +83,7 @@ func (l *listener) hasReserve() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.reserve == nil && !l.closed {
-		l.reserve, _ = os.Open(os.DevNull)
+		l.reserve, _ = os.Open(reserveFile)
 	}
 	return l.reserve != nil || l.closed
 }
@@ -105,7 +105,7 @@ func (l *listener) turnAway(refused func()) {
 		refused()
 		_ = unix.Close(fd)
 	}
-	l.reserve, _ = os.Open(os.DevNull)
+	l.reserve, _ = os.Open(reserveFile)
 }
 
 // acceptNow returns the descriptor of a waiting connection, or −1, and where it comes from.

@@ -2,6 +2,10 @@ package server
 
 import "golang.org/x/sys/unix"
 
+// reserveFile is what a descriptor in reserve is of. A container, or a chroot, that holds nothing but
+// the binary has no /dev/null.
+const reserveFile = "/"
+
 // reserveDescriptor is one that an event loop opens in advance, for when no other can be had: a
 // duplicate can always be made onto it. gnet closes the original at once, so a descriptor is free
 // again soon.
@@ -12,7 +16,7 @@ type reserveDescriptor struct {
 
 func (r *reserveDescriptor) open() {
 	if r.fd < 0 && r.fail == nil {
-		r.fd, _ = unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0) // −1 if it fails
+		r.fd, _ = unix.Open(reserveFile, unix.O_RDONLY|unix.O_CLOEXEC, 0) // −1 if it fails
 	}
 }
 
