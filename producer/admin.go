@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 // errClosed is what ask returns after close.
@@ -15,43 +13,59 @@ var errClosed = errors.New("producer: closed")
 // requestTimeout is how long one question may take.
 const requestTimeout = 5 * time.Second
 
-// admin is librdkafka's client for questions: what a topic is, which cluster the brokers belong to.
-// A question is a call into C. Most cannot be interrupted while no broker answers, and the process
-// dies if the client is freed during one. So:
+// admin has those who ask brokers: what a topic is, which cluster the brokers belong to. With
+// librdkafka most questions cannot be interrupted, and the process dies if its client is freed
+// during one. So:
 //
-//   - only goroutines that spawn started use the client;
+//   - only goroutines that spawn started ask;
 //   - once close has begun, ctx is over and spawn starts no more;
-//   - close frees the client when the last of these goroutines has ended, which takes limit at
+//   - close frees the askers when the last of these goroutines has ended, which takes limit at
 //     most.
 type admin struct {
-	client *kafka.AdminClient
-	limit  time.Duration   // of one question
-	ctx    context.Context // over: nobody wants responses any more
-	stop   context.CancelFunc
+	limit time.Duration   // of one question
+	ctx   context.Context // over: nobody wants responses any more
+	stop  context.CancelFunc
 
-	mu     sync.Mutex // guards closed, and the start of users
+	mu     sync.Mutex // guards askers, native, closed, and the start of users
+	askers []asker    // the last one is asked
+	native bool       // it is franz-go
 	closed bool
 	users  sync.WaitGroup
 }
 
-func newAdmin(properties map[string]string) (*admin, error) {
-	cm := kafka.ConfigMap{"log_level": 0} // its log would go to stderr as it is; errors say the same
-	for k, v := range properties {
-		if k != "log_level" {
-			cm[k] = v
-		}
-	}
-	client, err := kafka.NewAdminClient(&cm)
-	if err != nil {
-		return nil, err
-	}
-	a := &admin{client: client, limit: requestTimeout}
+func newAdmin(o *Options) (*admin, error) {
+	a := &admin{limit: requestTimeout}
 	a.ctx, a.stop = context.WithCancel(context.Background())
-	return a, nil
+	return a, a.askBy(o, o.native)
 }
 
-// spawn runs f, which may use the client, on a new goroutine. Once close has begun it returns false
-// and does not run f.
+// askBy has franz-go asked from now on, or librdkafka.
+func (a *admin) askBy(o *Options, native bool) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.askers) > 0 && a.native == native {
+		return nil
+	}
+	open := newLibrdkafkaAsker
+	if native {
+		open = newNativeAsker
+	}
+	next, err := open(o)
+	if err == nil {
+		a.askers, a.native = append(a.askers, next), native
+	}
+	return err
+}
+
+// asker is whom to ask.
+func (a *admin) asker() asker {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.askers[len(a.askers)-1]
+}
+
+// spawn runs f, which may ask, on a new goroutine. Once close has begun it returns false and does
+// not run f.
 func (a *admin) spawn(f func()) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -76,12 +90,14 @@ func (a *admin) ask(ctx context.Context, f func() error) error {
 	}
 }
 
-// close waits for the goroutines that use the client, and frees it.
+// close waits for the goroutines that ask, and frees the askers.
 func (a *admin) close() {
 	a.stop()
 	a.mu.Lock()
 	a.closed = true
 	a.mu.Unlock()
 	a.users.Wait()
-	a.client.Close()
+	for _, one := range a.askers {
+		one.close()
+	}
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
+// adversaryTraits are librdkafka's, which asks more of an engine.
+var adversaryTraits = backend.Traits{Name: "adversary", ErrorText: backend.ErrorText, OneThread: true, ReportsByPartition: true}
+
 // adversary is a librdkafka that does everything the real one was seen to do, or
 // may do, as badly and in as bad an order as it can. It is single-threaded: the
 // model calls act between the engine's steps.

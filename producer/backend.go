@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
 	"github.com/ringtail/ringtail/producer/backend"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/producer/native"
 )
 
@@ -87,7 +87,7 @@ func (o *Options) traits() backend.Traits {
 	if o.native {
 		return native.Traits
 	}
-	return librdkafka.Traits
+	return librdkafkaTraits
 }
 
 // chooseWriter decides which client writes. Its error names the property that native does not know.
@@ -95,6 +95,9 @@ func (o *Options) chooseWriter() error {
 	o.why = "as --writer says"
 	switch o.Writer {
 	case "", WriterLibrdkafka:
+		if !HasLibrdkafka {
+			return fmt.Errorf("--writer %s: this build has none; build with a C compiler (CGO_ENABLED=1), or leave --writer out", WriterLibrdkafka)
+		}
 		return nil
 	case WriterNative, WriterAuto:
 	default:
@@ -112,6 +115,10 @@ func (o *Options) chooseWriter() error {
 		if o.Writer == WriterAuto {
 			o.why = "it knows every property that is set"
 		}
+	case errors.Is(err, kafkaclient.ErrKey):
+		return fmt.Errorf("--kafka-property %w", err)
+	case !HasLibrdkafka:
+		return fmt.Errorf("--kafka-property %w, and this build has none; build with a C compiler (CGO_ENABLED=1)", err)
 	case o.Writer == WriterNative:
 		return fmt.Errorf("--writer %s: --kafka-property %w", WriterNative, err)
 	default:

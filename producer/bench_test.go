@@ -17,7 +17,7 @@ func handOverRig(t testing.TB) (*shard.Ring, *engine, *eager) {
 	}
 	t.Cleanup(func() { _ = ring.Release() })
 	c := &eager{}
-	e := newEngine(engineConfig{WindowRecords: 10_000, WindowBytes: 4 << 20, Logger: slog.New(slog.DiscardHandler)}, seams{
+	e := newEngine(engineConfig{Traits: backend.Traits{ErrorText: backend.ErrorText}, WindowRecords: 10_000, WindowBytes: 4 << 20, Logger: slog.New(slog.DiscardHandler)}, seams{
 		open:         func(topicState, []uint64) (backend.Client, error) { return c, nil },
 		topic:        func() topicState { return topicState{Refresh: 1} },
 		refreshTopic: func() {},

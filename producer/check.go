@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/producer/backend"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/producer/native"
 )
 
@@ -25,17 +24,23 @@ const probeLimit = 8 * time.Second
 // reaching Kafka, and trying again may help. Check returns when ctx ends. A refresh that is under
 // way then goes on, and Close waits for it. Do not call Check after Start.
 func (w *Writer) Check(ctx context.Context) error {
-	if err := w.refreshTopics(ctx); err != nil {
+	err := w.refreshTopics(ctx)
+	if errors.As(err, new(unreached)) && w.mayGoOver() && !native.Passes(err) { // the two differ, see probe
+		if err = w.admin.askBy(&w.opts, false); err == nil {
+			err = w.refreshTopics(ctx)
+		}
+	}
+	if err != nil {
 		return err
 	}
-	native := w.opts.native
+	wasNative := w.opts.native
 	if err := w.probe(ctx); err != nil {
 		return err
 	}
 	if w.opts.native {
 		return nil
 	}
-	if native { // librdkafka does not check leaders, so the refresh does
+	if wasNative { // librdkafka does not check leaders, so the refresh does
 		if err := w.refreshTopics(ctx); err != nil {
 			return err
 		}
@@ -78,12 +83,17 @@ func (w *Writer) probe(ctx context.Context) error {
 		return ctx.Err()
 	case errors.As(err, &u) && native.Passes(err): // librdkafka would meet the same
 		return fmt.Errorf("%w: %w", ErrLeader, u)
-	case w.opts.Writer != WriterAuto || native.Passes(err) || w.probeLibrdkafka(ctx) != nil:
+	case !w.mayGoOver() || native.Passes(err) || w.probeLibrdkafka(ctx) != nil:
 		return fmt.Errorf("kafka cannot be reached (--brokers) by the native writer: %w", w.topic.connectivity.explain(ctx, err))
 	}
 	w.opts.native, w.opts.why = false, "it gets through where the native writer does not: "+err.Error()
 	w.opts.Logger.Warn("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka+": it gets through where the native writer does not", "cause", err)
-	return nil
+	return w.admin.askBy(&w.opts, false)
+}
+
+// mayGoOver returns whether librdkafka may write although native was chosen.
+func (w *Writer) mayGoOver() bool {
+	return HasLibrdkafka && w.opts.native && w.opts.Writer == WriterAuto
 }
 
 // probeNative returns nil once native has a producer id and a connection to every leader.
@@ -112,7 +122,7 @@ func (w *Writer) probeNative(ctx context.Context) error {
 func (w *Writer) probeLibrdkafka(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	c, err := librdkafka.New(w.opts.librdkafkaProperties(w.topic.topic(), 1), w.opts.Topic, []uint64{0})
+	c, err := openLibrdkafka(w.opts.librdkafkaProperties(w.topic.topic(), 1), w.opts.Topic, []uint64{0}, nil)
 	if err != nil {
 		return err
 	}
@@ -130,7 +140,7 @@ func (w *Writer) probeLibrdkafka(ctx context.Context) error {
 			}
 		}
 		if code := c.Fatal(); code != 0 {
-			return errors.New(librdkafka.ErrorText(code))
+			return errors.New(librdkafkaTraits.ErrorText(code))
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("%w%s", c.Ready(), said)
@@ -144,7 +154,7 @@ func (w *Writer) ClusterID(ctx context.Context) (string, error) {
 	defer cancel()
 	id := ""
 	err := w.admin.ask(ctx, func() (err error) {
-		id, err = w.admin.client.ClusterID(ctx)
+		id, err = w.admin.asker().clusterID(ctx)
 		return err
 	})
 	if err != nil {

@@ -2,12 +2,11 @@ package producer
 
 import (
 	"context"
-	"net"
-	"strconv"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"maps"
+	"slices"
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // connectivity finds out what blocks the way to Kafka. librdkafka does not tell, so Go code tries,
@@ -38,19 +37,18 @@ func (w *connectivity) explain(ctx context.Context, seen error) error {
 // needed with librdkafka, which is ready with any broker: nothing else would show before records
 // wait. It does not check a leader again that took a connection once: from then on librdkafka logs
 // what is wrong with it.
-func (w *connectivity) checkLeaders(ctx context.Context, md *kafka.Metadata, topic string, partitions int) error {
+func (w *connectivity) checkLeaders(ctx context.Context, md *backend.Metadata, partitions int) error {
 	if w.native() {
 		return nil
 	}
 	leads := map[int32]bool{}
-	for _, p := range md.Topics[topic].Partitions {
-		leads[p.Leader] = leads[p.Leader] || int(p.ID) < partitions
+	for _, p := range md.Partitions[:partitions] {
+		leads[p.Leader] = true
 	}
 	var ask []kafkaclient.Endpoint
-	for _, b := range md.Brokers {
-		address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
-		if leads[b.ID] && !w.reached[address] {
-			ask = append(ask, kafkaclient.EndpointOf(b.ID, address, "", w.seeds))
+	for _, id := range slices.Sorted(maps.Keys(md.Brokers)) {
+		if address := md.Brokers[id]; leads[id] && !w.reached[address] {
+			ask = append(ask, kafkaclient.EndpointOf(id, address, "", w.seeds))
 		}
 	}
 	if _, err := kafkaclient.Connect(ctx, ask, w.security); err != nil {

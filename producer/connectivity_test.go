@@ -26,9 +26,12 @@ func TestLeaderThatIsElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	for native, want := range map[bool]string{true: "", false: gone + ": connection refused"} {
-		o := Options{Brokers: there, native: native}
-		a, err := newAdmin(o.common())
+	for _, writer := range writers() {
+		o, want := Options{Brokers: there, native: writer == WriterNative}, ""
+		if !o.native {
+			want = gone + ": connection refused"
+		}
+		a, err := newAdmin(&o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,18 +39,21 @@ func TestLeaderThatIsElsewhere(t *testing.T) {
 		seen := w.refreshNow()
 		a.close()
 		if seen.Err != nil || (seen.Leaders != nil) != (want != "") {
-			t.Errorf("native %v: %v, %v", native, seen.Err, seen.Leaders)
+			t.Errorf("%s: %v, %v", writer, seen.Err, seen.Leaders)
 		} else if want != "" && !strings.Contains(seen.Leaders.Error(), want) {
 			t.Errorf("%v", seen.Leaders)
 		}
 	}
-	o := Options{Brokers: kafkatest.Nobody(t)}
-	a, err := newAdmin(o.common())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.close()
-	if seen := newWatcher("t", 1, false, a, newConnectivity(&o), slog.New(slog.DiscardHandler), nil).refreshNow(); seen.Err == nil || !strings.Contains(seen.Err.Error(), o.Brokers+": connection refused") {
-		t.Errorf("%v", seen.Err)
+	for _, writer := range writers() {
+		o := Options{Brokers: gone, native: writer == WriterNative}
+		a, err := newAdmin(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := newWatcher("t", 1, false, a, newConnectivity(&o), slog.New(slog.DiscardHandler), nil).refreshNow()
+		a.close()
+		if seen.Err == nil || !strings.Contains(seen.Err.Error(), o.Brokers+": connection refused") {
+			t.Errorf("%s: %v", writer, seen.Err)
+		}
 	}
 }

@@ -85,7 +85,8 @@
 //	events.go        the client's log lines, errors and statistics
 //	recovery.go      what a process leaves in ring files, and finds there
 //	topic.go         what the topic is: partitions, limit, policy; permission.go  may we write to it
-//	admin.go         librdkafka's client for questions
+//	admin.go         who asks brokers; asker.go  what is asked, and franz-go's answers
+//	librdkafka.go    all that links librdkafka; librdkafka_none.go  a build without C
 //	connectivity.go  the way to Kafka, and what blocks it
 //	backend.go       which client, and the properties in native's words
 //	properties.go    librdkafka's properties, each with its reason

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/ringtail/ringtail/producer/backend"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // events takes the client's log lines, errors and statistics since the last call.
@@ -23,7 +22,7 @@ func (e *engine) events() {
 		case ev.Code == backend.ErrTransport || ev.Code == backend.ErrResolve || ev.Code == backend.ErrAuthentication || ev.Code == backend.ErrFatal:
 			// A log line, or fail, says the same.
 		case ev.Code != 0:
-			e.log().Warn(e.cfg.Traits.Name, "cause", librdkafka.ErrorText(ev.Code), "text", ev.Text)
+			e.log().Warn(e.cfg.Traits.Name, "cause", e.cfg.Traits.ErrorText(ev.Code), "text", ev.Text)
 		case strings.Contains(ev.Text, "enable.gapless.guarantee is experimental"):
 			// librdkafka says so at every start; properties.go has the reason.
 		default:

@@ -6,16 +6,15 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/producer/backend"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // fail ends the use of the client: the engine hands nothing over until there is another. s is the
 // stream that failed, nil where the client itself did. Code 0 is an order to stop.
 func (e *engine) fail(code int, s *stream) {
 	e.noteRefusal(code, s)
-	why := e.cfg.Traits.Name + ": " + librdkafka.ErrorText(code)
+	why := e.cfg.Traits.Name + ": " + e.cfg.Traits.ErrorText(code)
 	if s != nil {
-		why = fmt.Sprintf("shard %s: %s", s.ring.Name(), librdkafka.ErrorText(code))
+		why = fmt.Sprintf("shard %s: %s", s.ring.Name(), e.cfg.Traits.ErrorText(code))
 	}
 	if code != 0 {
 		e.setUnhealthy(why)

@@ -87,7 +87,7 @@ func newHands(t *testing.T, shards int) *hands {
 		h.rings = append(h.rings, anyRing(t, 1<<20))
 		streams = append(streams, &stream{id: i, shard: min(i, shards-1), ring: h.rings[i]})
 	}
-	h.e = newEngine(engineConfig{WindowRecords: 10_000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
+	h.e = newEngine(engineConfig{Traits: backend.Traits{ErrorText: backend.ErrorText}, WindowRecords: 10_000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
 		OnRefused: func(_, ordinal uint64) { h.refused = append(h.refused, ordinal) },
 		Logger:    slog.New(slog.DiscardHandler)}, seams{
 		open: func(s topicState, first []uint64) (backend.Client, error) {

@@ -119,7 +119,7 @@ func (s *seer) metric(name, label string) float64 {
 func TestInsightOnKafka(t *testing.T) {
 	c := kafkatest.Start(t, kafkatest.Options{Brokers: 3})
 	var alone, whole []*seer // partitions with one replica, with three that must all be in sync
-	for _, w := range []string{WriterNative, WriterLibrdkafka} {
+	for _, w := range writers() {
 		c.CreateTopicOn("alone-"+w, []int{1, 2, 3, 1, 2, 3, 1, 2, 3, 1})
 		c.CreateTopic("whole-"+w, shards, 3, map[string]string{"min.insync.replicas": "3"})
 		alone = append(alone, newSeer(t, c, w, "alone-"+w))

@@ -149,7 +149,7 @@ func born(t *testing.T, broker string, rng *rand.Rand) *Writer {
 	}
 	w, err := Open(Options{
 		Brokers: broker, Topic: "records", DeadLetterTopic: deadLetters, Producers: 1, MaxRecordBytes: 1000,
-		Writer: []string{WriterNative, WriterLibrdkafka}[rng.IntN(2)], Logger: slog.New(slog.DiscardHandler),
+		Writer: writers()[rng.IntN(len(writers()))], Logger: slog.New(slog.DiscardHandler),
 		Die: func(err error) { t.Error(err) },
 	}, set)
 	if err != nil {

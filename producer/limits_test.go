@@ -50,7 +50,7 @@ func secretSettings(c *kfake.Cluster) {
 // TestLimitThatNobodyTells: the topic takes less than may be known. Records over that are set
 // aside, those beside them go in, and it does not take an instance a record.
 func TestLimitThatNobodyTells(t *testing.T) {
-	for _, writer := range []string{WriterNative, WriterLibrdkafka} {
+	for _, writer := range writers() {
 		t.Run(writer, func(t *testing.T) {
 			const shards, rounds = 4, 400
 			w, c, rings := fakeWriter(t, Options{Writer: writer}, shards, kfake.BrokerConfigs(map[string]string{"message.max.bytes": "100000"}))

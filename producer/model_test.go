@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/producer/backend"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -181,7 +180,7 @@ func (m *model) boot() {
 		streams = append(streams, &stream{id: i, shard: i, ring: r, partition: int32(i)})
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	cfg := engineConfig{Name: "0", Traits: librdkafka.Traits, WindowRecords: 40, WindowBytes: 4096, SettleTimeout: 3 * time.Second, Logger: log,
+	cfg := engineConfig{Name: "0", Traits: adversaryTraits, WindowRecords: 40, WindowBytes: 4096, SettleTimeout: 3 * time.Second, Logger: log,
 		Linger: time.Duration(m.rng.IntN(3)) * 300 * time.Millisecond, BatchSize: 2048}
 	if m.dead != nil {
 		m.tail = newEngine(cfg, m.seams(1), []*stream{{shard: -1, ring: m.dead, partition: int32(len(m.rings))}}, m.stats)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
 	"github.com/ringtail/ringtail/producer/backend"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 )
 
 // ShardsMax is the most shards that are written.
@@ -67,11 +66,14 @@ func (o *Options) validate(shards int) error {
 	if err := CheckProperties(o.Properties, o.Unsafe); err != nil {
 		return err
 	}
+	if err := o.chooseWriter(); err != nil || o.native {
+		return err
+	}
 	// librdkafka refuses some values only when it makes a producer. Without brokers it looks up
 	// nothing.
 	p := o.properties(topicState{}, shards)
 	delete(p, "bootstrap.servers")
-	c, err := librdkafka.New(p, o.Topic, []uint64{0})
+	c, err := openLibrdkafka(p, o.Topic, []uint64{0}, nil)
 	if _, key := kafkaclient.SecurityOf(o.Properties); err != nil && errors.Is(key, kafkaclient.ErrKey) {
 		return fmt.Errorf("--kafka-property %w", key)
 	} else if err != nil && strings.HasPrefix(err.Error(), "--") {
@@ -80,7 +82,7 @@ func (o *Options) validate(shards int) error {
 		return fmt.Errorf("--kafka-property: %w", err)
 	}
 	c.Destroy()
-	return o.chooseWriter()
+	return nil
 }
 
 // settleTimeout returns how long a request under way may take to end by itself.

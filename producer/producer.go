@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/producer/backend"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/producer/native"
 	"github.com/ringtail/ringtail/shard"
 )
@@ -41,7 +40,7 @@ func Open(o Options, set shard.Set) (*Writer, error) {
 	if err := o.validate(len(set.Rings)); err != nil {
 		return nil, err
 	}
-	admin, err := newAdmin(o.common())
+	admin, err := newAdmin(&o)
 	if err != nil {
 		return nil, fmt.Errorf("--kafka-property: %w", err)
 	}
@@ -170,12 +169,7 @@ func (w *Writer) newEngine(name string, t *watcher, streams []*stream) *engine {
 				}
 				return native.New(n, first)
 			}
-			c, err := librdkafka.New(w.opts.librdkafkaProperties(ts, len(streams)), ts.Name, first)
-			if err != nil {
-				return nil, err
-			}
-			c.Tell(cfg.Insight)
-			return c, nil
+			return openLibrdkafka(w.opts.librdkafkaProperties(ts, len(streams)), ts.Name, first, cfg.Insight)
 		},
 		destroy: func(c backend.Client) <-chan struct{} {
 			gone := make(chan struct{})

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/producer/backend"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -112,7 +111,7 @@ func (e *engine) noteRefusal(code int, s *stream) {
 	if code == 0 {
 		return
 	}
-	text := librdkafka.ErrorText(code)
+	text := e.cfg.Traits.ErrorText(code)
 	if code > 0 {
 		text = backend.CodeName(code)
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/ringtail/ringtail/producer/backend"
-	"github.com/ringtail/ringtail/producer/librdkafka"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -74,7 +73,7 @@ func still(t *testing.T, shardNo int, c backend.Client, topic *topicState) (*eng
 	t.Cleanup(func() { _ = ring.Release() })
 	gone := make(chan struct{})
 	close(gone)
-	e := newEngine(engineConfig{Traits: librdkafka.Traits, WindowRecords: 1000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
+	e := newEngine(engineConfig{Traits: adversaryTraits, WindowRecords: 1000, WindowBytes: 1 << 20, SettleTimeout: time.Minute,
 		Logger: slog.New(slog.DiscardHandler)}, seams{
 		open:         func(topicState, []uint64) (backend.Client, error) { return c, nil },
 		destroy:      func(backend.Client) <-chan struct{} { return gone },

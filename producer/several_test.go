@@ -12,7 +12,7 @@ import (
 // TestSeveralInstances: with --producers 2 and 3 each shard's records are all there, in order,
 // once, whoever writes.
 func TestSeveralInstances(t *testing.T) {
-	for _, writer := range []string{WriterNative, WriterLibrdkafka} {
+	for _, writer := range writers() {
 		for producers := 2; producers <= 3; producers++ {
 			const shards, rounds, each = 7, 50, 20
 			w, c, rings := fakeWriter(t, Options{Writer: writer, Producers: producers}, shards)

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
 	"github.com/ringtail/ringtail/producer/backend"
@@ -173,19 +170,18 @@ func (w *watcher) fetch() topicState {
 	if w.admin.ctx.Err() != nil {
 		return t
 	}
-	md, err := w.metadata()
+	md, against, err := w.metadata()
 	if err != nil {
 		t.Err = unreached{fmt.Errorf("kafka cannot be reached (--brokers): %w", err)}
 		return t
 	}
-	topic, least := md.Topics[w.name], int(w.partitions.Load())
-	t.Metadata = toldMetadata(md, topic.Partitions)
-	t.Partitions = len(topic.Partitions)
-	switch code := topic.Error.Code(); {
-	case code == kafka.ErrUnknownTopicOrPart || code == kafka.ErrUnknownTopic || code == kafka.ErrNoError && t.Partitions == 0:
+	least := int(w.partitions.Load())
+	t.Metadata, t.Partitions = md, len(md.Partitions)
+	switch {
+	case errors.Is(against, errMissing):
 		t.Err = unfit(fmt.Sprintf("topic %s is missing; make it: ringtail topics create %s --partitions %d", w.name, w.name, least))
-	case code != kafka.ErrNoError:
-		t.Err = fmt.Errorf("topic %s: %w", w.name, topic.Error)
+	case against != nil:
+		t.Err = fmt.Errorf("topic %s: %w", w.name, against)
 	case t.Partitions < least:
 		t.Err = unfit(fmt.Sprintf("topic %s has %d partitions, --shards needs %d; add partitions or give --fold-partitions",
 			w.name, t.Partitions, least))
@@ -193,7 +189,7 @@ func (w *watcher) fetch() topicState {
 	if t.Err != nil {
 		return t
 	}
-	t.Leaders = w.connectivity.checkLeaders(w.admin.ctx, md, w.name, least)
+	t.Leaders = w.connectivity.checkLeaders(w.admin.ctx, md, least)
 	var asking sync.WaitGroup // it ends before this goroutine does, which admin knows
 	var forbidden error
 	asking.Go(func() { forbidden = w.permitted() })
@@ -205,33 +201,16 @@ func (w *watcher) fetch() topicState {
 	return t
 }
 
-// toldMetadata is what librdkafka's metadata says of brokers and of a topic's partitions.
-func toldMetadata(md *kafka.Metadata, partitions []kafka.PartitionMetadata) *backend.Metadata {
-	out := &backend.Metadata{At: time.Now(), Brokers: map[int32]string{}, Partitions: make([]backend.Partition, len(partitions))}
-	for _, b := range md.Brokers {
-		out.Brokers[b.ID] = net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
-	}
-	for i := range out.Partitions {
-		out.Partitions[i].Leader = -1
-	}
-	for _, p := range partitions {
-		if p.ID >= 0 && int(p.ID) < len(partitions) {
-			out.Partitions[p.ID] = backend.Partition{Leader: p.Leader, Replicas: p.Replicas, InSync: len(p.Isrs)}
-		}
-	}
-	return out
-}
-
 // metadataSoon is how long brokers have for a response before the way to them is checked.
 const metadataSoon = time.Second
 
-// metadata asks for the topic's metadata.
-func (w *watcher) metadata() (md *kafka.Metadata, err error) {
+// metadata asks for the topic's metadata, and what brokers say against the topic.
+func (w *watcher) metadata() (md *backend.Metadata, against, err error) {
 	err = kafkaclient.Ask(w.admin.ctx, w.connectivity.seeds, w.connectivity.security, metadataSoon, w.admin.limit, func(limit time.Duration) (err error) {
-		md, err = w.admin.client.GetMetadata(&w.name, false, int(limit/time.Millisecond))
+		md, against, err = w.admin.asker().metadata(w.admin.ctx, w.name, limit)
 		return err
 	})
-	return md, err
+	return md, against, err
 }
 
 // settings reads the topic's limit and policy. Where it may not, it assumes Kafka's defaults and
@@ -240,15 +219,11 @@ func (w *watcher) settings(t *topicState) {
 	t.Limit = limitDefault
 	ctx, cancel := context.WithTimeout(w.admin.ctx, w.admin.limit)
 	defer cancel()
-	res, err := w.admin.client.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: w.name}},
-		kafka.SetAdminRequestTimeout(w.admin.limit))
+	settings, err := w.admin.asker().settings(ctx, w.name)
 	if w.admin.ctx.Err() != nil {
 		return
 	}
-	if err == nil && len(res) == 1 && res[0].Error.Code() != kafka.ErrNoError {
-		err = res[0].Error
-	}
-	if err != nil || len(res) != 1 {
+	if err != nil {
 		t.Assumed = true
 		if old := w.topic(); old.Limit > 0 {
 			t.Limit, t.Compacted, t.MinInSync, t.Assumed = old.Limit, old.Compacted, old.MinInSync, old.Assumed
@@ -260,12 +235,12 @@ func (w *watcher) settings(t *topicState) {
 		return
 	}
 	w.unreadable = ""
-	t.MinInSync, _ = strconv.Atoi(res[0].Config["min.insync.replicas"].Value)
-	if n, err := strconv.Atoi(res[0].Config["max.message.bytes"].Value); err == nil && n > 0 {
+	t.MinInSync, _ = strconv.Atoi(settings["min.insync.replicas"])
+	if n, err := strconv.Atoi(settings["max.message.bytes"]); err == nil && n > 0 {
 		t.Limit = n
 	}
 	// "compact,delete" compacts as well.
-	policy := res[0].Config["cleanup.policy"].Value
+	policy := settings["cleanup.policy"]
 	for p := range strings.SplitSeq(policy, ",") {
 		t.Compacted = t.Compacted || strings.TrimSpace(p) == "compact"
 	}

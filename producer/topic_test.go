@@ -26,7 +26,7 @@ type settings struct {
 	code   int16
 }
 
-func newWatched(t *testing.T, name string, partitions int, keyed bool) *watched {
+func newWatched(t *testing.T, writer, name string, partitions int, keyed bool) *watched {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "t"))
 	if err != nil {
@@ -47,8 +47,8 @@ func newWatched(t *testing.T, name string, partitions int, keyed bool) *watched 
 		a.Resources = append(a.Resources, r)
 		return a, nil, true
 	})
-	o := Options{Brokers: cluster.ListenAddrs()[0]}
-	a, err := newAdmin(o.common())
+	o := Options{Brokers: cluster.ListenAddrs()[0], native: writer == WriterNative}
+	a, err := newAdmin(&o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +57,17 @@ func newWatched(t *testing.T, name string, partitions int, keyed bool) *watched 
 	return l
 }
 
+// eachAsker runs a test with whoever asks for each writer.
+func eachAsker(t *testing.T, f func(t *testing.T, writer string)) {
+	for _, w := range writers() {
+		t.Run(w, func(t *testing.T) { f(t, w) })
+	}
+}
+
 // TestRefresh: what one refresh of a topic says of it.
-func TestRefresh(t *testing.T) {
+func TestRefresh(t *testing.T) { eachAsker(t, refreshes) }
+
+func refreshes(t *testing.T, writer string) {
 	for _, c := range []struct {
 		what       string
 		topic      string
@@ -79,7 +88,7 @@ func TestRefresh(t *testing.T) {
 		{"not compacted, with keys", "t", 3, true, map[string]string{"cleanup.policy": "delete"}, 0, topicState{Limit: limitDefault}, false},
 		{"not permitted", "t", 3, true, map[string]string{"max.message.bytes": "2000"}, kerr.TopicAuthorizationFailed.Code, topicState{Limit: limitDefault, Assumed: true}, false},
 	} {
-		l := newWatched(t, c.topic, c.partitions, c.keyed)
+		l := newWatched(t, writer, c.topic, c.partitions, c.keyed)
 		l.says.Store(&settings{c.settings, c.code})
 		got := l.refreshNow()
 		if unfit := errors.Is(got.Err, ErrTopic); unfit != c.unfit || got.Err != nil && !unfit || got.Refresh != 1 || l.told != 1 {
@@ -93,8 +102,10 @@ func TestRefresh(t *testing.T) {
 }
 
 // TestLaterRefreshes: what is known stays known as long as a later refresh cannot tell better.
-func TestLaterRefreshes(t *testing.T) {
-	l := newWatched(t, "t", 3, true)
+func TestLaterRefreshes(t *testing.T) { eachAsker(t, laterRefreshes) }
+
+func laterRefreshes(t *testing.T, writer string) {
+	l := newWatched(t, writer, "t", 3, true)
 	l.says.Store(&settings{map[string]string{"max.message.bytes": "2000", "cleanup.policy": "compact"}, 0})
 	known := l.refreshNow()
 	l.says.Store(&settings{nil, kerr.TopicAuthorizationFailed.Code})
@@ -120,8 +131,10 @@ func TestLaterRefreshes(t *testing.T) {
 
 // TestSilentAndTaken: while Kafka takes records, a broker that cannot be asked about the topic does
 // not make it one that cannot be written; when it takes none, it does.
-func TestSilentAndTaken(t *testing.T) {
-	l := newWatched(t, "t", 3, false)
+func TestSilentAndTaken(t *testing.T) { eachAsker(t, silentAndTaken) }
+
+func silentAndTaken(t *testing.T, writer string) {
+	l := newWatched(t, writer, "t", 3, false)
 	l.says.Store(&settings{})
 	if seen := l.refreshNow(); seen.Err != nil || seen.Refresh != 1 {
 		t.Fatalf("%+v", seen)

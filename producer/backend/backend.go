@@ -75,6 +75,8 @@ type Client interface {
 // Traits are what an engine must know of a kind of client before it has one.
 type Traits struct {
 	Name string // in logs
+	// ErrorText returns name and text of an error code of it.
+	ErrorText func(code int) string
 	// OneThread: the engine stays on one thread. C's malloc has an arena for each thread, and what
 	// Produce allocates Poll frees.
 	OneThread bool

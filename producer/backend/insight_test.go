@@ -160,3 +160,14 @@ func TestCodeName(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorText: a broker's error has Kafka's name and text.
+func TestErrorText(t *testing.T) {
+	for code, want := range map[int]string{
+		19: "NOT_ENOUGH_REPLICAS: Messages are rejected since there are fewer in-sync replicas than required.", ErrTimedOut: "_TIMED_OUT: Local: Timed out", 999: "error code 999",
+	} {
+		if got := ErrorText(code); got != want {
+			t.Errorf("%d: %q, want %q", code, got, want)
+		}
+	}
+}

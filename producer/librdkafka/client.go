@@ -39,7 +39,7 @@ var _ = [...]struct{}{
 }
 
 // Traits are those of Client.
-var Traits = backend.Traits{Name: "librdkafka", OneThread: true, ReportsByPartition: true}
+var Traits = backend.Traits{Name: "librdkafka", ErrorText: ErrorText, OneThread: true, ReportsByPartition: true}
 
 var _ backend.Client = (*Client)(nil)
 

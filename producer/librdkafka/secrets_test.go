@@ -1,9 +1,13 @@
+//go:build cgo
+
 package librdkafka
 
 import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ringtail/ringtail/producer/backend"
 )
 
 // TestNoSecretIsQuoted: librdkafka quotes what it does not understand, in its log too, and nobody
@@ -29,5 +33,17 @@ func TestNoSecretIsQuoted(t *testing.T) {
 	}
 	if strings.Contains(said, "hunter") || !strings.Contains(said, "[hidden]") {
 		t.Errorf("it says %q", said)
+	}
+}
+
+// TestCodesHaveTheSameText: where both writers use a code, they say the same of it.
+func TestCodesHaveTheSameText(t *testing.T) {
+	for _, code := range []int{
+		backend.ErrInconsistent, backend.ErrFatal, backend.ErrPurged, backend.ErrQueueFull, backend.ErrTimedOut, backend.ErrAllBrokersDown,
+		backend.ErrResolve, backend.ErrAuthentication, backend.ErrTransport,
+	} {
+		if got, want := backend.ErrorText(code), ErrorText(code); got != want {
+			t.Errorf("%d: %q, librdkafka %q", code, got, want)
+		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // Traits are those of Client.
-var Traits = backend.Traits{Name: "native writer", TellsTroubles: true}
+var Traits = backend.Traits{Name: "native writer", ErrorText: backend.ErrorText, TellsTroubles: true}
 
 var _ backend.Client = (*Client)(nil)
 
