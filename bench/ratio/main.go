@@ -1,3 +1,5 @@
+//go:build cgo
+
 // Command ratio measures what a record costs: librdkafka alone (the ceiling), the
 // whole server, the server without Kafka, stock confluent-kafka-go, and rsyslog, in turn and
 // in one run, against one real Kafka on this machine; then the reading: confluent-kafka-go's

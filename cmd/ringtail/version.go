@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/ringtail/ringtail/producer"
 )
 
 // version is for builds of a source without its history: -ldflags "-X main.version=1.2.3".
@@ -57,20 +57,19 @@ func (*versionCmd) Help() string {
 
 // Run prints one line each: name, version.
 func (*versionCmd) Run(p *process) error {
-	_, librdkafka := kafka.LibraryVersion()
 	release, commit, date := source()
-	lines := [][2]string{{"ringtail", release}, {"commit", commit}, {"date", date}, {"librdkafka", librdkafka}}
+	lines := [][2]string{{"ringtail", release}, {"commit", commit}, {"date", date}, {"librdkafka", producer.LibrdkafkaVersion()}}
 	modules := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
 			modules[m.Path] = m.Version
 		}
 	}
-	for _, m := range [][2]string{
-		{"gnet", "github.com/panjf2000/gnet/v2"},
-		{"sonic", "github.com/bytedance/sonic"},
-		{"confluent-kafka-go", "github.com/confluentinc/confluent-kafka-go/v2"},
-	} {
+	libraries := [][2]string{{"gnet", "github.com/panjf2000/gnet/v2"}, {"sonic", "github.com/bytedance/sonic"}}
+	if producer.HasLibrdkafka { // which comes with it
+		libraries = append(libraries, [2]string{"confluent-kafka-go", "github.com/confluentinc/confluent-kafka-go/v2"})
+	}
+	for _, m := range libraries {
 		lines = append(lines, [2]string{m[0], cmp.Or(modules[m[1]], "unknown")})
 	}
 	lines = append(lines, [2]string{"go", runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH})

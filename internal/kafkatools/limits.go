@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -28,19 +27,6 @@ type limit struct {
 	bytes int  // the topic's max.message.bytes; 0: not known, brokers tell it to those who may describe configurations
 	user  int  // -X message.max.bytes; 0: not given
 	loose bool // records are compressed, and it is the compressed size that the topic limits
-}
-
-// limitOf asks for a topic's limit.
-func (c Cluster) limitOf(ctx context.Context, a *kafka.AdminClient, topic string) limit {
-	l := limit{topic: topic}
-	l.user, _ = strconv.Atoi(c.Properties["message.max.bytes"])
-	codec := c.Properties["compression.type"] + c.Properties["compression.codec"]
-	l.loose = codec != "" && codec != "none"
-	answer, err := a.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: topic}}, kafka.SetAdminRequestTimeout(requestLimit))
-	if err == nil && len(answer) == 1 {
-		l.bytes, _ = strconv.Atoi(answer[0].Config["max.message.bytes"].Value)
-	}
-	return l
 }
 
 // most is how many bytes a record's key and value may have; what is more is refused before
@@ -144,30 +130,9 @@ func isAny(err error, codes []*kerr.Error) bool {
 	return slices.ContainsFunc(codes, func(code *kerr.Error) bool { return errors.Is(err, code) })
 }
 
-// Errors of Kafka that no repetition makes better.
-var (
-	// of a record, or of the batch that it is in
-	refusals = []kafka.ErrorCode{
-		kafka.ErrMsgSizeTooLarge, kafka.ErrInvalidMsgSize, kafka.ErrRecordListTooLarge, kafka.ErrInvalidRecord,
-		kafka.ErrInvalidTimestamp, kafka.ErrPolicyViolation, kafka.ErrUnsupportedForMessageFormat,
-	}
-	// of whoever asks, or of the topic
-	hopeless = []kafka.ErrorCode{
-		kafka.ErrAuthentication, kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
-		kafka.ErrTransactionalIDAuthorizationFailed, kafka.ErrUnknownTopic, kafka.ErrUnknownTopicOrPart,
-		kafka.ErrUnsupportedFeature, kafka.ErrUnsupportedVersion, kafka.ErrUnsupportedCompressionType,
-	}
-)
-
-// isOneOf tells whether an error is librdkafka's of one of these codes.
-func isOneOf(err error, codes []kafka.ErrorCode) bool {
-	return slices.ContainsFunc(codes, func(code kafka.ErrorCode) bool { return isCode(err, code) })
-}
-
 // refused is why a topic refuses a record of so many bytes, as Kafka said it.
 func (l limit) refused(err error, bytes int) error {
-	if isOneOf(err, []kafka.ErrorCode{kafka.ErrMsgSizeTooLarge, kafka.ErrInvalidMsgSize, kafka.ErrRecordListTooLarge}) ||
-		isAny(err, []*kerr.Error{kerr.MessageTooLarge, kerr.InvalidFetchSize, kerr.RecordListTooLarge}) {
+	if isAny(err, []*kerr.Error{kerr.MessageTooLarge, kerr.InvalidFetchSize, kerr.RecordListTooLarge}) {
 		return l.tooLarge(bytes)
 	}
 	return fmt.Errorf("topic %s refuses it: %s", l.topic, strings.TrimPrefix(err.Error(), "Broker: "))

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package librdkafka
 
 import (
@@ -99,21 +101,6 @@ func TestChecksAgree(t *testing.T) {
 		}
 	}
 	if err := properties.Check(map[string]string{"debug": "all, -msg"}); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestCheckClient: some properties are refused only beside others.
-func TestCheckClient(t *testing.T) {
-	consumer := map[string]string{"group.id": "g", "log_level": "0", "group.protocol": "consumer", "session.timeout.ms": "10000", "bootstrap.servers": "127.0.0.1:1"}
-	if err := CheckClient(consumer, true); err == nil || !strings.Contains(err.Error(), "session.timeout.ms") {
-		t.Error(err)
-	}
-	delete(consumer, "session.timeout.ms")
-	if err := CheckClient(consumer, true); err != nil {
-		t.Error(err)
-	}
-	if err := CheckClient(map[string]string{"enable.idempotence": "true", "acks": "1", "log_level": "0"}, false); err == nil || !strings.Contains(err.Error(), "acks") {
 		t.Error(err)
 	}
 }
