@@ -116,6 +116,11 @@ class Fake:
 
     def __exit__(self, *_: object) -> None:
         self.acts = []
+        for peer in self.peers:  # a test that has failed may have left a client
+            try:
+                peer.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is closed
         socket.create_connection(self.listener.getsockname()).close()  # wakes accept
         self.thread.join()
         self.listener.close()

@@ -28,7 +28,6 @@ from ._framing import FRAMINGS, RECORD_BYTES_MAX, Answer, Answers, frame, hello,
 log = logging.getLogger("ringtail_client")
 
 WRITE_BYTES = 64 << 10  # how much is handed to the socket at a time
-READ_AFTER_FAILURE = 1.0  # seconds: an answer that is still read is a record that is not sent twice
 BACKOFF_SECONDS = (0.05, 5.0)  # the shortest pause before a connection, and the longest
 
 OnReject = Callable[[int, bytes, str], None]
@@ -357,21 +356,7 @@ class Client:
                 heard = time.monotonic()
             elif self._ack_timeout is not None and time.monotonic() - heard >= self._ack_timeout:
                 raise OSError(f"no answer in {self._ack_timeout:g} s")
-            try:
-                out = out[connection.send(out):] if out else out
-            except OSError:
-                self._hear_rest(connection, answers, base)
-                raise
-
-    def _hear_rest(self, connection: Connection, answers: Answers, base: int) -> None:
-        """After a write that failed: what the server had answered before."""
-        end = time.monotonic() + READ_AFTER_FAILURE
-        while True:
-            data = connection.receive()
-            if data == b"" or (data is None and not connection.wait(False, max(0.0, end - time.monotonic()))):
-                return
-            if data:
-                self._hear(answers, data, base)
+            out = out[connection.send(out):] if out else out
 
     def _ended(self) -> None:
         with self._changed:
