@@ -112,6 +112,19 @@ class Sending(unittest.TestCase):
                     self.assertGreaterEqual(first, acked + 1)
                     acked = first - 1
 
+    def test_acked_goes_back(self) -> None:
+        """Who counts so counts something else: the connection ends."""
+
+        def back(peer: Peer) -> None:
+            peer.answer_hello()
+            peer.take_records(3)
+            peer.say(acked=2)
+            peer.say(acked=1)
+            peer.until_end()
+
+        with Fake(back, ack_all) as fake:
+            self.assertEqual(self.sent_through(fake, 10).stats().connections, 2)
+
     def test_half_close(self) -> None:
         """A server may ack at the end alone."""
 
