@@ -129,6 +129,8 @@ need-tests:
 	@$(call need,fish,fish,fish,fish)
 	@$(call need,zsh,zsh,zsh,zsh)
 	@$(call need,systemd-analyze,systemd,systemd,systemd)
+	@$(call need,buildah,buildah,buildah,buildah)
+	@$(call need,musl-gcc,musl-tools,musl-gcc,FiloSottile/musl-cross/musl-cross)
 	@$(call need,rsyslogd,rsyslog,rsyslog,rsyslog)
 	@$(call need,nc,netcat-openbsd,nmap-ncat,netcat)
 	@command -v haproxy >/dev/null || { $(call need,haproxy,haproxy,haproxy,haproxy); \

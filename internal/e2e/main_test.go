@@ -51,6 +51,7 @@ func TestRingtail(t *testing.T) {
 		{"tokens and rates", testTokens},
 		{"clients over TLS", testTLS},
 		{"tools over TLS", testTLSTools},
+		{"image", testImage},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}
