@@ -34,12 +34,15 @@ test: need-go need-cc need-tests ## all tests, real Kafka included
 
 race: need-go need-cc ## the race detector on the packages where goroutines meet
 	@go test -race -short -timeout 15m $(racy)
+	@go test -C client -race -count=1 -timeout 10m ./... # a module of its own; of the binary it runs Go knows nothing
 
 lint: need-go need-cc ## gofmt, go vet, golangci-lint (staticcheck and others), and this project's own rules
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted"; exit 1; }
 	@go vet ./...
+	@go vet -C client ./...
 	@CGO_ENABLED=0 go vet ./producer/backend ./producer/native # they do without C, and so without librdkafka
 	@GOFLAGS= go run $(golangci) run --allow-parallel-runners ./...
+	@cd client && GOFLAGS= go run $(golangci) run --allow-parallel-runners ./...
 	@go test -count=1 ./internal/tidy
 
 check: lint need-tests ## the gate before every commit: lint, and the quick tests
@@ -52,7 +55,7 @@ fuzz: need-go need-cc ## each fuzz target for a while: make fuzz fuzztime=10m
 	for dir in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
 	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -d' ' -f2); do \
 	    echo "== $$dir $$target"; \
-	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(fuzztime) ./$$dir | tee "$$log" || \
+	    go test -C $$dir -run '^$$' -fuzz "^$$target$$" -fuzztime $(fuzztime) . | tee "$$log" || \
 	      { grep -q '^ *context deadline exceeded$$' "$$log" && ! grep -q 'Failing input' "$$log"; } || exit 1; \
 	  done; \
 	done

@@ -9,12 +9,10 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/ringtail/ringtail/wire"
 )
 
 // silent is a fake that takes everything and says nothing.
-var silent = act{"silent", func(p *fakeConn, _ int) {
+var silent = act{name: "silent", do: func(p *fakeConn, _ int) {
 	for p.take() == nil {
 	}
 	<-p.stopping
@@ -105,7 +103,7 @@ func TestCloseOfAnUnusedClient(t *testing.T) {
 // another.
 func TestIdleConnectionClosedByServer(t *testing.T) {
 	closed := make(chan struct{})
-	once := act{"acks one and closes", func(p *fakeConn, _ int) {
+	once := act{name: "acks one and closes", do: func(p *fakeConn, _ int) {
 		p.takeSome(1)
 		p.ack(1)
 		_ = p.conn.(*net.TCPConn).CloseWrite()
@@ -113,8 +111,7 @@ func TestIdleConnectionClosedByServer(t *testing.T) {
 		close(closed)
 	}}
 	k := newFake(t, Newline, newRand(t), once)
-	var count tally
-	c := newClient(t, fast(Options{Address: k.address(), Hooks: count.hooks(k.ledger.onAcked)}))
+	c := newClient(t, fast(Options{Address: k.address(), OnAck: k.ledger.onAck}))
 	ctx := within(t)
 	for i := uint64(1); i <= 2; i++ {
 		if _, err := c.Send(ctx, []byte(record(i))); err != nil {
@@ -133,32 +130,14 @@ func TestIdleConnectionClosedByServer(t *testing.T) {
 	}
 	k.stop()
 	k.ledger.check(2, anyRecord)
-	if count.resent != 0 || count.retries != 1 {
-		t.Fatalf("%d resent, %d reconnects", count.resent, count.retries)
-	}
-}
-
-// A server without --ack kafka never answers: the error says what may be wrong.
-func TestServerThatNeverAcksIsNamed(t *testing.T) {
-	mute := act{"mute", func(p *fakeConn, _ int) {
-		for p.take() == nil {
-		}
-	}}
-	third := make(chan error, 100)
-	k := newFake(t, Newline, newRand(t), mute, mute, mute, mute)
-	c := newClient(t, fast(Options{Address: k.address(), Hooks: Hooks{Reconnect: func(err error) { third <- err }}}))
-	sendAll(t, within(t), c, 1)
-	if err := c.Close(within(t)); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-third; !strings.Contains(err.Error(), "is it set to --ack kafka?") {
-		t.Fatal(err)
+	if s := c.Stats(); s.Resent != 0 || s.Connects != 2 {
+		t.Fatalf("%+v", s)
 	}
 }
 
 // OnReject is told of a record that lies across the window's end whole.
 func TestRejectAcrossTheWindowsEnd(t *testing.T) {
-	refusing := act{"refusing", func(p *fakeConn, _ int) {
+	refusing := act{name: "refusing", do: func(p *fakeConn, _ int) {
 		for p.take() == nil {
 			p.say(`{"rejected":` + digits(p.count) + `,"reason":"x"}`)
 			p.ack(p.count)
@@ -192,12 +171,14 @@ func TestOptionsThatAreWrong(t *testing.T) {
 		words string
 	}{
 		{Options{}, "no Address given"},
-		{Options{Address: "localhost:1"}, `Address "localhost:1": want tcp://host:port or unix:///path`},
+		{Options{Address: "localhost:1"}, `Address "localhost:1": want tcp://host:port, tls://host:port or unix:///path`},
 		{Options{Address: "tcp://localhost"}, "want tcp://host:port"},
 		{Options{Address: "tcp://localhost:"}, "want tcp://host:port"},
 		{Options{Address: "unix://"}, "want unix:///path"},
-		{Options{Address: "tls://h:1"}, "for TLS give Dial"},
-		{Options{Address: "tcp://h:1", Framing: wire.NUL}, "Framing nul is not one that it sends"},
+		{Options{Address: "tls://h"}, "want tcp://host:port or tls://host:port"},
+		{Options{Address: "tcp://:1"}, "want tcp://host:port"},
+		{Options{Address: "tcp://h:1,,tcp://h:2"}, `Address "": want`},
+		{Options{Address: "tcp://h:1", Framing: 2}, "Framing 2 is unknown"},
 		{Options{Address: "tcp://h:1", WindowRecords: -1}, "WindowRecords is negative"},
 		{Options{Address: "tcp://h:1", AckTimeout: -1}, "AckTimeout is negative"},
 		{Options{Address: "tcp://h:1", WindowBytes: 4}, "WindowBytes 4 has no room"},
@@ -231,7 +212,7 @@ func TestLargeRecordGetsItsTurn(t *testing.T) {
 	ctx, cancel := context.WithCancel(within(t))
 	var all sync.WaitGroup
 	for range 4 {
-		all.Go(func() {
+		goIn(&all, func() {
 			for ctx.Err() == nil {
 				_, _ = c.Send(ctx, []byte(`{"number":1}`))
 			}
@@ -277,7 +258,7 @@ func TestSmallRecordWaitsBehindLarge(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	send := func(p []byte) {
-		all.Go(func() {
+		goIn(&all, func() {
 			if _, err := c.Send(ctx, p); !errors.Is(err, ErrClosed) {
 				t.Error(err)
 			}
@@ -297,7 +278,7 @@ func TestSmallRecordWaitsBehindLarge(t *testing.T) {
 
 // Close does not need the server to close: all acked is enough.
 func TestCloseNeedsNoFarewell(t *testing.T) {
-	clinging := act{"clinging", func(p *fakeConn, _ int) {
+	clinging := act{name: "clinging", do: func(p *fakeConn, _ int) {
 		good(p, 0)
 		<-p.stopping
 	}}
@@ -314,7 +295,7 @@ func TestAckStartsBackoffOver(t *testing.T) {
 	const n = 50
 	var script []act
 	for range n {
-		script = append(script, act{"acks one", ackOne})
+		script = append(script, act{name: "acks one", do: ackOne})
 	}
 	k := newFake(t, Newline, newRand(t), script...)
 	c := newClient(t, Options{Address: k.address(), BackoffMin: time.Millisecond, BackoffMax: 1 << 62, WindowRecords: 1000})

@@ -1,16 +1,19 @@
-// Package client sends JSON records to a `ringtail serve --ack kafka` server. It stores each record
-// until the server has acked it, which means that the record is in Kafka or was rejected. When a
-// connection breaks, it makes another one and sends again, in order, what was not acked.
+// Package client sends JSON records to `ringtail serve --ack kafka`, and knows what became of them.
 //
-//	   Send, any goroutine        writer, one goroutine          server
-//	        │                          │
-//	        ▼ copied, once             ▼ writes from the window
-//	┌── window ──────────────────────────────────────┐
-//	│ freed │ acked … │ sent … │ begun … │ queued …  │ ──── records ───► shard, Kafka
-//	└────────────────────────────────────────────────┘
-//	        ▲ room again                                           │
-//	        │                                                      │
-//	        └──── reader, one goroutine a connection ◄─── acks ────┘
+//	c, err := client.New(client.Options{Address: "tls://ringtail-1:8888,tls://ringtail-2:8888"})
+//	…
+//	_, err = c.Send(ctx, []byte(`{"number":17}`))      // in the window; many a second
+//	err = c.SendWait(ctx, []byte(`{"number":18}`))     // nil: in Kafka
+//	…
+//	err = c.Close(ctx)                                 // nil: all are in Kafka, or OnReject was told
+//
+// A Client stores each record in its window until the server has acked it, which means that the
+// record is in Kafka or was rejected. When a connection breaks, the Client makes another one, to the
+// next address, and sends again, in order, what was not acked. Send waits while the window is full:
+// that is how Kafka's pace gets to the caller.
+//
+// No record is sent to a server that does not ack. A connection begins with a blank record, which
+// such a server never answers; the Client then gives up, with [ErrNoAcks].
 //
 // # What is promised
 //
@@ -24,8 +27,8 @@
 // Duplicates have three causes, and no others:
 //
 //   - A connection broke after the server had taken records, and before their ack was read. They
-//     are sent again. They are at most as many as the window has; [Hooks.Resent] counts them, and
-//     never too few.
+//     are sent again, to the next address. They are at most as many as the window has;
+//     [Stats].Resent counts them, and never too few.
 //   - The caller sends again what an earlier process sent, or what was in the window when Close
 //     gave up.
 //   - The server had a failure of its own. It counts these duplicates.
@@ -38,40 +41,6 @@
 // Second copies may come behind later records: A B C may become A B C B C or A B A B C, never B A.
 // There is no order between different digits, nor between two Clients. The reason: a connection
 // carries records without a gap, beginning behind the last one acked. So everything before was in
-// Kafka before the connection was made.
-//
-// # Invariants
-//
-//  1. freed ≤ acked ≤ queued and acked, sent ≤ begun ≤ queued, each a count of
-//     records since the Client was made. Only sent and begun ever fall, both to
-//     acked, when a connection has ended.
-//  2. freed is the lesser of acked and sent. A frame's bytes do not change until it is freed. So
-//     the writer and [Options.OnReject] read them without the mutex. An ack that comes while the
-//     writer is still in that frame's write call makes no room yet.
-//  3. The server counts the records of a connection from 1. base is acked when the
-//     connection was made; its record N is record base + N of the Client.
-//  4. The reader believes an answer only if it is whole and can be true: it acks or rejects nothing
-//     that was not begun on this connection. Anything else ends the connection, and what was not
-//     acked is sent again.
-//  5. What the client takes for one record the server takes for one record, in
-//     every framing it may be set to (record.go). If the counts differed, an ack
-//     would speak of another record than the client thinks.
-//  6. At most one connection at a time; the old one's socket is closed, and its
-//     reader has ended, before the next is dialled.
-//
-// # Who runs what
-//
-//	callers    Send, Flush, Close; Send copies under the mutex
-//	writer     connects, writes, half-closes, backs off; sent, begun; Hooks.Sent, Resent, Reconnect
-//	reader     reads answers; acked; OnReject, Hooks.Acked
-//
-// # Files
-//
-//	client.go    what callers use
-//	options.go   how to reach the server, how much may be under way
-//	errors.go    what went wrong
-//	record.go    what may be sent
-//	window.go    the records that are not acked
-//	writer.go    connects and sends; backoff.go  how long it waits before
-//	reader.go    reads the server's answers (package wire)
+// Kafka before the connection was made. With several addresses it holds as long as the server that
+// was left has ended: one that is cut off and lives may still write what it had taken.
 package client

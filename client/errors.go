@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -26,13 +27,28 @@ var (
 	// ErrProtocol is the cause of a lost connection on which the server said
 	// something that cannot be: it is no Ringtail, or somebody garbles its answers.
 	ErrProtocol = errors.New("client: answer that cannot be")
-	// ErrUnauthorized is the cause of a connection that the server closed because it does not know
-	// Options.Token, or wants one and there is none. Nothing was taken. The Client tries again: the
-	// server reads its tokens again when they change.
+	// ErrNoAcks says that a server took the connection and did not answer the blank record that it
+	// begins with: it is not set to --ack kafka, or it hangs. No record was sent to it. The Client
+	// gives up, and all calls return this, if no server of Address has ever answered otherwise.
+	// Once one has, the Client takes this for an outage, and tries again.
+	ErrNoAcks = errors.New("client: the server does not say that it acks (is it set to --ack kafka?)")
+	// ErrUnauthorized says that a server closed the connection because it does not know
+	// Options.Token, or wants one and there is none. Nothing was taken. The Client gives up as with
+	// ErrNoAcks.
 	ErrUnauthorized = errors.New("client: the server does not know Token")
 	// ErrAckTimeout is the cause of a connection given up for Options.AckTimeout.
 	ErrAckTimeout = errors.New("client: no answer within AckTimeout")
 )
+
+// RejectError is what SendWait returns for a record that the server rejected.
+type RejectError struct {
+	Seq    uint64 // the record's number
+	Reason string // the server's: bad_json, missing_field, …
+}
+
+func (e *RejectError) Error() string {
+	return fmt.Sprintf("client: record %d is rejected: %s", e.Seq, e.Reason)
+}
 
 // inner is an error of this package inside of another one, whose text names the package already.
 type inner struct{ error }

@@ -2,18 +2,15 @@ package client_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log"
-	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/ringtail/ringtail/client"
 )
 
-// startServer starts `ringtail serve --ack kafka`, but in this process and without Kafka.
+// startServer starts `ringtail serve --ack kafka`.
 var startServer = client.StartServer
 
 // Send a few records and see them through: after Close they are in Kafka.
@@ -88,49 +85,24 @@ func ExampleClient_Send_errors() {
 	// client: record is not one JSON object: it ends at byte 12 of 24 true
 }
 
-// Hooks feed metrics of any kind.
-func ExampleHooks() {
+// SendWait is for records one at a time: nil means that this one is in Kafka.
+func ExampleClient_SendWait() {
 	address, stop := startServer()
 	defer stop()
 
-	var sent, resent, acked atomic.Int64
-	c, err := client.New(client.Options{
-		Address: address,
-		Hooks: client.Hooks{
-			Sent:      func(n int) { sent.Add(int64(n)) },
-			Resent:    func(n int) { resent.Add(int64(n)) },
-			Acked:     func(n int) { acked.Add(int64(n)) },
-			Reconnect: func(cause error) { log.Print(cause) },
-		},
-	})
+	c, err := client.New(client.Options{Address: address})
 	if err != nil {
 		log.Fatal(err)
 	}
 	ctx := context.Background()
-	for range 500 {
-		if _, err := c.Send(ctx, []byte(`{"number":7}`)); err != nil {
-			log.Fatal(err)
-		}
-	}
-	if err := c.Close(ctx); err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(sent.Load(), resent.Load(), acked.Load())
-	// Output: 500 0 500
-}
-
-// TLS is a Dial of your own. Nothing is sent in this example, so nothing is dialled.
-func ExampleOptions_dial() {
-	dialer := &tls.Dialer{Config: &tls.Config{ServerName: "ringtail.example.org"}}
-	c, err := client.New(client.Options{
-		Address: "tls://ringtail.example.org:8889",
-		Dial: func(ctx context.Context) (net.Conn, error) {
-			return dialer.DialContext(ctx, "tcp", "ringtail.example.org:8889")
-		},
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(c.Close(context.Background()))
-	// Output: <nil>
+	defer c.Close(ctx)
+	fmt.Println(c.SendWait(ctx, []byte(`{"number":7}`)))
+	err = c.SendWait(ctx, []byte(`{"numbre":7}`))
+	var rejected *client.RejectError
+	fmt.Println(errors.As(err, &rejected), rejected.Reason)
+	fmt.Printf("%+v\n", c.Stats())
+	// Output:
+	// <nil>
+	// true missing_field
+	// {Sent:2 Resent:0 Acked:2 Rejected:1 Unacked:0 Connects:1 Bytes:26}
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -9,8 +10,6 @@ import (
 	"net"
 	"sync"
 	"testing"
-
-	"github.com/ringtail/ringtail/internal/loopback"
 )
 
 // fake is a server that does one wrong thing a connection. What it takes it takes for
@@ -34,6 +33,7 @@ type fake struct {
 type act struct {
 	name string
 	do   func(p *fakeConn, n int)
+	rude bool // it does not greet
 }
 
 // fakeConn is one connection to a fake.
@@ -46,7 +46,7 @@ type fakeConn struct {
 
 func newFake(t *testing.T, f Framing, rng *rand.Rand, script ...act) *fake {
 	t.Helper()
-	ln, err := net.Listen("tcp", loopback.Any())
+	ln, err := net.Listen("tcp", anyPort())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func newFake(t *testing.T, f Framing, rng *rand.Rand, script ...act) *fake {
 func newFakeOn(t *testing.T, ln net.Listener, f Framing, rng *rand.Rand, script ...act) *fake {
 	t.Helper()
 	k := &fake{t: t, ln: ln, framing: f, ledger: newLedger(t), rng: rng, script: script, stopping: make(chan struct{})}
-	k.done.Go(k.accept)
+	goIn(&k.done, k.accept)
 	t.Cleanup(k.stop)
 	return k
 }
@@ -87,18 +87,32 @@ func (k *fake) accept() {
 		if isClosed(k.stopping) {
 			_ = nc.Close()
 		}
-		a := act{"good", good}
+		a := act{name: "good", do: good}
 		if len(k.script) > 0 {
 			a, k.script = k.script[0], k.script[1:]
 		}
 		n := k.rng.IntN(60)
 		k.conns = append(k.conns, nc)
 		k.mu.Unlock()
-		k.done.Go(func() {
-			a.do(&fakeConn{fake: k, conn: nc, in: bufio.NewReader(nc)}, n)
+		goIn(&k.done, func() {
+			p := &fakeConn{fake: k, conn: nc, in: bufio.NewReader(nc)}
+			if a.rude || p.greet() {
+				a.do(p, n)
+			}
 			_ = nc.Close()
 		})
 	}
+}
+
+// greet answers the blank record of a client that says hello.
+func (p *fakeConn) greet() bool {
+	blank := hello(p.framing, "")
+	begun, err := p.in.Peek(len(blank))
+	if err == nil && bytes.Equal(begun, blank) {
+		_, err = p.in.Discard(len(blank))
+		p.ack(0)
+	}
+	return err == nil
 }
 
 // take reads one record and takes it.
@@ -156,36 +170,44 @@ func good(p *fakeConn, _ int) {
 
 // acts are all the wrong things.
 var acts = []act{
-	{"refuses", func(*fakeConn, int) {}},
-	{"resets at once", func(p *fakeConn, _ int) { reset(p.conn) }},
-	{"closes between records", func(p *fakeConn, n int) { p.takeSome(n) }},
-	{"closes in a record", func(p *fakeConn, n int) {
+	{name: "refuses before it greets", do: func(*fakeConn, int) {}, rude: true},
+	{name: "resets before it greets", do: func(p *fakeConn, _ int) { reset(p.conn) }, rude: true},
+	{name: "greets with rubbish", do: func(p *fakeConn, _ int) { p.say("hello"); p.hang() }, rude: true},
+	{name: "greets with an ack", do: func(p *fakeConn, _ int) { p.ack(1); p.hang() }, rude: true},
+	{name: "greets in part", do: func(p *fakeConn, n int) {
+		whole := framed(p.framing, `{"acked":0}`)
+		_, _ = io.WriteString(p.conn, whole[:n%len(whole)])
+	}, rude: true},
+	{name: "refuses", do: func(*fakeConn, int) {}},
+	{name: "resets at once", do: func(p *fakeConn, _ int) { reset(p.conn) }},
+	{name: "closes between records", do: func(p *fakeConn, n int) { p.takeSome(n) }},
+	{name: "closes in a record", do: func(p *fakeConn, n int) {
 		p.takeSome(n / 2)
 		_, _ = io.CopyN(io.Discard, p.in, int64(n%20))
 	}},
-	{"resets in a record", func(p *fakeConn, n int) {
+	{name: "resets in a record", do: func(p *fakeConn, n int) {
 		p.takeSome(n / 2)
 		_, _ = io.CopyN(io.Discard, p.in, int64(n%20))
 		reset(p.conn)
 	}},
-	{"acks and closes", func(p *fakeConn, n int) {
+	{name: "acks and closes", do: func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count)
 	}},
-	{"acks some and resets", func(p *fakeConn, n int) {
+	{name: "acks some and resets", do: func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count / 2)
 		p.ack(p.count)
 		reset(p.conn)
 	}},
-	{"says part of an ack", func(p *fakeConn, n int) {
+	{name: "says part of an ack", do: func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count / 3)
 		// Cut where the number looks like a smaller one, or would like a larger.
 		whole := framed(p.framing, fmt.Sprintf(`{"acked":%d}`, p.count))
 		_, _ = io.WriteString(p.conn, whole[:len(whole)-1-n%len(whole)])
 	}},
-	{"says an ack byte by byte, and slowly takes", func(p *fakeConn, n int) {
+	{name: "says an ack byte by byte, and slowly takes", do: func(p *fakeConn, n int) {
 		for range n {
 			if p.take() != nil {
 				return
@@ -195,44 +217,44 @@ var acts = []act{
 			}
 		}
 	}},
-	{"talks rubbish", func(p *fakeConn, n int) {
+	{name: "talks rubbish", do: func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count)
 		_, _ = io.WriteString(p.conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
 		p.hang()
 	}},
-	{"says an object that is no answer", func(p *fakeConn, n int) {
+	{name: "says an object that is no answer", do: func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.say(`{"nacked":1}`)
 		p.hang()
 	}},
-	{"acks what was never sent", func(p *fakeConn, n int) {
+	{name: "acks what was never sent", do: func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(1 << 40)
 		p.hang()
 	}},
-	{"acks backwards", func(p *fakeConn, n int) {
+	{name: "acks backwards", do: func(p *fakeConn, n int) {
 		p.takeSome(n + 2)
 		p.ack(p.count)
 		p.ack(p.count / 2)
 		p.hang()
 	}},
-	{"rejects what was acked", func(p *fakeConn, n int) {
+	{name: "rejects what was acked", do: func(p *fakeConn, n int) {
 		p.takeSome(n + 1)
 		p.ack(p.count)
 		p.say(`{"rejected":1,"reason":"bad_json"}`)
 		p.hang()
 	}},
-	{"never acks", func(p *fakeConn, _ int) {
+	{name: "never acks", do: func(p *fakeConn, _ int) {
 		for p.take() == nil {
 		}
 	}},
-	{"stops reading", func(p *fakeConn, n int) {
+	{name: "stops reading", do: func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count)
 		<-p.stopping
 	}},
-	{"half-closes and reads on", func(p *fakeConn, n int) {
+	{name: "half-closes and reads on", do: func(p *fakeConn, n int) {
 		p.takeSome(n)
 		p.ack(p.count)
 		_ = p.conn.(*net.TCPConn).CloseWrite()

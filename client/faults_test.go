@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,8 +21,7 @@ func TestOneFault(t *testing.T) {
 		for _, a := range acts {
 			t.Run(f.String()+"/"+a.name, func(t *testing.T) {
 				k := newFake(t, f, newRand(t), a)
-				cl := runFake(t, k, 500)
-				if cl.retries < 1 {
+				if ended := runFake(t, k, 500); ended < 1 {
 					t.Errorf("no reconnect")
 				}
 			})
@@ -46,12 +46,12 @@ func TestManyFaults(t *testing.T) {
 }
 
 // runFake sends n records through a Client to k, and checks.
-func runFake(t *testing.T, k *fake, n uint64) *tally {
+func runFake(t *testing.T, k *fake, n uint64) (ended int) {
 	t.Helper()
 	ctx := within(t)
-	var count tally
+	why := newCauses()
 	c := newClient(t, fast(Options{
-		Address: k.address(), Framing: k.framing, AckTimeout: 20 * time.Millisecond, Hooks: count.hooks(k.ledger.onAcked),
+		Address: k.address(), Framing: k.framing, AckTimeout: 20 * time.Millisecond, OnAck: k.ledger.onAck, Logger: slog.New(why),
 	}))
 	sendAll(t, ctx, c, n)
 	if err := c.Close(ctx); err != nil {
@@ -59,15 +59,14 @@ func runFake(t *testing.T, k *fake, n uint64) *tally {
 	}
 	k.stop()
 	k.ledger.check(n, anyRecord)
-	count.mu.Lock()
-	defer count.mu.Unlock()
-	if count.sent != int(n) || count.acked != int(n) {
-		t.Errorf("hooks: %d sent, %d acked, of %d", count.sent, count.acked, n)
+	s := c.Stats()
+	if s.Sent != n || s.Acked != n || s.Unacked != 0 || s.Bytes < n {
+		t.Errorf("%+v, of %d", s, n)
 	}
-	if most := count.sent + count.resent; len(k.ledger.taken) > most {
-		t.Errorf("%d taken, but %d sent and %d resent", len(k.ledger.taken), count.sent, count.resent)
+	if len(k.ledger.taken) > int(s.Sent+s.Resent) {
+		t.Errorf("%d taken, but %+v", len(k.ledger.taken), s)
 	}
-	return &count
+	return len(why.all)
 }
 
 // A connection that breaks after every single byte of a stream, and after every
@@ -93,7 +92,7 @@ func TestCutAtEveryByte(t *testing.T) {
 
 // cutAfter reads in bytes, or says out bytes, and closes.
 func cutAfter(in, out int) act {
-	return act{"cut", func(p *fakeConn, _ int) {
+	return act{name: "cut", do: func(p *fakeConn, _ int) {
 		p.in.Reset(io.LimitReader(p.conn, int64(in)))
 		for p.take() == nil {
 			s := framed(p.framing, fmt.Sprintf(`{"acked":%d}`, p.count))
@@ -110,12 +109,12 @@ func cutAfter(in, out int) act {
 
 // A write that is stuck, because nobody reads, ends with AckTimeout.
 func TestStuckWriteEnds(t *testing.T) {
-	deaf := act{"deaf", func(p *fakeConn, _ int) { <-p.stopping }}
+	deaf := act{name: "deaf", do: func(p *fakeConn, _ int) { <-p.stopping }}
 	k := newFake(t, Newline, newRand(t), deaf)
-	var count tally
+	why := newCauses()
 	c := newClient(t, fast(Options{
 		Address: k.address(), WindowBytes: 32 << 20, WindowRecords: 1 << 20, MaxRecordBytes: 1 << 20,
-		AckTimeout: 50 * time.Millisecond, Hooks: count.hooks(k.ledger.onAcked),
+		AckTimeout: 50 * time.Millisecond, OnAck: k.ledger.onAck, Logger: slog.New(why),
 	}))
 	ctx := within(t)
 	const n = 60_000 // more than the sockets hold
@@ -125,30 +124,23 @@ func TestStuckWriteEnds(t *testing.T) {
 	}
 	k.stop()
 	k.ledger.check(n, anyRecord)
-	if len(count.causes) == 0 || !errors.Is(count.causes[0], ErrAckTimeout) {
-		t.Fatalf("causes: %v", count.causes)
+	if first := <-why.all; !errors.Is(first, ErrAckTimeout) {
+		t.Fatal(first)
 	}
 }
 
 // Nobody listens at first; errors say so meanwhile.
 func TestServerComesLater(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	third := make(chan struct{})
-	var count tally
-	hooks := count.hooks(nil)
-	tell := hooks.Reconnect
-	hooks.Reconnect = func(cause error) {
-		tell(cause)
-		if count.retries == 3 {
-			close(third)
-		}
-	}
-	c := newClient(t, fast(Options{Address: "unix://" + path, WindowRecords: 1, Hooks: hooks}))
+	why := newCauses()
+	c := newClient(t, fast(Options{Address: "unix://" + path, WindowRecords: 1, Logger: slog.New(why)}))
 	ctx := within(t)
 	if _, err := c.Send(ctx, []byte(record(1))); err != nil {
 		t.Fatal(err)
 	}
-	<-third
+	for range 3 {
+		<-why.all
+	}
 	short, cancel := context.WithCancel(ctx)
 	sent := make(chan error, 1)
 	go func() {
@@ -159,7 +151,7 @@ func TestServerComesLater(t *testing.T) {
 	cancel()
 	sendErr := <-sent
 	for what, err := range map[string]error{"send: the window is full": sendErr, "flush": c.Flush(short)} {
-		want := what + "; 1 records not acked, of 1 sent: context canceled; latest connection: connect: "
+		want := what + "; 1 records not acked, of 1 sent: context canceled; latest connection: connect to unix://" + path + ": "
 		if err == nil || !strings.Contains(err.Error(), want) || !errors.Is(err, context.Canceled) || !errors.Is(err, os.ErrNotExist) {
 			t.Fatalf("%v; want %q", err, want)
 		}
@@ -173,7 +165,7 @@ func TestServerComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.stop()
-	if len(k.ledger.taken) != 1 || count.acked != 1 {
-		t.Fatalf("%d taken, %d acked", len(k.ledger.taken), count.acked)
+	if s := c.Stats(); len(k.ledger.taken) != 1 || s.Acked != 1 || s.Connects != 1 {
+		t.Fatalf("%d taken, %+v", len(k.ledger.taken), s)
 	}
 }

@@ -4,20 +4,38 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
+	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/ringtail/ringtail/internal/leaktest"
 )
 
 var seedFlag = flag.Uint64("client.seed", 0, "seed of the random tests; 0: a new one each time")
 
+// binaries is a directory for what is built.
+var binaries string
+
+// TestMain also looks for goroutines that tests leave behind.
 func TestMain(m *testing.M) {
-	os.Exit(leaktest.Main(m))
+	flag.Parse()
+	var err error
+	if binaries, err = os.MkdirTemp("", "ringtail-client-test"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(binaries)
+	for end := time.Now().Add(30 * time.Second); code == 0 && runtime.NumGoroutine() > 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 // newRand makes a source whose seed is printed if the test fails.
@@ -55,14 +73,14 @@ func recordNumber(s string) (uint64, bool) {
 // is the proof of a test.
 type ledger struct {
 	mu    sync.Mutex
-	t     *testing.T
+	t     testing.TB
 	taken []uint64
 	have  map[uint64]int // copies of each
 	acked uint64
 	wrong []string
 }
 
-func newLedger(t *testing.T) *ledger { return &ledger{t: t, have: map[uint64]int{}} }
+func newLedger(t testing.TB) *ledger { return &ledger{t: t, have: map[uint64]int{}} }
 
 func (l *ledger) take(s string) {
 	l.mu.Lock()
@@ -76,11 +94,11 @@ func (l *ledger) take(s string) {
 	l.have[k]++
 }
 
-// onAcked is a Hooks.Acked: nothing may be acked that was not taken.
-func (l *ledger) onAcked(n int) {
+// onAck is Options.OnAck: nothing may be acked that was not taken.
+func (l *ledger) onAck(seq uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for range n {
+	for l.acked < seq {
 		l.acked++
 		if l.have[l.acked] == 0 {
 			l.wrong = append(l.wrong, fmt.Sprintf("record %d was acked and not taken", l.acked))
@@ -130,37 +148,27 @@ func (l *ledger) check(n uint64, same func(k uint64) uint64) {
 func anyRecord(uint64) uint64 { return 0 }
 func digit(k uint64) uint64   { return k * 7919 % 10 }
 
-// tally is what the hooks of a Client have told.
-type tally struct {
-	mu                           sync.Mutex
-	sent, resent, acked, retries int
-	causes                       []error
+// causes is why connections have ended, as the log has it.
+type causes struct {
+	slog.Handler
+	all chan error
 }
 
-func (c *tally) hooks(acked func(int)) Hooks {
-	add := func(v *int) func(int) {
-		return func(n int) {
-			c.mu.Lock()
-			*v += n
-			c.mu.Unlock()
-		}
-	}
-	count := add(&c.acked)
-	return Hooks{
-		Sent: add(&c.sent), Resent: add(&c.resent),
-		Acked: func(n int) {
-			if acked != nil {
-				acked(n)
+func newCauses() causes { return causes{slog.DiscardHandler, make(chan error, 1000)} }
+
+func (causes) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c causes) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok {
+			select {
+			case c.all <- err:
+			default:
 			}
-			count(n)
-		},
-		Reconnect: func(cause error) {
-			c.mu.Lock()
-			c.retries++
-			c.causes = append(c.causes, cause)
-			c.mu.Unlock()
-		},
-	}
+		}
+		return true
+	})
+	return nil
 }
 
 // fast are options for tests: little waiting, small windows.

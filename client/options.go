@@ -3,33 +3,22 @@ package client
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"time"
-
-	"github.com/ringtail/ringtail/wire"
-)
-
-// Framing says how records are told apart on the wire. The server's --framing must be the same, or
-// auto.
-type Framing = wire.Framing
-
-// The framings in which a Client sends.
-const (
-	// Newline, the default, puts each record on a line of its own. Records must be JSON
-	// objects without a line feed.
-	Newline = wire.Newline
-	// Length puts a 4-byte big-endian length before each record.
-	Length = wire.Length
 )
 
 // Options of a Client. Only Address is needed; a zero takes the default.
 type Options struct {
-	// Address of the server: tcp://host:port or unix:///path.
+	// Address of the server: tcp://host:port, tls://host:port or unix:///path. Of several, with
+	// commas between, one is connected to at a time; when that connection ends, the next in turn.
 	Address string
-	Framing Framing // default Newline
+	TLS     *tls.Config // for tls://; default: the system's authorities, the host's name
+	Framing Framing     // default Newline
 
 	// Token is one of the server's --token-file. "": it asks for none.
 	Token string
@@ -44,8 +33,9 @@ type Options struct {
 	// --max-record-bytes, 1,000,000. It is at most 16 MiB − 1.
 	MaxRecordBytes int
 
-	// DialTimeout limits one attempt to connect; default 10 s.
-	DialTimeout time.Duration
+	// ConnectTimeout limits one attempt to connect, the TLS handshake and the server's first answer
+	// included; default 10 s.
+	ConnectTimeout time.Duration
 	// The Client waits before it connects again. The first wait is at most BackoffMin (default 50
 	// ms). Each further one may be twice as long, up to BackoffMax (default 5 s). The wait is
 	// random, and at least half of what it may be. A connection that brought an ack starts over
@@ -58,8 +48,8 @@ type Options struct {
 	// short timeout turns an outage of Kafka into duplicates.
 	AckTimeout time.Duration
 
-	// Dial, if set, makes the connections, for example with TLS, through a proxy, or in a test.
-	// Address is not used then. If a connection has a method CloseWrite, Close calls it.
+	// Dial, if set, makes the connections, for example through a proxy, or in a test. Address is not
+	// used then. If a connection has a method CloseWrite, Close calls it.
 	Dial func(ctx context.Context) (net.Conn, error)
 
 	// OnReject is called once for each rejected record, with the number that Send returned, the
@@ -68,23 +58,28 @@ type Options struct {
 	// Flush or Close from it may never return.
 	OnReject func(seq uint64, record []byte, reason string)
 
-	Hooks Hooks
+	// OnAck is called with the number of the newest record that is done for good, as are all before
+	// it: in Kafka, or rejected, and OnReject was told. It runs where OnReject does.
+	OnAck func(seq uint64)
+
+	Logger *slog.Logger // is told of connections, and why they end; default: nobody is
+
+	// endpoints is what Address says; or Dial alone.
+	endpoints []endpoint
 }
 
-// Hooks are for metrics. Each may be nil. A hook must not block and must not call the Client. One
-// goroutine calls Sent, Resent and Reconnect, another one Acked.
-type Hooks struct {
-	Sent      func(records int) // so many records are about to be written for the first time
-	Resent    func(records int) // so many are about to be written again
-	Acked     func(records int) // so many more are done for good, the rejected ones included
-	Reconnect func(cause error) // another attempt to connect begins; cause is why the last connection ended
+// endpoint is one server of Address.
+type endpoint struct {
+	address string
+	dial    func(ctx context.Context) (net.Conn, error)
+	state   endpointState
 }
 
 const (
 	windowRecordsDefault  = 16 << 10
 	windowBytesDefault    = 4 << 20
 	maxRecordBytesDefault = 1_000_000
-	dialTimeoutDefault    = 10 * time.Second
+	connectTimeoutDefault = 10 * time.Second
 	backoffMinDefault     = 50 * time.Millisecond
 	backoffMaxDefault     = 5 * time.Second
 
@@ -94,13 +89,13 @@ const (
 )
 
 func (o *Options) setDefaults() {
-	o.Framing = cmp.Or(o.Framing, Newline) // Auto is the zero value
 	o.WindowRecords = cmp.Or(o.WindowRecords, windowRecordsDefault)
 	o.WindowBytes = cmp.Or(o.WindowBytes, windowBytesDefault)
 	o.MaxRecordBytes = cmp.Or(o.MaxRecordBytes, min(maxRecordBytesDefault, o.WindowBytes-frameBytes(0)))
-	o.DialTimeout = cmp.Or(o.DialTimeout, dialTimeoutDefault)
+	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, connectTimeoutDefault)
 	o.BackoffMin = cmp.Or(o.BackoffMin, backoffMinDefault)
 	o.BackoffMax = cmp.Or(o.BackoffMax, max(backoffMaxDefault, o.BackoffMin))
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 }
 
 func (o *Options) validate() error {
@@ -111,7 +106,7 @@ func (o *Options) validate() error {
 		{"WindowRecords", int64(o.WindowRecords)},
 		{"WindowBytes", int64(o.WindowBytes)},
 		{"MaxRecordBytes", int64(o.MaxRecordBytes)},
-		{"DialTimeout", int64(o.DialTimeout)},
+		{"ConnectTimeout", int64(o.ConnectTimeout)},
 		{"BackoffMin", int64(o.BackoffMin)},
 		{"BackoffMax", int64(o.BackoffMax)},
 		{"AckTimeout", int64(o.AckTimeout)},
@@ -123,7 +118,7 @@ func (o *Options) validate() error {
 	o.setDefaults()
 	switch {
 	case o.Framing != Newline && o.Framing != Length:
-		return fmt.Errorf("client: Framing %v is not one that it sends, want Newline or Length", o.Framing)
+		return fmt.Errorf("client: Framing %d is unknown, want Newline or Length", o.Framing)
 	case o.MaxRecordBytes < 1:
 		return fmt.Errorf("client: WindowBytes %d has no room for a record", o.WindowBytes)
 	case o.MaxRecordBytes > recordBytesLimit:
@@ -137,31 +132,44 @@ func (o *Options) validate() error {
 	return o.resolve()
 }
 
-// resolve makes Dial out of Address.
+// resolve makes endpoints of Address, or of Dial.
 func (o *Options) resolve() error {
-	if o.Dial != nil {
+	if o.endpoints = nil; o.Dial != nil {
+		o.endpoints = []endpoint{{address: cmp.Or(o.Address, "Dial"), dial: o.Dial}}
 		return nil
 	}
-	network, address, _ := strings.Cut(o.Address, "://")
-	switch network {
-	case "tcp":
-		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
-			return fmt.Errorf("client: Address %q: want tcp://host:port", o.Address)
-		}
-	case "unix":
-		if address == "" {
-			return fmt.Errorf("client: Address %q: want unix:///path", o.Address)
-		}
-	case "tls":
-		return fmt.Errorf("client: Address %q: for TLS give Dial, for example (&tls.Dialer{}).DialContext", o.Address)
-	case "":
+	if o.Address == "" {
 		return errors.New("client: no Address given, want for example tcp://127.0.0.1:8888")
-	default:
-		return fmt.Errorf("client: Address %q: want tcp://host:port or unix:///path", o.Address)
 	}
-	o.Dial = func(ctx context.Context) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, network, address)
+	for address := range strings.SplitSeq(o.Address, ",") {
+		dial, err := o.dialer(strings.TrimSpace(address))
+		if err != nil {
+			return err
+		}
+		o.endpoints = append(o.endpoints, endpoint{address: strings.TrimSpace(address), dial: dial})
 	}
 	return nil
+}
+
+func (o *Options) dialer(address string) (func(ctx context.Context) (net.Conn, error), error) {
+	var dialer interface {
+		DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	} = &net.Dialer{}
+	network, at, _ := strings.Cut(address, "://")
+	switch network {
+	case "tls":
+		dialer, network = &tls.Dialer{Config: o.TLS}, "tcp"
+		fallthrough
+	case "tcp":
+		if host, port, err := net.SplitHostPort(at); err != nil || host == "" || port == "" {
+			return nil, fmt.Errorf("client: Address %q: want tcp://host:port or tls://host:port", address)
+		}
+	case "unix":
+		if at == "" {
+			return nil, fmt.Errorf("client: Address %q: want unix:///path", address)
+		}
+	default:
+		return nil, fmt.Errorf("client: Address %q: want tcp://host:port, tls://host:port or unix:///path", address)
+	}
+	return func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, network, at) }, nil
 }

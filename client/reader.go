@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"time"
-
-	"github.com/ringtail/ringtail/wire"
 )
 
 // read is the reader: it believes whole answers that can be true, and ends with the
@@ -25,10 +23,10 @@ func (s *session) readAnswers() error {
 				return err
 			}
 		}
-		n, err := s.conn.Read(s.in.Space())
-		s.in.Took(n)
+		n, err := s.conn.Read(s.in.space())
+		s.in.took(n)
 		for {
-			ans, ok, err := s.in.Next()
+			ans, ok, err := s.in.next()
 			if err != nil {
 				return fmt.Errorf("%w: %w", ErrProtocol, err)
 			}
@@ -53,8 +51,8 @@ func (s *session) readAnswers() error {
 }
 
 // believe acts on an answer, if it can be true.
-func (s *session) believe(ans wire.Answer) error {
-	if ans.Rejected > 0 && ans.Reason == wire.Unauthorized {
+func (s *session) believe(ans answer) error {
+	if ans.Rejected > 0 && ans.Reason == unauthorized {
 		return ErrUnauthorized
 	}
 	c := s.c
@@ -73,8 +71,8 @@ func (s *session) believe(ans wire.Answer) error {
 	if ans.Acked > begun-s.base || seq < acked {
 		return fmt.Errorf("%w: %d records acked, after %d of %d sent", ErrProtocol, ans.Acked, acked-s.base, begun-s.base)
 	}
-	if n := int(seq - acked); n > 0 && c.opt.Hooks.Acked != nil {
-		c.opt.Hooks.Acked(n)
+	if c.opt.OnAck != nil && seq > acked {
+		c.opt.OnAck(seq)
 	}
 	c.completeUpTo(seq)
 	return nil
@@ -84,6 +82,14 @@ func (s *session) reject(seq uint64, reason string) {
 	c := s.c
 	c.mu.Lock()
 	a, b, first := c.window.reject(seq)
+	if first {
+		c.stats.Rejected++
+		for _, f := range c.flushes {
+			if f.seq == seq {
+				f.reason = reason
+			}
+		}
+	}
 	c.mu.Unlock()
 	if !first || c.opt.OnReject == nil {
 		return

@@ -1,142 +1,168 @@
 package client
 
 import (
-	"context"
+	"bufio"
+	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
-	"time"
-
-	"github.com/ringtail/ringtail/codec"
-	"github.com/ringtail/ringtail/internal/loopback"
-	"github.com/ringtail/ringtail/producer"
-	"github.com/ringtail/ringtail/server"
-	"github.com/ringtail/ringtail/shard"
 )
 
-const rigShards = 10
-
-// rig is a real server in this process. What its rings get goes into a ledger, in
-// the place of Kafka, or is discarded.
+// rig is a real server with a Kafka in its process.
 type rig struct {
-	*server.Server
-	set     shard.Set
-	stopped chan struct{}
-
-	ledger    *ledger
-	keepers   sync.WaitGroup
-	discarder *producer.Discarder // where there is no ledger
+	t         testing.TB
+	cmd       *exec.Cmd
+	addresses []string // of its listeners, in order
+	brokers   string
+	log       bytes.Buffer
+	read      sync.WaitGroup
 }
 
-// newRig starts a server with an ack listener; with a ledger, what it takes is kept
-// there, otherwise thrown away.
-func newRig(t testing.TB, l server.Listener, keep *ledger) *rig {
-	t.Helper()
-	r, err := startRig(l, keep)
-	if err != nil {
-		t.Fatal(err)
+// ringtail returns the program: RINGTAIL_BINARY, or it is built from the module around this one.
+var ringtail = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("RINGTAIL_BINARY"); path != "" {
+		return path, nil
 	}
-	t.Cleanup(r.stop)
+	path := filepath.Join(binaries, "ringtail")
+	out, err := exec.Command("go", "build", "-C", "..", "-o", path, "./cmd/ringtail").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, err
+})
+
+// newRig starts a server with --embedded, or with flags of another sink.
+func newRig(t testing.TB, flags ...string) *rig {
+	t.Helper()
+	r, err := startRig(flags...)
+	if err != nil {
+		t.Fatalf("%v: %v", flags, err)
+	}
+	r.t = t
+	t.Cleanup(func() { r.stop() })
 	return r
 }
 
-func startRig(l server.Listener, keep *ledger) (*rig, error) {
-	return startRigWith(server.Options{Listeners: []server.Listener{l}}, keep)
-}
-
-func startRigWith(o server.Options, keep *ledger) (*rig, error) {
-	r := &rig{ledger: keep, stopped: make(chan struct{})}
-	for i := range rigShards {
-		ring, err := shard.New(shard.Options{Name: fmt.Sprint(i), Bytes: 1 << 20})
-		if err != nil {
-			return nil, err
-		}
-		r.set.Rings = append(r.set.Rings, ring)
-	}
-	o.Listeners[0].Ack = true
-	o.Codec = codec.Options{Field: "number", Shards: rigShards, MaxRecordBytes: 64 << 10}
-	o.Loops, o.Rings = 2, r.set
-	var err error
-	r.Server, err = server.New(o)
+func startRig(flags ...string) (*rig, error) {
+	path, err := ringtail()
 	if err != nil {
 		return nil, err
 	}
-	if keep != nil {
-		for i := range rigShards {
-			r.keepers.Go(func() { r.keep(i) })
-		}
-		return r, r.Start()
+	r := &rig{cmd: exec.Command(path, append([]string{"serve", "--admin", ""}, flags...)...)}
+	r.cmd.Env = []string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH")} // none that is a flag
+	out, err := r.cmd.StdoutPipe()
+	if err == nil {
+		r.cmd.Stderr = r.cmd.Stdout
+		err = r.cmd.Start()
 	}
-	if r.discarder, err = producer.NewDiscarder(r.set, false, r.AcksMoved, nil); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	r.discarder.Start()
-	return r, r.Start()
-}
-
-// keep empties a ring into the ledger.
-func (r *rig) keep(i int) {
-	ring := r.set.Rings[i]
-	for {
-		b, ok := ring.Next()
-		if ok {
-			b.Records(func(_ int, rec shard.Record) bool {
-				r.ledger.take(string(rec.Value))
-				return true
-			})
-			ring.Free(b.End)
-			r.AcksMoved()
-			continue
+	lines := bufio.NewReader(out)
+	for ready := false; !ready; {
+		line, err := lines.ReadString('\n')
+		r.log.WriteString(line)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %v\n%s", err, r.cmd.Wait(), r.log.String())
 		}
-		select {
-		case <-r.stopped:
-			return
-		case <-time.After(time.Millisecond):
+		var rest string
+		if rest, ready = strings.CutPrefix(line, "ringtail: ready "); ready {
+			for _, word := range strings.Fields(rest) {
+				if key, value, _ := strings.Cut(word, "="); key == "listen" {
+					r.addresses = append(r.addresses, strings.Split(value, ",")...)
+				} else if key == "brokers" {
+					r.brokers = value
+				}
+			}
 		}
 	}
-}
-
-// stop may be called again.
-func (r *rig) stop() {
-	if isClosed(r.stopped) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	r.Finish(ctx)
-	close(r.stopped)
-	r.keepers.Wait()
-	if r.discarder != nil {
-		r.discarder.Drain()
-	}
-	for _, ring := range r.set.Rings {
-		if err := ring.Release(); err != nil {
-			panic(err)
-		}
-	}
+	goIn(&r.read, func() { _, _ = io.Copy(&r.log, lines) })
+	return r, nil
 }
 
 // StartServer starts a server for the examples.
 func StartServer() (address string, stop func()) {
-	r, err := startRig(local(codec.Auto), nil)
+	r, err := startRig("--sink", "discard", "--listen", acking)
 	if err != nil {
 		panic(err)
 	}
-	return r.address(), r.stop
+	return r.address(), func() { r.stop() }
 }
 
-func (r *rig) address() string {
-	a := r.Addrs()[0]
-	return a.Network() + "://" + a.String()
+const acking = "tcp://127.0.0.1:0?ack=kafka"
+
+// anyPort is an address to listen on where no other process's clients still look for a port that it
+// has closed.
+func anyPort() string {
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d:0", 1+pid>>16&0x7f, pid>>8&0xff, pid&0xff)
+}
+
+// embedded starts a server with a Kafka in it, and one listener that acks.
+func embedded(t testing.TB, framing string, flags ...string) *rig {
+	t.Helper()
+	return newRig(t, append([]string{"--embedded", "--embedded-port", "0", "--listen", acking + "&framing=" + framing}, flags...)...)
+}
+
+// discarding starts a server that throws away what it acks.
+func discarding(t testing.TB, framing string, flags ...string) *rig {
+	t.Helper()
+	return newRig(t, append([]string{"--sink", "discard", "--listen", acking + "&framing=" + framing}, flags...)...)
+}
+
+func (r *rig) address() string { return r.addresses[0] }
+
+// topic returns what Kafka has, each partition in its order.
+func (r *rig) topic() *ledger {
+	r.t.Helper()
+	l := newLedger(r.t)
+	consume := exec.Command(r.cmd.Path, "consume", "--brokers", r.brokers, "--topic", "records", "--from", "beginning",
+		"--until-end", "--format", "value")
+	consume.Env = r.cmd.Env
+	out, err := consume.Output()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		l.take(strings.TrimSuffix(line, "\n"))
+	}
+	return l
+}
+
+// stop ends the server, and returns how many records it received. It may be called again.
+func (r *rig) stop() (received int) {
+	_ = r.cmd.Process.Signal(syscall.SIGTERM)
+	r.read.Wait()
+	_ = r.cmd.Wait()
+	log := r.log.String()
+	if _, err := fmt.Sscanf(log[max(strings.LastIndex(log, "drained received="), 0):], "drained received=%d", &received); err != nil {
+		panic(log)
+	}
+	return received
+}
+
+// goIn is WaitGroup.Go, which Go 1.24 does not have.
+func goIn(all *sync.WaitGroup, f func()) {
+	all.Add(1)
+	go func() {
+		defer all.Done()
+		f()
+	}()
 }
 
 // cutter is a proxy that cuts connections after a random number of bytes, either way,
 // with a FIN or a reset, until it has cut enough.
 type cutter struct {
 	ln   net.Listener
-	to   net.Addr
+	to   string // tcp://…
 	done sync.WaitGroup
 
 	mu    sync.Mutex
@@ -146,14 +172,14 @@ type cutter struct {
 	stop  bool
 }
 
-func newCutter(t *testing.T, to net.Addr, rng *rand.Rand, cuts int) *cutter {
+func newCutter(t *testing.T, to string, rng *rand.Rand, cuts int) *cutter {
 	t.Helper()
-	ln, err := net.Listen("tcp", loopback.Any())
+	ln, err := net.Listen("tcp", anyPort())
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &cutter{ln: ln, to: to, rng: rng, cuts: cuts}
-	p.done.Go(p.accept)
+	goIn(&p.done, p.accept)
 	t.Cleanup(p.close)
 	return p
 }
@@ -183,7 +209,7 @@ func (p *cutter) accept() {
 		if err != nil {
 			return
 		}
-		out, err := net.Dial(p.to.Network(), p.to.String())
+		out, err := net.Dial("tcp", strings.TrimPrefix(p.to, "tcp://"))
 		if err != nil {
 			_ = in.Close()
 			continue
@@ -203,8 +229,8 @@ func (p *cutter) accept() {
 		}
 		rude := p.rng.IntN(2) == 0
 		p.mu.Unlock()
-		p.done.Go(func() { copyUntil(out, in, there, rude) })
-		p.done.Go(func() { copyUntil(in, out, back, rude) })
+		goIn(&p.done, func() { copyUntil(out, in, there, rude) })
+		goIn(&p.done, func() { copyUntil(in, out, back, rude) })
 	}
 }
 

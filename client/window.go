@@ -1,14 +1,44 @@
 package client
 
-import (
-	"encoding/binary"
-
-	"github.com/ringtail/ringtail/internal/invariant"
-)
+import "encoding/binary"
 
 // window stores the records that are not acked, as they go on the wire. It knows neither goroutines
-// nor sockets. The Client's mutex protects all of it. Its positions count records; doc.go says what
-// is true of them.
+// nor sockets. The Client's mutex protects all of it. Its positions count records.
+//
+//	   Send, any goroutine        writer, one goroutine          server
+//	        │                          │
+//	        ▼ copied, once             ▼ writes from the window
+//	┌── window ──────────────────────────────────────┐
+//	│ freed │ acked … │ sent … │ begun … │ queued …  │ ──── records ───► shard, Kafka
+//	└────────────────────────────────────────────────┘
+//	        ▲ room again                                           │
+//	        │                                                      │
+//	        └──── reader, one goroutine a connection ◄─── acks ────┘
+//
+// The invariants of the Client:
+//
+//  1. freed ≤ acked ≤ queued and acked, sent ≤ begun ≤ queued, each a count of
+//     records since the Client was made. Only sent and begun ever fall, both to
+//     acked, when a connection has ended.
+//  2. freed is the lesser of acked and sent. A frame's bytes do not change until it is freed. So
+//     the writer and Options.OnReject read them without the mutex. An ack that comes while the
+//     writer is still in that frame's write call makes no room yet.
+//  3. The server counts the records of a connection from 1. base is acked when the
+//     connection was made; its record N is record base + N of the Client.
+//  4. The reader believes an answer only if it is whole and can be true: it acks or rejects nothing
+//     that was not begun on this connection. Anything else ends the connection, and what was not
+//     acked is sent again.
+//  5. What the client takes for one record the server takes for one record, in
+//     every framing it may be set to (record.go). If the counts differed, an ack
+//     would speak of another record than the client thinks.
+//  6. At most one connection at a time; the old one's socket is closed, and its
+//     reader has ended, before the next is dialled.
+//
+// Who runs what:
+//
+//	callers    Send, SendWait, Flush, Close; Send copies under the mutex
+//	writer     connects, greets, writes, half-closes, backs off; sent, begun
+//	reader     reads answers; acked; OnReject, OnAck
 //
 // The bytes are in one buffer that is used as a ring. Byte positions only grow, like the others; a
 // position's place in the buffer is its remainder. A frame may lie across the buffer's end, in two
@@ -98,9 +128,9 @@ func (w *window) pieces(from, to uint64) (a, b []byte) {
 
 // span is a run of whole frames on its way to a socket.
 type span struct {
-	last         uint64 // number of its last record
-	a, b         []byte
-	fresh, again int // records begun for the first time, and not
+	last  uint64 // number of its last record
+	a, b  []byte
+	again int // records begun before, on another connection
 }
 
 // begin takes the next frames to be written: at least one if there are any, and no
@@ -115,7 +145,6 @@ func (w *window) begin(most int) span {
 		last++
 	}
 	s := span{last: last, again: int(max(min(last, w.highest), w.begun) - w.begun)}
-	s.fresh = int(last-w.begun) - s.again
 	s.a, s.b = w.pieces(from, w.end(last))
 	w.begun = last
 	w.highest = max(w.highest, last)
@@ -130,7 +159,6 @@ func (w *window) wrote() {
 
 // ack moves acked up to seq, which has been begun.
 func (w *window) ack(seq uint64) {
-	invariant.Check(w.acked <= seq && seq <= w.begun, "client: acked %d, after %d of %d begun", seq, w.acked, w.begun)
 	w.acked = seq
 	w.free()
 }

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
-
-	"github.com/ringtail/ringtail/wire"
 )
 
 // The writer is one goroutine for the Client's life:
@@ -36,19 +35,57 @@ func (c *Client) run() {
 	defer close(c.done)
 	defer c.abort()
 	pause := backoff{least: c.opt.BackoffMin, most: c.opt.BackoffMax}
-	for attempt := 0; c.work(); attempt++ {
-		if f := c.opt.Hooks.Reconnect; attempt > 0 && f != nil {
-			f(c.latestCause())
-		}
+	for at := 0; c.work(); at = (at + 1) % len(c.opt.endpoints) {
 		before := c.acked()
-		err := c.session()
+		end := &c.opt.endpoints[at]
+		err := c.session(end)
 		if c.acked() > before {
 			pause.reset()
 		}
-		if left := c.ended(err); left > 0 && !c.sleep(pause.next()) {
+		left := c.ended(end, err)
+		if left == 0 {
+			continue
+		}
+		c.opt.Logger.Warn("connection ended", "address", end.address, "unacked", left, "cause", err)
+		if c.givesUp(err) || !c.sleep(pause.next()) {
 			return
 		}
 	}
+}
+
+// endpointState is what the latest attempt at an endpoint came to.
+type endpointState uint8
+
+const (
+	untried endpointState = iota
+	away                  // no connection, or one that ended by itself
+	refuses               // it took a connection and did not greet, or refused the token
+	greeted               // it has greeted once: from then on what goes wrong is an outage
+)
+
+// note keeps what an attempt has come to.
+func (end *endpoint) note(err error) {
+	switch {
+	case end.state == greeted:
+	case errors.Is(err, ErrNoAcks), errors.Is(err, ErrUnauthorized):
+		end.state = refuses
+	default:
+		end.state = away
+	}
+}
+
+// givesUp ends the Client with the cause err if every server of Address refuses it. One that is away
+// may come back, and is waited for.
+func (c *Client) givesUp(err error) bool {
+	for i := range c.opt.endpoints {
+		if c.opt.endpoints[i].state != refuses {
+			return false
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fatal = err
+	return true
 }
 
 // work waits until there is a record to be acked; false: there will be none.
@@ -91,15 +128,10 @@ func (c *Client) acked() uint64 {
 	return c.window.acked
 }
 
-func (c *Client) latestCause() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cause
-}
-
 // ended is called when a connection has ended or could not be made. It returns how many records are
 // still to be acked.
-func (c *Client) ended(err error) uint64 {
+func (c *Client) ended(end *endpoint, err error) uint64 {
+	end.note(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cause = err
@@ -121,22 +153,31 @@ type session struct {
 	c    *Client
 	conn net.Conn
 	base uint64        // acked when it was made: its first record is base + 1
-	in   wire.Answers  // reader
+	in   answers       // reader
 	err  error         // why the reader ended; readable once over is closed
 	over chan struct{} // closed when the reader has ended
 }
 
 // session uses one connection up. nil: Close was called, and everything is acked.
-func (c *Client) session() error {
-	dial, cancel := context.WithTimeout(c.ctx, c.opt.DialTimeout)
-	conn, err := c.opt.Dial(dial)
-	cancel()
+func (c *Client) session(end *endpoint) error {
+	limit, cancel := context.WithTimeout(c.ctx, c.opt.ConnectTimeout)
+	defer cancel()
+	conn, err := end.dial(limit)
 	if err != nil {
-		return fmt.Errorf("client: connect: %w", err)
+		return fmt.Errorf("client: connect to %s: %w", end.address, err)
 	}
 	s := &session{c: c, conn: conn, base: c.acked(), over: make(chan struct{})}
-	s.in.Framing = c.opt.Framing
+	s.in.framing = c.opt.Framing
 	defer context.AfterFunc(c.ctx, func() { _ = conn.Close() })()
+	if err := s.greet(limit); err != nil {
+		_ = conn.Close()
+		return fmt.Errorf("client: %s: %w", end.address, inner{err})
+	}
+	end.state = greeted
+	c.mu.Lock()
+	c.stats.Connects++
+	c.mu.Unlock()
+	c.opt.Logger.Info("connected", "address", end.address)
 	go s.read()
 	err = s.write()
 	if err == nil {
@@ -153,15 +194,44 @@ func (c *Client) session() error {
 	return c.explain(s.err)
 }
 
+// greet shows the token, sends a blank record, and waits for the answer that only a server gives that
+// acks. No record is sent before.
+func (s *session) greet(limit context.Context) error {
+	deadline, _ := limit.Deadline()
+	if err := s.conn.SetDeadline(deadline); err != nil {
+		return err
+	}
+	_, failed := s.conn.Write(hello(s.c.opt.Framing, s.c.opt.Token)) // the answer may be why
+	for {
+		ans, ok, err := s.in.next()
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrProtocol, err)
+		case ok && ans.Reason == unauthorized:
+			return ErrUnauthorized
+		case ok && ans != answer{}:
+			return fmt.Errorf("%w: %+v, and no record was sent", ErrProtocol, ans)
+		case ok:
+			return s.conn.SetDeadline(time.Time{})
+		}
+		n, err := s.conn.Read(s.in.space())
+		s.in.took(n)
+		switch {
+		case n > 0:
+		case errors.Is(err, os.ErrDeadlineExceeded) && failed == nil:
+			return ErrNoAcks
+		case failed != nil:
+			return failed
+		case err != nil:
+			return err
+		}
+	}
+}
+
 // errOver says that the reader has ended; session.err says why.
 var errOver = errors.New("client: connection over")
 
 func (s *session) write() error {
-	if o := &s.c.opt; o.Token != "" {
-		if _, err := s.conn.Write(wire.AppendToken(nil, o.Framing, o.Token)); err != nil {
-			return s.prefer(err)
-		}
-	}
 	half := false
 	for {
 		sp, done, last := s.c.next()
@@ -224,13 +294,6 @@ func (c *Client) next() (sp span, done, last bool) {
 }
 
 func (s *session) writeSpan(sp span) error {
-	h := &s.c.opt.Hooks
-	if h.Sent != nil && sp.fresh > 0 {
-		h.Sent(sp.fresh)
-	}
-	if h.Resent != nil && sp.again > 0 {
-		h.Resent(sp.again)
-	}
 	for _, p := range [2][]byte{sp.a, sp.b} {
 		if len(p) == 0 {
 			continue
@@ -241,6 +304,8 @@ func (s *session) writeSpan(sp span) error {
 	}
 	c := s.c
 	c.mu.Lock()
+	c.stats.Resent += uint64(sp.again)
+	c.stats.Bytes += uint64(len(sp.a) + len(sp.b))
 	c.window.wrote()
 	c.signalRoom()
 	c.mu.Unlock()
@@ -250,15 +315,13 @@ func (s *session) writeSpan(sp span) error {
 // explain says why a connection ended that the reader saw end.
 func (c *Client) explain(err error) error {
 	c.mu.Lock()
-	left, base := c.window.queued-c.window.acked, c.window.acked
+	left := c.window.queued - c.window.acked
 	c.mu.Unlock()
 	switch {
 	case errors.Is(err, ErrProtocol), errors.Is(err, ErrAckTimeout), errors.Is(err, ErrUnauthorized):
 		return err
 	case !errors.Is(err, io.EOF):
 		return fmt.Errorf("client: read: %w", err)
-	case base == 0 && left > 0:
-		return fmt.Errorf("client: the server closed the connection and has never acked a record (is it set to --ack kafka?): %w", err)
 	}
 	return fmt.Errorf("client: the server closed the connection, %d records not acked: %w", left, err)
 }

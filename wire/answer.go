@@ -22,8 +22,7 @@ type Answer struct {
 // Newline, JSON and Auto by lines. It does not know the answers of the other framings. Acks
 // allocate nothing.
 //
-// A client that reads by itself reads into Space, says how much with Took, and calls Next until
-// there is none. Read does all of that.
+// Package client, a module of its own, has its own.
 type Answers struct {
 	Framing Framing // that of the records sent
 
@@ -32,19 +31,19 @@ type Answers struct {
 	to   int
 }
 
-// Space returns where to read to. It is never empty after Next has had none.
-func (a *Answers) Space() []byte {
+// space returns where to read to. It is never empty after next has had none.
+func (a *Answers) space() []byte {
 	a.to = copy(a.buf[:], a.buf[a.from:a.to])
 	a.from = 0
 	return a.buf[a.to:]
 }
 
-// Took says that n bytes were read into Space.
-func (a *Answers) Took(n int) { a.to += n }
+// took says that n bytes were read into space.
+func (a *Answers) took(n int) { a.to += n }
 
-// Next returns the next whole answer, ok where there is one. An error means that the bytes are no
+// next returns the next whole answer, ok where there is one. An error means that the bytes are no
 // answer.
-func (a *Answers) Next() (answer Answer, ok bool, err error) {
+func (a *Answers) next() (answer Answer, ok bool, err error) {
 	text, ok, err := a.cut()
 	if err != nil || !ok {
 		return Answer{}, false, err
@@ -57,12 +56,12 @@ func (a *Answers) Next() (answer Answer, ok bool, err error) {
 // of one.
 func (a *Answers) Read(r io.Reader) (Answer, error) {
 	for {
-		answer, ok, err := a.Next()
+		answer, ok, err := a.next()
 		if ok || err != nil {
 			return answer, err
 		}
-		n, err := r.Read(a.Space())
-		a.Took(n)
+		n, err := r.Read(a.space())
+		a.took(n)
 		switch {
 		case n > 0:
 		case err == io.EOF && a.from < a.to:

@@ -84,11 +84,11 @@ func readAnswers(f Framing, s string, size int) ([]Answer, error) {
 	in := Answers{Framing: f}
 	var list []Answer
 	for len(s) > 0 {
-		n := copy(in.Space(), s[:min(size, len(s))])
-		in.Took(n)
+		n := copy(in.space(), s[:min(size, len(s))])
+		in.took(n)
 		s = s[n:]
 		for {
-			ans, ok, err := in.Next()
+			ans, ok, err := in.next()
 			if err != nil {
 				return list, err
 			}

@@ -9,7 +9,7 @@
 //	  │  └───┤  │
 //	 server  │ producer        never each other
 //	  ▲      │     ▲
-//	  └── node ────┘     bench, client, kafkatools …
+//	  └── node ────┘     bench, kafkatools …
 //	       ▲
 //	   cmd/ringtail
 package tidy

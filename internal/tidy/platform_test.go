@@ -16,14 +16,19 @@ func TestPlatforms(t *testing.T) {
 		packages []string
 		refused  bool
 	}{
-		{"linux", "arm64", []string{"./shard", "./server", "./codec", "./client"}, false},
-		{"darwin", "arm64", []string{"./codec", "./client"}, false},
+		{"linux", "arm64", []string{"./shard", "./server", "./codec"}, false},
+		{"darwin", "arm64", []string{"./codec"}, false},
 		{"linux", "386", []string{"./shard"}, true},
 		{"linux", "s390x", []string{"./shard"}, true},
 		{"darwin", "arm64", []string{"./shard"}, true},
 		{"darwin", "arm64", []string{"./cmd/ringtail"}, true},
+		{"darwin", "arm64", []string{"-C", "client", "."}, false},
+		{"windows", "amd64", []string{"-C", "client", "."}, false},
 	} {
-		build := exec.Command("go", append([]string{"build", "-o", os.DevNull}, c.packages...)...)
+		build := exec.Command("go", append([]string{"build"}, c.packages...)...)
+		if c.packages[0] != "-C" { // which has to come first
+			build.Args = append([]string{"go", "build", "-o", os.DevNull}, c.packages...)
+		}
 		build.Dir = root
 		build.Env = append(os.Environ(), "GOOS="+c.os, "GOARCH="+c.arch, "CGO_ENABLED=0")
 		out, err := build.CombinedOutput()

@@ -1,0 +1,3 @@
+module github.com/ringtail/ringtail/client
+
+go 1.24
