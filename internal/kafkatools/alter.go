@@ -85,7 +85,7 @@ func (c Cluster) addPartitions(ctx context.Context, cl *kgo.Client, o AlterOptio
 	}
 	q, t := kmsg.NewPtrCreatePartitionsRequest(), kmsg.NewCreatePartitionsRequestTopic()
 	t.Topic, t.Count = o.Name, int32(o.Partitions)
-	q.Topics, q.ValidateOnly, q.TimeoutMillis = append(q.Topics, t), validate, int32(requestMS())
+	q.Topics, q.ValidateOnly, q.TimeoutMillis = append(q.Topics, t), validate, requestMS
 	said, err := c.change(ctx, cl, q, done)
 	if err == nil && said.err() != nil {
 		err = fmt.Errorf("topic %s, --partitions %d: %w", o.Name, o.Partitions, said.err())

@@ -54,9 +54,10 @@ func (s Streams) done(format string, args ...any) {
 func unfolded(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // requestLimit is how long one request may take before a broker counts as away.
-const requestLimit = 10 * time.Second
-
-func requestMS() int { return int(requestLimit / time.Millisecond) }
+const (
+	requestLimit = 10 * time.Second
+	requestMS    = int32(requestLimit / time.Millisecond)
+)
 
 // fixedProperties are properties that a verb sets and that its promises rest on: why another value is refused.
 var fixedProperties = map[string]string{
@@ -85,7 +86,7 @@ func mayPass(cause error) bool {
 	return !errors.As(cause, &dns)
 }
 
-// unreached says why brokers did not answer, or, where nothing is found, what librdkafka says.
+// unreached says why brokers did not answer, or, where nothing is found, err.
 func (c Cluster) unreached(err error) error {
 	if cause := c.diagnose(); cause != nil {
 		err = cause
@@ -103,8 +104,8 @@ func (c Cluster) explain(err error) error {
 	return fmt.Errorf("--brokers %s: not reached: %w", c.Brokers, err)
 }
 
-// within runs f, but does not wait for it beyond limit: some of librdkafka's calls
-// wait for brokers that may be gone. Nobody else uses what f closes, before or after.
+// within runs f, but does not wait for it beyond limit: to leave a
+// group is to wait for a broker that may be gone. Nobody else uses what f closes, before or after.
 func within(limit time.Duration, f func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); f() }()

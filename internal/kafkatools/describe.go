@@ -14,8 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/ringtail/ringtail/internal/config"
 )
 
 // DescribeOptions are the flags of topics describe: what to show.
@@ -223,12 +221,4 @@ func sizes(ctx context.Context, a *kadm.Client, t kadm.TopicDetail) (map[int32]i
 		})
 	})
 	return out, err
-}
-
-// hasPartition checks --partition against what the topic has; −1 is any.
-func hasPartition(t kadm.TopicDetail, partition int) error {
-	if partition >= len(t.Partitions) || partition < -1 {
-		return config.Usagef("--partition is %d; topic %s has 0 to %d", partition, t.Topic, len(t.Partitions)-1)
-	}
-	return nil
 }

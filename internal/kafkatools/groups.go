@@ -162,7 +162,7 @@ func ResetGroup(ctx context.Context, c Cluster, o ResetOptions, s Streams) error
 		return err
 	}
 	t := topics[o.Topic]
-	if err := hasPartition(t, o.Partition); err != nil {
+	if err := checkPartition(o.Topic, len(t.Partitions), o.Partition); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)

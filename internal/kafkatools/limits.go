@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Bounds of librdkafka for its message.max.bytes, and its default for that and for batch.size.
+// Bounds of message.max.bytes, and its default.
 const (
 	messageMaxLeast   = 1000
 	messageMaxMost    = 1_000_000_000
@@ -52,26 +51,6 @@ func (l limit) tooLarge(bytes int) error {
 		return fmt.Errorf("its %d bytes, with what a batch adds to them, are over max.message.bytes=%d of topic %s; raise that", bytes, l.bytes, l.topic)
 	}
 	return fmt.Errorf("its %d bytes are over what topic %s takes; raise the topic's max.message.bytes, or message.max.bytes of the brokers, and give -X message.max.bytes", bytes, l.topic)
-}
-
-// producing are the properties of a producer to topics with these limits. Records that are small
-// enough do not fail together, by the size of their batch.
-func producing(limits ...limit) map[string]string {
-	batch, message := messageMaxDefault, 0
-	for _, l := range limits {
-		if l.bytes > 0 {
-			batch = min(batch, l.bytes)
-		}
-		message = max(message, l.most())
-	}
-	return map[string]string{
-		"message.max.bytes": strconv.Itoa(min(max(message, messageMaxLeast), messageMaxMost)),
-		"batch.size":        strconv.Itoa(batch),
-		// Java's partitioner: the same key goes to the same partition, whoever writes.
-		"partitioner":              "murmur2_random",
-		"linger.ms":                "5",
-		"allow.auto.create.topics": "false",
-	}
 }
 
 // limitFor asks for a topic's limit.
@@ -135,5 +114,5 @@ func (l limit) refused(err error, bytes int) error {
 	if isAny(err, []*kerr.Error{kerr.MessageTooLarge, kerr.InvalidFetchSize, kerr.RecordListTooLarge}) {
 		return l.tooLarge(bytes)
 	}
-	return fmt.Errorf("topic %s refuses it: %s", l.topic, strings.TrimPrefix(err.Error(), "Broker: "))
+	return fmt.Errorf("topic %s refuses it: %w", l.topic, err)
 }

@@ -59,8 +59,8 @@ func (r *production) open(ctx context.Context, c Cluster) (err error) {
 	if err := c.refuseRole(properties.ForConsumers); err != nil {
 		return err
 	}
-	r.keyed = partitioner(cmp.Or(c.Properties[c.given("partitioner")], "murmur2_random")).ForTopic(r.o.Topic)
-	r.client, err = c.client(map[string]string{"linger.ms": "5", "allow.auto.create.topics": "false"},
+	r.keyed = partitioner(cmp.Or(c.Properties[c.given("partitioner")], defaults["partitioner"])).ForTopic(r.o.Topic)
+	r.client, err = c.client(nil,
 		kgo.WithHooks(r.brokers), kgo.MaxBufferedRecords(bufferedRecords+1), kgo.ProducerBatchMaxBytesFn(func(string) int32 { return r.batchMost }),
 		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(func(string) func(*kgo.Record, int) int { return r.partition })))
 	if err != nil {

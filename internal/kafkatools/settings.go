@@ -34,7 +34,8 @@ const (
 var defaults = settings{
 	"client.id": "ringtail", "enable.metrics.push": "false", "compression.codec": "none", "message.timeout.ms": "300000",
 	"isolation.level": "read_committed", "partition.assignment.strategy": "range,roundrobin",
-	"fetch.wait.max.ms": "500", "max.poll.interval.ms": "300000",
+	"fetch.wait.max.ms": "500", "max.poll.interval.ms": "300000", "queue.buffering.max.ms": "5",
+	"partitioner": "murmur2_random", // Java's: the same key goes to the same partition, whoever writes
 }
 
 // meanings are those that mean something by themselves.

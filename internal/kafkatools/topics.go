@@ -62,7 +62,7 @@ func CreateTopic(ctx context.Context, c Cluster, o CreateOptions, s Streams) err
 	for _, name := range slices.Sorted(maps.Keys(o.Configs)) {
 		t.Configs = append(t.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: name, Value: kmsg.StringPtr(o.Configs[name])})
 	}
-	q.Topics, q.TimeoutMillis = append(q.Topics, t), int32(requestMS())
+	q.Topics, q.TimeoutMillis = append(q.Topics, t), requestMS
 	said, err := c.change(ctx, cl, q, kerr.TopicAlreadyExists)
 	switch {
 	case err != nil:
@@ -136,7 +136,7 @@ func DeleteTopic(ctx context.Context, c Cluster, name string, s Streams) error {
 	begins(ctx)
 	q, t := kmsg.NewPtrDeleteTopicsRequest(), kmsg.NewDeleteTopicsRequestTopic()
 	t.Topic = &name
-	q.Topics, q.TopicNames, q.TimeoutMillis = append(q.Topics, t), []string{name}, int32(requestMS()) // by version
+	q.Topics, q.TopicNames, q.TimeoutMillis = append(q.Topics, t), []string{name}, requestMS // by version
 	said, err := c.change(ctx, cl, q, kerr.UnknownTopicOrPartition)
 	if err == nil && said.err() != nil {
 		err = fmt.Errorf("topic %s: %w", name, said.err())

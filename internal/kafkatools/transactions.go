@@ -69,11 +69,7 @@ func (c Cluster) transactions(id, group string, to []limit, opts ...kgo.Opt) (*t
 
 // inTransactions are the properties of such a producer.
 func inTransactions(id, group string) map[string]string {
-	properties := producing()
-	delete(properties, "message.max.bytes") // it is each topic's own
-	properties["transactional.id"], properties["group.id"] = id, group
-	properties["transaction.timeout.ms"] = takeover
-	return properties
+	return map[string]string{"transactional.id": id, "group.id": group, "transaction.timeout.ms": takeover}
 }
 
 // isHopeless tells whether no repetition makes an error better.
