@@ -62,7 +62,7 @@ func TestProcessesEndByThemselves(t *testing.T) {
 }
 
 func lives(t *testing.T) []life {
-	b, err := broker.Start(0, map[string]int{"records": 10, "results": 10})
+	b, err := broker.Start(0, map[string]int{"records": 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,6 @@ func lives(t *testing.T) []life {
 		{"check", []string{"check", "--connect", "--brokers", rude, "--start-timeout", "500ms"}, 0, exitFailed, false},
 		{"produce", []string{"produce", "--brokers", well, "--topic", "records", "--generate", "stream", "--rate", "100"}, interrupt, exitDone, false},
 		{"consume", []string{"consume", "--brokers", well, "--topic", "records", "--group", "g", "--format", "json"}, interrupt, exitDone, false},
-		{"process", []string{"process", "--brokers", well, "--from", "records", "--to", "results", "--group", "p", "--expr", "id"}, interrupt, exitDone, false},
 		{"topics", []string{"topics", "list", "--brokers", deaf}, interrupt, exitFailed, false},
 	}
 }

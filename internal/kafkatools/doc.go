@@ -12,15 +12,16 @@
 //	groups   groups.go   list, describe, reset
 //	         describe_group.go  members, lag
 //	consume  consume.go  ends, the loop          letters  replay.go    dead letters, once each
-//	         print.go    --print                          replay_write.go  transactions
+//	         print.go    --print                          replay_write.go  what passes
 //	         table.go    what a terminal shows            replay_left.go   what did not pass
 //	         positions.go, moment.go  --from     process  process.go   exactly once
 //	         offsets.go  what is asked for                process_read.go   positions
-//	         changes.go  new partitions, topics           process_write.go  transactions
+//	         changes.go  new partitions, topics           transactions.go   … and of replay
 //	         group.go    groups, commits                  process_bad.go    --on-error
 //	         losses.go   what is gone                     process_metrics.go  --metrics
 //	         standing.go positions, lag                   transform.go      --expr
 //	         metrics.go  --metrics                        exact.go          its integers
+//	         stands.go   offsets, for process and replay
 //	         format.go   text, value, json       words.go   numbers and JSON, for all
 //	         count.go    --count-by              brokers.go   why one is not reached, for all
 //

@@ -119,7 +119,7 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 }
 
 func (p *processing) open(ctx context.Context) (err error) {
-	if _, err = p.cluster.options(inTransactions("", p.o.Group)); err != nil { // before anybody is asked
+	if _, err = p.cluster.options(inTransactions(p.o.Group, p.o.Group)); err != nil { // before anybody is asked
 		return err
 	}
 	p.consumer, err = p.cluster.client(map[string]string{

@@ -55,15 +55,15 @@ type replay struct {
 	progress  *progress
 	dialing   dialing
 	written   int64
-	stay      map[string]int // letters that do not pass, by reason
 	forgotten int
 }
 
 // replayPlace is where a replay stands in a partition.
 type replayPlace struct {
-	done       replayed // as it is committed
-	at         int64    // the offset that is read next, up to end
-	first, end int64    // of the partition: its end when the replay began
+	done       replayed       // as it is committed
+	stay       map[string]int // letters that do not pass, by reason
+	at         int64          // the offset that is read next, up to end
+	first, end int64          // of the partition: its end when the replay began
 }
 
 // Replay replays the dead letters that there are. Those that do not pass stay: it is an error that
@@ -79,7 +79,7 @@ func Replay(ctx context.Context, c Cluster, o ReplayOptions, s Streams) error {
 		return err
 	}
 	r := &replay{
-		o: o, s: s, cluster: c, group: "ringtail-replay:" + o.From + ":" + o.To, stay: map[string]int{},
+		o: o, s: s, cluster: c, group: "ringtail-replay:" + o.From + ":" + o.To,
 		refused: map[position]bool{}, suspects: map[position]bool{},
 	}
 	r.progress = newProgress(s, "replayed", r.share)
@@ -169,16 +169,19 @@ func (r *replay) begin(ctx context.Context) error {
 		if p.first = s.first; p.end < 0 {
 			p.end = s.end
 		}
-		p.done = replayed{next: max(s.committed, 0)}
-		if p.done.left, err = parseLeft(s.metadata); err != nil {
+		done := replayed{next: max(s.committed, 0)}
+		if done.left, err = parseLeft(s.metadata); err != nil {
 			return fmt.Errorf("group %s, topic %s, partition %d: %w", r.group, r.o.From, id, err)
 		}
-		if p.done.next > s.end {
-			r.progress.aloud("%s:%d: the position %d is behind the partition's end: the topic was truncated or made again; all of it is looked at", r.o.From, id, p.done.next)
-			p.done = replayed{}
+		if done.next > s.end {
+			r.progress.aloud("%s:%d: the position %d is behind the partition's end: the topic was truncated or made again; all of it is looked at", r.o.From, id, done.next)
+			done = replayed{}
 		}
-		p.at = max(p.done.begin(), p.first)
-		p.done.upTo = p.done.begin()
+		// What this run has looked at it does not look at again, unless it does not know what was committed.
+		if done.upTo = done.begin(); p.stay == nil || done.next != p.done.next || !slices.Equal(done.left, p.done.left) {
+			p.done, p.stay = done, map[string]int{}
+		}
+		p.at = max(p.done.upTo, p.first)
 		at[id] = kgo.NewOffset().At(p.at)
 	}
 	r.batch = r.batch[:0]
@@ -275,11 +278,15 @@ func (r *replay) read(ctx context.Context) error {
 
 // staying is the error that letters do not pass; nil where all do.
 func (r *replay) staying() error {
-	total := 0
+	total, stay := 0, map[string]int{}
+	for _, p := range r.places {
+		for reason, n := range p.stay {
+			total, stay[reason] = total+n, stay[reason]+n
+		}
+	}
 	var reasons []string
-	for _, reason := range slices.Sorted(maps.Keys(r.stay)) {
-		total += r.stay[reason]
-		reasons = append(reasons, fmt.Sprintf("%s %d", reason, r.stay[reason]))
+	for _, reason := range slices.Sorted(maps.Keys(stay)) {
+		reasons = append(reasons, fmt.Sprintf("%s %d", reason, stay[reason]))
 	}
 	if total == 0 {
 		return nil

@@ -43,14 +43,14 @@ type passing struct {
 	n       int
 	records []*kgo.Record
 	of      []int
-	stay    map[string]int
 	tried   map[int32]map[int64]bool
+	stay    []func() // notes, of each partition, what stays
 }
 
 // judge looks at the batch. It ends early where so many are to be sent alone that a transaction has
 // no time for more.
 func (r *replay) judge() passing {
-	w := passing{stay: map[string]int{}, tried: map[int32]map[int64]bool{}}
+	w := passing{tried: map[int32]map[int64]bool{}}
 	suspects, size := 0, 0
 	for i, m := range r.batch {
 		if size += len(m.Key) + len(m.Value); size > batchBytes && i > 0 {
@@ -69,7 +69,7 @@ func (r *replay) judge() passing {
 		if out != nil {
 			w.records, w.of = append(w.records, out), append(w.of, i)
 		} else {
-			w.stay[reason]++
+			w.stay = append(w.stay, func() { r.places[m.Partition].stay[reason]++ })
 		}
 		w.n = i + 1
 	}
@@ -91,8 +91,8 @@ func (r *replay) pass(ctx context.Context) error {
 		r.places[id].done = done
 	}
 	r.written, r.forgotten = r.written+int64(len(w.records)), r.forgotten+forgotten
-	for reason, n := range w.stay {
-		r.stay[reason] += n
+	for _, note := range w.stay {
+		note()
 	}
 	r.batch = append(r.batch[:0], r.batch[w.n:]...)
 	return nil

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -18,6 +21,7 @@ import (
 // and joins it never: whose offsets they are, and which generation, is said with each commit.
 type transactions struct {
 	session *kgo.GroupTransactSession
+	id      string
 }
 
 // offset is one to commit.
@@ -54,7 +58,7 @@ func (c Cluster) transactions(id, group string, to []limit, opts ...kgo.Opt) (*t
 	}
 	// A time limit would begin with a record's timestamp, which is that of the record it is made of.
 	o = append(o, batches(to...), kgo.RecordDeliveryTimeout(0))
-	t := &transactions{}
+	t := &transactions{id: id}
 	if t.session, err = kgo.NewGroupTransactSession(append(o, opts...)...); err != nil {
 		return nil, config.Usagef("--kafka-property: %w", err)
 	}
@@ -75,6 +79,17 @@ func inTransactions(id, group string) map[string]string {
 // isHopeless tells whether no repetition makes an error better.
 func isHopeless(err error) bool {
 	return isAny(err, hopelessCodes) || errors.Is(err, kerr.UnknownTopicID)
+}
+
+// settle waits until the coordinator has done with the transaction before. For records franz-go waits;
+// a transaction of offsets alone it would take back.
+func (t *transactions) settle(ctx context.Context) {
+	for admin := kadm.NewClient(t.session.Client()); ; time.Sleep(2 * time.Millisecond) {
+		all, err := admin.DescribeTransactions(ctx, t.id) // Kafka before 3.0 does not know that, and franz-go waits there
+		if err != nil || !strings.HasPrefix(all[t.id].State, "Prepare") {
+			return
+		}
+	}
 }
 
 // abort takes back what is open. It is an error where the producer cannot go on; if the coordinator
@@ -146,6 +161,9 @@ func (t *transactions) transact(records []*kgo.Record, of []int, alone func(int)
 	}
 	if err := flushed(); err != nil {
 		return a, err
+	}
+	if len(records) == 0 {
+		t.settle(ctx)
 	}
 	committed, err := t.session.End(kgo.PreTxnCommitFnContext(ctx, c.fill), kgo.TryCommit)
 	if err == nil && !committed {
