@@ -20,7 +20,7 @@ func ownVersion() string {
 }
 
 // source says what this binary was built of.
-func source() (version, commit, date string) {
+func source() (release, commit, date string) {
 	info, _ := debug.ReadBuildInfo()
 	return sourceOf(info)
 }

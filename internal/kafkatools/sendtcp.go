@@ -10,20 +10,20 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
-	"github.com/ringtail/ringtail/client"
-	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/target"
 	"github.com/ringtail/ringtail/internal/tokens"
 	"github.com/ringtail/ringtail/wire"
 )
 
-// tcpSender is produce --to: it sends records over one connection to a Ringtail. With --ack package
-// client does; without it, nothing is known of a record but that it was written.
+// tcpSender is produce --to: it sends records over one connection to a Ringtail. Without --ack nothing
+// is known of a record but that it was written.
 type tcpSender struct {
 	o        ProduceOptions
 	s        Streams
@@ -31,6 +31,11 @@ type tcpSender struct {
 	token    string // "": the server wants none
 	conn     net.Conn
 	patience time.Duration // after a signal
+
+	sent     atomic.Uint64
+	answers  wire.Answers // what follows is hear's
+	acked    uint64
+	rejected map[string]int
 }
 
 const dialLimit = 10 * time.Second
@@ -70,7 +75,7 @@ func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
 	}
 	defer func() { _ = conn.Close() }()
 	begins(ctx)
-	t := &tcpSender{o, s, framing, token, conn, closeLimit}
+	t := &tcpSender{o: o, s: s, framing: framing, token: token, conn: conn, patience: closeLimit, rejected: map[string]int{}}
 	return t.run(ctx, src)
 }
 
@@ -83,11 +88,7 @@ func (t *tcpSender) run(ctx context.Context, src *source) error {
 		time.AfterFunc(t.patience, func() { end(fmt.Errorf("stopped, and not seen through within %v", t.patience)) })
 	})()
 	p := newProgress(t.s, "sent", src.share)
-	send := t.plain
-	if t.o.Ack {
-		send = t.acked
-	}
-	err := send(limit, src, p)
+	err := t.send(limit, src, p)
 	p.end(src.handed, "to "+t.o.To)
 	if err != nil {
 		return fmt.Errorf("--to %s: %w", t.o.To, err)
@@ -95,94 +96,130 @@ func (t *tcpSender) run(ctx context.Context, src *source) error {
 	return nil
 }
 
-func each(src *source, p *progress, send func(record []byte) error) error {
+// send writes every record, half-closes, and returns when the server has closed the connection, behind
+// its last ack if it acks. There is no second connection, so nothing is sent twice.
+func (t *tcpSender) send(limit context.Context, src *source, p *progress) error {
+	defer context.AfterFunc(limit, func() { _ = t.conn.Close() })()
+	out := bufio.NewWriterSize(t.conn, bufferBytes)
+	if t.token != "" {
+		_, _ = out.Write(wire.AppendToken(nil, t.framing, t.token)) // its error is that of the next, too
+	}
+	hear := func() error { _, err := io.Copy(io.Discard, t.conn); return err }
+	if t.o.Ack {
+		if err := t.hello(out); err != nil {
+			return cmp.Or(context.Cause(limit), err)
+		}
+		hear = t.hear
+	}
+	src.pause = func() { _ = out.Flush() }
+	ended := make(chan error, 1)
+	go func() {
+		err := hear()
+		if err != nil {
+			_ = t.conn.Close() // which ends a write
+		}
+		ended <- err
+	}()
+	err := t.write(out, src, p)
+	ending := out.Flush() // of what was before an error, too
+	if half, ok := t.conn.(interface{ CloseWrite() error }); ok {
+		ending = cmp.Or(ending, half.CloseWrite())
+	}
+	heard := <-ended
+	return t.judge(uint64(src.handed), cmp.Or(context.Cause(limit), target.Ended(heard), err, target.Ended(ending)))
+}
+
+// write writes the records, up to the first that is none.
+func (t *tcpSender) write(out *bufio.Writer, src *source, p *progress) error {
+	var head [4]byte
 	for {
 		record, err := src.record()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err == nil {
-			err = send(record)
-		}
 		if err != nil {
 			return err
+		}
+		t.sent.Add(1) // before it is: an ack may be here before the write returns
+		if t.framing == wire.Length {
+			binary.BigEndian.PutUint32(head[:], uint32(len(record)))
+			_, _ = out.Write(head[:]) // its error is that of the next, too
+			_, err = out.Write(record)
+		} else {
+			_, _ = out.Write(record)
+			err = out.WriteByte('\n')
+		}
+		if err != nil {
+			return target.Ended(err)
 		}
 		p.at(src.handed)
 	}
 }
 
-// plain returns when the server has closed the connection, behind the last record.
-func (t *tcpSender) plain(limit context.Context, src *source, p *progress) error {
-	out := bufio.NewWriterSize(t.conn, bufferBytes)
-	if t.token != "" {
-		_, _ = out.Write(wire.AppendToken(nil, t.framing, t.token)) // its error is that of the next, too
+// hello asks whether the server acks, before a record is sent.
+func (t *tcpSender) hello(out *bufio.Writer) error {
+	_, _ = out.Write(wire.AppendBlank(nil, t.framing))
+	_ = t.conn.SetDeadline(time.Now().Add(dialLimit))
+	err := out.Flush()
+	var answer wire.Answer
+	if t.answers.Framing = t.framing; err == nil {
+		answer, err = t.answers.Read(t.conn)
 	}
-	src.pause = func() { _ = out.Flush() }
-	defer context.AfterFunc(limit, func() { _ = t.conn.Close() })()
-	closed := make(chan error, 1)
-	go func() { _, err := io.Copy(io.Discard, t.conn); closed <- err }()
-	var head [4]byte
-	err := each(src, p, func(record []byte) error {
-		if t.framing == wire.Length {
-			binary.BigEndian.PutUint32(head[:], uint32(len(record)))
-			_, _ = out.Write(head[:]) // its error is that of the next, too
-			_, err := out.Write(record)
-			return err
-		}
-		_, _ = out.Write(record)
-		return out.WriteByte('\n')
-	})
-	ending := out.Flush() // of what was before an error, too
-	if half, ok := t.conn.(interface{ CloseWrite() error }); ok {
-		ending = cmp.Or(ending, half.CloseWrite())
+	_ = t.conn.SetDeadline(time.Time{})
+	switch {
+	case answer.Reason == wire.Unauthorized:
+		return errUnauthorized
+	case err == nil && answer == (wire.Answer{}):
+		return nil
+	case err == nil:
+		return fmt.Errorf("it answers otherwise than a Ringtail: %+v", answer)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF):
+		return errors.New("the server does not say that it acks, so nothing is sent; is it set to --ack kafka?")
 	}
-	return cmp.Or(context.Cause(limit), err, target.Ended(cmp.Or(ending, <-closed)))
+	return target.Ended(err)
 }
 
-// acked returns when every record is acked, or the connection has ended: there is no second one, so
-// nothing is sent twice.
-func (t *tcpSender) acked(limit context.Context, src *source, p *progress) error {
-	limit, end := context.WithCancelCause(limit)
-	defer end(nil)
-	var sent uint64
-	acked, rejected := 0, map[string]int{}
-	o := client.Options{
-		Framing: wire.Newline, Token: t.token, MaxRecordBytes: codec.MaxLength - 1, WindowBytes: 2 * codec.MaxLength,
-		Dial:     func(context.Context) (net.Conn, error) { return t.conn, context.Cause(limit) },
-		OnReject: func(_ uint64, _ []byte, reason string) { rejected[reason]++ },
-		Hooks:    client.Hooks{Acked: func(records int) { acked += records }, Reconnect: end},
+var errUnauthorized = errors.New("the server does not know the token, or there is none; see --token-file")
+
+// hear reads what becomes of the records, to the connection's end.
+func (t *tcpSender) hear() error {
+	for {
+		answer, err := t.answers.Read(t.conn)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case max(answer.Acked, answer.Rejected) > t.sent.Load() || answer.Rejected == 0 && answer.Acked < t.acked:
+			return fmt.Errorf("it answers %+v, with %d sent and %d acked", answer, t.sent.Load(), t.acked)
+		case answer.Rejected > 0:
+			t.rejected[answer.Reason]++
+		default:
+			t.acked = answer.Acked
+		}
 	}
-	if t.framing == wire.Length { // the others take lines
-		o.Framing = wire.Length
-	}
-	c, err := client.New(o)
-	if err != nil {
+}
+
+// judge says what has become of the records, and of the connection.
+func (t *tcpSender) judge(sent uint64, err error) error {
+	if !t.o.Ack {
 		return err
 	}
-	err = each(src, p, func(record []byte) error {
-		n, err := c.Send(limit, record)
-		if err != nil {
-			return fmt.Errorf("%s: %w", src.place(), err)
-		}
-		sent = n
-		return nil
-	})
-	closing := c.Close(limit) // its goroutines have ended then
-	switch err = cmp.Or(context.Cause(limit), err, closing); {
-	case errors.Is(err, client.ErrUnauthorized):
-		return errors.New("the server does not know the token, or there is none; see --token-file")
-	case err != nil:
-		return fmt.Errorf("%d of %d records were acked: %w", acked, sent, target.Ended(err))
+	if left := sent - t.acked; err == nil && left > 0 {
+		err = fmt.Errorf("the server closed the connection, %d records not acked", left)
 	}
-	if len(rejected) == 0 {
-		t.s.say("all %d are acked", acked)
+	if err != nil {
+		return fmt.Errorf("%d of %d records were acked: %w", t.acked, sent, err)
+	}
+	if len(t.rejected) == 0 {
+		t.s.say("all %d are acked", t.acked)
 		return nil
 	}
 	var reasons []string
 	total := 0
-	for _, reason := range slices.Sorted(maps.Keys(rejected)) {
-		reasons = append(reasons, fmt.Sprintf("%s %d", reason, rejected[reason]))
-		total += rejected[reason]
+	for _, reason := range slices.Sorted(maps.Keys(t.rejected)) {
+		reasons = append(reasons, fmt.Sprintf("%s %d", reason, t.rejected[reason]))
+		total += t.rejected[reason]
 	}
 	return fmt.Errorf("%d of %d records were rejected: %s", total, sent, strings.Join(reasons, ", "))
 }

@@ -68,6 +68,14 @@ func answerer(t *testing.T, serve func(c net.Conn)) (url string) {
 	return "tcp://" + ln.Addr().String()
 }
 
+// hello answers a client's blank record.
+func hello(t *testing.T, c net.Conn) {
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		t.Error(err)
+	}
+	_, _ = io.WriteString(c, "{\"acked\":0}\n")
+}
+
 // TestAcks: how many of the records are acked is said, whatever ends it; and nothing is sent twice.
 func TestAcks(t *testing.T) {
 	const three = "{\"number\":1}\n{\"number\":2}\n{\"number\":3}\n"
@@ -89,13 +97,12 @@ func TestAcks(t *testing.T) {
 			lines(c, 3)
 			_, _ = io.WriteString(c, "{\"rejected\":1,\"reason\":\"bad_json\"}\n{\"rejected\":3,\"reason\":\"bad_number\"}\n{\"acked\":3}\n")
 		}, "2 of 3 records were rejected: bad_json 1, bad_number 1"},
-		"a connection that ends":  {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":2}\n") }, "2 of 3 records were acked: the server closed the connection, 1 records not acked"},
-		"no acks":                 {three, func(c net.Conn) { lines(c, 3) }, "0 of 3 records were acked: the server closed the connection and has never acked a record (is it set to --ack kafka?)"},
-		"no Ringtail":             {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "hello\n") }, "0 of 3 records were acked: answer that cannot be"},
-		"what cannot be a record": {"{\"number\":1}\nhello\n", func(c net.Conn) { lines(c, 1); _, _ = io.WriteString(c, "{\"acked\":1}\n") }, "1 of 1 records were acked: standard input, line 2: client: record is not one JSON object"},
+		"a connection that ends": {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":2}\n") }, "2 of 3 records were acked: the server closed the connection, 1 records not acked"},
+		"no Ringtail":            {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "hello\n") }, "0 of 3 records were acked: answer \"hello\": "},
+		"acks of others":         {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":4}\n") }, "0 of 3 records were acked: it answers {Acked:4"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			url := answerer(t, c.serve)
+			url := answerer(t, func(nc net.Conn) { hello(t, nc); c.serve(nc) })
 			var told said
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -110,11 +117,36 @@ func TestAcks(t *testing.T) {
 	}
 }
 
+// TestNoAcks: a server that does not answer the blank record is sent no record.
+func TestNoAcks(t *testing.T) {
+	for what, c := range map[string]struct{ says, want string }{
+		"silent":       {"", "the server does not say that it acks, so nothing is sent; is it set to --ack kafka?"},
+		"no Ringtail":  {"{\"acked\":7}\n", "it answers otherwise than a Ringtail"},
+		"unauthorized": {"{\"rejected\":1,\"reason\":\"unauthorized\"}\n", "the server does not know the token"},
+	} {
+		got := make(chan string, 1)
+		url := answerer(t, func(nc net.Conn) {
+			_, _ = nc.Read(make([]byte, 1))
+			_, _ = io.WriteString(nc, c.says)
+			_ = nc.(*net.TCPConn).CloseWrite()
+			rest, _ := io.ReadAll(nc)
+			got <- string(rest)
+		})
+		err := sendTCP(t.Context(), ProduceOptions{To: url, Partition: -1, Ack: true}, Streams{In: strings.NewReader("{\"number\":1}\n"), Err: io.Discard})
+		if rest := <-got; err == nil || !strings.Contains(err.Error(), c.want) || rest != "" {
+			t.Errorf("%s: %v, want %s; it is sent %q", what, err, c.want, rest)
+		}
+	}
+}
+
 // TestSentBeforeAnError: what stands before the line that is no record is sent, with acks or without.
 func TestSentBeforeAnError(t *testing.T) {
 	for _, ack := range []bool{false, true} {
 		got := make(chan string, 1)
 		url := answerer(t, func(c net.Conn) {
+			if ack {
+				hello(t, c)
+			}
 			in := bufio.NewReader(c)
 			first, _ := in.ReadString('\n')
 			if ack {

@@ -9,6 +9,7 @@
 //	 the connection ends ─────► Conn.Linger ──►   └─ all is said ──► our FIN, its FIN, close
 //
 //	domain.go       Domain and Conn: what the server calls, and the invariants
+//	unsent.go       lines that the client has not taken
 //	checkpoints.go  which records are done
 //	acker.go        the goroutine that writes lines, and ends connections
 //	wire.go         the lines
