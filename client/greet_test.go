@@ -4,6 +4,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -85,5 +88,25 @@ func TestInTurn(t *testing.T) {
 	b.stop()
 	if len(a.conns) != 3 || len(b.conns) != 3 || a.ledger.taken[0] != 1 || b.ledger.taken[0] != 2 {
 		t.Errorf("%d and %d connections, %d and %d", len(a.conns), len(b.conns), a.ledger.taken, b.ledger.taken)
+	}
+}
+
+// TestConformance: the suite for clients in any language, in both framings.
+func TestConformance(t *testing.T) {
+	path, err := ringtail()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "conform")
+	if out, err := exec.Command("go", "build", "-o", program, "./internal/conform").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for flags, only := range map[string][]string{"": nil, "--length": {"--only", "plain", "--only", "cut anywhere"}} {
+		suite := exec.Command(path, append([]string{"conformance", "--exec",
+			program + " " + flags + " --token-file {token-file} --tls-ca {tls-ca} {address}"}, only...)...)
+		suite.Env = []string{"HOME=" + os.Getenv("HOME")}
+		if out, err := suite.CombinedOutput(); err != nil || strings.Contains(string(out), "left out") {
+			t.Errorf("%s: %v\n%s", flags, err, out)
+		}
 	}
 }

@@ -71,7 +71,8 @@ func startRig(flags ...string) (*rig, error) {
 		line, err := lines.ReadString('\n')
 		r.log.WriteString(line)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %v\n%s", err, r.cmd.Wait(), r.log.String())
+			_ = r.cmd.Wait()
+			return nil, fmt.Errorf("%w\n%s", err, r.log.String())
 		}
 		var rest string
 		if rest, ready = strings.CutPrefix(line, "ringtail: ready "); ready {
