@@ -33,7 +33,7 @@ type root struct {
 	Ring        ringCmd        `cmd:"" help:"What the ring files of serve --ring-dir hold."`
 	Status      statusCmd      `cmd:"" help:"Say what is wrong with a running server, if anything is, and what to do."`
 	Bench       benchCmd       `cmd:"" help:"Load a Ringtail, measure it, and check every record."`
-	Conformance conformanceCmd `cmd:"" help:"Try a client of serve --ack kafka, in any language, on servers that do what real ones do in bad moments."`
+	Conformance conformanceCmd `cmd:"" help:"Try a client, in any language, on servers that do what real ones do in bad moments."`
 	Completion  completionCmd  `cmd:"" help:"Print a script that completes ringtail's verbs and flags in bash, zsh or fish."`
 	Version     versionCmd     `cmd:"" help:"Tell ringtail's release, commit and date, and its libraries' versions."`
 
