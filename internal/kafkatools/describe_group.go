@@ -114,13 +114,16 @@ func groupMembers(ctx context.Context, cl *kgo.Client, group string) (members []
 		}
 		members = append(members, one)
 	}
-	if state = stateOf(d.State); d.Err == nil && state != "dead" {
+	if state = stateOf(d.State); d.Err != nil {
+		state = "dead"
+	}
+	if len(members) > 0 {
 		return members, state, nil
 	}
-	newer, err := a.DescribeConsumerGroups(ctx, group) // one of group.protocol=consumer is none of the older ones
+	newer, err := a.DescribeConsumerGroups(ctx, group) // one of group.protocol=consumer shows no members to the older request
 	n, known := newer[group]
 	if err != nil || !known || n.Err != nil {
-		return nil, "dead", nil //nolint:nilerr // older brokers have no such request
+		return nil, state, nil //nolint:nilerr // older brokers have no such request
 	}
 	for _, m := range n.Members {
 		members = append(members, groupMember{memberOf(m.MemberID, m.ClientHost), m.Assignment})

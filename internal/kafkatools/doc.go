@@ -26,6 +26,5 @@
 //	         count.go    --count-by              brokers.go   why one is not reached, for all
 //
 // What talks to Kafka is franz-go, with librdkafka's properties, so that -X takes the same ones as
-// serve does. Errors are one line in the words of the
-// flags: a config.UsageError where the flags are wrong or name a topic that is not there.
+// serve does. Errors are one line in the words of the flags: a config.UsageError where the flags are wrong or name a topic that is not there.
 package kafkatools

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/config"
@@ -140,5 +141,22 @@ func TestResetBesideAMember(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestGroupOfTheNewerProtocol: its members are no less than others.
+func TestGroupOfTheNewerProtocol(t *testing.T) {
+	b := startBroker(t)
+	member, err := b.client(map[string]string{"group.id": "g", "group.protocol": "consumer"}, kgo.ConsumeTopics("t"))
+	b.check(err)
+	defer member.Close()
+	b.write(0, 1)
+	b.check(member.PollFetches(t.Context()).Err())
+	out, _, err := run(func(s Streams) error { return DescribeGroup(t.Context(), b.Cluster, "g", false, s) })
+	if err != nil || !strings.HasPrefix(out, "group g: stable, 1 member\n") {
+		t.Errorf("describe prints %q and ends with %v", out, err)
+	}
+	if _, _, err := b.reset("beginning", -1); err == nil || !strings.Contains(err.Error(), "group g has 1 member") {
+		t.Errorf("reset beside a member ends with %v", err)
 	}
 }
