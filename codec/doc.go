@@ -116,7 +116,7 @@
 //	token.go            what a stream may have to begin with, before all records
 //	router.go           the options, and the verdict on one record
 //	scan.go             the single pass; nested.go  its arrays and objects
-//	slowpath.go         the right one; grammar*.go  sonic; unescape.go  names and keys
+//	slowpath.go         the right one; grammar_*.go  sonic, or encoding/json; unescape.go  names and keys
 //	digit.go            a value's shard; float.go, tables.go
 //	reason.go           why a record is rejected; failure.go  why a stream is given up
 //	lookslike.go        what it may have been
