@@ -15,7 +15,7 @@ ringtail := bin/ringtail
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
 fuzztime ?= 10s
 
-.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants licences clean need-go need-cc need-tests need-peers
+.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants licences dist dist-test clean need-go need-cc need-tests need-peers need-dist
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ run: build ## build, and serve with a broker in the same process
 	@exec $(ringtail) serve --embedded $(ARGS) > >(exec deploy/ready.sh $(ringtail) $(ARGS))
 
 test: need-go need-cc need-tests ## all tests, real Kafka included
-	@go test -timeout 20m $$(go list ./... | grep -v -e /internal/e2e$$ -e /internal/faults$$)
+	@go test -timeout 20m $$(go list ./... | grep -v -e /internal/e2e$$ -e /internal/faults$$ -e /internal/dist$$)
 	@go test -v -count=1 -timeout 20m ./internal/e2e ./internal/faults # -v: they print what they measured; of the binary they run Go knows nothing
 	@$(MAKE) --no-print-directory race
 
@@ -95,6 +95,15 @@ mutants: need-go need-cc ## break the code's rules one by one, and see whether a
 licences: need-go ## third_party.txt and NOTICE: the licences of what the binary links
 	@go test ./internal/licences -run '^TestThirdParty$$' -count 1 -args -write
 
+dist: need-go need-dist ## what a release consists of, in dist/: archives with a static file, deb, rpm, SBOM, checksums
+	@GOFLAGS='$(GOFLAGS) -trimpath' packaging/dist.sh dist
+
+dist-test: need-go need-dist need-tests ## a release of this machine's architecture, tried where nothing else is; root's. ARGS=-arm64: that too, under qemu
+	@$(call need,debootstrap,debootstrap,debootstrap,debootstrap)
+	@$(call need,rpm,rpm,rpm,rpm)
+	@$(call need,qemu-aarch64-static,qemu-user-static,qemu-user-static,qemu)
+	@go test -count=1 -timeout 20m ./internal/dist -args $(ARGS)
+
 clean: ## remove what was built
 	@rm -rf bin dist
 
@@ -143,3 +152,8 @@ need-tests:
 
 need-peers:
 	@[ -n "$$(ls /usr/lib/*/rsyslog/omkafka.so /usr/lib*/rsyslog/omkafka.so 2>/dev/null)" ] || $(call need,omkafka,rsyslog-kafka,rsyslog-kafka,rsyslog)
+
+# Other architectures' C compiler comes with pip.
+need-dist:
+	@$(call need,musl-gcc,musl-tools,musl-gcc,filosottile/musl-cross/musl-cross)
+	@python3 -m pip --version >/dev/null 2>&1 || $(call need,pip3,python3-pip,python3-pip,python3)

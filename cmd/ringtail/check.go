@@ -17,8 +17,8 @@ type checkCmd struct {
 func (*checkCmd) Help() string {
 	return `Examples:
 
-    ringtail check --config /etc/ringtail.yaml
-    ringtail check --config /etc/ringtail.yaml --connect`
+    ringtail check --config /etc/ringtail/ringtail.yaml
+    ringtail check --config /etc/ringtail/ringtail.yaml --connect`
 }
 
 // Run checks.

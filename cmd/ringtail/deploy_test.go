@@ -61,7 +61,7 @@ func TestUnitIsHardened(t *testing.T) {
 	dir := t.TempDir()
 	var files []string
 	for _, name := range []string{"ringtail.service", "ringtail.socket"} {
-		unit := strings.Replace(contents(t, filepath.Join("../../deploy", name)), "/usr/local/bin/ringtail", os.Args[0], 1)
+		unit := strings.Replace(contents(t, filepath.Join("../../deploy", name)), "/usr/bin/ringtail", os.Args[0], 1)
 		files = append(files, filepath.Join(dir, name))
 		overwrite(t, files[len(files)-1], unit)
 	}

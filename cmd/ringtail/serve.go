@@ -91,7 +91,7 @@ Examples:
     ringtail serve --brokers kafka-1:9092,kafka-2:9092 --topic records
     ringtail serve --brokers kafka:9092 --listen 'tcp://:8888' --listen 'tcp://:8889?framing=length&ack=kafka'
     ringtail serve --brokers kafka:9092 --listen tls://:8899 --tls-cert cert.pem --tls-key key.pem
-    ringtail serve --config /etc/ringtail.yaml
+    ringtail serve --config /etc/ringtail/ringtail.yaml
     ringtail serve --brokers kafka:9092 --ring-dir /var/lib/ringtail
     ringtail serve --sink discard --ack kafka`
 }
