@@ -1,6 +1,9 @@
 package kafkatools
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"maps"
 	"net"
 	"slices"
@@ -22,6 +25,7 @@ type brokers struct {
 	mu   sync.Mutex
 	away map[int32]error // by their ids
 	some atomic.Bool     // there are such
+	told error           // by news
 }
 
 func newBrokers(c Cluster) *brokers {
@@ -58,6 +62,24 @@ func (b *brokers) hopeless() error {
 
 // trouble is why one is not reached, nil where all are.
 func (b *brokers) trouble() error { return b.first(func(error) bool { return true }) }
+
+// news is trouble that was not told before. It is for one goroutine.
+func (b *brokers) news() error {
+	err := b.trouble()
+	if err == b.told { //nolint:errorlint // another attempt is news
+		return nil
+	}
+	b.told = err
+	return err
+}
+
+// behind is why something took too long, where a broker is away.
+func (b *brokers) behind(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return cmp.Or(b.trouble(), err)
+	}
+	return err
+}
 
 func (b *brokers) first(which func(error) bool) error {
 	if !b.some.Load() {

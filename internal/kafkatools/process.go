@@ -66,7 +66,7 @@ type processing struct {
 	told      map[int32]int64 // the offset that was due at the last gap that was told
 	losses    losses
 	progress  *progress
-	dialing   dialing
+	brokers   *brokers
 	to, dead  limit
 	bad       map[position]*failure // what Kafka refused, until it has been gone past
 	suspects  map[position]bool     // what it refused together with others: to be sent alone
@@ -91,7 +91,7 @@ func Process(ctx context.Context, c Cluster, o ProcessOptions, s Streams) error 
 		return err
 	}
 	p := &processing{
-		o: o, s: s, cluster: c, transform: t, losses: losses{topics: o.From}, progress: newProgress(s, "processed", endless), watched: &watched{o: o},
+		o: o, s: s, cluster: c, transform: t, brokers: newBrokers(c), losses: losses{topics: o.From}, progress: newProgress(s, "processed", endless), watched: &watched{o: o},
 		next: map[int32]int64{}, told: map[int32]int64{}, bad: map[position]*failure{}, suspects: map[position]bool{},
 	}
 	if err := p.open(ctx); err != nil {
@@ -131,7 +131,7 @@ func (p *processing) open(ctx context.Context) (err error) {
 	},
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.KeepControlRecords(),
 		kgo.BlockRebalanceOnPoll(), kgo.AdjustFetchOffsetsFn(p.watched.given), kgo.OnPartitionsRevoked(p.watched.taken), kgo.OnPartitionsLost(p.watched.taken),
-		kgo.WithHooks(&p.dialing))
+		kgo.WithHooks(p.brokers))
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (p *processing) openProducer() (err error) {
 	if p.o.DeadLetters != "" {
 		limits = append(limits, p.dead)
 	}
-	p.producer, err = p.cluster.transactions(fmt.Sprintf("ringtail-%s-%016x", p.o.Group, rand.Uint64()), p.o.Group, limits, kgo.WithHooks(&p.dialing))
+	p.producer, err = p.cluster.transactions(fmt.Sprintf("ringtail-%s-%016x", p.o.Group, rand.Uint64()), p.o.Group, limits, kgo.WithHooks(p.brokers))
 	return err
 }
 
@@ -179,7 +179,9 @@ func (p *processing) loop(ctx context.Context) error {
 			}
 		}
 		if p.astray && len(p.batch) == 0 {
-			p.rewind(ctx)
+			if err := p.rewind(ctx); err != nil {
+				return err
+			}
 		}
 		if len(p.batch) > 0 || p.crossed {
 			if err := p.transact(ctx); err != nil {
@@ -222,10 +224,9 @@ func (p *processing) transact(ctx context.Context) error {
 		return err
 	}
 	if len(a.refused) == 0 {
-		p.progress.trouble(p.dialing.behind(err))
+		p.progress.trouble(p.brokers.behind(err))
 	}
-	p.rewind(ctx)
-	return nil
+	return p.rewind(ctx)
 }
 
 // abort ends a transaction that failed. A producer that cannot go on is replaced.

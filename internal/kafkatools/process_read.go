@@ -3,7 +3,6 @@ package kafkatools
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -25,26 +24,20 @@ func (p *processing) read(ctx context.Context) error {
 			p.batch = append(p.batch, r)
 		}
 	})
-	for _, e := range fetches.Errors() {
+	return p.progress.failures(p.o.From, fetches, p.brokers, func(err error) bool {
 		var loss *kgo.ErrDataLoss
 		switch {
-		case errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled):
-		case errors.Is(e.Err, kerr.OffsetOutOfRange):
+		case errors.Is(err, kerr.OffsetOutOfRange):
 			p.astray = true
-		case errors.As(e.Err, &loss):
+		case errors.As(err, &loss):
 			if next, met := p.next[loss.Partition]; !met || next == loss.ConsumedTo {
 				p.goOn(loss.Partition, loss.ConsumedTo, loss.ResetTo, -1)
 			}
-		case isHopeless(e.Err):
-			return fmt.Errorf("topic %s: %w", p.o.From, e.Err)
 		default:
-			p.progress.trouble(e.Err)
+			return false
 		}
-	}
-	if err := p.dialing.last(); err != nil {
-		p.progress.trouble(err)
-	}
-	return nil
+		return true
+	})
 }
 
 // goOn goes on in a partition at another offset than the one that was due, and says what is gone, once;
@@ -78,15 +71,20 @@ func (p *processing) noteCommitted(n int) {
 // rewind goes back to where the group has committed. That is the first record of the batch, or, where
 // a commit succeeded and its answer was lost, the one behind it: only the group's offsets tell. Where
 // no record is there any more, it goes on at the first that is.
-func (p *processing) rewind(ctx context.Context) {
+func (p *processing) rewind(ctx context.Context) error {
 	astray := p.astray
 	p.batch, p.crossed, p.astray = p.batch[:0], false, false
 	clear(p.next)
-	stands, err := awaitStands(ctx, p.progress, func() (map[int32]stand, error) {
-		return standsOf(ctx, p.consumer, p.o.Group, p.o.From, p.watched.mine())
-	})
-	if err != nil {
-		return // stopped; nothing of the batch is visible, or all of it
+	mine := p.watched.mine()
+	if len(mine) == 0 {
+		return nil // what was taken from us is somebody else's to read
+	}
+	stands, err := awaitStands(ctx, p.progress, p.consumer, p.o.Group, p.o.From, mine, astray)
+	switch {
+	case ctx.Err() != nil:
+		return nil // nothing of the batch is visible, or all of it
+	case err != nil:
+		return err
 	}
 	to := map[int32]kgo.EpochOffset{}
 	committed := map[int32]int64{}
@@ -103,4 +101,5 @@ func (p *processing) rewind(ctx context.Context) {
 	}
 	p.consumer.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.o.From: to})
 	p.watched.stand(committed)
+	return nil
 }

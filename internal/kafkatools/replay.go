@@ -53,7 +53,7 @@ type replay struct {
 	refused   map[position]bool // by Kafka, in an attempt before
 	suspects  map[position]bool // refused together with others: to be sent alone
 	progress  *progress
-	dialing   dialing
+	brokers   *brokers
 	written   int64
 	forgotten int
 }
@@ -79,7 +79,7 @@ func Replay(ctx context.Context, c Cluster, o ReplayOptions, s Streams) error {
 		return err
 	}
 	r := &replay{
-		o: o, s: s, cluster: c, group: "ringtail-replay:" + o.From + ":" + o.To,
+		o: o, s: s, cluster: c, brokers: newBrokers(c), group: "ringtail-replay:" + o.From + ":" + o.To,
 		refused: map[position]bool{}, suspects: map[position]bool{},
 	}
 	r.progress = newProgress(s, "replayed", r.share)
@@ -111,12 +111,12 @@ func (r *replay) open(ctx context.Context) (err error) {
 	if _, err = r.cluster.options(inTransactions(r.group, r.group)); err != nil {
 		return err
 	}
-	if r.asker, err = r.cluster.client(nil, kgo.WithHooks(&r.dialing)); err != nil {
+	if r.asker, err = r.cluster.client(nil, kgo.WithHooks(r.brokers)); err != nil {
 		return err
 	}
 	if err = r.askTopics(ctx); err == nil {
 		begins(ctx) // what another replay has left open ends
-		r.producer, err = r.cluster.transactions(r.group, r.group, []limit{r.to}, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.WithHooks(&r.dialing))
+		r.producer, err = r.cluster.transactions(r.group, r.group, []limit{r.to}, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.WithHooks(r.brokers))
 	}
 	if err == nil {
 		err = r.begin(ctx)
@@ -157,9 +157,7 @@ func (r *replay) askTopics(ctx context.Context) error {
 
 // begin reads on where the committed offsets say.
 func (r *replay) begin(ctx context.Context) error {
-	stands, err := awaitStands(ctx, r.progress, func() (map[int32]stand, error) {
-		return standsOf(ctx, r.asker, r.group, r.o.From, slices.Collect(maps.Keys(r.places)))
-	})
+	stands, err := awaitStands(ctx, r.progress, r.asker, r.group, r.o.From, slices.Collect(maps.Keys(r.places)), true)
 	if err != nil {
 		return err
 	}
@@ -190,7 +188,7 @@ func (r *replay) begin(ctx context.Context) error {
 	}
 	r.consumer, err = r.cluster.client(map[string]string{"isolation.level": "read_committed", "allow.auto.create.topics": "false"},
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.o.From: at}), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.KeepControlRecords(),
-		kgo.WithHooks(&r.dialing))
+		kgo.WithHooks(r.brokers))
 	return err
 }
 
@@ -259,21 +257,15 @@ func (r *replay) read(ctx context.Context) error {
 		}
 		p.at = min(m.Offset+1, p.end)
 	})
-	for _, e := range fetches.Errors() {
-		switch {
-		case errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled):
-		case errors.Is(e.Err, kerr.OffsetOutOfRange): // retention was faster
-			return r.begin(ctx)
-		case isHopeless(e.Err):
-			return fmt.Errorf("topic %s: %w", r.o.From, e.Err)
-		default:
-			r.progress.trouble(e.Err)
-		}
+	gone := false // retention was faster
+	err := r.progress.failures(r.o.From, fetches, r.brokers, func(err error) bool {
+		gone = gone || errors.Is(err, kerr.OffsetOutOfRange)
+		return errors.Is(err, kerr.OffsetOutOfRange)
+	})
+	if err == nil && gone {
+		return r.begin(ctx)
 	}
-	if err := r.dialing.last(); err != nil {
-		r.progress.trouble(err)
-	}
-	return nil
+	return err
 }
 
 // staying is the error that letters do not pass; nil where all do.

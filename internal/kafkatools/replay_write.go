@@ -139,7 +139,7 @@ func (r *replay) failed(ctx context.Context, a *attempt, cause error) error {
 		}
 	}
 	if len(a.refused) == 0 {
-		r.progress.trouble(r.dialing.behind(cause))
+		r.progress.trouble(r.brokers.behind(cause))
 	}
 	return r.begin(ctx)
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -22,11 +20,9 @@ type stand struct {
 	first, end int64 // of the partition; what is in open transactions is behind its end
 }
 
-// standsOf asks for it. What a transaction may still commit is waited for: until then it is an error.
-func standsOf(ctx context.Context, cl *kgo.Client, group, topic string, partitions []int32) (map[int32]stand, error) {
-	if len(partitions) == 0 {
-		return nil, nil
-	}
+// standsOf asks for it, where the partitions begin and end if that is asked, or something is not
+// committed. What a transaction may still commit is waited for: until then it is an error.
+func standsOf(ctx context.Context, cl *kgo.Client, group, topic string, partitions []int32, ranges bool) (map[int32]stand, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	// Named one by one: of all that a group has, brokers leave out what nothing but an open
@@ -41,23 +37,9 @@ func standsOf(ctx context.Context, cl *kgo.Client, group, topic string, partitio
 	if err != nil {
 		return nil, err
 	}
-	admin := kadm.NewClient(cl)
-	first, err := admin.ListStartOffsets(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	end, err := admin.ListCommittedOffsets(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
 	stands := map[int32]stand{}
 	for _, id := range partitions {
-		from, _ := first.Lookup(topic, id)
-		to, _ := end.Lookup(topic, id)
-		if err := cmp.Or(from.Err, to.Err); err != nil {
-			return nil, fmt.Errorf("topic %s, partition %d: %w", topic, id, err)
-		}
-		stands[id] = stand{committed: -1, first: from.Offset, end: to.Offset}
+		stands[id] = stand{committed: -1}
 	}
 	for _, g := range answer.Groups {
 		if err := kerr.ErrorForCode(g.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
@@ -76,13 +58,36 @@ func standsOf(ctx context.Context, cl *kgo.Client, group, topic string, partitio
 			}
 		}
 	}
+	for _, s := range stands {
+		ranges = ranges || s.committed < 0
+	}
+	if ranges {
+		admin := kadm.NewClient(cl)
+		first, err := admin.ListStartOffsets(ctx, topic)
+		if err != nil {
+			return nil, err
+		}
+		end, err := admin.ListCommittedOffsets(ctx, topic)
+		if err != nil {
+			return nil, err
+		}
+		for id, s := range stands {
+			from, _ := first.Lookup(topic, id)
+			to, _ := end.Lookup(topic, id)
+			if err := cmp.Or(from.Err, to.Err); err != nil {
+				return nil, fmt.Errorf("topic %s, partition %d: %w", topic, id, err)
+			}
+			s.first, s.end = from.Offset, to.Offset
+			stands[id] = s
+		}
+	}
 	return stands, nil
 }
 
-// awaitStands asks until it is told or ctx ends.
-func awaitStands(ctx context.Context, say *progress, ask func() (map[int32]stand, error)) (map[int32]stand, error) {
+// awaitStands asks for them until they are told, ctx ends, or that is hopeless.
+func awaitStands(ctx context.Context, say *progress, cl *kgo.Client, group, topic string, partitions []int32, ranges bool) (map[int32]stand, error) {
 	for {
-		stands, err := ask()
+		stands, err := standsOf(ctx, cl, group, topic, partitions, ranges)
 		if err == nil || ctx.Err() != nil || isHopeless(err) {
 			return stands, err
 		}
@@ -93,28 +98,23 @@ func awaitStands(ctx context.Context, say *progress, ask func() (map[int32]stand
 	}
 }
 
-// dialing has the last error of a connection: franz-go tries on without a word.
-type dialing struct{ err atomic.Pointer[error] }
-
-// OnBrokerConnect is for franz-go.
-func (d *dialing) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	if err != nil {
-		d.err.Store(&err)
+// failures says what of a poll failed and may pass, and returns what is for good; ours is told first,
+// and returns whether an error is its own business.
+func (p *progress) failures(topic string, fetches kgo.Fetches, b *brokers, ours func(error) bool) error {
+	for _, e := range fetches.Errors() {
+		switch {
+		case ours(e.Err) || errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled):
+		case isHopeless(e.Err):
+			return fmt.Errorf("topic %s: %w", topic, e.Err)
+		default:
+			p.trouble(e.Err)
+		}
 	}
-}
-
-// last returns it once, nil if there was none since.
-func (d *dialing) last() error {
-	if err := d.err.Swap(nil); err != nil {
-		return *err
+	if err := b.hopeless(); err != nil {
+		return err
+	}
+	if err := b.news(); err != nil {
+		p.trouble(err)
 	}
 	return nil
-}
-
-// behind is why something took too long, where a connection says so.
-func (d *dialing) behind(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return cmp.Or(d.last(), err)
-	}
-	return err
 }
