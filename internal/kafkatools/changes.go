@@ -78,7 +78,7 @@ func (r *consumption) readAgain(ctx context.Context, topic string, is kadm.Topic
 			r.moved(p, 0)
 		}
 	}
-	r.standing.drop(map[string][]int32{topic: numbersOf(ids)}) // nothing of it is committed
+	r.standing.drop(map[string][]int32{topic: numbersOf(ids)}) // some may not be there any more
 	*r.topics[topic] = consumedTopic{id: is.ID, partitions: int32(len(is.Partitions)), again: true}
 	r.mu.Unlock()
 	r.reader.PurgeTopicsFromConsuming(topic)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/config"
@@ -209,6 +210,9 @@ func (r *production) run(src *source) error {
 	if f := r.failure.Load(); f != nil {
 		if isAny(f.err, refusalCodes) {
 			return fmt.Errorf("%s: %w", src.placeOf(f.number, f.line), r.limit.refused(f.err, f.bytes))
+		}
+		if errors.Is(f.err, kerr.UnknownTopicID) {
+			return fmt.Errorf("topic %s was deleted while it was written: %w", r.o.Topic, f.err)
 		}
 		return fmt.Errorf("topic %s: %w", r.o.Topic, f.err)
 	}
