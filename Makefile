@@ -13,12 +13,13 @@ golangci := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Goroutines meet in these; what talks to Kafka alone is slow under -race, and no wiser.
 ringtail := bin/ringtail
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
+emulated := ./codec ./shard ./wire ./server/ack ./producer/native
 fuzztime ?= 10s
 
-.PHONY: help build run test race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants licences dist dist-test clean need-go need-cc need-tests need-peers need-dist
+.PHONY: help build run test without-c arm64 race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants licences dist dist-test clean need-go need-cc need-tests need-peers need-dist
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: need-go need-cc ## bin/ringtail
 	@go build -buildvcs=auto -o bin/ringtail ./cmd/ringtail
@@ -30,7 +31,17 @@ run: build ## build, and serve with a broker in the same process
 test: need-go need-cc need-tests ## all tests, real Kafka included
 	@go test -timeout 20m $$(go list ./... | grep -v -e /internal/e2e$$ -e /internal/faults$$ -e /internal/dist$$)
 	@go test -v -count=1 -timeout 20m ./internal/e2e ./internal/faults # -v: they print what they measured; of the binary they run Go knows nothing
-	@$(MAKE) --no-print-directory race
+	@$(MAKE) --no-print-directory without-c race
+	@$(MAKE) --no-print-directory arm64 emulated='./codec ./shard' # the rest has no code of its own for it
+
+without-c: need-go need-tests ## the build without C, which has the native writer alone: on Kafka, and with serve --embedded
+	@CGO_ENABLED=0 go test -timeout 10m ./producer -run '^Test(WithoutLibrdkafka|FatalErrorIsSurvived|Refresh|LaterRefreshes|SilentAndTaken|LeaderThatIsElsewhere)$$'
+	@CGO_ENABLED=0 go test -timeout 10m ./cmd/ringtail -run '^Test(WithoutC|ServeEmbedded|VersionNamesTheLibraries)$$'
+
+# An emulated process cannot start itself, and what is allocated is the same everywhere.
+arm64: need-go ## the unit tests of frames, rings, acks on the wire and record batches on arm64, emulated
+	@$(call need,qemu-aarch64-static,qemu-user-static,qemu-user-static,qemu)
+	@GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64-static -short -skip '^Test(Killed|NothingIsAllocated)$$' -timeout 10m $(emulated)
 
 race: need-go need-cc ## the race detector on the packages where goroutines meet
 	@go test -race -short -timeout 15m $(racy)
@@ -40,7 +51,7 @@ lint: need-go need-cc ## gofmt, go vet, golangci-lint (staticcheck and others), 
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted"; exit 1; }
 	@go vet ./...
 	@go vet -C client ./...
-	@CGO_ENABLED=0 go vet ./producer/backend ./producer/native # they do without C, and so without librdkafka
+	@CGO_ENABLED=0 go vet ./...
 	@GOFLAGS= go run $(golangci) run --allow-parallel-runners ./...
 	@cd client && GOFLAGS= go run $(golangci) run --allow-parallel-runners ./...
 	@go test -count=1 ./internal/tidy
