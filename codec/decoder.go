@@ -149,7 +149,10 @@ func (d *Decoder) fail(f Failure) {
 // last returns what the end of the stream leaves unfinished. A line, or an error that goes to the
 // end of its line, is whole; anything else is Truncated.
 func (d *Decoder) last(r *Router, rec *Record) bool {
-	if !d.Unfinished() || d.unsure && d.headerLen == inFrame && d.need == 0 { // an empty frame
+	if d.unsure && d.headerLen == inFrame && d.need == 0 { // an empty frame, and whole
+		d.headerLen = 0
+	}
+	if !d.Unfinished() {
 		return false
 	}
 	if d.mode == modeLine || d.region {
