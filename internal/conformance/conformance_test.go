@@ -91,7 +91,7 @@ func TestBadClients(t *testing.T) {
 		{"all again", "ends between", "was sent again"},
 		{"a gap", "plain", "begins with record 2, and 0 are acked"},
 		{"gives up", "plain", "0 of 500 records came; exit code 1"},
-		{"ends early", "plain", "9 of 500 records came"},
+		{"ends early", "plain", "of 500 records came; exit code 0"}, // a reset may take some from the server,
 		{"hangs", "plain", "it did not end"},
 		{"", "rejects", "want a line `rejected 3 bad_number`"},
 		{"", "silent", "it did not end"},
