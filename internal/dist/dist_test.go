@@ -78,7 +78,11 @@ func TestRelease(t *testing.T) {
 		t.Run(platform, func(t *testing.T) { testArchive(t, c, dist, platform) })
 	}
 	t.Run("deb", func(t *testing.T) { testDeb(t, c, dist, bare) })
-	t.Run("rpm", func(t *testing.T) { testRPM(t, one(t, dist, "ringtail-*.rpm")) })
+	rpmArch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
+	for _, platform := range platforms {
+		arch := rpmArch[strings.TrimPrefix(platform, "linux/")]
+		t.Run("rpm/"+arch, func(t *testing.T) { testRPM(t, one(t, dist, "ringtail-*."+arch+".rpm")) })
+	}
 }
 
 // bootstrap makes the least of what this machine runs, from where it gets its own packages.
