@@ -101,7 +101,7 @@ func (all schemas) compare(at string, v any, s *schema) (faults []string) {
 		}
 		s = all[name]
 	}
-	fits := true
+	var fits bool
 	switch x := v.(type) {
 	case map[string]any:
 		fits = s.Type == "object" || s.Type == ""

@@ -20,3 +20,6 @@ func begins(ctx context.Context) {
 		began.Store(true)
 	}
 }
+
+// isOver tells whether a verb is to end.
+func isOver(ctx context.Context) bool { return ctx.Err() != nil }

@@ -66,7 +66,7 @@ func (b *brokers) trouble() error { return b.first(func(error) bool { return tru
 // news is trouble that was not told before. It is for one goroutine.
 func (b *brokers) news() error {
 	err := b.trouble()
-	if err == b.told { //nolint:errorlint // another attempt is news
+	if err == b.told { // another attempt is news
 		return nil
 	}
 	b.told = err

@@ -278,7 +278,7 @@ func (r *consumption) partition(ctx context.Context, topic string, come *kgo.Fet
 	}
 	p.span(come.LogStartOffset, come.HighWatermark)
 	for i, m := range come.Records {
-		if r.enough() || i%lookEvery == lookEvery-1 && ctx.Err() != nil {
+		if r.enough() || i%lookEvery == lookEvery-1 && isOver(ctx) {
 			return nil // the rest is not shown, and not committed
 		}
 		if m.Offset != p.next.Load() {

@@ -81,7 +81,7 @@ func (p *processing) rewind(ctx context.Context) error {
 	}
 	stands, err := awaitStands(ctx, p.progress, p.consumer, p.o.Group, p.o.From, mine, astray)
 	switch {
-	case ctx.Err() != nil:
+	case isOver(ctx):
 		return nil // nothing of the batch is visible, or all of it
 	case err != nil:
 		return err
