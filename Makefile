@@ -35,6 +35,7 @@ test: need-go need-cc need-tests ## all tests, real Kafka included
 	@$(MAKE) --no-print-directory arm64 emulated='./codec ./shard' # the rest has no code of its own for it
 
 without-c: need-go need-tests ## the build without C, which has the native writer alone: on Kafka, and with serve --embedded
+	@CGO_ENABLED=0 go test -timeout 10m ./producer/native ./producer/backend
 	@CGO_ENABLED=0 go test -timeout 10m ./producer -run '^Test(WithoutLibrdkafka|FatalErrorIsSurvived|Refresh|LaterRefreshes|SilentAndTaken|LeaderThatIsElsewhere)$$'
 	@CGO_ENABLED=0 go test -timeout 10m ./cmd/ringtail -run '^Test(WithoutC|ServeEmbedded|VersionNamesTheLibraries)$$'
 
