@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,7 +25,7 @@ var starts = flag.Int("starts", 0, "how many processes TestProcessesEndByThemsel
 type life struct {
 	name   string
 	args   []string
-	signal syscall.Signal // comes at a random moment once librdkafka is at work; 0: none
+	signal syscall.Signal // comes at a random moment once its client of Kafka is at work; 0: none
 	code   int            // of its exit
 	leaves bool           // it has a broker of its own, which goes away while it serves
 }
@@ -75,12 +76,12 @@ func lives(t *testing.T) []life {
 	return []life{
 		{"serve", serve(well), term, exitDone, false},
 		{"serve with librdkafka", serve(well, "--writer", "librdkafka"), term, exitDone, false},
-		{"serve, and the broker leaves", serve("", "--start-timeout", "0"), term, exitDone, true},
-		{"serve, nobody there", serve(nobody, "--start-timeout", "0"), term, exitDone, false},
-		{"serve, deaf broker", serve(deaf, "--start-timeout", "0"), term, exitDone, false},
-		{"serve, rude broker", serve(rude, "--start-timeout", "0"), term, exitDone, false},
-		{"serve, no longer", serve(deaf, "--start-timeout", "500ms"), 0, exitFailed, false},
-		{"check", []string{"check", "--connect", "--brokers", rude, "--start-timeout", "500ms"}, 0, exitFailed, false},
+		{"serve, and the broker leaves", serve("", "--start-timeout", "0", "--writer", "librdkafka"), term, exitDone, true},
+		{"serve, nobody there", serve(nobody, "--start-timeout", "0", "--writer", "librdkafka"), term, exitDone, false},
+		{"serve, deaf broker", serve(deaf, "--start-timeout", "0", "--writer", "librdkafka"), term, exitDone, false},
+		{"serve, rude broker", serve(rude, "--start-timeout", "0", "--writer", "librdkafka"), term, exitDone, false},
+		{"serve, no longer", serve(deaf, "--start-timeout", "500ms", "--writer", "librdkafka"), 0, exitFailed, false},
+		{"check", []string{"check", "--connect", "--brokers", rude, "--start-timeout", "500ms", "--writer", "librdkafka"}, 0, exitFailed, false},
 		{"produce", []string{"produce", "--brokers", well, "--topic", "records", "--generate", "stream", "--rate", "100"}, interrupt, exitDone, false},
 		{"consume", []string{"consume", "--brokers", well, "--topic", "records", "--group", "g", "--format", "json"}, interrupt, exitDone, false},
 		{"topics", []string{"topics", "list", "--brokers", deaf}, interrupt, exitFailed, false},
@@ -115,7 +116,7 @@ func (l life) live(t *testing.T, rng *rand.Rand) {
 		own.Close()
 	}
 	if l.signal != 0 {
-		l.await(t, ended, &said, "at work", func() bool { return inLibrdkafka(c.Process.Pid) })
+		l.await(t, ended, &said, "at work", func() bool { return atWork(c.Process.Pid, slices.Contains(args, "librdkafka")) })
 		time.Sleep(after)
 		_ = c.Process.Signal(l.signal)
 	}
@@ -144,13 +145,16 @@ func (l life) await(t *testing.T, ended <-chan struct{}, said *output, what stri
 	return true
 }
 
-// inLibrdkafka tells whether a process has one of librdkafka's threads, which it names.
-func inLibrdkafka(pid int) bool {
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", pid))
-	for _, thread := range threads {
-		if name, err := os.ReadFile(thread); err == nil && bytes.HasPrefix(name, []byte("rdk:")) {
-			return true
-		}
+// atWork tells whether a process has one of librdkafka's threads, which it names; without librdkafka,
+// whether it has begun to wait for sockets or files.
+func atWork(pid int, librdkafka bool) bool {
+	if !librdkafka {
+		open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+		return slices.ContainsFunc(open, func(fd string) bool { what, _ := os.Readlink(fd); return what == "anon_inode:[eventpoll]" })
 	}
-	return false
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", pid))
+	return slices.ContainsFunc(threads, func(thread string) bool {
+		name, _ := os.ReadFile(thread)
+		return bytes.HasPrefix(name, []byte("rdk:"))
+	})
 }
