@@ -115,7 +115,7 @@ func (o *Options) chooseWriter() error {
 		if o.Writer == WriterAuto {
 			o.why = "it knows every property that is set"
 		}
-	case errors.Is(err, kafkaclient.ErrKey):
+	case errors.Is(err, kafkaclient.ErrKey), errors.Is(err, kafkaclient.ErrMissing):
 		return fmt.Errorf("--kafka-property %w", err)
 	case !HasLibrdkafka:
 		return fmt.Errorf("--kafka-property %w, and this build has none; build with a C compiler (CGO_ENABLED=1)", err)
@@ -123,7 +123,6 @@ func (o *Options) chooseWriter() error {
 		return fmt.Errorf("--writer %s: --kafka-property %w", WriterNative, err)
 	default:
 		o.why = err.Error()
-		o.Logger.Info("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka, "cause", err)
 	}
 	return nil
 }

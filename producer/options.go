@@ -82,6 +82,9 @@ func (o *Options) validate(shards int) error {
 		return fmt.Errorf("--kafka-property: %w", err)
 	}
 	c.Destroy()
+	if o.Writer == WriterAuto {
+		o.Logger.Info("librdkafka writes to Kafka, as with --writer "+WriterLibrdkafka, "cause", o.why)
+	}
 	return nil
 }
 

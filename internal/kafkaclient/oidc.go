@@ -47,6 +47,9 @@ const (
 	tokenMax       = 1 << 20 // bytes of an answer
 )
 
+// ErrMissing is wrapped by errors about a property without which no client can log in.
+var ErrMissing = errors.New("it is missing, and sasl.oauthbearer.method=oidc needs it")
+
 // oidc takes what librdkafka's oidc method looks at.
 func (p pending) oidc() (sasl.Mechanism, error) {
 	i := &issuer{
@@ -64,6 +67,15 @@ func (p pending) oidc() (sasl.Mechanism, error) {
 	}
 	if p["sasl.oauthbearer.metadata.authentication.type"] == "none" {
 		p.take("sasl.oauthbearer.metadata.authentication.type")
+	}
+	if _, other := p["sasl.oauthbearer.metadata.authentication.type"]; !other {
+		for _, needed := range []struct{ name, value string }{
+			{"token.endpoint.url", i.endpoint}, {"client.id", i.id}, {"client.secret", i.secret},
+		} {
+			if needed.value == "" {
+				return nil, fmt.Errorf("sasl.oauthbearer.%s: %w", needed.name, ErrMissing)
+			}
+		}
 	}
 	p.take("sasl.oauthbearer.sub.claim.name") // of what librdkafka says a token is about; brokers have their own
 	ca, err := p.pem("https.ca")

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -148,6 +149,15 @@ func TestOnlyLibrdkafkasTokens(t *testing.T) {
 	} {
 		if s, err := SecurityOf(oidcProperties("http://h/", more...)); err == nil || s.SASL != nil && !s.Partial {
 			t.Errorf("%v: %v", more, err)
+		}
+	}
+}
+
+// TestIncompleteTokens: what no client can do without is named.
+func TestIncompleteTokens(t *testing.T) {
+	for _, name := range []string{"sasl.oauthbearer.token.endpoint.url", "sasl.oauthbearer.client.id", "sasl.oauthbearer.client.secret"} {
+		if _, err := SecurityOf(oidcProperties("http://h/", name, "")); !errors.Is(err, ErrMissing) || !strings.HasPrefix(err.Error(), name+": ") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
