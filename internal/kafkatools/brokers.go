@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,6 @@ type brokers struct {
 	mu   sync.Mutex
 	away map[int32]error // by their ids
 	some atomic.Bool     // there are such
-	told error           // by news
 }
 
 func newBrokers(c Cluster) *brokers {
@@ -57,21 +57,11 @@ func (e *awayError) Unwrap() error { return e.error }
 
 // hopeless is why one refuses us for good, nil where none does.
 func (b *brokers) hopeless() error {
-	return b.first(func(err error) bool { return isAny(err, hopelessCodes) })
+	return b.those(func(err error) bool { return isAny(err, hopelessCodes) })
 }
 
-// trouble is why one is not reached, nil where all are.
-func (b *brokers) trouble() error { return b.first(func(error) bool { return true }) }
-
-// news is trouble that was not told before. It is for one goroutine.
-func (b *brokers) news() error {
-	err := b.trouble()
-	if err == b.told { // another attempt is news
-		return nil
-	}
-	b.told = err
-	return err
-}
+// trouble is why some are not reached, nil where all are.
+func (b *brokers) trouble() error { return b.those(func(error) bool { return true }) }
 
 // behind is why something took too long, where a broker is away.
 func (b *brokers) behind(err error) error {
@@ -81,16 +71,22 @@ func (b *brokers) behind(err error) error {
 	return err
 }
 
-func (b *brokers) first(which func(error) bool) error {
+// those are the errors of one kind, in one line.
+func (b *brokers) those(kind func(error) bool) error {
 	if !b.some.Load() {
 		return nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	var texts []string
+	var errs []error
 	for _, id := range slices.Sorted(maps.Keys(b.away)) {
-		if which(b.away[id]) {
-			return b.away[id]
+		if err := b.away[id]; kind(err) {
+			texts, errs = append(texts, err.Error()), append(errs, err)
 		}
 	}
-	return nil
+	if len(errs) == 0 {
+		return nil
+	}
+	return &awayError{strings.Join(texts, "; "), errors.Join(errs...)}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -139,5 +140,35 @@ func TestBrokersAway(t *testing.T) {
 	b.OnBrokerConnect(two, 0, nil, nil)
 	if err := errors.Join(b.trouble(), b.hopeless()); err != nil {
 		t.Errorf("both are there, and it says %v", err)
+	}
+}
+
+// TestTroubleOnce: a trouble is told once, however long it lasts; another one, or one that was away,
+// is told too.
+func TestTroubleOnce(t *testing.T) {
+	var told said
+	p := newProgress(Streams{Err: &told}, "read", endless)
+	later := func(by time.Duration) { // as if that time had passed
+		p.said = p.said.Add(-by)
+		for text := range p.told {
+			p.told[text] = p.told[text].Add(-by)
+		}
+	}
+	for range 30 {
+		p.trouble(io.EOF)
+		later(toldAgain / 2)
+	}
+	p.trouble(io.ErrUnexpectedEOF)
+	p.trouble(io.ErrNoProgress) // so soon after another: later
+	later(sayEvery)
+	p.trouble(io.ErrNoProgress)
+	later(2 * toldAgain)
+	p.trouble(io.EOF)
+	want := ""
+	for _, err := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrNoProgress, io.EOF} {
+		want += "ringtail: " + err.Error() + "; trying on\n"
+	}
+	if told.String() != want {
+		t.Errorf("told %q, want %q", told.String(), want)
 	}
 }

@@ -2,6 +2,7 @@ package kafkatools
 
 import (
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -17,16 +18,21 @@ type progress struct {
 	then  int64 // how many there were when it was shown
 	on    bool  // there is a line on the screen
 	said  time.Time
+	told  map[string]time.Time // troubles, and when each was seen last
 }
 
-const progressEvery = 500 * time.Millisecond
+const (
+	progressEvery = 500 * time.Millisecond
+	// toldAgain is how long a trouble must have been away to be news again.
+	toldAgain = time.Minute
+)
 
 // endless is the share where there is no whole.
 func endless() float64 { return 0 }
 
 func newProgress(s Streams, verb string, share func() float64) *progress {
 	now := time.Now()
-	return &progress{s: s, verb: verb, share: share, begin: now, shown: now}
+	return &progress{s: s, verb: verb, share: share, begin: now, shown: now, told: map[string]time.Time{}}
 }
 
 // at shows how far we are, now and then.
@@ -63,11 +69,18 @@ func (p *progress) aloud(format string, args ...any) {
 	p.s.say(format, args...)
 }
 
-// trouble says an error that may pass, now and then.
+// trouble says an error that may pass: once, however long it lasts, and not many at once.
 func (p *progress) trouble(err error) {
-	if time.Since(p.said) > sayEvery {
-		p.aloud("%v; trying on", err)
-		p.said = time.Now()
+	now, text := time.Now(), err.Error()
+	maps.DeleteFunc(p.told, func(_ string, seen time.Time) bool { return now.Sub(seen) > toldAgain })
+	_, told := p.told[text]
+	if !told && now.Sub(p.said) <= sayEvery {
+		return
+	}
+	p.told[text] = now
+	if !told {
+		p.aloud("%s; trying on", text)
+		p.said = now
 	}
 }
 

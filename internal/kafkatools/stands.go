@@ -113,7 +113,7 @@ func (p *progress) failures(topic string, fetches kgo.Fetches, b *brokers, ours 
 	if err := b.hopeless(); err != nil {
 		return err
 	}
-	if err := b.news(); err != nil {
+	if err := b.trouble(); err != nil {
 		p.trouble(err)
 	}
 	return nil
