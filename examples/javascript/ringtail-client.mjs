@@ -12,7 +12,6 @@ import { parseArgs } from "node:util";
 
 const WRITE_BYTES = 64 << 10;
 const ANSWER_BYTES_MAX = 4096; // far more than any
-const HELLO_MS = 10_000;
 
 /** What no patience mends: the Client ends with it. */
 export class Fatal extends Error {}
@@ -66,11 +65,12 @@ export class Client {
   #answered = false; // some did
   #pause = 0;
 
-  constructor(addresses, { framing = "length", token = "", ca, window = 16384, onReject = () => {} } = {}) {
+  constructor(addresses, { framing = "length", token = "", ca, window = 16384, helloTimeout = 10, onReject = () => {} } = {}) {
     this.addresses = [addresses].flat().map(parse);
     if (!this.addresses.length) throw new TypeError("no address: tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH");
     if (framing !== "length" && framing !== "newline") throw new TypeError(`framing ${framing} is unknown; one of length, newline`);
-    Object.assign(this, { framing, ca, window, onReject });
+    if (!(helloTimeout > 0)) throw new TypeError("helloTimeout must be over 0 seconds");
+    Object.assign(this, { framing, ca, window, helloTimeout, onReject });
     const first = token ? frame(framing, Buffer.from(JSON.stringify({ token }))) : Buffer.alloc(0);
     this.hello = Buffer.concat([first, framing === "newline" ? Buffer.from("\n") : frame(framing, Buffer.from(" "))]);
     this.#run().catch((error) => { this.#error = error; }).finally(() => this.#changed());
@@ -139,7 +139,7 @@ export class Client {
         const fatal = !this.#answered && this.#mute.size === this.addresses.length;
         end(fatal ? new Fatal(`${address.text}: ${what}; is it \`ringtail serve --ack kafka\`, with this framing? No record was sent`) : new Error(what));
       };
-      const timer = setTimeout(() => (connected ? mistake("no answer to the hello") : end(new Error("no connection in time"))), HELLO_MS);
+      const timer = setTimeout(() => (connected ? mistake("no answer to the hello") : end(new Error("no connection in time"))), 1000 * this.helloTimeout);
       socket.setNoDelay?.(true);
       socket.on(address.tls ? "secureConnect" : "connect", () => { connected = true; socket.write(this.hello); });
       socket.on("error", (why) => { // one of the system may pass; what is wrong with a certificate does not
@@ -210,11 +210,12 @@ export class Client {
 /** Sends the lines of standard input. Exit code 0: all are acked and none was rejected; 1: the other cases. */
 async function main() {
   const string = { type: "string" };
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { framing: string, "token-file": string, "tls-ca": string } });
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { framing: string, "token-file": string, "tls-ca": string, "hello-timeout": string } });
   const client = new Client(positionals, {
     framing: values.framing,
     token: values["token-file"] && fs.readFileSync(values["token-file"], "utf8").split("\n")[0].trim(),
     ca: values["tls-ca"] && fs.readFileSync(values["tls-ca"]),
+    helloTimeout: Number(values["hello-timeout"] ?? 10),
     onReject: (number, reason) => console.log(`rejected ${number} ${reason}`),
   });
   for await (const line of readline.createInterface({ input: process.stdin })) if (line.trim()) await client.send(line.trim());

@@ -20,6 +20,7 @@ def main(args: Optional[List[str]] = None) -> int:
     parser.add_argument("--token-file", help="a file whose first line is the token, for a server with --token-file")
     parser.add_argument("--tls-ca", help="with tls://: the certificates to trust, in PEM")
     parser.add_argument("--window", type=int, default=16384, help="how many records may be sent and not acked")
+    parser.add_argument("--hello-timeout", type=float, default=10.0, help="seconds for the server's answer to the hello")
     parser.add_argument("--timeout", type=float, help="seconds that the server may take for the last acks")
     options = parser.parse_args(args)
     logging.basicConfig(format="ringtail: %(message)s")
@@ -34,6 +35,7 @@ def main(args: Optional[List[str]] = None) -> int:
             token=token,
             ca_file=options.tls_ca,
             window_records=options.window,
+            hello_timeout=options.hello_timeout,
             on_reject=lambda number, record, reason: print("rejected", number, reason, flush=True),
         ) as client:
             for line in filter(bytes.strip, sys.stdin.buffer):
