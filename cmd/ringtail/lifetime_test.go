@@ -146,11 +146,11 @@ func (l life) await(t *testing.T, ended <-chan struct{}, said *output, what stri
 }
 
 // atWork tells whether a process has one of librdkafka's threads, which it names; without librdkafka,
-// whether it has begun to wait for sockets or files.
+// whether it has a socket.
 func atWork(pid int, librdkafka bool) bool {
 	if !librdkafka {
 		open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
-		return slices.ContainsFunc(open, func(fd string) bool { what, _ := os.Readlink(fd); return what == "anon_inode:[eventpoll]" })
+		return slices.ContainsFunc(open, func(fd string) bool { what, _ := os.Readlink(fd); return strings.HasPrefix(what, "socket:") })
 	}
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", pid))
 	return slices.ContainsFunc(threads, func(thread string) bool {
