@@ -24,13 +24,13 @@ type brokers struct {
 	security kafkaclient.Security
 
 	mu   sync.Mutex
-	away map[int32]error // by their ids
+	away map[string]error // by their addresses
 	some atomic.Bool     // there are such
 }
 
 func newBrokers(c Cluster) *brokers {
 	security, _ := kafkaclient.SecurityOf(c.Properties)
-	return &brokers{security: security, away: map[int32]error{}}
+	return &brokers{security: security, away: map[string]error{}}
 }
 
 // OnBrokerConnect is called by franz-go for every attempt.
@@ -38,12 +38,13 @@ func (b *brokers) OnBrokerConnect(m kgo.BrokerMetadata, _ time.Duration, _ net.C
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	defer func() { b.some.Store(len(b.away) > 0) }()
-	if err == nil {
-		delete(b.away, m.NodeID)
-		return
-	}
 	at := kafkaclient.Endpoint{Address: net.JoinHostPort(m.Host, strconv.Itoa(int(m.Port))), Broker: m.NodeID}
-	b.away[m.NodeID] = &awayError{kafkaclient.Brief(at, b.security, err), err}
+	switch {
+	case err == nil:
+		delete(b.away, at.Address)
+	case m.NodeID >= 0 || b.away[at.Address] == nil: // of --brokers it is the same one, without its id
+		b.away[at.Address] = &awayError{kafkaclient.Brief(at, b.security, err), err}
+	}
 }
 
 // awayError is why a broker is not reached, with its address.
@@ -80,8 +81,8 @@ func (b *brokers) those(kind func(error) bool) error {
 	defer b.mu.Unlock()
 	var texts []string
 	var errs []error
-	for _, id := range slices.Sorted(maps.Keys(b.away)) {
-		if err := b.away[id]; kind(err) {
+	for _, address := range slices.Sorted(maps.Keys(b.away)) {
+		if err := b.away[address]; kind(err) {
 			texts, errs = append(texts, err.Error()), append(errs, err)
 		}
 	}

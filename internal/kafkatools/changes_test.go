@@ -136,6 +136,10 @@ func TestBrokersAway(t *testing.T) {
 	if err := b.hopeless(); !errors.Is(err, kerr.SaslAuthenticationFailed) || !strings.HasPrefix(err.Error(), "broker 2 at b:2: ") {
 		t.Errorf("hopeless is %v", err)
 	}
+	b.OnBrokerConnect(kgo.BrokerMetadata{NodeID: -1, Host: "a", Port: 1}, 0, nil, io.EOF) // as --brokers has it
+	if err := b.trouble(); strings.Count(err.Error(), "a:1: ") != 1 || strings.Count(err.Error(), "broker 2 at b:2: ") != 1 {
+		t.Errorf("the trouble is %v", err)
+	}
 	b.OnBrokerConnect(one, 0, nil, nil)
 	b.OnBrokerConnect(two, 0, nil, nil)
 	if err := errors.Join(b.trouble(), b.hopeless()); err != nil {
