@@ -134,10 +134,10 @@ export class Client {
         socket.destroy();
         why && this.acked < this.#queued ? reject(why) : resolve();
       };
-      const mistake = (what) => {
+      const mistake = (what, ask = "; is it `ringtail serve --ack kafka`, with this framing?") => {
         this.#mute.add(address);
         const fatal = !this.#answered && this.#mute.size === this.addresses.length;
-        end(fatal ? new Fatal(`${address.text}: ${what}; is it \`ringtail serve --ack kafka\`, with this framing? No record was sent`) : new Error(what));
+        end(fatal ? new Fatal(`${address.text}: ${what}${ask} No record was sent`) : new Error(what));
       };
       const timer = setTimeout(() => (connected ? mistake("no answer to the hello") : end(new Error("no connection in time"))), 1000 * this.helloTimeout);
       socket.setNoDelay?.(true);
@@ -154,7 +154,7 @@ export class Client {
           [answers, rest] = cut(this.framing, Buffer.concat([rest, data]));
           for (const answer of answers) {
             if (base >= 0) this.#hear(answer, base);
-            else if (answer?.reason === "unauthorized") return end(new Fatal(`${address.text}: the server does not know the token`));
+            else if (answer?.reason === "unauthorized") return mistake("the server does not know the token", ".");
             else if (answer?.acked === 0) base = this.#start(timer);
             else throw new Error("it answers before it was sent a record");
           }

@@ -44,6 +44,7 @@ func Cases() []Case {
 		{Name: "slow", What: "a server that reads slowly, and acks meanwhile", script: []act{slow}, records: 400, bytes: large},
 		{Name: "token", What: "the token comes first", script: []act{good}, token: "s3cret-Token", needs: "{token-file}"},
 		{Name: "token refused", What: "a token that the server does not know ends the client, which says why", script: []act{unauthorized}, token: "s3cret-Token", needs: "{token-file}", refused: true, mute: true},
+		{Name: "refused later", What: "a server that has acked, and then does not know the token, is waited for", script: []act{ending, unauthorized, unauthorized, good}, token: "s3cret-Token", needs: "{token-file}"},
 		{Name: "tls", What: "over TLS, with an authority of its own", script: []act{good}, tls: true, needs: "{tls-ca}"},
 		{Name: "addresses", What: "of several addresses the first is away", script: []act{good}, first: "tcp://127.0.0.1:1"},
 	}

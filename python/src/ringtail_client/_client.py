@@ -287,12 +287,13 @@ class Client:
         except ssl.SSLError as why:
             raise self._mistake(f"the TLS handshake failed: {why}") from None
 
-    def _mistake(self, what: str) -> OSError:
+    def _mistake(self, what: str, error: Type[RingtailError] = NoAcks) -> OSError:
         """What no patience mends: the Client ends with it when it is so at each address, and never was otherwise."""
         self._mute.add(self._at)
         if not self._answered and len(self._mute) == len(self._addresses):
             where = ", ".join(address.text for address in self._addresses)
-            raise NoAcks(f"{where}: {what}; is it `ringtail serve --ack kafka`, with this framing? No record was sent") from None
+            ask = "; is it `ringtail serve --ack kafka`, with this framing?" if error is NoAcks else "."
+            raise error(f"{where}: {what}{ask} No record was sent") from None
         return OSError(what)
 
     def _say_hello(self, connection: Connection, answers: Answers) -> None:
@@ -321,7 +322,7 @@ class Client:
             except ValueError:
                 raise self._mistake(f"it answers {heard[:64]!r}") from None
             if answer == Answer(1, "unauthorized"):
-                raise Unauthorized(f"{self._addresses[self._at].text}: the server does not know the token")
+                raise self._mistake("the server does not know the token", Unauthorized)
             if answer == Answer(0, ""):
                 self._answered = True
                 self._mute.clear()

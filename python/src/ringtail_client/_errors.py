@@ -10,4 +10,4 @@ class NoAcks(RingtailError):
 
 
 class Unauthorized(RingtailError):
-    """The server does not know the token. It has taken nothing."""
+    """No address knows the token. No record was sent."""
