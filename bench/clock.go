@@ -1,9 +1,6 @@
 package bench
 
-import (
-	"syscall"
-	"time"
-)
+import "time"
 
 // sendClock says when each record of a connection is meant to be sent, whatever
 // the server does: latency counts from then, so a server that stalls is charged
@@ -43,13 +40,4 @@ func (c sendClock) due(now time.Time) uint64 {
 // each would cost more than the server does.
 func (c sendClock) wait(seq uint64, now time.Time) time.Duration {
 	return max(time.Millisecond, c.intended(seq).Sub(now))
-}
-
-// ProcessCPU is the processor time, user and system, that this process took.
-func ProcessCPU() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-dist}
 [ $# -lt 2 ] || shift
-[ $# -gt 0 ] && [ "$1" != "$out" ] || set -- linux/amd64 linux/arm64
+[ $# -gt 0 ] && [ "$1" != "$out" ] || set -- linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 cyclonedx=github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
@@ -32,14 +32,20 @@ compiler() {
 # binary builds ringtail for a platform.
 binary() {
   local cc
+  if [ "${1%/*}" != linux ]; then # for development, or the tools alone: without C
+    CGO_ENABLED=0 GOOS=${1%/*} GOARCH=${1#*/} go build -buildvcs=auto -ldflags '-s -w' -o "$out/work/$1/" ./cmd/ringtail
+    return
+  fi
   cc=$(compiler "$1")
   CC=$cc CGO_ENABLED=1 GOOS=${1%/*} GOARCH=${1#*/} go build -buildvcs=auto -tags musl \
     -ldflags '-s -w -linkmode external -extldflags "-static -s"' -o "$out/work/$1/ringtail" ./cmd/ringtail
 }
 
-# bill lists what a binary is made of: the modules that Go noted, and the C that it does not know of.
+# bill lists what a binary is made of: the modules that Go noted, and the C that it does not know of,
+# of which other systems than Linux have none.
 bill() {
   GOFLAGS='' go run $cyclonedx bin -json -noserial -notimestamp -version "v$version" -output "$2" "$1"
+  [[ $1 = "$out"/work/linux/* ]] || return 0
   python3 - "$1" "$2" "$librdkafka" <<'END'
 import json, re, sys
 binary, bill, librdkafka = sys.argv[1:]
@@ -62,15 +68,16 @@ archive() {
 
 # release makes what there is of a platform.
 release() {
-  local built=$out/work/$1 name=ringtail_${version}_${1/\//_}
+  local built=$out/work/$1 name=ringtail_${version}_${1/\//_} exe=
+  [ "${1%/*}" != windows ] || exe=.exe
   local files=$out/work/$name root=$built/root
   install -d "$files/completions"
-  install -m 755 "$built/ringtail" "$files/ringtail"
+  install -m 755 "$built/ringtail$exe" "$files"
   install -m 644 LICENSE NOTICE third_party.txt README.md CHANGELOG.md docs/ringtail.1 \
     deploy/ringtail.service deploy/ringtail.socket deploy/ringtail.yaml "$files"
   install -m 644 "$out/work/completions/"* "$files/completions"
   archive "$name"
-  bill "$built/ringtail" "$out/$name.cdx.json"
+  bill "$built/ringtail$exe" "$out/$name.cdx.json"
   [ "${1%/*}" = linux ] || return 0
 
   install -D -m 755 "$built/ringtail" "$root/usr/bin/ringtail"

@@ -45,6 +45,7 @@
 //	reserve.go       a descriptor for when no other can be had
 //
 //	pauser.go        the goroutine that has the connections which are not read
+//	system_linux.go  what that asks the kernel; system_darwin.go: another one
 //	turns.go         whose turn it is to have room
 //	advance.go       the next thing to do for one connection
 //	peek.go          reading without memory; tlsread.go reading what is encrypted

@@ -113,7 +113,7 @@ func (l *listener) acceptNow() (fd int, remote netip.AddrPort) {
 	fd = -1
 	_ = l.raw.Control(func(lfd uintptr) {
 		for {
-			n, sa, err := unix.Accept4(int(lfd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			n, sa, err := acceptSocket(int(lfd))
 			if err == unix.EINTR || err == unix.ECONNABORTED {
 				continue
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/ringtail/ringtail/internal/platform"
 	"github.com/ringtail/ringtail/shard"
 )
 
@@ -283,7 +284,7 @@ func (l *loop) endIfExpired(c *conn, now int64) {
 // pendingBytes returns whether the socket holds something that was not read yet, the client's FIN
 // or reset included. (To peek would take the reset: the next read would see an ordinary end.)
 func pendingBytes(fd int) bool {
-	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | platform.PollClosed}}
 	for {
 		n, err := unix.Poll(p, 0)
 		if err != unix.EINTR {

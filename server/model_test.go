@@ -175,7 +175,7 @@ func newModel(t *testing.T, seed uint64) *model {
 		t.Fatal(err)
 	}
 	s.closeListeners()
-	if s.pauser.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+	if s.pauser.watch, err = openWatch(); err != nil {
 		t.Fatal(err)
 	}
 	s.clock.last = m.time

@@ -206,13 +206,12 @@ func (m *model) loopReads(k *modelClient) {
 
 func (m *model) pauserRound() {
 	q := m.s.pauser
-	events := make([]unix.EpollEvent, 64)
-	n, _ := unix.EpollWait(q.epfd, events, 0)
+	events := q.watch.take(make([]socketEvent, 64))
 	m.time = m.time.Add(time.Duration(m.rng.IntN(20)) * time.Millisecond)
 	if m.rng.IntN(10) == 0 {
 		q.ticked.Store(true)
 	}
-	q.round(events[:max(n, 0)])
+	q.round(events)
 }
 
 // tick lets time pass, and deadlines.
@@ -373,9 +372,9 @@ func (m *model) closeClients() {
 	for _, l := range m.s.loops {
 		l.reserve.close()
 	}
-	if m.s.pauser.epfd >= 0 {
-		_ = unix.Close(m.s.pauser.epfd)
-		m.s.pauser.epfd = -1
+	if m.s.pauser.watch.fd >= 0 {
+		m.s.pauser.watch.close()
+		m.s.pauser.watch.fd = -1
 	}
 }
 

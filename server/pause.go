@@ -47,9 +47,9 @@ import (
 //     nothing can be said to it, and it must not keep others out. What was read of it goes on.
 type pauser struct {
 	connEnv
-	in   *intake
-	buf  []byte
-	epfd int
+	in    *intake
+	buf   []byte
+	watch watch
 
 	handBack func(c *conn, fd int) // gives a connection, and its descriptor, to its event loop
 
@@ -209,7 +209,7 @@ func (q *pauser) end(p *paused, why closeReason) {
 // leave takes p from the pauser, and returns its descriptor.
 func (q *pauser) leave(p *paused) int {
 	if p.fd >= 0 {
-		_ = unix.EpollCtl(q.epfd, unix.EPOLL_CTL_DEL, p.fd, nil)
+		q.watch.remove(p.fd)
 	}
 	delete(q.all, p.c.id)
 	p.c.paused = nil

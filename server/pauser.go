@@ -3,21 +3,19 @@ package server
 import (
 	"cmp"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 func newPauser(env connEnv, in *intake) *pauser {
 	return &pauser{
-		connEnv: env, in: in, epfd: -1, rooms: in.env.rooms, all: make(map[uint64]*paused),
+		connEnv: env, in: in, watch: watch{fd: -1}, rooms: in.env.rooms, all: make(map[uint64]*paused),
 		buf: make([]byte, frameHeader+peekMax+wholeRead), poke: make(chan struct{}, 1),
 	}
 }
 
 // run is the pauser's goroutine. It returns when stop is closed.
 func (q *pauser) run(stop <-chan struct{}) {
-	defer func() { _ = unix.Close(q.epfd) }()
-	events := make([]unix.EpollEvent, 256)
+	defer q.watch.close()
+	events := make([]socketEvent, 256)
 	for !isClosed(stop) {
 		if q.paused.Load() == 0 {
 			select {
@@ -27,16 +25,15 @@ func (q *pauser) run(stop <-chan struct{}) {
 		} else if len(q.ready) == 0 {
 			time.Sleep(pauseInterval)
 		}
-		n, _ := unix.EpollWait(q.epfd, events, 0) // it does not fail: there is nothing to interrupt
-		q.round(events[:max(n, 0)])
+		q.round(q.watch.take(events))
 	}
 }
 
 // round does what there is to do now. events are those of sockets.
-func (q *pauser) round(events []unix.EpollEvent) {
+func (q *pauser) round(events []socketEvent) {
 	for i := range events {
-		if p := q.all[uint64(uint32(events[i].Fd))|uint64(uint32(events[i].Pad))<<32]; p != nil {
-			q.event(p, events[i].Events)
+		if p := q.all[q.watch.idOf(&events[i])]; p != nil {
+			q.event(p, &events[i])
 		}
 	}
 	q.takeInbox()
@@ -69,25 +66,23 @@ func (q *pauser) takeInbox() {
 		p.known, q.all[p.c.id] = true, p
 		if p.fd < 0 { // gnet has closed the only one
 			q.giveUpSocket(p, cmp.Or(p.c.why, p.final))
-		} else if err := unix.EpollCtl(q.epfd, unix.EPOLL_CTL_ADD, p.fd, &unix.EpollEvent{
-			Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET, // what is left does not come again, more of it does
-			Fd:     int32(p.c.id), Pad: int32(p.c.id >> 32),
-		}); err != nil { // the kernel's memory, or its limit of watches
+		} else if err := q.watch.add(p.fd, p.c.id); err != nil { // the kernel's memory, or its limit of watches
 			q.warnings.warn("a paused connection cannot be watched", "", "remote", p.c.remoteString(), "cause", err) // only ticks look at it
 		}
 		q.ready = append(q.ready, p)
 	}
 }
 
-// event notes what epoll says of a socket.
-func (q *pauser) event(p *paused, events uint32) {
+// event notes what the kernel says of a socket.
+func (q *pauser) event(p *paused, e *socketEvent) {
+	failed, closed, ended := endOf(e)
 	// Both sides of a TCP connection are closed, and we have not closed ours: it was reset, and a
 	// failed write has taken the error.
-	hungUp := events&unix.EPOLLHUP != 0 && p.c.halfClosedAt == 0 && p.c.tcp
+	hungUp := closed && p.c.halfClosedAt == 0 && p.c.tcp
 	switch {
-	case events&unix.EPOLLERR != 0 || hungUp:
+	case failed || hungUp:
 		q.noteEnd(p, closedReset)
-	case events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 && p.final == closedNot:
+	case ended && p.final == closedNot:
 		q.noteEnd(p, closedByClient)
 	case q.fresh(p, min(p.left+int(p.c.partial), peekMax)/16): // much beside what a peek copies again
 		q.makeReady(p, waitInput) // else the next tick is soon enough
@@ -143,6 +138,6 @@ func (q *pauser) checkRate(p *paused, now int64) {
 
 // fresh returns whether the socket holds so many bytes more than the last peek left.
 func (q *pauser) fresh(p *paused, bytes int) bool {
-	n, err := unix.IoctlGetInt(p.fd, unix.SIOCINQ)
+	n, err := unread(p.fd)
 	return err != nil || n >= p.left+bytes
 }

@@ -80,15 +80,7 @@ func (q *pauser) read(p *paused) {
 	}
 }
 
-// widen makes the kernel accept at least socketRoom bytes. The kernel counts a packet until its
-// last byte is read, and adds the next ones to it, up to 17 pieces of 32 KiB. So the bytes that a
-// peek leaves could close the window, and the rest of the record would never come. (SO_RCVBUF is
-// the obvious way, but it ends the tuning of the buffer for the connection's life.)
-func widen(fd int) {
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, socketRoom)
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
-}
-
+// socketRoom is how much a socket has to hold whose bytes are peeked at.
 const socketRoom = 17*32<<10 + peekMax
 
 // consume reads and drops bytes that were peeked at, so they are there.

@@ -145,14 +145,14 @@ func newRateRig(t *testing.T, change func(*Options)) *rateRig {
 		t.Fatal(err)
 	}
 	r.client, r.fd = fds[0], fds[1]
-	if s.pauser.epfd, err = unix.EpollCreate1(0); err != nil {
+	if s.pauser.watch, err = openWatch(); err != nil {
 		t.Fatal(err)
 	}
 	s.pauser.handBack = func(_ *conn, fd int) { r.fd = fd; r.c.lastRead = s.clock.stamp() }
 	r.c = s.registry.newConn(s.opt.Listeners[0], netip.MustParseAddrPort("127.0.0.1:1"))
 	r.c.openedAt, r.c.lastRead = s.clock.stamp(), s.clock.stamp()
 	t.Cleanup(func() {
-		for _, fd := range []int{r.client, r.fd, s.pauser.epfd} {
+		for _, fd := range []int{r.client, r.fd, s.pauser.watch.fd} {
 			if fd >= 0 {
 				_ = unix.Close(fd)
 			}

@@ -32,7 +32,7 @@ func (r *reserveDescriptor) dup(fd int) (int, error) {
 	if err == nil {
 		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	}
-	if err != nil && r.fd >= 0 && unix.Dup3(fd, r.fd, unix.O_CLOEXEC) == nil {
+	if err != nil && r.fd >= 0 && dupOnto(fd, r.fd) == nil {
 		dup, err, r.fd = r.fd, nil, -1
 	}
 	return dup, err

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/server/ack"
@@ -170,7 +169,7 @@ func (s *Server) Start() error {
 		l.reserve.open()
 	}
 	var err error
-	if s.pauser.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+	if s.pauser.watch, err = openWatch(); err != nil {
 		s.stopLoops(len(s.loops))
 		s.closeListeners()
 		return fmt.Errorf("server: pauser: %w", err)

@@ -49,7 +49,7 @@
 // and no padding at the end. They lie outside Go's heap and never move, so librdkafka sends from
 // them without a copy. The race detector cannot see mapped memory. Under -race the memory is a Go
 // slice of twice the capacity, in which a batch is always reached through its start
-// (memory_race.go).
+// (memory_plain.go).
 //
 // # Ring files
 //
@@ -70,7 +70,7 @@
 //
 //	memory.go         a ring's memory
 //	memory_mapped.go  … mapped, with memory_twice.go
-//	memory_race.go    … under the race detector
+//	memory_plain.go   … under the race detector, and without Linux
 //
 //	file_format.go   a ring file's layout and its header
 //	file.go          a ring file in use: it is made and mapped here, batches are sealed

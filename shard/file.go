@@ -111,7 +111,7 @@ func createFile(path string, h fileHeader) (err error) {
 // allocate gives every byte of the file its place on the disk. A mapped page that finds none raises
 // a SIGBUS, which nothing catches.
 func allocate(f *os.File, size int64) error {
-	err := unix.Fallocate(int(f.Fd()), 0, 0, size)
+	err := fallocate(int(f.Fd()), size)
 	if errors.Is(err, unix.ENOSPC) {
 		return fmt.Errorf("%w: it needs %d bytes", err, size)
 	}
@@ -134,7 +134,7 @@ func allocate(f *os.File, size int64) error {
 // mapFile makes storage of a ring file whose header is h and whose size is right.
 func mapFile(f *os.File, h *fileHeader) (storage, error) {
 	front := uintptr(h.dataAt())
-	base, err := unix.MmapPtr(int(f.Fd()), 0, nil, front, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+	base, err := unix.MmapPtr(int(f.Fd()), 0, nil, front, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|mapPopulate)
 	if err != nil {
 		return storage{}, fmt.Errorf("mmap: %w", err)
 	}

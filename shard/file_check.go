@@ -83,7 +83,7 @@ func checkRoom(o DirOptions, dir string, capacity int) error {
 		return err
 	}
 	needed := int64(max(0, missing-len(names))) * size // all of them are this server's, see checkAll
-	if room := int64(free.Bavail) * free.Bsize; needed > room {
+	if room := int64(free.Bavail * uint64(free.Bsize)); needed > room {
 		return fmt.Errorf("its files need %d bytes more, and %d are free; lower --ring-bytes, or give another directory", needed, room)
 	}
 	return nil

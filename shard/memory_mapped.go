@@ -1,4 +1,4 @@
-//go:build !race
+//go:build linux && !race
 
 package shard
 
@@ -16,7 +16,7 @@ func newStorage(capacity int) (storage, error) {
 		return storage{}, fmt.Errorf("memfd_create: %w", err)
 	}
 	defer unix.Close(fd) // the mappings keep the file
-	if err := unix.Fallocate(fd, 0, 0, int64(capacity)); err != nil {
+	if err := fallocate(fd, int64(capacity)); err != nil {
 		return storage{}, fmt.Errorf("fallocate: %w", err)
 	}
 	data, release, err := mapTwice(fd, 0, capacity)

@@ -23,7 +23,7 @@ func mapTwice(fd int, at int64, capacity int) (data []byte, release func() error
 		return nil, nil, fmt.Errorf("reserve address space: %w", err)
 	}
 	release = func() error { return unix.MunmapPtr(base, twice) }
-	for half, flags := range map[int]int{0: unix.MAP_POPULATE, capacity: 0} {
+	for half, flags := range map[int]int{0: mapPopulate, capacity: 0} {
 		_, err := unix.MmapPtr(fd, at, unsafe.Add(base, half), uintptr(capacity), unix.PROT_READ|unix.PROT_WRITE,
 			unix.MAP_SHARED|unix.MAP_FIXED|flags)
 		if err != nil {
@@ -33,6 +33,6 @@ func mapTwice(fd int, at int64, capacity int) (data []byte, release func() error
 	}
 	data = unsafe.Slice((*byte)(base), 2*capacity)
 	// A kernel before 5.14 does not know this; its first batches pay for page faults.
-	_ = unix.Madvise(data[capacity:capacity+min(capacity, 256<<10)], unix.MADV_POPULATE_WRITE)
+	_ = unix.Madvise(data[capacity:capacity+min(capacity, 256<<10)], madvPopulate)
 	return data, release, nil
 }

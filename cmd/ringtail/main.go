@@ -5,7 +5,6 @@ package main
 import (
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -66,19 +65,6 @@ func terminals(files ...*os.File) (hungUp func() bool) {
 	return func() bool {
 		return slices.ContainsFunc(were, func(f *os.File) bool { return !term.IsTerminal(int(f.Fd())) })
 	}
-}
-
-// crashBySignal lets a crash end with SIGABRT. Go's exit code for one is 2, which says wrong usage
-// here, and whoever keeps a server running does not start that again. A core would come with the
-// signal and hold records and passwords; only GOTRACEBACK=crash leaves one, as in any Go program.
-func crashBySignal() {
-	debug.SetTraceback("crash")
-	var cores syscall.Rlimit
-	if os.Getenv("GOTRACEBACK") == "crash" || syscall.Getrlimit(syscall.RLIMIT_CORE, &cores) != nil {
-		return
-	}
-	cores.Cur = 0
-	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &cores) // lowering is always allowed
 }
 
 // echo is how soon a second signal is the same one again.

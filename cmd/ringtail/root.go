@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -15,7 +14,6 @@ import (
 
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/kafkatools"
-	"github.com/ringtail/ringtail/internal/node"
 	"github.com/ringtail/ringtail/internal/properties"
 	"github.com/ringtail/ringtail/wire"
 )
@@ -142,7 +140,7 @@ func parse(cli *root, args []string, options ...kong.Option) (*kong.Context, err
 	parser, err := kong.New(cli, append(append(sources.Options(),
 		kong.Name("ringtail"),
 		kong.Description("JSON records over TCP into Apache Kafka: one partition a digit, in order, nothing lost."),
-		flagVars,
+		flagVars, serveVars,
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	), options...)...)
 	if err != nil {
@@ -158,11 +156,9 @@ func parse(cli *root, args []string, options ...kong.Option) (*kong.Context, err
 	return nil, config.Usagef("%w", err)
 }
 
-// flagVars are values, defaults and words of flags that others say.
+// flagVars are, with serveVars, values, defaults and words of flags that others say.
 var flagVars = kong.Vars{
 	"version":           "ringtail " + ownVersion(),
-	"max_connections":   strconv.Itoa(node.MaxConnectionsDefault),
-	"max_record_bytes":  strconv.Itoa(node.MaxRecordBytesDefault),
 	"framings":          wire.Words(wire.All()...),
 	"framings_help":     wire.Help(),
 	"framings_sent":     wire.Words(wire.Sent...),
@@ -190,7 +186,7 @@ func (p *process) report(err error) int {
 		return exitDone
 	}
 	var usage *config.UsageError
-	if node.Told(err) || errors.Is(err, errNotOK) {
+	if told(err) || errors.Is(err, errNotOK) {
 		return exitFailed
 	}
 	if errors.Is(err, syscall.EPIPE) {

@@ -6,8 +6,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-
-	"github.com/ringtail/ringtail/producer"
 )
 
 // version is for builds of a source without its history: -ldflags "-X main.version=1.2.3".
@@ -58,7 +56,7 @@ func (*versionCmd) Help() string {
 // Run prints one line each: name, version.
 func (*versionCmd) Run(p *process) error {
 	release, commit, date := source()
-	lines := [][2]string{{"ringtail", release}, {"commit", commit}, {"date", date}, {"librdkafka", producer.LibrdkafkaVersion()}}
+	lines := [][2]string{{"ringtail", release}, {"commit", commit}, {"date", date}, {"librdkafka", librdkafkaVersion()}}
 	modules := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
@@ -66,7 +64,7 @@ func (*versionCmd) Run(p *process) error {
 		}
 	}
 	libraries := [][2]string{{"gnet", "github.com/panjf2000/gnet/v2"}, {"sonic", "github.com/bytedance/sonic"}}
-	if producer.HasLibrdkafka { // which comes with it
+	if hasLibrdkafka { // which comes with it
 		libraries = append(libraries, [2]string{"confluent-kafka-go", "github.com/confluentinc/confluent-kafka-go/v2"})
 	}
 	for _, m := range libraries {

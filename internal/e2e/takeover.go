@@ -17,8 +17,7 @@ var takenOver = regexp.MustCompile(`the new process has taken over; [^\n]* pid=(
 // then on signals and figures are the new one's, and Wait waits for both.
 func (s *Server) TakeOver() {
 	s.tb.Helper()
-	// Whose parent has ended becomes a child of this process, which can wait for it then.
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+	if err := adoptOrphans(); err != nil {
 		s.tb.Fatalf("e2e: %v", err)
 	}
 	s.Signal(syscall.SIGUSR2)

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/ringtail/ringtail/internal/config"
+	"github.com/ringtail/ringtail/internal/platform"
 	"github.com/ringtail/ringtail/server"
 )
 
@@ -57,8 +58,12 @@ func acks(listeners []server.Listener) string {
 	return words
 }
 
-// warnOfLimits warns of what somebody asked for and does not get.
+// warnOfLimits warns of what is not to be had on this system, and of what somebody asked for and does
+// not get.
 func (n *node) warnOfLimits() {
+	if platform.Caveat != "" {
+		n.env.Log.Warn(platform.Caveat)
+	}
 	if asked, most := n.opt.MaxConnections, n.server.Load().Stats().ConnectionsMax; asked != MaxConnectionsDefault && asked > most {
 		n.env.Log.Warn("the descriptor limit caps --max-connections; raise it with ulimit -n or LimitNOFILE=", "asked", asked, "connections_max", most)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ringtail/ringtail/internal/platform"
 	"github.com/ringtail/ringtail/server"
 )
 
@@ -70,6 +71,8 @@ func (n *node) handOver() {
 
 func (n *node) startSuccessor() error {
 	switch {
+	case platform.Caveat != "":
+		return errors.New("a takeover needs Linux")
 	case n.successor != nil:
 		return fmt.Errorf("the process %d is taking over already", n.successor.cmd.Process.Pid)
 	case len(n.env.Args) == 0:
@@ -92,10 +95,12 @@ func (n *node) startSuccessor() error {
 	if err != nil {
 		return err
 	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return err
 	}
+	unix.CloseOnExec(pair[0])
+	unix.CloseOnExec(pair[1])
 	ours, theirs := os.NewFile(uintptr(pair[0]), "successor"), os.NewFile(uintptr(pair[1]), "predecessor")
 	files = append([]*os.File{theirs}, files...)
 	cmd := exec.Command(path)

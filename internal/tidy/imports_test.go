@@ -31,7 +31,7 @@ var core = map[string][]string{
 	"producer": {"internal/invariant", "internal/kafkaclient", "internal/properties", "shard", "producer/backend", "producer/librdkafka",
 		"producer/native"},
 	"server/ack": {"codec", "wire"},
-	"server":     {"internal/invariant", "codec", "shard", "server/ack"},
+	"server":     {"internal/invariant", "internal/platform", "codec", "shard", "server/ack"},
 }
 
 // layers are the packages around the core, lowest first; each may import the core

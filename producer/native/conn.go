@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ringtail/ringtail/internal/kafkaclient"
+	"github.com/ringtail/ringtail/internal/platform"
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
@@ -196,7 +197,7 @@ func (c *conn) usable() bool {
 func (c *conn) closed() bool {
 	closed := true
 	err := c.raw.Control(func(fd uintptr) {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		p := []unix.PollFd{{Fd: int32(fd), Events: platform.PollClosed}}
 		n, err := unix.Poll(p, 0)
 		closed = n != 0 || err != nil && !errors.Is(err, unix.EINTR)
 	})

@@ -65,5 +65,3 @@
 //	size.go        how large requests may be                 insight.go     what is told of brokers, and how long
 //	events.go      log lines and errors for the engine                      records were where
 package native
-
-import _ "github.com/ringtail/ringtail/internal/platform" // or no build

@@ -1,0 +1,12 @@
+//go:build darwin
+
+package platform
+
+import "golang.org/x/sys/unix"
+
+// Caveat is what a server says of the system at its start.
+const Caveat = "macOS is for development: no test runs there and nothing was measured; no takeover, no memory limit is known"
+
+// PollClosed is what poll(2) is asked for to learn that the other side has closed a connection,
+// whatever is left to be read.
+const PollClosed = unix.POLLHUP
