@@ -48,7 +48,7 @@ const (
 )
 
 // ErrMissing is wrapped by errors about a property without which no client can log in.
-var ErrMissing = errors.New("it is missing, and sasl.oauthbearer.method=oidc needs it")
+var ErrMissing = errors.New("it is missing, and needed by")
 
 // oidc takes what librdkafka's oidc method looks at.
 func (p pending) oidc() (sasl.Mechanism, error) {
@@ -73,7 +73,7 @@ func (p pending) oidc() (sasl.Mechanism, error) {
 			{"token.endpoint.url", i.endpoint}, {"client.id", i.id}, {"client.secret", i.secret},
 		} {
 			if needed.value == "" {
-				return nil, fmt.Errorf("sasl.oauthbearer.%s: %w", needed.name, ErrMissing)
+				return nil, fmt.Errorf("sasl.oauthbearer.%s: %w sasl.oauthbearer.method=oidc", needed.name, ErrMissing)
 			}
 		}
 	}

@@ -102,6 +102,10 @@ func (p pending) mechanism() (sasl.Mechanism, error) {
 	switch name := p.take("sasl.mechanism"); {
 	case name == "":
 		return nil, errors.New("sasl.mechanism is not set, and its default, GSSAPI, is one that only librdkafka understands")
+	case (name == "PLAIN" || strings.HasPrefix(name, "SCRAM-")) && user == "":
+		return nil, fmt.Errorf("sasl.username: %w sasl.mechanism=%s", ErrMissing, name)
+	case (name == "PLAIN" || strings.HasPrefix(name, "SCRAM-")) && password == "":
+		return nil, fmt.Errorf("sasl.password: %w sasl.mechanism=%s", ErrMissing, name)
 	case name == "PLAIN":
 		return plain.Auth{User: user, Pass: password}.AsMechanism(), nil
 	case name == "SCRAM-SHA-256":

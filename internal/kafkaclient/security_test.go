@@ -15,7 +15,9 @@ func TestSecurityRefuses(t *testing.T) {
 		"no such file":          {"security.protocol": "ssl", "ssl.ca.location": file + ".gone"},
 		"no certificate":        {"security.protocol": "ssl", "ssl.ca.pem": "nothing"},
 		"ssl.key":               {"security.protocol": "ssl", "ssl.certificate.location": file},
-		"sasl.oauthbearer":      {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.oauthbearer.method": "oidc"},
+		"sasl.oauthbearer":      {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "me", "sasl.password": "x", "sasl.oauthbearer.method": "oidc"},
+		"sasl.password: it is":  {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "me"},
+		"sasl.username: it is":  {"security.protocol": "sasl_plaintext", "sasl.mechanism": "SCRAM-SHA-256", "sasl.password": "x"},
 	} {
 		if _, err := SecurityOf(properties); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %s", properties, err, want)
