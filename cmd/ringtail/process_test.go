@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,8 +47,8 @@ func worker(t *testing.T, out *os.File, args ...string) *exec.Cmd {
 	return c
 }
 
-// TestProcessExactlyOnce kills workers in the middle of their transactions. A
-// read_committed reader finds a result for each record, once.
+// TestProcessExactlyOnce kills workers in the middle of their transactions, and freezes the broker. A
+// read_committed reader finds a result for each record, once, and those of a partition in its order.
 func TestProcessExactlyOnce(t *testing.T) {
 	t.Parallel() // with the others that have a Kafka of their own: most of it is waiting
 	cluster := kafkatest.Start(t, kafkatest.Options{})
@@ -74,6 +75,9 @@ func TestProcessExactlyOnce(t *testing.T) {
 		_ = workers[i].Wait()
 		workers[i] = worker(t, nil, verb...)
 	}
+	k.Freeze(1)
+	time.Sleep(5 * time.Second)
+	k.Continue(1)
 	if code := feeder.wait(); code != 0 {
 		t.Fatalf("produce: exit %d: %s", code, feeder.err.String())
 	}
@@ -84,6 +88,7 @@ func TestProcessExactlyOnce(t *testing.T) {
 		return strings.Count(out, "\n") >= total
 	})
 	checkDoubled(t, out, total)
+	checkOrder(t, k.all(t, "stream", "--format", "json"), out)
 	for _, w := range workers {
 		_ = w.Process.Signal(os.Interrupt)
 		if err := w.Wait(); err != nil {
@@ -115,6 +120,24 @@ func checkDoubled(t *testing.T, out string, total int) {
 	}
 	if wrong > 0 {
 		t.Errorf("%d records have not one result", wrong)
+	}
+}
+
+// checkOrder checks that results come in the order of their records, partition by partition: the ids
+// only grow, and each partition of the one topic goes to one of the other.
+func checkOrder(t *testing.T, in, out string) {
+	t.Helper()
+	from := map[string]int{} // by key
+	for _, r := range records(t, in) {
+		from[*r.Key] = r.Partition
+	}
+	last := map[int]int{}
+	for _, r := range records(t, out) {
+		id, err := strconv.Atoi(*r.Key)
+		if before, some := last[from[*r.Key]]; err != nil || some && id <= before {
+			t.Fatalf("the result of record %s comes behind that of %d, of its partition", *r.Key, before)
+		}
+		last[from[*r.Key]] = id
 	}
 }
 
