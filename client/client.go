@@ -104,9 +104,9 @@ func (c *Client) SendWait(ctx context.Context, record []byte) error {
 // the record is not sent.
 //
 // After an error the record was not taken. ErrEmpty, ErrTooLarge, ErrNewline and ErrNotObject say
-// what is wrong with it, and ErrClosed says that Close has been called. ErrNoAcks and ErrUnauthorized
-// mean that the Client has given up. Any other error means that ctx has ended, and says why there
-// was no room.
+// what is wrong with it, and ErrClosed says that Close has been called. ErrNoAcks, ErrUnauthorized,
+// ErrProtocol and those of crypto/tls mean that the Client has given up. Any other error means that
+// ctx has ended, and says why there was no room.
 //
 // A nil error does not mean that the record is in Kafka: see Flush.
 func (c *Client) Send(ctx context.Context, record []byte) (uint64, error) {

@@ -26,6 +26,8 @@ var (
 	ErrNotObject = errors.New("client: record is not one JSON object")
 	// ErrProtocol is the cause of a lost connection on which the server said
 	// something that cannot be: it is no Ringtail, or somebody garbles its answers.
+	// Where each server of Address begins so, the Client gives up as with ErrNoAcks; and where none is
+	// trusted by TLS, with what crypto/tls says.
 	ErrProtocol = errors.New("client: answer that cannot be")
 	// ErrNoAcks says that a server took the connection and did not answer the blank record that it
 	// begins with: it is not set to --ack kafka, or it hangs. No record was sent to it. The Client

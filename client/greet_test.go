@@ -56,7 +56,7 @@ func TestOutageAfterAGreeting(t *testing.T) {
 		p.say(`{"rejected":1,"reason":"unauthorized"}`)
 		p.hang()
 	}}
-	k := newFake(t, Newline, newRand(t), act{name: "acks one", do: ackOne}, mute(heard), refusing, mute(heard))
+	k := newFake(t, Newline, newRand(t), greets, mute(heard), refusing, mute(heard))
 	why := newCauses()
 	c := newClient(t, fast(Options{Address: k.address(), ConnectTimeout: 50 * time.Millisecond, Logger: slog.New(why), OnAck: k.ledger.onAck}))
 	sendAll(t, within(t), c, 10)
@@ -77,8 +77,7 @@ func TestOutageAfterAGreeting(t *testing.T) {
 
 // TestInTurn: of several addresses, the next one follows each connection that ended.
 func TestInTurn(t *testing.T) {
-	one := act{name: "acks one", do: ackOne}
-	a, b := newFake(t, Newline, newRand(t), one, one, one), newFake(t, Newline, newRand(t), one, one, one)
+	a, b := newFake(t, Newline, newRand(t), greets, greets, greets), newFake(t, Newline, newRand(t), greets, greets, greets)
 	c := newClient(t, fast(Options{Address: a.address() + ", " + b.address()}))
 	sendAll(t, within(t), c, 6)
 	if err := c.Close(within(t)); err != nil {

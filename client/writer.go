@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -59,7 +60,7 @@ type endpointState uint8
 const (
 	untried endpointState = iota
 	away                  // no connection, or one that ended by itself
-	refuses               // it took a connection and did not greet, or refused the token
+	refuses               // it took a connection and did not greet, or refused the token, or is not trusted
 	greeted               // it has greeted once: from then on what goes wrong is an outage
 )
 
@@ -67,11 +68,20 @@ const (
 func (end *endpoint) note(err error) {
 	switch {
 	case end.state == greeted:
-	case errors.Is(err, ErrNoAcks), errors.Is(err, ErrUnauthorized):
+	case errors.Is(err, ErrNoAcks), errors.Is(err, ErrUnauthorized), errors.Is(err, ErrProtocol), refusedTLS(err):
 		end.state = refuses
 	default:
 		end.state = away
 	}
+}
+
+// refusedTLS tells whether TLS has failed by what no patience mends: one side does not trust the other,
+// or the server does not speak it.
+func refusedTLS(err error) bool {
+	var untrusted *tls.CertificateVerificationError
+	var foreign tls.RecordHeaderError
+	var alert *net.OpError
+	return errors.As(err, &untrusted) || errors.As(err, &foreign) || errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // givesUp ends the Client with the cause err if every server of Address refuses it. One that is away

@@ -21,6 +21,7 @@ type Case struct {
 	mute    bool   // no record may come
 	rejects int    // every so many-th is rejected
 	tls     bool
+	strange bool          // by tls, with another authority than {tls-ca}
 	first   string        // an address before the server's
 	away    time.Duration // how long nobody listens at first
 }
@@ -46,6 +47,8 @@ func Cases() []Case {
 		{Name: "token refused", What: "a token that the server does not know ends the client, which says why", script: []act{unauthorized}, token: "s3cret-Token", needs: "{token-file}", refused: true, mute: true},
 		{Name: "refused later", What: "a server that has acked, and then does not know the token, is waited for", script: []act{ending, unauthorized, unauthorized, good}, token: "s3cret-Token", needs: "{token-file}"},
 		{Name: "tls", What: "over TLS, with an authority of its own", script: []act{good}, tls: true, needs: "{tls-ca}"},
+		{Name: "not trusted", What: "over TLS, with a certificate of somebody else: the client ends, and says why", script: []act{silent}, tls: true, strange: true, needs: "{tls-ca}", refused: true, mute: true},
+		{Name: "foreign", What: "what answers is no Ringtail: the client ends, and says why", script: []act{foreign}, refused: true, mute: true},
 		{Name: "addresses", What: "of several addresses the first is away", script: []act{good}, first: "tcp://127.0.0.1:1"},
 	}
 	for i := range list {
@@ -195,6 +198,13 @@ func slow(c *conn) {
 		c.ack(c.last)
 	}
 	c.end()
+}
+
+func foreign(c *conn) {
+	if c.hello() {
+		_, _ = io.WriteString(c.nc, "HTTP/1.1 400 Bad Request\r\n\r\n")
+		c.end()
+	}
 }
 
 func unauthorized(c *conn) {

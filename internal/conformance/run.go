@@ -133,20 +133,31 @@ func (c *Case) files(s *server, dir string) (ca string, err error) {
 	if err := os.WriteFile(filepath.Join(dir, "token"), []byte(c.token+"\n"), 0o600); err != nil {
 		return "", err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	own, err := certificate()
 	if err != nil {
 		return "", err
+	}
+	if c.tls {
+		s.tls = &tls.Config{Certificates: []tls.Certificate{own}}
+	}
+	if c.strange {
+		if own, err = certificate(); err != nil {
+			return "", err
+		}
+	}
+	ca = filepath.Join(dir, "ca.pem")
+	return ca, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate[0]}), 0o600)
+}
+
+// certificate is one that signs itself, for the servers' host.
+func certificate() (own tls.Certificate, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return own, err
 	}
 	host, _, _ := net.SplitHostPort(loopback.Any())
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.ParseIP(host)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return "", err
-	}
-	if c.tls {
-		s.tls = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	}
-	ca = filepath.Join(dir, "ca.pem")
-	return ca, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
