@@ -22,7 +22,7 @@ type conformanceCmd struct {
 
 // Help is shown under the flags' list.
 func (*conformanceCmd) Help() string {
-	return `Tries a client of serve --ack kafka, in any language, on servers that do what real ones do in bad moments. It needs no Kafka. The client sends each line of its standard input as a record, prints a line "rejected K REASON" for each record that was rejected, and ends with 0 when all are done. Where the server does not ack, or refuses the token, it ends with another code and a line on standard error. Prints a line a case; exit code 1 if one has failed.
+	return `For clients of serve --ack kafka; it needs no Kafka. The client sends each line of its standard input as a record, prints a line "rejected K REASON" for each record that was rejected, and ends with 0 when all are done. Where the server does not ack, or refuses the token, it ends with another code and a line on standard error. Prints a line a case; exit code 1 if one has failed.
 
 Examples:
 

@@ -161,7 +161,7 @@ var beyondASCII = regexp.MustCompile(`[^\x00-\x7f]`)
 
 // roff is text for a man page: nothing in it is a request or an escape.
 func roff(s string) string {
-	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(s)
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`, "…", "...").Replace(s)
 	s = beyondASCII.ReplaceAllStringFunc(s, func(c string) string { return fmt.Sprintf(`\[u%04X]`, []rune(c)[0]) })
 	if strings.HasPrefix(s, ".") {
 		s = `\&` + s
