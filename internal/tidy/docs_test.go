@@ -15,30 +15,62 @@ var (
 	namedFunction = regexp.MustCompile("`([a-z0-9_/.]+\\.(?:go|c|sh)):([A-Za-z0-9_]+)`")
 	// `codec/doc.go`, `deploy/kafka.sh`, `internal/tidy`
 	namedFile = regexp.MustCompile("`((?:bench|client|cmd|codec|deploy|docs|examples|internal|producer|server|shard|wire)/[A-Za-z0-9_./-]+)`")
-	// [text](docs/GUIDE.md)
-	link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	// [text](docs/GUIDE.md#tokens), [text](#tokens)
+	link = regexp.MustCompile(`\]\(([^)#:\s]*)(?:#([^)\s]*))?\)`)
+	// ## Tokens
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	block   = regexp.MustCompile("(?ms)^```.*?^```$")
 )
 
-// TestDocumentsNameWhatExists: a document that points at what is gone misleads.
-func TestDocumentsNameWhatExists(t *testing.T) {
-	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	documents = append(documents, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"))
-	for _, doc := range documents {
-		text, err := os.ReadFile(doc)
+// documents returns their paths.
+func documents(t *testing.T) (files []string) {
+	t.Helper()
+	for _, at := range []string{"*.md", "docs/*.md", "python/*.md", ".github/*.md", ".github/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, at))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, wrong := range misnamed(string(text), filepath.Dir(doc)) {
+		files = append(files, found...)
+	}
+	return files
+}
+
+// contents returns what a file holds; nothing if it is a directory.
+func contents(path string) (string, error) {
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		return "", err
+	}
+	text, err := os.ReadFile(path)
+	return string(text), err
+}
+
+// TestDocumentsNameWhatExists: a document that points at what is gone misleads. CHANGELOG may.
+func TestDocumentsNameWhatExists(t *testing.T) {
+	for _, doc := range documents(t) {
+		text, err := contents(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(doc) == "CHANGELOG.md" {
+			continue
+		}
+		for _, wrong := range misnamed(text, doc) {
 			t.Errorf("%s names %s, which does not exist", filepath.Base(doc), wrong)
 		}
 	}
 }
 
-// misnamed lists what a document, which lies in dir, names in vain.
-func misnamed(text, dir string) []string {
+// anchors are those of a document's headings, as GitHub makes them.
+func anchors(text string) (all []string) {
+	for _, m := range heading.FindAllStringSubmatch(block.ReplaceAllString(text, ""), -1) {
+		plain := strings.ToLower(regexp.MustCompile(`[^\pL\pN_ -]`).ReplaceAllString(m[1], ""))
+		all = append(all, strings.ReplaceAll(plain, " ", "-"))
+	}
+	return all
+}
+
+// misnamed lists what the text of a document names in vain.
+func misnamed(text, doc string) []string {
 	var wrong []string
 	for _, m := range namedFunction.FindAllStringSubmatch(text, -1) {
 		if !defines(m[1], m[2]) {
@@ -51,8 +83,12 @@ func misnamed(text, dir string) []string {
 		}
 	}
 	for _, m := range link.FindAllStringSubmatch(text, -1) {
-		if _, err := os.Stat(filepath.Join(dir, m[1])); err != nil {
-			wrong = append(wrong, m[1])
+		there, err := text, error(nil)
+		if m[1] != "" {
+			there, err = contents(filepath.Join(filepath.Dir(doc), m[1]))
+		}
+		if err != nil || m[2] != "" && !slices.Contains(anchors(there), m[2]) {
+			wrong = append(wrong, m[1]+"#"+m[2])
 		}
 	}
 	return wrong
@@ -73,20 +109,12 @@ const proseColumns = 100
 
 // TestProseIsNarrow: long lines are not read, and their changes cannot be reviewed.
 func TestProseIsNarrow(t *testing.T) {
-	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, err := filepath.Glob(filepath.Join(root, "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, doc := range append(documents, more...) {
-		text, err := os.ReadFile(doc)
+	for _, doc := range documents(t) {
+		text, err := contents(doc)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, n := range wide(string(text)) {
+		for _, n := range wide(text) {
 			t.Errorf("%s:%d: prose of over %d columns", filepath.Base(doc), n, proseColumns)
 		}
 	}
@@ -116,12 +144,13 @@ func TestWide(t *testing.T) {
 }
 
 func TestMisnamed(t *testing.T) {
-	good := "see `internal/tidy/docs_test.go:defines`, `codec/doc.go` and [the Makefile](../../Makefile)"
-	if got := misnamed(good, "."); len(got) != 0 {
+	const head = "# What's `this_x` (now)\n"
+	good := head + "see `internal/tidy/docs_test.go:defines`, `codec/doc.go`, [the Makefile](../../Makefile), [here](#whats-this_x-now), [tests](../tidy) and [rules](../../CONTRIBUTING.md#rules)"
+	if got := misnamed(good, "x.md"); len(got) != 0 {
 		t.Errorf("%v do exist", got)
 	}
-	bad := "see `internal/tidy/docs_test.go:gone`, `codec/gone.go`, `gone.go:f` and [this](gone.md)"
-	if got := misnamed(bad, "."); len(got) != 4 {
-		t.Errorf("found %v, want four", got)
+	bad := "see `internal/tidy/docs_test.go:gone`, `codec/gone.go`, `gone.go:f`, [this](gone.md), [here](#rules) and [there](../../CONTRIBUTING.md#gone)\n```\n# Rules\n```\n"
+	if got := misnamed(bad, "x.md"); len(got) != 6 {
+		t.Errorf("found %v, want six", got)
 	}
 }
