@@ -1,5 +1,3 @@
-//go:build linux
-
 package server
 
 import (
@@ -12,7 +10,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -158,7 +155,6 @@ func startClients(b *testing.B, network, addr string, conns, burst, rate int) cl
 	cmd.Env = append(os.Environ(), "RINGTAIL_SERVER_TEST_CHILD=clients", "RINGTAIL_SERVER_TEST_CLIENTS="+
 		fmt.Sprintf("%s %s %d %d %d", network, addr, conns, burst, rate))
 	cmd.Stdin, cmd.Stderr = r, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}

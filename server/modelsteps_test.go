@@ -15,7 +15,7 @@ var loopbackPort = netip.MustParseAddrPort("127.0.0.1:1")
 
 // tcpPair makes two connected TCP sockets that do not block.
 func tcpPair() (fds [2]int, err error) {
-	lis, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	lis, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return fds, err
 	}
@@ -30,16 +30,17 @@ func tcpPair() (fds [2]int, err error) {
 	if err != nil {
 		return fds, err
 	}
-	if fds[0], err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
+	if fds[0], err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0); err != nil {
 		return fds, err
 	}
+	unix.CloseOnExec(fds[0])
 	if err = unix.Connect(fds[0], at); err != nil {
 		return fds, err
 	}
 	if err = unix.SetNonblock(fds[0], true); err != nil {
 		return fds, err
 	}
-	fds[1], _, err = unix.Accept4(lis, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	fds[1], _, err = acceptSocket(lis)
 	return fds, err
 }
 

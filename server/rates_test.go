@@ -140,7 +140,7 @@ func newRateRig(t *testing.T, change func(*Options)) *rateRig {
 	t.Helper()
 	s, _ := bareServerWith(t, codec.Newline, false, change)
 	r := &rateRig{Server: s, t: t, read: 10 * len("{\"number\":1}\n")}
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	fds, err := socketPair()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,4 +320,14 @@ func TestWhatEndsARateLimitedClient(t *testing.T) {
 			t.Errorf("%v: a loop has it", why)
 		}
 	}
+}
+
+// socketPair returns two sockets that are connected, which no call waits for and no child inherits.
+func socketPair() (fds [2]int, err error) {
+	fds, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	for i := 0; i < len(fds) && err == nil; i++ {
+		unix.CloseOnExec(fds[i])
+		err = unix.SetNonblock(fds[i], true)
+	}
+	return fds, err
 }

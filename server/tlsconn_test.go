@@ -41,7 +41,7 @@ func (c *tap) release() error {
 // sockets are the two ends of a connection: ours as a descriptor and as net.Conn, and the client's.
 func sockets(t testing.TB) (fd int, ours, client net.Conn) {
 	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fds, err := socketPair()
 	if err != nil {
 		t.Fatal(err)
 	}

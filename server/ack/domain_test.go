@@ -314,7 +314,7 @@ func TestRejectsAreBoundedAndComplete(t *testing.T) {
 func TestLingerUntilTheLastAck(t *testing.T) {
 	r := newRig(1)
 	a := r.conn(3)
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fds, err := socketPair()
 	if err != nil {
 		t.Fatal(err)
 	}

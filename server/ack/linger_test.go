@@ -10,7 +10,7 @@ import (
 // pair is a connection: our end, and the client's.
 func pair(t *testing.T) (ours, client int) {
 	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fds, err := socketPair()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,4 +233,14 @@ func TestPartOfALine(t *testing.T) {
 	if got := r.take(3); got != "{\"acked\":1}\n" {
 		t.Errorf("told %q", got)
 	}
+}
+
+// socketPair returns two sockets that are connected, which no call waits for and no child inherits.
+func socketPair() (fds [2]int, err error) {
+	fds, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	for i := 0; i < len(fds) && err == nil; i++ {
+		unix.CloseOnExec(fds[i])
+		err = unix.SetNonblock(fds[i], true)
+	}
+	return fds, err
 }
