@@ -7,13 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ownServer is serve in a process of its own, with nowhere to write to: its address and, with an
@@ -112,28 +109,6 @@ func TestTerminalHangsUp(t *testing.T) {
 	if err := c.Wait(); err != nil || !strings.HasSuffix(errs.String(), "drained received=2 recovered=0 delivered=2 rejected=0 dead_lettered=0 kept=0 lost=0\n") {
 		t.Errorf("%v, it said %q", err, errs.String())
 	}
-}
-
-// pseudoterminal returns both ends of one.
-func pseudoterminal(t *testing.T) (master, terminal *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fd := int(master.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = master.Close(), terminal.Close() })
-	return master, terminal
 }
 
 // TestStopsAtAnyMoment: whatever a server is doing when the signal comes, it ends with 0 and the

@@ -26,23 +26,10 @@ type terminal struct {
 	wrapped       bool     // a line had no room
 }
 
-// newTerminal opens one of that size; tty is what a program gets.
-func newTerminal(t *testing.T, columns, rows int) (screen *terminal, tty *os.File) {
+// newTerminal opens one of that size, and what a program gets of it.
+func newTerminal(t *testing.T, columns, rows int) (*terminal, *os.File) {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err == nil {
-		tty, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	master, tty := pseudoterminal(t)
 	s := &terminal{master: master, ended: make(chan struct{})}
 	s.resize(t, columns, rows)
 	go func() {
@@ -59,7 +46,6 @@ func newTerminal(t *testing.T, columns, rows int) (screen *terminal, tty *os.Fil
 	t.Cleanup(func() {
 		_ = tty.Close() // the last one: reading ends
 		<-s.ended
-		_ = master.Close()
 	})
 	return s, tty
 }

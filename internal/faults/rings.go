@@ -222,19 +222,6 @@ func ringDirFull(c *Case) {
 	c.Proved("recovered", w.books.recovered)
 }
 
-// tmpfs is a directory with so much room.
-func (c *Case) tmpfs(bytes int64) string {
-	c.Helper()
-	dir, err := os.MkdirTemp("", "ringtail-small-")
-	c.must(err)
-	c.Cleanup(func() { os.RemoveAll(dir) })
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)); err != nil {
-		c.Fatalf("mount: %v", err)
-	}
-	c.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }) // it ends with the process in any case
-	return dir
-}
-
 // fill writes a file until there is no room.
 func (c *Case) fill(name string) (written int64) {
 	c.Helper()

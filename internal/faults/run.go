@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -100,3 +101,6 @@ func WriteTable(w io.Writer, reports []Report) error {
 	}
 	return t.Flush()
 }
+
+// WriteReport writes a report for the process that isolated this one.
+func WriteReport(w io.Writer, r Report) error { return json.NewEncoder(w).Encode(r) }

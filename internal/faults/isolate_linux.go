@@ -24,9 +24,6 @@ const isolated = "TEST_FAULTS_ISOLATED"
 // with WriteReport.
 func Isolated() bool { return os.Getenv(isolated) != "" }
 
-// WriteReport writes a report for the process that isolated this one.
-func WriteReport(w io.Writer, r Report) error { return json.NewEncoder(w).Encode(r) }
-
 // isolate runs a row in a process that has a network and mounts of its own:
 // packets can be dropped and file systems mounted, and the machine does not
 // notice, however the process ends.
@@ -87,4 +84,17 @@ func furnish() error {
 		return fmt.Errorf("loopback: %w", err)
 	}
 	return nil
+}
+
+// tmpfs is a directory with so much room.
+func (c *Case) tmpfs(bytes int64) string {
+	c.Helper()
+	dir, err := os.MkdirTemp("", "ringtail-small-")
+	c.must(err)
+	c.Cleanup(func() { os.RemoveAll(dir) })
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)); err != nil {
+		c.Fatalf("mount: %v", err)
+	}
+	c.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }) // it ends with the process in any case
+	return dir
 }
