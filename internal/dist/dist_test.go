@@ -66,7 +66,7 @@ func TestRelease(t *testing.T) {
 	if *arm64 {
 		platforms = append(platforms, "linux/arm64")
 	}
-	build := exec.Command(root+"/packaging/dist.sh", append([]string{dist}, platforms...)...)
+	build := exec.Command(root+"/packaging/dist.sh", append([]string{dist, "darwin/arm64", "windows/amd64"}, platforms...)...)
 	out, err := build.CombinedOutput()
 	notMade := <-made
 	if err != nil || notMade != nil {
@@ -76,6 +76,11 @@ func TestRelease(t *testing.T) {
 	t.Run("sums", func(t *testing.T) { run(t, dist, "sha256sum", "--check", "--strict", "SHA256SUMS") })
 	for _, platform := range platforms {
 		t.Run(platform, func(t *testing.T) { testArchive(t, c, dist, platform) })
+	}
+	for name, binary := range map[string]string{"darwin_arm64": "ringtail", "windows_amd64": "ringtail.exe"} {
+		if sizes := unpack(t, one(t, dist, "ringtail_*_"+name+".tar.gz"), t.TempDir()); sizes[binary] == 0 {
+			t.Errorf("the archive of %s has no %s; it has %v", name, binary, sizes)
+		}
 	}
 	t.Run("deb", func(t *testing.T) { testDeb(t, c, dist, bare) })
 	rpmArch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
