@@ -17,8 +17,7 @@ type Case struct {
 	bytes   int
 	token   string
 	needs   string // what the command has to have for it; "": nothing
-	refused bool   // the client has to end, and say why
-	mute    bool   // no record may come
+	refused bool   // the client has to end, and say why, and may send no record
 	rejects int    // every so many-th is rejected
 	tls     bool
 	strange bool          // by tls, with another authority than {tls-ca}
@@ -33,7 +32,7 @@ func Cases() []Case {
 	seed := rand.Uint64()
 	list := []Case{
 		{Name: "plain", What: "records in order, each once; it ends when all are acked", script: []act{good}},
-		{Name: "silent", What: "a server that does not ack is sent no record; the client ends, and says why", script: []act{silent}, refused: true, mute: true},
+		{Name: "silent", What: "a server that does not ack is sent no record; the client ends, and says why", script: []act{silent}, refused: true},
 		{Name: "rejects", What: "`rejected K reason` is printed for each record that was rejected", script: []act{rejecting}, rejects: 3},
 		{Name: "late acks", What: "acks that come late, and of many records at once", script: []act{late}},
 		{Name: "split answers", What: "answers that come byte by byte", script: []act{splitting}},
@@ -44,11 +43,11 @@ func Cases() []Case {
 		{Name: "away", What: "nobody listens for a second", script: []act{good}, away: time.Second},
 		{Name: "slow", What: "a server that reads slowly, and acks meanwhile", script: []act{slow}, records: 400, bytes: large},
 		{Name: "token", What: "the token comes first", script: []act{good}, token: "s3cret-Token", needs: "{token-file}"},
-		{Name: "token refused", What: "a token that the server does not know ends the client, which says why", script: []act{unauthorized}, token: "s3cret-Token", needs: "{token-file}", refused: true, mute: true},
+		{Name: "token refused", What: "a token that the server does not know ends the client, which says why", script: []act{unauthorized}, token: "s3cret-Token", needs: "{token-file}", refused: true},
 		{Name: "refused later", What: "a server that has acked, and then does not know the token, is waited for", script: []act{ending, unauthorized, unauthorized, good}, token: "s3cret-Token", needs: "{token-file}"},
 		{Name: "tls", What: "over TLS, with an authority of its own", script: []act{good}, tls: true, needs: "{tls-ca}"},
-		{Name: "not trusted", What: "over TLS, with a certificate of somebody else: the client ends, and says why", script: []act{silent}, tls: true, strange: true, needs: "{tls-ca}", refused: true, mute: true},
-		{Name: "foreign", What: "what answers is no Ringtail: the client ends, and says why", script: []act{foreign}, refused: true, mute: true},
+		{Name: "not trusted", What: "over TLS, with a certificate of somebody else: the client ends, and says why", script: []act{silent}, tls: true, strange: true, needs: "{tls-ca}", refused: true},
+		{Name: "foreign", What: "what answers is no Ringtail: the client ends, and says why", script: []act{foreign}, refused: true},
 		{Name: "addresses", What: "of several addresses the first is away", script: []act{good}, first: "tcp://127.0.0.1:1"},
 	}
 	for i := range list {
@@ -136,9 +135,7 @@ func splitting(c *conn) {
 	slowly(`{"acked":0}`)
 	for c.take(1) {
 		if c.last%100 == 0 {
-			c.ledger.mu.Lock()
-			c.ledger.said = c.last
-			c.ledger.mu.Unlock()
+			c.ledger.says(c.last)
 			slowly(fmt.Sprintf(`{"acked":%d}`, c.last-c.base))
 		}
 	}

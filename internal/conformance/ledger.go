@@ -34,6 +34,13 @@ func (l *ledger) fault(format string, args ...any) {
 	}
 }
 
+// says is called before an answer that the first k are done.
+func (l *ledger) says(k int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said = max(l.said, k)
+}
+
 // take takes the next record of a connection whose last one was before; 0: it is the first. It returns
 // its number.
 func (l *ledger) take(text string, before int) int {

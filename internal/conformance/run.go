@@ -107,7 +107,7 @@ func (c *Case) judge(l *ledger, late bool, code int, out, errs string) error {
 		return errors.New(l.wrong)
 	case late:
 		return fmt.Errorf("it did not end; %d of %d records came", l.first, c.records)
-	case c.mute && l.copies > 0:
+	case c.refused && l.copies > 0:
 		return fmt.Errorf("it sent %d records", l.copies)
 	case c.refused && (code == 0 || errs == ""):
 		return fmt.Errorf("exit code %d, and on standard error %q: want another than 0, and why", code, errs)

@@ -93,11 +93,10 @@ func (c *conn) frame() (string, error) {
 		line, err := c.in.ReadString('\n')
 		return strings.Trim(line, " \t\r\n"), err
 	}
-	var head [4]byte
-	if _, err := io.ReadFull(c.in, head[:]); err != nil {
+	var n uint32
+	if err := binary.Read(c.in, binary.BigEndian, &n); err != nil {
 		return "", err
 	}
-	n := binary.BigEndian.Uint32(head[:])
 	if n > 1<<24 {
 		return "", fmt.Errorf("a length of %d", n)
 	}
@@ -174,9 +173,7 @@ func (c *conn) ack(k int) {
 	if c.base < 0 || k <= c.base {
 		return
 	}
-	c.ledger.mu.Lock()
-	c.ledger.said = max(c.ledger.said, k)
-	c.ledger.mu.Unlock()
+	c.ledger.says(k)
 	c.say(fmt.Sprintf(`{"acked":%d}`, k-c.base))
 }
 
