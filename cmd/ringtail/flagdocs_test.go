@@ -44,7 +44,7 @@ func compare(t *testing.T, file, want string) {
 // commandLine is the command line.
 func commandLine(t *testing.T) *kong.Application {
 	t.Helper()
-	k, err := kong.New(new(root), kong.Name("ringtail"), flagVars)
+	k, err := kong.New(new(root), kong.Name("ringtail"), flagVars, serveVars)
 	if err != nil {
 		t.Fatal(err)
 	}
