@@ -33,7 +33,7 @@ var (
 	// begins with: it is not set to --ack kafka, or it hangs. No record was sent to it. The Client
 	// gives up, and all calls return this, if no server of Address has ever answered otherwise.
 	// Once one has, the Client takes this for an outage, and tries again.
-	ErrNoAcks = errors.New("client: the server does not say that it acks (is it set to --ack kafka?)")
+	ErrNoAcks = errors.New("client: the server does not say that it acks (is it set to --ack kafka? does it want a token?)")
 	// ErrUnauthorized says that a server closed the connection because it does not know
 	// Options.Token, or wants one and there is none. Nothing was taken. The Client gives up as with
 	// ErrNoAcks.

@@ -296,6 +296,7 @@ func (f *firing) consumers(t *testing.T, well *server) {
 	if err := frozen.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	clicks() // these it finds in its socket
 	clicks()
 	f.fires(t, "RingtailConsumerUncounted", "topic", "clicks")
 	f.fires(t, "RingtailConsumerGone", "instance", f.consumer["frozen"])
@@ -306,7 +307,7 @@ func (f *firing) consumers(t *testing.T, well *server) {
 	}
 	defer client.Close()
 	var first kadm.Offsets
-	first.Add(kadm.Offset{Topic: "clicks", At: 100})
+	first.Add(kadm.Offset{Topic: "clicks", At: 150})
 	if answer, err := kadm.NewClient(client).DeleteRecords(t.Context(), first); err != nil || answer.Error() != nil {
 		t.Fatal(err, answer.Error())
 	}

@@ -115,6 +115,9 @@ func Consume(ctx context.Context, c Cluster, o ConsumeOptions, s Streams) error 
 		return err
 	}
 	defer stop()
+	if o.Metrics != "" {
+		defer r.followEnds()()
+	}
 	if err := r.findEnds(ctx, wanted); err != nil {
 		return c.whyNot(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -60,6 +61,27 @@ func (r *consumption) offsetsAt(ctx context.Context, isolation int8, partitions 
 	}
 	return at, err
 }
+
+// followEnds asks every second where our partitions end, until the returned function is called: what is
+// read tells it, too, but behind a full pipe nothing is read, and whoever scrapes sees a lag that grows.
+func (r *consumption) followEnds() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var following sync.WaitGroup
+	following.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(endsEvery):
+			}
+			ends, _ := r.offsetsAt(ctx, uncommitted, r.standing.ours(), atEnd) // errors are said by those who read
+			r.standing.grown(ends)
+		}
+	})
+	return func() { cancel(); following.Wait() }
+}
+
+const endsEvery = time.Second
 
 // skipped goes past what nobody hands out, in partitions whose end is wanted and of which nothing
 // comes: records of a transaction that was taken back, or offsets that compaction has left.

@@ -174,7 +174,7 @@ func (t *tcpSender) hello(out *bufio.Writer) error {
 	case err == nil:
 		return fmt.Errorf("it answers otherwise than a Ringtail: %+v", answer)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF):
-		return errors.New("the server does not say that it acks, so nothing is sent; is it set to --ack kafka?")
+		return errors.New("the server does not say that it acks, so nothing is sent; is it set to --ack kafka? does it want a token (--token-file)?")
 	}
 	return target.Ended(err)
 }

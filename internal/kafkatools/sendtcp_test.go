@@ -120,7 +120,7 @@ func TestAcks(t *testing.T) {
 // TestNoAcks: a server that does not answer the blank record is sent no record.
 func TestNoAcks(t *testing.T) {
 	for what, c := range map[string]struct{ says, want string }{
-		"silent":       {"", "the server does not say that it acks, so nothing is sent; is it set to --ack kafka?"},
+		"silent":       {"", "the server does not say that it acks, so nothing is sent; is it set to --ack kafka? does it want a token (--token-file)?"},
 		"no Ringtail":  {"{\"acked\":7}\n", "it answers otherwise than a Ringtail"},
 		"unauthorized": {"{\"rejected\":1,\"reason\":\"unauthorized\"}\n", "the server does not know the token"},
 	} {

@@ -2,6 +2,7 @@ package kafkatools
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -90,6 +91,24 @@ func (s *standing) drop(partitions map[string][]int32) {
 func (p *part) span(first, end int64) {
 	p.first.Store(first)
 	p.end.Store(end)
+}
+
+// ours are our partitions.
+func (s *standing) ours() []partitionID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.parts))
+}
+
+// grown notes where partitions end, where that is further than was known.
+func (s *standing) grown(ends map[partitionID]int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, end := range ends {
+		if p := s.parts[id]; p != nil && end > p.end.Load() {
+			p.end.Store(end)
+		}
+	}
 }
 
 // passed notes that a partition has been read up to an offset.

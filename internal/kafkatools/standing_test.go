@@ -76,6 +76,14 @@ func TestLagOfABlockedConsumer(t *testing.T) {
 	if lag := lagAt(t, url); lag < 800 || lag > 1000 {
 		t.Errorf("the lag is %v of 1000 records, of which a buffer's worth was written", lag)
 	}
+	if err := c.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); lagAt(t, url) < 1800; {
+		if time.Now().After(deadline) {
+			t.Fatal("the lag does not grow with the partition")
+		}
+	}
 	go func() { _, _ = io.Copy(io.Discard, reader) }()
 	for deadline := time.Now().Add(time.Minute); lagAt(t, url) != 0; {
 		if time.Now().After(deadline) {
