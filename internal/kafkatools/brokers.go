@@ -25,7 +25,7 @@ type brokers struct {
 
 	mu   sync.Mutex
 	away map[string]error // by their addresses
-	some atomic.Bool     // there are such
+	some atomic.Bool      // there are such
 }
 
 func newBrokers(c Cluster) *brokers {
