@@ -29,7 +29,7 @@ run: build ## build, and serve with a broker in the same process
 	@exec $(ringtail) serve --embedded $(ARGS) > >(exec deploy/ready.sh $(ringtail) $(ARGS))
 
 test: need-go need-cc need-tests ## all tests, real Kafka included
-	@go test -timeout 20m $$(go list ./... | grep -v -e /internal/e2e$$ -e /internal/faults$$ -e /internal/dist$$)
+	@go test -timeout 20m -parallel 4 $$(go list ./... | grep -v -e /internal/e2e$$ -e /internal/faults$$ -e /internal/dist$$)
 	@go test -v -count=1 -timeout 20m ./internal/e2e ./internal/faults # -v: they print what they measured; of the binary they run Go knows nothing
 	@$(MAKE) --no-print-directory without-c race
 	@$(MAKE) --no-print-directory arm64 emulated='./codec ./shard' # the rest has no code of its own for it
