@@ -16,7 +16,7 @@ racy     := ./codec/... ./shard/... ./producer/... ./server/...
 emulated := ./codec ./shard ./wire ./server/ack ./producer/native
 fuzztime ?= 10s
 
-.PHONY: help build run test without-c arm64 race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants licences dist dist-test clean need-go need-cc need-tests need-peers need-dist
+.PHONY: help build run test without-c arm64 race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants licences dist dist-test clean need-go need-cc need-tests need-dist
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,7 +76,7 @@ fuzz: need-go need-cc ## each fuzz target for a while: make fuzz fuzztime=10m
 	  done; \
 	done
 
-bench: need-go need-cc need-tests need-peers ## what Ringtail takes, beside librdkafka's own ceiling, and others
+bench: need-go need-cc need-tests ## what Ringtail takes, beside librdkafka's own ceiling, and others
 	@go run ./bench/ratio $(ARGS)
 
 hostile: need-go need-cc ## what the worst records cost beside ordinary ones, against limits: ARGS='-bench HostileSearch -hostile.search 10m' looks for worse
@@ -160,14 +160,12 @@ need-tests:
 	@$(call need,buildah,buildah,buildah,buildah)
 	@$(call need,musl-gcc,musl-tools,musl-gcc,FiloSottile/musl-cross/musl-cross)
 	@$(call need,rsyslogd,rsyslog,rsyslog,rsyslog)
+	@[ -n "$$(ls /usr/lib/*/rsyslog/omkafka.so /usr/lib*/rsyslog/omkafka.so 2>/dev/null)" ] || $(call need,omkafka,rsyslog-kafka,rsyslog-kafka,rsyslog)
 	@$(call need,nc,netcat-openbsd,nmap-ncat,netcat)
 	@command -v haproxy >/dev/null || { $(call need,haproxy,haproxy,haproxy,haproxy); \
 	  [ ! -d /run/systemd/system ] || systemctl disable -q haproxy; } # nor at the next boot
 	@command -v promtool >/dev/null || { $(call need,promtool,prometheus,golang-github-prometheus,prometheus); \
 	  [ ! -d /run/systemd/system ] || systemctl disable -q prometheus; } # nor at the next boot
-
-need-peers:
-	@[ -n "$$(ls /usr/lib/*/rsyslog/omkafka.so /usr/lib*/rsyslog/omkafka.so 2>/dev/null)" ] || $(call need,omkafka,rsyslog-kafka,rsyslog-kafka,rsyslog)
 
 # Other architectures' C compiler comes with pip.
 need-dist:
