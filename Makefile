@@ -13,7 +13,8 @@ golangci := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Goroutines meet in these; what talks to Kafka alone is slow under -race, and no wiser.
 ringtail := bin/ringtail
 racy     := ./codec/... ./shard/... ./producer/... ./server/...
-emulated := ./codec ./shard ./wire ./server/ack ./producer/native
+# What has code of its own for another processor.
+emulated ?= ./codec ./shard
 fuzztime ?= 10s
 
 .PHONY: help build run test without-c arm64 race lint check fuzz bench hostile bench-compare faults kafkas screenshots mutants licences dist dist-test clean need-go need-cc need-tests need-dist
@@ -31,8 +32,7 @@ run: build ## build, and serve with a broker in the same process
 test: need-go need-cc need-tests ## all tests, real Kafka included
 	@go test -timeout 20m -parallel 4 $$(go list ./... | grep -v -e /internal/e2e$$ -e /internal/faults$$ -e /internal/dist$$)
 	@go test -v -count=1 -timeout 20m ./internal/e2e ./internal/faults # -v: they print what they measured; of the binary they run Go knows nothing
-	@$(MAKE) --no-print-directory without-c race
-	@$(MAKE) --no-print-directory arm64 emulated='./codec ./shard' # the rest has no code of its own for it
+	@$(MAKE) --no-print-directory -j2 race without-c arm64 # they wait more than they compute
 
 without-c: need-go need-tests ## the build without C, which has the native writer alone: on Kafka, and with serve --embedded
 	@CGO_ENABLED=0 go test -timeout 10m ./producer/native ./producer/backend
@@ -40,7 +40,7 @@ without-c: need-go need-tests ## the build without C, which has the native write
 	@CGO_ENABLED=0 go test -timeout 10m ./cmd/ringtail -run '^Test(WithoutC|ServeEmbedded|VersionNamesTheLibraries)$$'
 
 # An emulated process cannot start itself, and what is allocated is the same everywhere.
-arm64: need-go ## the unit tests of frames, rings, acks on the wire and record batches on arm64, emulated
+arm64: need-go ## the unit tests of frames and rings on arm64, emulated: emulated='./wire ./producer/native' for others
 	@$(call need,qemu-aarch64-static,qemu-user-static,qemu-user-static,qemu)
 	@GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64-static -short -skip '^Test(Killed|NothingIsAllocated)$$' -timeout 10m $(emulated)
 
