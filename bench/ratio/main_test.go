@@ -29,7 +29,7 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := regexp.MustCompile("make bench\\s+ARGS='-subjects ([a-z,]+) -rounds \\d+'").FindSubmatch(text)
+	command := regexp.MustCompile(`make bench\s+ARGS='-subjects ([a-z,]+) -rounds \d+'`).FindSubmatch(text)
 	if command == nil {
 		t.Fatal("README.md does not say how to compare")
 	}
