@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	_ = os.RemoveAll(binaries)
+	if flag.Lookup("test.fuzz").Value.String() != "" {
+		os.Exit(code) // whoever fuzzes leaves os/signal's
+	}
 	for end := time.Now().Add(30 * time.Second); code == 0 && runtime.NumGoroutine() > 1; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
