@@ -2,6 +2,7 @@ package kafkatools
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -16,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/config"
 	"github.com/ringtail/ringtail/internal/target"
 	"github.com/ringtail/ringtail/internal/tokens"
@@ -31,6 +33,9 @@ type tcpSender struct {
 	token    string // "": the server wants none
 	conn     net.Conn
 	patience time.Duration // after a signal
+
+	router  *codec.Router
+	objects codec.Decoder // of countable
 
 	sent     atomic.Uint64
 	answers  wire.Answers // what follows is hear's
@@ -74,8 +79,12 @@ func sendTCP(ctx context.Context, o ProduceOptions, s Streams) error {
 		return fmt.Errorf("--to %s: %w", o.To, err)
 	}
 	defer func() { _ = conn.Close() }()
+	router, err := codec.NewRouter(codec.Options{Field: "number", Shards: 1, MaxRecordBytes: codec.MaxLength})
+	if err != nil {
+		return err
+	}
 	begins(ctx)
-	t := &tcpSender{o: o, s: s, framing: framing, token: token, conn: conn, patience: closeLimit, rejected: map[string]int{}}
+	t := &tcpSender{o: o, s: s, framing: framing, token: token, conn: conn, patience: closeLimit, rejected: map[string]int{}, router: router}
 	return t.run(ctx, src)
 }
 
@@ -126,7 +135,7 @@ func (t *tcpSender) send(limit context.Context, src *source, p *progress) error 
 		ending = cmp.Or(ending, half.CloseWrite())
 	}
 	heard := <-ended
-	return t.judge(uint64(src.handed), cmp.Or(context.Cause(limit), target.Ended(heard), err, target.Ended(ending)))
+	return t.judge(t.sent.Load(), cmp.Or(context.Cause(limit), target.Ended(heard), err, target.Ended(ending)))
 }
 
 // write writes the records, up to the first that is none.
@@ -136,6 +145,11 @@ func (t *tcpSender) write(out *bufio.Writer, src *source, p *progress) error {
 		record, err := src.record()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if err == nil && t.o.Ack {
+			if err = t.countable(record); err != nil {
+				err = fmt.Errorf("%s: %w", src.place(), err)
+			}
 		}
 		if err != nil {
 			return err
@@ -154,6 +168,25 @@ func (t *tcpSender) write(out *bufio.Writer, src *source, p *progress) error {
 		}
 		p.at(src.handed)
 	}
+}
+
+// countable returns why a server need not count p as one record, whatever its framing for text is:
+// acks are counts, and those of the records behind it would be wrong.
+func (t *tcpSender) countable(p []byte) error {
+	p = bytes.Trim(p, " \t\r\n")
+	switch {
+	case len(p) >= codec.MaxLength:
+		return fmt.Errorf("it has %d bytes; %d is the most that a server follows", len(p), codec.MaxLength-1)
+	case t.framing == wire.Length:
+		return nil
+	}
+	var record codec.Record
+	t.objects.Init(codec.JSON)
+	t.objects.Feed(p)
+	if !bytes.HasPrefix(p, []byte("{")) || bytes.IndexByte(p, '\n') >= 0 || !t.objects.Next(t.router, &record) || len(record.Data) != len(p) || t.objects.Failure() != 0 {
+		return errors.New("it is not one JSON object, and acks count those; --framing length sends anything")
+	}
+	return nil
 }
 
 // hello asks whether the server acks, before a record is sent.

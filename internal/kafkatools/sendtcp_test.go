@@ -97,9 +97,11 @@ func TestAcks(t *testing.T) {
 			lines(c, 3)
 			_, _ = io.WriteString(c, "{\"rejected\":1,\"reason\":\"bad_json\"}\n{\"rejected\":3,\"reason\":\"bad_number\"}\n{\"acked\":3}\n")
 		}, "2 of 3 records were rejected: bad_json 1, bad_number 1"},
-		"a connection that ends": {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":2}\n") }, "2 of 3 records were acked: the server closed the connection, 1 records not acked"},
-		"no Ringtail":            {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "hello\n") }, "0 of 3 records were acked: answer \"hello\": "},
-		"acks of others":         {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":4}\n") }, "0 of 3 records were acked: it answers {Acked:4"},
+		"a connection that ends":  {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":2}\n") }, "2 of 3 records were acked: the server closed the connection, 1 records not acked"},
+		"no Ringtail":             {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "hello\n") }, "0 of 3 records were acked: answer \"hello\": "},
+		"what cannot be a record": {"{\"number\":1}\nhello\n", func(c net.Conn) { lines(c, 1); _, _ = io.WriteString(c, "{\"acked\":1}\n") }, "1 of 1 records were acked: standard input, line 2: it is not one JSON object"},
+		"two of them":             {"{\"number\":1}{\"number\":2}\n", func(c net.Conn) {}, "0 of 0 records were acked: standard input, line 1: it is not one JSON object"},
+		"acks of others":          {three, func(c net.Conn) { lines(c, 3); _, _ = io.WriteString(c, "{\"acked\":4}\n") }, "0 of 3 records were acked: it answers {Acked:4"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			url := answerer(t, func(nc net.Conn) { hello(t, nc); c.serve(nc) })
