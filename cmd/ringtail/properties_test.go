@@ -188,3 +188,49 @@ func TestProcessCooperative(t *testing.T) {
 		})
 	}
 }
+
+// TestConsumeInAGroup: while members come, whatever way the group deals out partitions, each record is
+// shown by one of them, once.
+func TestConsumeInAGroup(t *testing.T) {
+	t.Parallel() // most of it is waiting for the group
+	for _, property := range []string{"partition.assignment.strategy=range", "partition.assignment.strategy=cooperative-sticky", "group.protocol=consumer"} {
+		t.Run(property, func(t *testing.T) {
+			t.Parallel()
+			const total = 3000
+			s := embedded(t)
+			k := &cluster3{t: t, brokers: s.brokers}
+			verb := k.args("consume", "--topic", "records", "--group", "g", "--from", "beginning", "--format", "value", "-X", property)
+			var members []*command
+			shown := func() (lines []string) {
+				for _, m := range members {
+					lines = append(lines, strings.Fields(m.out.String())...)
+				}
+				return lines
+			}
+			for from := 0; from < total; from += total / 3 {
+				members = append(members, start(t, "", verb...))
+				var lines strings.Builder
+				for n := range total / 3 {
+					fmt.Fprintf(&lines, "{\"n\":%d}\n", from+n)
+				}
+				k.produce(t, "records", lines.String()) // while the group takes the new one in
+				want := fmt.Sprintf("stable, %d member", len(members))
+				until(t, want, func() bool { return strings.Contains(k.must(t, "groups", "describe", "g"), want) })
+			}
+			until(t, "all are shown", func() bool { return len(shown()) >= total })
+			for _, m := range members {
+				if code := m.terminate(); code != 0 {
+					t.Errorf("exit %d: %s", code, m.err.String())
+				}
+			}
+			got := shown()
+			sort.Strings(got)
+			if once := slices.Compact(slices.Clone(got)); len(got) != total || len(once) != total {
+				t.Errorf("%d shown, %d different ones, want %d", len(got), len(once), total)
+			}
+			if rest := k.all(t, "records", "--group", "g", "--format", "value", "-X", property); rest != "" {
+				t.Errorf("not all were committed: %q", rest)
+			}
+		})
+	}
+}
