@@ -87,6 +87,7 @@ func refreshes(t *testing.T, writer string) {
 		{"compacted as well", "t", 3, true, map[string]string{"cleanup.policy": "compact,delete"}, 0, topicState{Limit: limitDefault, Compacted: true}, false},
 		{"not compacted, with keys", "t", 3, true, map[string]string{"cleanup.policy": "delete"}, 0, topicState{Limit: limitDefault}, false},
 		{"not permitted", "t", 3, true, map[string]string{"max.message.bytes": "2000"}, kerr.TopicAuthorizationFailed.Code, topicState{Limit: limitDefault, Assumed: true}, false},
+		{"not told", "t", 3, true, map[string]string{"max.message.bytes": "2000"}, kerr.UnknownServerError.Code, topicState{Limit: limitDefault, Assumed: true}, false},
 	} {
 		l := newWatched(t, writer, c.topic, c.partitions, c.keyed)
 		l.says.Store(&settings{c.settings, c.code})
