@@ -68,6 +68,16 @@ func newAdversary(w *world, first []uint64) *adversary {
 	return a
 }
 
+// Room is any, but enough for a record now and then.
+func (a *adversary) Room(int) backend.Room {
+	room := backend.Room{Records: backend.BatchMax, Bytes: 1 << 20}
+	if !a.world.calm && a.rng.IntN(8) == 0 {
+		room = backend.Room{Records: a.rng.IntN(5), Bytes: a.rng.IntN(200), Empty: a.rng.IntN(2) == 0}
+		a.world.faults["little room"]++
+	}
+	return room
+}
+
 func (a *adversary) Produce(stream int, partition int32, first uint64, records []backend.Record, headers []byte) (int, int) {
 	if a.dying {
 		return 0, backend.ErrFatal

@@ -111,6 +111,7 @@ type engine struct {
 	brokersDown    bool                          // the client reaches no broker, and nothing was acked since it said so
 	records        []backend.Record              // scratch of handOverRecords
 	headers        []byte                        // of each of records
+	room           backend.Room                  // handOver: what the client takes beside records
 	recordMax      int                           // handOver: most bytes of a record, its key and its headers
 	needKey        bool                          // handOver: the topic takes no record without key
 	retriesSeen    uint64                        // retries as of the last statistics

@@ -17,7 +17,7 @@ const asideStreakMax = 100
 type found int
 
 const (
-	foundNothing found = iota // no batch, or the window is full
+	foundNothing found = iota // no batch, the window is full, or the client has no room
 	foundRecord               // a record to hand over
 	foundOthers               // a batch with other headers than the records that were found before it
 	foundBlocked              // a record to set aside, and no room for its dead letter yet
@@ -36,6 +36,7 @@ func (e *engine) handOver() (records int, blocked bool) {
 	}
 	for _, s := range e.streams {
 		for e.state == stateRunning {
+			e.room = e.client.Room(s.id)
 			var n int
 			var f found
 			if s.shard < 0 {
@@ -82,7 +83,7 @@ func (e *engine) handOverRecords(s *stream) (int, found) {
 
 // gatherPlain is the fast path of nextRecord: it appends records from the cursor on that nextRecord
 // would only return. It ends at the end of the batch, of the window, or at a record that is too
-// large.
+// large or has no room.
 func (e *engine) gatherPlain(s *stream) {
 	if s.cur == len(s.inflight) || e.needKey || len(s.toSetAside) > 0 {
 		return
@@ -100,7 +101,8 @@ func (e *engine) gatherPlain(s *stream) {
 	for range room {
 		s.at = at
 		rec := b.batch.Next(&at)
-		if len(rec.Value)+len(rec.Meta) > most {
+		size := len(rec.Value) + len(rec.Meta)
+		if size > most || !e.room.Take(size+len(e.headers)) {
 			return
 		}
 		e.records = append(e.records, backend.Record{Value: rec.Value, Key: rec.Meta})
@@ -169,6 +171,10 @@ func (e *engine) nextRecord(s *stream, n uint64) (shard.Record, found) {
 		rec := b.batch.Next(&at)
 		if len(b.aside) == 0 || !b.isAside(s.at.Index) {
 			if !e.isRefused(s, b, rec, n) {
+				if !e.room.Take(len(rec.Value) + len(rec.Meta) + len(b.batch.Headers())) {
+					e.windowFull = true
+					return shard.Record{}, foundNothing
+				}
 				s.at = at
 				return rec, foundRecord
 			}

@@ -121,6 +121,44 @@ func TestQueueFull(t *testing.T) {
 	}
 }
 
+// TestRoom: what the client has no room for is not gathered, in the middle of a ring's batch and at
+// its borders, with keys and headers and without. It goes as soon as there is room, and does not wait
+// for linger.ms.
+func TestRoom(t *testing.T) {
+	const size = 100
+	for _, key := range [][]byte{nil, []byte("key")} {
+		each := size + len(key) + backend.RecordExtra
+		h := newHands(t, 1)
+		h.e.cfg.Linger, h.e.cfg.BatchSize = time.Hour, 1<<20
+		for _, n := range []int{1, 5, 7, 1} {
+			put(t, h.rings[0], n, size, key)
+		}
+		handed := 0
+		for _, step := range []struct {
+			room  backend.Room
+			taken int
+		}{
+			{backend.Room{Records: 0, Bytes: 1 << 20, Empty: true}, 0},
+			{backend.Room{Records: 10, Bytes: each - 1}, 0},
+			{backend.Room{Records: 10, Bytes: 0, Empty: true}, 1},
+			{backend.Room{Records: 2, Bytes: 1 << 20}, 2},
+			{backend.Room{Records: 10, Bytes: 2*each + each/2}, 2},
+			{backend.Room{Records: 10, Bytes: -each, Empty: true}, 1},
+			{backend.Room{Records: 8, Bytes: 8 * each}, 8},
+		} {
+			h.c.room = &step.room
+			handed += step.taken
+			if h.e.step(); int(h.c.next[0]) != handed || h.c.asked != handed {
+				t.Errorf("%+v: %d records handed over, %d offered, want %d", step.room, h.c.next[0], h.c.asked, handed)
+			}
+			step.room = backend.Room{} // what it took has filled it
+			if h.e.step(); h.c.asked != handed {
+				t.Errorf("no room, and %d records offered, %d had room", h.c.asked, handed)
+			}
+		}
+	}
+}
+
 // TestDeadLetterThatFindsNoRoom: is handed over again, and a dead letter that is cut a second time
 // says how long its record was at first.
 func TestDeadLetterThatFindsNoRoom(t *testing.T) {

@@ -26,12 +26,15 @@ type reporting struct {
 	values     [][]byte           // of all that it took
 	headers    []string           // of all that it took
 	deadLetter backend.DeadLetter // the newest
+	room       *backend.Room      // nil: any
+	asked      int                // records that it was offered
 	share      float64            // BrokerShare
 	told       bool
 }
 
 func (c *reporting) Produce(stream int, _ int32, first uint64, records []backend.Record, headers []byte) (taken, code int) {
 	n := min(len(records), c.most)
+	c.asked += len(records)
 	for _, r := range records[:n] {
 		c.values, c.headers = append(c.values, r.Value), append(c.headers, string(headers))
 	}
@@ -45,6 +48,13 @@ func (c *reporting) ProduceDeadLetter(stream int, partition int32, number uint64
 	c.deadLetter = l
 	_, code := c.Produce(stream, partition, number, []backend.Record{{Value: value}}, nil)
 	return code
+}
+
+func (c *reporting) Room(stream int) backend.Room {
+	if c.room == nil {
+		return c.eager.Room(stream)
+	}
+	return *c.room
 }
 
 func (c *reporting) BrokerShare() (float64, bool)         { return c.share, c.told }

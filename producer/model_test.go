@@ -49,7 +49,7 @@ func TestModel(t *testing.T) {
 	}
 	t.Logf("%d runs, %d steps, faults: %v", runs, total, faults)
 	if *modelSeed == 0 {
-		for _, f := range []string{"partial acceptance", "frozen broker", "connection lost", "batch refused",
+		for _, f := range []string{"partial acceptance", "little room", "frozen broker", "connection lost", "batch refused",
 			"invalid record", "fatal out of nowhere", "topic missing", "never answered", "destroy hangs", "record set aside",
 			"report overtaken", "limit falls", "order to stop", "killed", "writer died", "stopped and started",
 			"killed again before anything was freed", "kept in the middle of a batch"} {

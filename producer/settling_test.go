@@ -2,6 +2,7 @@ package producer
 
 import (
 	"log/slog"
+	"math"
 	"testing"
 	"time"
 
@@ -15,6 +16,9 @@ type eager struct{ sent, acked uint64 }
 func (c *eager) Produce(_ int, _ int32, first uint64, records []backend.Record, _ []byte) (int, int) {
 	c.sent = first + uint64(len(records))
 	return len(records), 0
+}
+func (c *eager) Room(int) backend.Room {
+	return backend.Room{Records: backend.BatchMax, Bytes: math.MaxInt}
 }
 func (c *eager) ProduceDeadLetter(int, int32, uint64, []byte, backend.DeadLetter) int { return 0 }
 func (c *eager) Poll(int)                                                             { c.acked = c.sent }

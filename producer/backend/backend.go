@@ -31,9 +31,36 @@ const (
 	ErrTransport      = -195
 )
 
+// RecordExtra is the most that a record takes in a batch beside its value, key and headers: five
+// varints and the attributes.
+const RecordExtra = 26
+
+// Room is what a client takes of a stream by one Produce.
+type Room struct {
+	Records int
+	Bytes   int  // of values, keys and headers, with RecordExtra for each record
+	Empty   bool // the first record is taken whatever its size
+}
+
+// Take takes the room of a record whose value, key and headers have so many bytes together. It
+// returns false where there is not enough.
+func (r *Room) Take(bytes int) bool {
+	bytes += RecordExtra
+	if r.Records <= 0 || bytes > r.Bytes && !r.Empty {
+		return false
+	}
+	r.Records--
+	r.Bytes -= bytes
+	r.Empty = false
+	return true
+}
+
 // Client writes the records of some streams to one topic. An engine makes a new one after each
 // failure. All methods but Wake are for the engine's goroutine.
 type Client interface {
+	// Room returns what Produce takes of a stream now. What is gathered beyond that is gathered in
+	// vain, and once more when there is room again.
+	Room(stream int) Room
 	// Produce hands over up to BatchMax records of one stream, numbered from first. All of them have
 	// the same headers, as in Kafka's record format, their count first; empty: none. It returns how
 	// many were taken, always the first ones, and the error code of the first that was not.

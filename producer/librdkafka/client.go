@@ -17,6 +17,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,6 +125,12 @@ func (c *Client) Progress(stream int) backend.Progress {
 		out.Invalid = append(out.Invalid, uint64(t.invalid[i]))
 	}
 	return out
+}
+
+// Room returns that a call's worth is taken. librdkafka's queue has limits of its own, which only
+// Produce meets.
+func (c *Client) Room(int) backend.Room {
+	return backend.Room{Records: backend.BatchMax, Bytes: math.MaxInt, Empty: true}
 }
 
 // Produce hands over up to backend.BatchMax records of one stream, numbered from first, to one

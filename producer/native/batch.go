@@ -31,10 +31,6 @@ const (
 	headerBytes  = 61
 )
 
-// recordExtra is the most that a record takes beside its value, key and headers: five varints and
-// the attributes.
-const recordExtra = 26
-
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // encoder encodes records into a batch.
@@ -46,6 +42,11 @@ type encoder struct {
 }
 
 func (e *encoder) size() int { return max(e.bytes, headerBytes) }
+
+// room returns what may be added.
+func (e *encoder) room(o *Options) backend.Room {
+	return backend.Room{Records: max(o.BatchRecords-e.count, 0), Bytes: o.BatchBytes - e.size(), Empty: e.count == 0}
+}
 
 // add appends a record. headers are encoded, their count first; empty: none, and the record ends
 // with a count of 0.

@@ -99,7 +99,7 @@ func TestBatch(t *testing.T) {
 				headers = appendHeaders(nil, g.headers...)
 			}
 			e.add(g.value, g.key, headers)
-			if extra := len(g.value) + len(g.key) + len(headers) + recordExtra; e.size() > before+extra {
+			if extra := len(g.value) + len(g.key) + len(headers) + backend.RecordExtra; e.size() > before+extra {
 				t.Fatalf("%d bytes more than is said", e.size()-before-extra)
 			}
 			want = append(want, g)
@@ -219,6 +219,51 @@ func TestHeadersCountInABatch(t *testing.T) {
 	size := c.streams[0].open.size()
 	if code != backend.ErrQueueFull || size > o.BatchBytes || size < o.BatchBytes-600 || taken != c.streams[0].open.count {
 		t.Errorf("%d taken, code %d, and the batch has %d of %d bytes", taken, code, size, o.BatchBytes)
+	}
+}
+
+// TestRoomIsTrue: of what has room by Room, Produce takes every record, whatever their sizes, keys
+// and headers; of what has none, room comes with the response.
+func TestRoomIsTrue(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		o := options()
+		o.BatchBytes, o.BatchRecords = 100+rng.IntN(20_000), 1+rng.IntN(200)
+		c := newClient(o, []uint64{0}, &prompt{}, func() time.Duration { return 0 })
+		next := uint64(0)
+		for range 100 {
+			room := c.Room(0)
+			if room.Empty != (next == 0) {
+				t.Fatalf("%+v with %d records", room, next)
+			}
+			var headers []byte
+			if rng.IntN(2) == 0 {
+				headers = appendHeaders(nil, "name", string(make([]byte, rng.IntN(300))))
+			}
+			var records []backend.Record
+			for range 1 + rng.IntN(20) {
+				r := backend.Record{Value: make([]byte, rng.IntN(2000))}
+				if rng.IntN(2) == 0 {
+					r.Key = make([]byte, rng.IntN(200))
+				}
+				if !room.Take(len(r.Value) + len(r.Key) + len(headers)) {
+					break
+				}
+				records = append(records, r)
+			}
+			taken, code := c.Produce(0, 0, next, records, headers)
+			if taken != len(records) || code != 0 {
+				t.Fatalf("%d of %d records taken, code %d, into %d bytes", taken, len(records), code, o.BatchBytes)
+			}
+			next += uint64(taken)
+		}
+		open := &c.streams[0].open
+		if open.count > o.BatchRecords || open.count > 1 && open.size() > o.BatchBytes {
+			t.Fatalf("%d records, %d bytes, in a batch of %d, %d", open.count, open.size(), o.BatchRecords, o.BatchBytes)
+		}
+		if next == 0 {
+			t.Fatal("not one record")
+		}
 	}
 }
 

@@ -210,9 +210,12 @@ func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Cli
 	return c
 }
 
+// Room returns what the stream's open batch still takes. There is room again once the partition's
+// sealed batch is done.
+func (c *Client) Room(stream int) backend.Room { return c.streams[stream].open.room(&c.opts) }
+
 // Produce takes records of one stream, numbered from first, for one partition. It copies them, and
-// headers into each. It returns how many it took, and ErrQueueFull where the stream's open batch is full. There is room
-// again once the partition's sealed batch is done.
+// headers into each. It returns how many it took, and ErrQueueFull where that is not all of them.
 func (c *Client) Produce(stream int, partition int32, first uint64, records []backend.Record, headers []byte) (taken, code int) {
 	if c.halted {
 		return 0, backend.ErrFatal
@@ -221,7 +224,7 @@ func (c *Client) Produce(stream int, partition int32, first uint64, records []ba
 	now := c.now()
 	for i := range records {
 		r := &records[i]
-		if !c.hasRoom(s, len(r.Value)+len(r.Key)+len(headers)) {
+		if room := s.open.room(&c.opts); !room.Take(len(r.Value) + len(r.Key) + len(headers)) {
 			s.handed(i, now)
 			return i, backend.ErrQueueFull
 		}
@@ -238,7 +241,7 @@ func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, v
 	}
 	s := c.streamFor(stream, partition, number)
 	headers := deadLetterHeaders(l)
-	if !c.hasRoom(s, len(value)+len(headers)) {
+	if room := s.open.room(&c.opts); !room.Take(len(value) + len(headers)) {
 		return backend.ErrQueueFull
 	}
 	s.open.add(value, nil, headers)
@@ -267,11 +270,6 @@ func (c *Client) partitionFor(partition int32) *partitionState {
 		c.partitions = append(c.partitions, p)
 	}
 	return p
-}
-
-// hasRoom reports whether the open batch of s has room for a record of that many bytes.
-func (c *Client) hasRoom(s *stream, bytes int) bool {
-	return s.open.count == 0 || s.open.count < c.opts.BatchRecords && s.open.size()+bytes+recordExtra <= c.opts.BatchBytes
 }
 
 // Poll takes results and new metadata for at most timeout milliseconds, and sends what may go then.

@@ -279,16 +279,19 @@ class Ending(unittest.TestCase):
             client.flush(MINUTE)
 
     def test_abort_while_the_socket_is_full(self) -> None:
-        go = threading.Event()
+        sending, go = threading.Event(), threading.Event()
 
         def stops_reading(peer: Peer) -> None:
             peer.answer_hello()
+            peer.take_records(1)
+            sending.set()
             go.wait(MINUTE)
 
         with Fake(stops_reading) as fake:
             with self.assertRaises(KeyError), Client(fake.address, window_bytes=64 << 20) as client:
                 for _ in range(30):
                     client.send(b'{"number":1,"x":"' + b"x" * 900_000 + b'"}')
+                self.assertTrue(sending.wait(MINUTE))
                 raise KeyError
             self.assertFalse(client._thread.is_alive())
             with self.assertRaisesRegex(RingtailError, "aborted with 30 records not acked"):
