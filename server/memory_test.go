@@ -53,7 +53,7 @@ func (r *rig) watchMemory(stop <-chan struct{}) (most int64) {
 // others fill the ring that is stuck. The limit holds at every moment, nobody is closed, who sends
 // whole records goes on, and what ends at last arrives.
 func TestClientMemoryIsALimit(t *testing.T) {
-	const memory, hogs, jammers, good = 4 << 20, 200, 40, 8
+	const memory, hogs, jammers, good = 6 << 20, 300, 40, 8
 	r := newRig(t, func(o *rigOptions) {
 		o.ClientMemory = memory
 		o.Codec.MaxRecordBytes = 250_000

@@ -95,7 +95,7 @@ func TestHandOverIsByteExact(t *testing.T) {
 			stop := make(chan struct{})
 			var wg, nagger sync.WaitGroup
 			nagger.Go(func() { stickAndFree(r.w, stop) })
-			const conns, n = 40, 8_000
+			const conns, n = 40, 24_000
 			for c := range conns {
 				nc := r.dial()
 				wg.Go(func() {

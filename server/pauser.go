@@ -8,7 +8,7 @@ import (
 func newPauser(env connEnv, in *intake) *pauser {
 	return &pauser{
 		connEnv: env, in: in, watch: watch{fd: -1}, rooms: in.env.rooms, all: make(map[uint64]*paused),
-		buf: make([]byte, frameHeader+peekMax+wholeRead), poke: make(chan struct{}, 1),
+		buf: make([]byte, frameHeader+2*peekMax), poke: make(chan struct{}, 1),
 	}
 }
 

@@ -5,7 +5,7 @@ import "golang.org/x/sys/unix"
 // peekMax is the size, its frame included, up to which a record needs no memory to go on: as much
 // as one peek reads. What an event loop has gathered of a record counts, before what is in the
 // socket.
-const peekMax = wholeRead
+const peekMax = 64 << 10
 
 const frameHeader = 4 // of a length-prefixed frame, as Unread gives it back
 
@@ -28,7 +28,7 @@ func (q *pauser) read(p *paused) {
 		q.waitFor(p, blocked{on: waitMemory})
 		return
 	}
-	peeked, _, err := unix.Recvfrom(p.fd, q.buf[len(own):len(own)+wholeRead], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	peeked, _, err := unix.Recvfrom(p.fd, q.buf[len(own):len(own)+peekMax], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	n := max(peeked, 0)
 	if n > p.left {
 		c.lastRead = q.clock.stamp()
@@ -39,8 +39,8 @@ func (q *pauser) read(p *paused) {
 	if peeks {
 		var taken int
 		o, taken = q.in.peek(c, bytes)
-		large := n == wholeRead && taken == 0
-		endless := n < wholeRead && p.final != closedNot
+		large := n == peekMax && taken == 0
+		endless := n < peekMax && p.final != closedNot
 		needsMemory = o == (outcome{}) && taken < len(bytes) && (large || endless)
 		if !needsMemory || !q.memory.chargeRead(c) {
 			consumed = max(taken-len(own), 0)
@@ -73,7 +73,7 @@ func (q *pauser) read(p *paused) {
 		q.follow(p, o)
 	case needsMemory && p.left > 0:
 		q.waitFor(p, blocked{on: waitMemory})
-	case n == wholeRead, p.final != closedNot:
+	case n == peekMax, p.final != closedNot:
 		q.ready = append(q.ready, p)
 	default:
 		q.waitFor(p, blocked{on: waitInput})

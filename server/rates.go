@@ -63,7 +63,11 @@ func (r Rate) cost(records, bytes uint64) int64 {
 	return n/r.PerSecond*int64(time.Second) + (n%r.PerSecond*int64(time.Second)+r.PerSecond-1)/r.PerSecond
 }
 
-func (r Rate) burst() int64 { return max(rateBurst, r.cost(0, wholeRead)) }
+func (r Rate) burst() int64 { return max(rateBurst, r.cost(0, ratedRead)) }
+
+// ratedRead is the most that one read brings where there are rates when the server starts, since a
+// client may be ahead of its rate by one read.
+const ratedRead = 64 << 10
 
 // meter measures one connection, where something is asked of it beside the totals; nil: nothing is.
 type meter struct {

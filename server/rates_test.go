@@ -254,7 +254,7 @@ func TestOurSilenceAgesNobody(t *testing.T) {
 // TestDebtOfALargeRead is paid by waiting for as long as it is worth.
 func TestDebtOfALargeRead(t *testing.T) {
 	r := newRateRig(t, func(o *Options) { o.MaxRatePerConnection = Rate{PerSecond: 100} })
-	r.read = wholeRead
+	r.read = ratedRead
 	r.write(1100)
 	if got := r.run(); got != 1100 {
 		t.Fatalf("%d in", got)

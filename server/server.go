@@ -154,8 +154,12 @@ func (s *Server) makeDomain() *ack.Domain[*conn] {
 
 // Start runs the event loops and begins to accept.
 func (s *Server) Start() error {
+	most := wholeRead
+	if s.rates.limits.Load().any() {
+		most = ratedRead
+	}
 	for i, l := range s.loops {
-		client, err := gnet.NewClient(l, gnet.WithNumEventLoop(1), gnet.WithReadBufferCap(wholeRead),
+		client, err := gnet.NewClient(l, gnet.WithNumEventLoop(1), gnet.WithReadBufferCap(most),
 			gnet.WithTCPNoDelay(gnet.TCPDelay), gnet.WithLogger(gnetLogger{s.opt.Logger}))
 		if err == nil {
 			err = client.Start()

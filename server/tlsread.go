@@ -40,7 +40,7 @@ func (q *pauser) readTLS(p *paused) {
 		q.end(p, why)
 		return
 	}
-	peeked, _, err := unix.Recvfrom(p.fd, q.buf[:wholeRead], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	peeked, _, err := unix.Recvfrom(p.fd, q.buf[:peekMax], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	n := max(peeked, 0)
 	if n > p.left {
 		c.lastRead = q.clock.stamp()

@@ -76,7 +76,7 @@ type Ring struct {
 }
 
 // MinBytes is the smallest ring that takes records of maxRecord bytes: four
-// batches, each of one such record and one read of 64 KiB.
+// batches, each of one such record and 64 KiB of others.
 func MinBytes(maxRecord int) int { return 4 * (maxRecord + 64<<10) }
 
 // New makes a ring in memory, and touches all of it, so that no later claim pays for a page fault.
