@@ -44,13 +44,6 @@ type message struct {
 	size   int
 }
 
-type modelRequest struct {
-	partition int
-	messages  []message
-	appended  bool
-	frozen    bool // answers only once the world thaws, or never
-}
-
 type outcome struct {
 	m    message
 	code int
@@ -336,13 +329,6 @@ func (a *adversary) verdict(p int, r *modelRequest) {
 	if a.world.calm || a.rng.IntN(3) == 0 {
 		a.belated()
 	}
-}
-
-func sizeOf(messages []message) (n int) {
-	for _, m := range messages {
-		n += m.size
-	}
-	return n
 }
 
 // belated reports what was overtaken.

@@ -44,3 +44,17 @@ func (w *world) act() {
 		}
 	}
 }
+
+type modelRequest struct {
+	partition int
+	messages  []message
+	appended  bool
+	frozen    bool // answers only once the world thaws, or never
+}
+
+func sizeOf(messages []message) (n int) {
+	for _, m := range messages {
+		n += m.size
+	}
+	return n
+}
