@@ -145,6 +145,7 @@ func (r *rig) without(t *testing.T, reserve bool, f func()) {
 func TestUnreadRejectsAreClientMemory(t *testing.T) {
 	const hogs = 60
 	r := newRig(t, func(o *rigOptions) { o.ack = true; o.ClientMemory = 4 << 20; o.framing = codec.Newline })
+	r.smallSendBuffers()
 	stop, most := make(chan struct{}), make(chan int64)
 	go func() { most <- r.watchMemory(stop) }()
 	bad := strings.Repeat("x\n", 70_000)
@@ -196,6 +197,7 @@ func TestUnreadRejectsAreClientMemory(t *testing.T) {
 // or over TLS the reserve, are closed after --frame-timeout, since others wait for it.
 func TestUnreadLinesEndForOthers(t *testing.T) {
 	r := newRig(t, func(o *rigOptions) { o.ack, o.ClientMemory, o.framing = true, 1, codec.Newline }) // the least there may be
+	r.smallSendBuffers()
 	stop, most := make(chan struct{}), make(chan int64)
 	go func() { most <- r.watchMemory(stop) }()
 	hogs := 2 * int(r.memory.lines.Load()/ack.UnsentMax)

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ringtail/ringtail/codec"
 	"github.com/ringtail/ringtail/internal/leaktest"
 	"github.com/ringtail/ringtail/internal/loopback"
@@ -264,6 +266,20 @@ func (r *rig) dial() net.Conn {
 	}
 	r.t.Cleanup(func() { _ = nc.Close() })
 	return nc
+}
+
+// smallSendBuffers has the kernel take some KiB for clients that come from now on and do not read.
+// Else it takes megabytes for each.
+func (r *rig) smallSendBuffers() {
+	r.t.Helper()
+	err := r.listeners[0].raw.Control(func(fd uintptr) {
+		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 16<<10); err != nil {
+			r.t.Error(err)
+		}
+	})
+	if err != nil {
+		r.t.Error(err)
+	}
 }
 
 func (r *rig) send(nc net.Conn, s string) {
