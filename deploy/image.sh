@@ -4,14 +4,14 @@
 # musl: CC=musl-gcc but on Alpine. VERSION is the binary's.
 set -eu
 dir=${1:?DIR} project=$(cd "$(dirname "$0")/.." && pwd)
-mkdir -p "$dir/root/bin" "$dir/root/etc/ssl/certs" "$dir/root/etc/ringtail" "$dir/ring-dir"
+mkdir -p "$dir/rootfs/bin" "$dir/rootfs/etc/ssl/certs" "$dir/rootfs/etc/ringtail" "$dir/ring-dir"
 if [ -n "${2:-}" ]; then
-  cp "$2" "$dir/root/bin/ringtail"
+  cp "$2" "$dir/rootfs/bin/ringtail"
 else
   (cd "$project" && go build -trimpath -tags musl -ldflags "-s -w -X main.version=${VERSION:-} -linkmode external -extldflags '-static'" \
-    -o "$dir/root/bin/ringtail" ./cmd/ringtail)
+    -o "$dir/rootfs/bin/ringtail" ./cmd/ringtail)
 fi
-cp /etc/ssl/certs/ca-certificates.crt "$dir/root/etc/ssl/certs/" # for TLS to Kafka
-cp "$project/deploy/image.yaml" "$dir/root/etc/ringtail/ringtail.yaml"
-chmod -R u=rwX,go=rX "$dir/root"
+cp /etc/ssl/certs/ca-certificates.crt "$dir/rootfs/etc/ssl/certs/" # for TLS to Kafka
+cp "$project/deploy/image.yaml" "$dir/rootfs/etc/ringtail/ringtail.yaml"
+chmod -R u=rwX,go=rX "$dir/rootfs"
 chmod 700 "$dir/ring-dir"

@@ -2,7 +2,10 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -87,5 +90,30 @@ func TestRatesLoseNothing(t *testing.T) {
 	mostInARead := int64(ratedRead / len(frame(codec.Length, twoDigits(0, 0))))
 	if least := (n - rate - mostInARead) * int64(time.Second) / rate; r.clock.now()-begin < least {
 		t.Errorf("%d records took %d ns, want %d", n, r.clock.now()-begin, least)
+	}
+}
+
+// TestFirstReadWithRates: a client may be ahead of its rate by one read, which brings no more than
+// ratedRead, however much is there.
+func TestFirstReadWithRates(t *testing.T) {
+	const there = 120_000 // a unix socket takes that much before anybody reads
+	text := strings.Repeat(record(1)+"\n", there/len(record(1)+"\n"))
+	r := newRig(t, func(o *rigOptions) {
+		o.MaxRatePerConnection = Rate{PerSecond: 1}
+		o.Listeners = []Listener{{Network: "unix", Address: filepath.Join(t.TempDir(), "s"), Framing: codec.Newline}}
+		o.waiting = func(a net.Addr) {
+			nc, err := net.Dial(a.Network(), a.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = nc.Close() })
+			if _, err := io.WriteString(nc, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	r.eventually("the client to wait", func() bool { return r.Stats().WaitingForRate == 1 })
+	if n := r.Stats().Bytes; n > ratedRead || n < ratedRead/2 {
+		t.Errorf("%d bytes were read of %d at once, %d may be", n, len(text), ratedRead)
 	}
 }
