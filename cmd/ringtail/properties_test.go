@@ -215,7 +215,10 @@ func TestConsumeInAGroup(t *testing.T) {
 				}
 				k.produce(t, "records", lines.String()) // while the group takes the new one in
 				want := fmt.Sprintf("stable, %d member", len(members))
-				until(t, want, func() bool { return strings.Contains(k.must(t, "groups", "describe", "g"), want) })
+				until(t, want, func() bool { // at first there is no such group
+					_, out, _ := ringtail(t, k.args("groups", "describe", "g")...)
+					return strings.Contains(out, want)
+				})
 			}
 			until(t, "all are shown", func() bool { return len(shown()) >= total })
 			for _, m := range members {

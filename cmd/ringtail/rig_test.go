@@ -53,11 +53,11 @@ type command struct {
 func start(t testing.TB, input string, args ...string) *command {
 	t.Helper()
 	args = withFreePorts(withSmallRings(args))
-	c := &command{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 1), aborted: make(chan int, 2), metrics: prometheus.NewRegistry()}
+	c := &command{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 3), aborted: make(chan int, 2), metrics: prometheus.NewRegistry()}
 	go func() {
 		c.exit <- run(args, &process{
 			In: strings.NewReader(input), Out: &c.out, Err: &c.err,
-			Signals: c.signals, Abort: func(code int) { c.aborted <- code }, Metrics: c.metrics,
+			Signals: c.signals, Abort: func(code int) { c.aborted <- code; c.exit <- code }, Metrics: c.metrics,
 		})
 	}()
 	return c

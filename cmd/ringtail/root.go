@@ -70,12 +70,13 @@ func (p *process) context() (context.Context, context.CancelFunc) {
 	return p.contextOf(context.Background(), func() {})
 }
 
-// contextOf calls first behind the end of the context.
+// contextOf calls first before the context ends: a verb that is told to end says so as a failure, and
+// its exit code is not to win over that of first.
 func (p *process) contextOf(parent context.Context, first func()) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
 	done := make(chan struct{})
 	go func() {
-		for _, act := range []func(){func() { cancel(); first() }, func() { p.Abort(exitFailed) }} {
+		for _, act := range []func(){func() { first(); cancel() }, func() { p.Abort(exitFailed) }} {
 			select {
 			case <-p.Signals:
 				act()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"os"
@@ -164,19 +165,34 @@ func TestSignalOfAVerbThatAsks(t *testing.T) {
 	} {
 		c := start(t, "", append(strings.Fields(verb), "--brokers", closedPort(t))...)
 		c.signals <- syscall.SIGINT
-		select {
-		case code := <-c.aborted:
-			// A stream that has not begun is one that was ended; what was to be changed, or asked, was not.
-			want := exitFailed
-			if stream := strings.Fields(verb)[0]; stream == "consume" || stream == "produce" || stream == "process" {
-				want = exitDone
-			}
-			if code != want {
-				t.Errorf("%v ends with %d, want %d", verb, code, want)
-			}
-		case <-c.exit:
-			t.Errorf("%v does not hear the signal", verb)
+		// A stream that has not begun is one that was ended; what was to be changed, or asked, was not.
+		want := exitFailed
+		if stream := strings.Fields(verb)[0]; stream == "consume" || stream == "produce" || stream == "process" {
+			want = exitDone
 		}
+		if code := c.wait(); code != want || len(c.aborted) == 0 {
+			t.Errorf("%v ends with %d, want %d, and at once: %s", verb, code, want, c.err.String())
+		}
+	}
+}
+
+// TestAskingEndsAtOnce: the process ends before the verb hears of it, which would say that it has failed.
+func TestAskingEndsAtOnce(t *testing.T) {
+	signals := make(chan os.Signal, 1)
+	ends := make(chan error, 1)
+	p := &process{Signals: signals}
+	ready := make(chan context.Context, 1)
+	p.Abort = func(code int) {
+		if ctx := <-ready; code == exitDone {
+			ends <- ctx.Err()
+		}
+	}
+	ctx, cancel := p.asking(exitDone)
+	defer cancel()
+	ready <- ctx
+	signals <- syscall.SIGTERM
+	if err := <-ends; err != nil {
+		t.Error("the verb has heard of it first")
 	}
 }
 
