@@ -52,11 +52,12 @@ type Client struct {
 	secrets       []string // of the properties: librdkafka may quote them in its log
 	topic         string
 
-	insight    *backend.Insight // nil: nobody asks
-	before     map[int32]counts
-	retries    uint64  // as of the last statistics
-	share      float64 // see BrokerShare
-	shareKnown bool
+	insight      *backend.Insight // nil: nobody asks
+	before       map[int32]counts
+	statisticsAt int64   // of the last statistics
+	retries      uint64  // as of them
+	share        float64 // see BrokerShare
+	shareKnown   bool
 }
 
 // New makes a producer with the given librdkafka properties. first has, for each stream, the number

@@ -49,6 +49,7 @@ func (c *Client) BrokerShare() (float64, bool) {
 
 // statistics are the part of librdkafka's STATISTICS.md that is used.
 type statistics struct {
+	At      int64 `json:"ts"` // microseconds
 	Brokers map[string]struct {
 		ID        int32  `json:"nodeid"`
 		Address   string `json:"nodename"`
@@ -71,8 +72,8 @@ type statistics struct {
 	}
 }
 
-// counts are a broker's, as of the last statistics.
-type counts struct{ connects, responses int64 }
+// counts are a broker's, as of the last statistics. leaveAlone is until when it wants no requests.
+type counts struct{ connects, responses, leaveAlone int64 }
 
 // window is about the time since the last statistics, in microseconds where nothing else is said.
 type window struct {
@@ -87,8 +88,13 @@ func (c *Client) take(now *statistics) {
 	inWriter, inBroker := 0.0, 0.0
 	for _, b := range now.Brokers {
 		c.retries += b.Retries
+		before := c.before[b.ID]
+		leaveAlone := before.leaveAlone
+		if b.Throttle.Sum > 0 {
+			leaveAlone = max(leaveAlone, now.At+1000*b.Throttle.Max)
+		}
 		inBroker += float64(b.Record.Cnt) * float64(b.Queued.Avg+b.RTT.Avg)
-		if b.Throttle.Sum > 0 { // then records wait in librdkafka for the broker
+		if leaveAlone > c.statisticsAt { // then records waited in librdkafka for the broker
 			inBroker += float64(b.Record.Sum)
 		} else {
 			inWriter += float64(b.Record.Sum)
@@ -98,8 +104,7 @@ func (c *Client) take(now *statistics) {
 		}
 		seen := c.insight.Broker(b.ID)
 		seen.SetAddress(b.Address)
-		before := c.before[b.ID]
-		c.before[b.ID] = counts{b.Connects, b.Responses}
+		c.before[b.ID] = counts{b.Connects, b.Responses, leaveAlone}
 		switch {
 		case b.Responses > before.responses:
 			seen.Up()
@@ -124,6 +129,7 @@ func (c *Client) take(now *statistics) {
 		})
 		seen.AddThrottled(time.Duration(b.Throttle.Sum) * time.Millisecond)
 	}
+	c.statisticsAt = now.At
 	if all := inWriter + inBroker; all > 0 {
 		c.share, c.shareKnown = inBroker/all, true
 	}

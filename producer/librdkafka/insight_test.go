@@ -4,6 +4,7 @@ package librdkafka
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ func TestStateOfBrokers(t *testing.T) {
 }
 
 // TestShare: the brokers' share of the time is what requests wait and travel, against what records
-// wait before; all of it while a broker throttles; and the last that is known while nothing is sent.
+// wait before; all of it while a broker throttles, and as long as it wants no requests after that; and the last that is known while nothing is sent.
 func TestShare(t *testing.T) {
 	c, _ := telling()
 	if got, ok := c.BrokerShare(); got != 1 || !ok {
@@ -107,12 +108,15 @@ func TestShare(t *testing.T) {
 		{`"int_latency": {"sum": 4000, "cnt": 4}, "outbuf_latency": {"avg": 1000}, "rtt": {"avg": 2000}`, 0.75},
 		{``, 0.75},
 		{`"int_latency": {"sum": 12000, "cnt": 4}, "rtt": {"avg": 1000}`, 0.25},
-		{`"int_latency": {"sum": 12000, "cnt": 4}, "rtt": {"avg": 1000}, "throttle": {"sum": 5}`, 1},
+		{`"int_latency": {"sum": 12000, "cnt": 4}, "rtt": {"avg": 1000}, "throttle": {"sum": 900, "max": 800}`, 1},
+		{`"int_latency": {"sum": 12000, "cnt": 4}, "rtt": {"avg": 1000}`, 1},
+		{`"int_latency": {"sum": 12000, "cnt": 4}, "rtt": {"avg": 1000}`, 1},
+		{`"int_latency": {"sum": 12000, "cnt": 4}, "rtt": {"avg": 1000}`, 0.25},
 	} {
 		if step.statistics != "" {
 			step.statistics = ", " + step.statistics
 		}
-		c.takeText(t, `{"brokers": {"a:1/1": {"nodeid": 1`+step.statistics+`}}}`)
+		c.takeText(t, fmt.Sprintf(`{"ts": %d, "brokers": {"a:1/1": {"nodeid": 1%s}}}`, 500_000*(i+1), step.statistics))
 		if got, _ := c.BrokerShare(); got != step.want {
 			t.Errorf("step %d: %v, want %v", i, got, step.want)
 		}
