@@ -11,10 +11,12 @@ import (
 	"time"
 )
 
-// systemd is the other end of NOTIFY_SOCKET.
+// systemd is the other end of NOTIFY_SOCKET. Who has env speaks to it: not this process, in which
+// servers of other tests may still end.
 type systemd struct {
-	t  *testing.T
-	nc *net.UnixConn
+	t   *testing.T
+	nc  *net.UnixConn
+	env []string
 }
 
 func newSystemd(t *testing.T) *systemd {
@@ -25,9 +27,7 @@ func newSystemd(t *testing.T) *systemd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = nc.Close() })
-	t.Setenv("NOTIFY_SOCKET", path)
-	t.Setenv("WATCHDOG_USEC", "400000")
-	return &systemd{t, nc}
+	return &systemd{t, nc, []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=400000"}}
 }
 
 // told returns what comes next of those that begin so, passing over watchdogs and texts alone.
@@ -55,7 +55,7 @@ func (s *systemd) told(begin string) string {
 func TestSystemdIsTold(t *testing.T) {
 	s := newSystemd(t)
 	errs := &output{}
-	c, listen := ownServer(t, errs)
+	c, listen := ownServerIn(t, s.env, nil, errs)
 	if ready := s.told("READY=1"); !strings.Contains(ready, "\nSTATUS=") {
 		t.Errorf("no verdict in %q", ready)
 	}

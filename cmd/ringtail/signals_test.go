@@ -18,14 +18,20 @@ import (
 // admin port, that one's; and what it says on standard error.
 func ownServer(t *testing.T, stderr io.Writer, args ...string) (c *exec.Cmd, listen string) {
 	t.Helper()
-	return ownServerOn(t, nil, stderr, args...)
+	return ownServerIn(t, nil, nil, stderr, args...)
 }
 
 // ownServerOn is ownServer with a standard input; nil: it is empty.
 func ownServerOn(t *testing.T, stdin *os.File, stderr io.Writer, args ...string) (c *exec.Cmd, listen string) {
 	t.Helper()
+	return ownServerIn(t, nil, stdin, stderr, args...)
+}
+
+// ownServerIn is ownServerOn with more in its environment.
+func ownServerIn(t *testing.T, env []string, stdin *os.File, stderr io.Writer, args ...string) (c *exec.Cmd, listen string) {
+	t.Helper()
 	c = exec.Command(os.Args[0], append([]string{"serve", "--sink", "discard", "--ack", "kafka", "--listen", "tcp://127.0.0.1:0?framing=newline", "--admin", "", "--ring-bytes", "5MiB"}, args...)...)
-	c.Env = append(os.Environ(), asMain+"=1")
+	c.Env = append(append(os.Environ(), asMain+"=1"), env...)
 	c.Stderr, c.Dir = stderr, t.TempDir()
 	if stdin != nil {
 		c.Stdin = stdin
