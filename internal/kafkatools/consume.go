@@ -284,7 +284,11 @@ func (r *consumption) partition(ctx context.Context, topic string, come *kgo.Fet
 		if r.enough() || i%lookEvery == lookEvery-1 && isOver(ctx) {
 			return nil // the rest is not shown, and not committed
 		}
-		if m.Offset != p.next.Load() {
+		next := p.next.Load()
+		if m.Attrs.IsControl() && m.Offset < next {
+			continue // skipped has gone past it meanwhile
+		}
+		if m.Offset != next {
 			r.moved(p, m.Offset)
 		}
 		switch {

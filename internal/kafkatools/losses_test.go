@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/internal/config"
 )
@@ -309,3 +310,36 @@ func TestResetIsRefused(t *testing.T) {
 		t.Errorf("process: %v", err)
 	}
 }
+
+// TestMarkerThatWasSkipped: a transaction's marker that comes when its place has been skipped is no
+// sign that the topic was truncated; a record there is.
+func TestMarkerThatWasSkipped(t *testing.T) {
+	const at = 1000
+	r := &consumption{standing: newStanding(ConsumeOptions{Topics: config.List{"t"}}), progress: newProgress(Streams{Err: io.Discard}, "consumed", endless)}
+	p := r.standing.take(partitionID{"t", 0}, at)
+	p.next.Store(at + 1) // skipped has been there
+	marker := kmsg.Record{Key: []byte{0, 0, 0, 1}, Value: make([]byte, 6)}
+	marker.Length = int32(len(marker.AppendTo(nil)) - 1)
+	batch := kmsg.RecordBatch{FirstOffset: at, Magic: 2, Attributes: 0x30, NumRecords: 1, Records: marker.AppendTo(nil)}
+	batch.Length = int32(len(batch.AppendTo(nil)) - 12)
+	come, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{KeepControlRecords: true, DisableCRCValidation: true, Offset: at, Topic: "t"},
+		&kmsg.FetchResponseTopicPartition{RecordBatches: batch.AppendTo(nil)}, nil, nil)
+	if len(come.Records) != 1 || !come.Records[0].Attrs.IsControl() {
+		t.Fatalf("%+v", come)
+	}
+	if err := r.partition(t.Context(), "t", &come); err != nil || p.next.Load() != at+1 || p.topic.losses.err() != nil {
+		t.Errorf("%v, goes on at %d, %v", err, p.next.Load(), p.topic.losses.err())
+	}
+	come.Records[0].Attrs = kgo.RecordAttrs{}
+	r.sink = &nothing{}
+	if err := r.partition(t.Context(), "t", &come); err != nil || p.topic.losses.err() == nil {
+		t.Errorf("%v, and nothing is said", err)
+	}
+}
+
+// nothing is a sink that shows nothing.
+type nothing struct{}
+
+func (nothing) record(*kgo.Record) error { return nil }
+func (nothing) idle()                    {}
+func (nothing) end() error               { return nil }
