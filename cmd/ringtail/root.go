@@ -53,7 +53,7 @@ type process struct {
 }
 
 // asking is context for a verb that asks Kafka before it changes anything: until it says that it
-// begins to (kafkatools.Begins), the first signal ends the process at once, with that exit code.
+// begins to (kafkatools.Asking), the first signal ends the process at once, with that exit code.
 // Kafka may be away.
 func (p *process) asking(code int) (context.Context, context.CancelFunc) {
 	ctx, begun := kafkatools.Asking(context.Background())
@@ -70,8 +70,8 @@ func (p *process) context() (context.Context, context.CancelFunc) {
 	return p.contextOf(context.Background(), func() {})
 }
 
-// contextOf calls first before the context ends: a verb that is told to end says so as a failure, and
-// its exit code is not to win over that of first.
+// contextOf calls first before the context ends: a verb that is told to end says so as a failure,
+// and its exit code is not to win over that of first.
 func (p *process) contextOf(parent context.Context, first func()) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
 	done := make(chan struct{})

@@ -182,7 +182,8 @@ func TestSignalOfAVerbThatAsks(t *testing.T) {
 	}
 }
 
-// TestAskingEndsAtOnce: the process ends before the verb hears of it, which would say that it has failed.
+// TestAskingEndsAtOnce: the process ends before the verb hears of it, which would say that it has
+// failed.
 func TestAskingEndsAtOnce(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	ends := make(chan error, 1)

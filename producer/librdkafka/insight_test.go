@@ -95,7 +95,8 @@ func TestStateOfBrokers(t *testing.T) {
 }
 
 // TestShare: the brokers' share of the time is what requests wait and travel, against what records
-// wait before; all of it while a broker throttles, and as long as it wants no requests after that; and the last that is known while nothing is sent.
+// wait before; all of it while a broker throttles, and as long as it wants no requests after that;
+// and the last that is known while nothing is sent.
 func TestShare(t *testing.T) {
 	c, _ := telling()
 	if got, ok := c.BrokerShare(); got != 1 || !ok {
