@@ -19,7 +19,7 @@ func TestIdleTLSConnectionsAreCheap(t *testing.T) {
 	}
 	config := clientTLS(t)
 	config.InsecureSkipVerify = true // the child has an authority of its own
-	idleAreCheap(t, "idle-tls", conns, 8000, func(d net.Dialer, address string) (net.Conn, error) {
+	idleAreCheap(t, "idle-tls", conns, 4700, func(d net.Dialer, address string) (net.Conn, error) {
 		return tls.DialWithDialer(&d, "tcp", address, config)
 	})
 }
