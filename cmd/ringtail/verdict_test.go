@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringtail/ringtail/internal/kafkatest"
 	"github.com/ringtail/ringtail/internal/verdict"
@@ -160,6 +163,33 @@ func TestVerdictsOfClients(t *testing.T) {
 	}
 }
 
+// probes has another client write a record to each partition of a topic of two, again and again. What it
+// returns ends that, and returns how long it took at most.
+func probes(t *testing.T, brokers, topic string) func() time.Duration {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	most := make(chan time.Duration, 1)
+	go func() {
+		longest := time.Duration(0)
+		for n := int32(0); ctx.Err() == nil; n++ {
+			begun := time.Now()
+			_ = client.ProduceSync(ctx, &kgo.Record{Topic: topic, Partition: n % 2, Value: []byte("x")}).FirstErr()
+			longest = max(longest, time.Since(begun))
+			time.Sleep(20 * time.Millisecond)
+		}
+		most <- longest
+	}()
+	return func() time.Duration {
+		cancel()
+		return <-most
+	}
+}
+
 // TestVerdictsOfKafka: the same by a quota, full rings, a frozen leader, and too few replicas.
 func TestVerdictsOfKafka(t *testing.T) {
 	t.Parallel()
@@ -167,6 +197,7 @@ func TestVerdictsOfKafka(t *testing.T) {
 		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500", "replica.lag.time.max.ms": "5000", // a frozen broker is soon called dead
 	}})
 	cluster.CreateTopicOn("well", []int{1, 2})
+	cluster.CreateTopicOn("probe", []int{1, 2})
 	cluster.CreateTopicOn("held", []int{1, 1})
 	cluster.CreateTopicOn("frozen", []int{1, 2, 3})
 	cluster.CreateTopicAcross("few", 2, [][]int32{{2, 3}})
@@ -177,6 +208,7 @@ func TestVerdictsOfKafka(t *testing.T) {
 	// A leader that waits for a replica answers after request.timeout.ms, and refuses what comes next.
 	well, frozen, few, fewToo := onKafka("well", 2), onKafka("frozen", 3), onKafka("few", 1, "-X", "request.timeout.ms=5000"), onKafka("few-too", 1, "--writer", "librdkafka")
 	all := []*judged{well, frozen, few, fewToo}
+	probe := probes(t, cluster.Bootstrap(), "probe")
 	for _, j := range all {
 		feed(t, j.listen[0], 10*time.Millisecond, numbers)
 	}
@@ -210,7 +242,12 @@ func TestVerdictsOfKafka(t *testing.T) {
 	held.signals <- syscall.SIGTERM
 	held.says("DRAINING", "records are on the way to Kafka")
 	cluster.SetProduceQuotaOf("held", 0)
-	well.said(verdict.OK)
+	if most := probe(); most > verdict.SlowOver/2 { // on a busy machine, that Kafka is slow may be true of any of them
+		t.Logf("a record of another client's took %v", most)
+		well.said(verdict.OK, verdict.Slow)
+	} else {
+		well.said(verdict.OK)
+	}
 	for _, j := range []*judged{frozen, few, fewToo} {
 		j.said(verdict.OK, verdict.Slow, verdict.Stuck)
 	}

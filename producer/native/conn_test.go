@@ -42,18 +42,32 @@ func options() Options {
 
 func newRig(t *testing.T, o Options, streams int, more ...kfake.Opt) *rig {
 	t.Helper()
+	r := newKafka(t, more...)
+	r.begin(o, streams)
+	return r
+}
+
+// newKafka makes a rig without a client, for tests that tell its Kafka first what to say.
+func newKafka(t *testing.T, more ...kfake.Opt) *rig {
+	t.Helper()
 	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(3, "t")}, more...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	o.Brokers = cluster.ListenAddrs()
+	return &rig{t: t, cluster: cluster}
+}
+
+// begin makes the client.
+func (r *rig) begin(o Options, streams int) {
+	r.t.Helper()
+	o.Brokers = r.cluster.ListenAddrs()
 	c, err := New(o, make([]uint64, streams))
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	t.Cleanup(c.Destroy)
-	return &rig{t, cluster, c}
+	r.t.Cleanup(c.Destroy)
+	r.c = c
 }
 
 // until polls until something is so.

@@ -210,7 +210,7 @@ func TestBounds(t *testing.T) {
 func TestReady(t *testing.T) {
 	o := options()
 	o.Partitions = []int32{0, 1}
-	r := newRig(t, o, 2)
+	r := newKafka(t)
 	r.cluster.ControlKey(int16(kmsg.InitProducerID), func(q kmsg.Request) (kmsg.Response, error, bool) {
 		a := q.ResponseKind().(*kmsg.InitProducerIDResponse)
 		a.ErrorCode = kerr.CoordinatorLoadInProgress.Code
@@ -232,6 +232,7 @@ func TestReady(t *testing.T) {
 			a.Topics[0].Partitions = append(a.Topics[0].Partitions, p)
 		}
 	})
+	r.begin(o, 2)
 	because := func(what string) {
 		t.Helper()
 		r.until(what, func() bool {
