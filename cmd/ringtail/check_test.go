@@ -44,7 +44,7 @@ func TestCheckRefuses(t *testing.T) {
 		"authority":           {exitUsage, []string{"ssl.ca.location", "/nowhere"}, []string{"-X", "security.protocol=ssl", "-X", "ssl.ca.location=/nowhere"}},
 		"ring dir":            {exitUsage, []string{"--ring-dir " + file, "no directory"}, []string{"--ring-dir", file}},
 		"shards":              {exitUsage, []string{"--shards is 1000000", "at most 4096"}, []string{"--shards", "1000000"}},
-		"shards, thrown away": {exitUsage, []string{"--ring-bytes 16MiB", "lower --shards"}, []string{"--sink", "discard", "--shards", "1000000"}},
+		"shards, thrown away": {exitUsage, []string{"--ring-bytes 8MiB", "lower --shards"}, []string{"--sink", "discard", "--shards", "1000000"}},
 		"client memory":       {exitUsage, []string{"--client-memory 8589934591GiB"}, []string{"--client-memory", "8589934591GiB"}},
 		"files of rings":      {exitUsage, []string{"--ring-dir", "bytes more", "lower --ring-bytes"}, []string{"--ring-dir", dir + "/rings", "--sink", "discard", "--shards", "1000000", "--ring-bytes", "1GiB"}},
 	} {

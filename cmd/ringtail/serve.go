@@ -56,7 +56,7 @@ type serveFlags struct {
 	FrameTimeout         config.Duration   `default:"30s" help:"Close connections whose unfinished record is older; while others wait for memory, also those that read none of their rejected lines. 0: never."`
 	FirstRecordTimeout   config.Duration   `default:"10m" help:"Close connections that have not sent a record by then, once half of the places are taken. 0: never."`
 	MaxConnectionAge     config.Duration   `default:"0" help:"Close connections that are older. 0: never."`
-	RingBytes            config.Size       `default:"0" help:"Memory of each shard for what Kafka does not have yet. 0: 16MiB, or its part of --ring-memory."`
+	RingBytes            config.Size       `default:"0" help:"Memory of each shard for what Kafka does not have yet. 0: 8MiB, or its part of --ring-memory."`
 	RingMemory           config.Size       `default:"0" placeholder:"SIZE" help:"Memory of all shards together, dead letters included, instead of --ring-bytes for each."`
 	RingDir              string            `placeholder:"DIR" help:"Keep them in files there instead, made if missing: they survive the death of the process, not of the machine. One server a directory."`
 	Loops                int               `default:"0" help:"Event loops. 0: one a core."`
@@ -191,7 +191,7 @@ func flagValues(ctx *kong.Context, properties map[string]string) map[string]any 
 // AfterApply says what stands behind a 0. Kong calls it when it has parsed the flags.
 func (c *serveFlags) AfterApply() error {
 	if c.RingBytes == 0 && c.RingMemory == 0 {
-		c.RingBytes = 16 << 20
+		c.RingBytes = 8 << 20
 	}
 	if c.ClientMemory == 0 {
 		c.ClientMemory = 256 << 20
