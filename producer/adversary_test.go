@@ -80,7 +80,7 @@ func (a *adversary) Produce(stream int, partition int32, first uint64, records [
 	}
 	for _, r := range records {
 		if string(headers) != a.world.headers[binary.LittleEndian.Uint64(r.Value)] {
-			a.world.misheaders++
+			a.world.malformed++
 		}
 	}
 	return a.hand(stream, partition, first, records, len(headers))

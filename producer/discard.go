@@ -15,14 +15,13 @@ type Discarder struct {
 	parker     *shard.Parker
 	wake       chan struct{}
 	done       chan struct{}
-	keyed      bool
 	onProgress func()
 }
 
-// NewDiscarder makes a Discarder. keyed: records have keys (--key-field). onProgress is as in Options.
-func NewDiscarder(set shard.Set, keyed bool, onProgress func(), reg prometheus.Registerer) (*Discarder, error) {
+// NewDiscarder makes a Discarder. onProgress is as in Options.
+func NewDiscarder(set shard.Set, onProgress func(), reg prometheus.Registerer) (*Discarder, error) {
 	d := &Discarder{
-		set: set, stats: newStats(len(set.Rings)), keyed: keyed, onProgress: onProgress,
+		set: set, stats: newStats(len(set.Rings)), onProgress: onProgress,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	d.parker = shard.NewParker(func() {
@@ -33,6 +32,7 @@ func NewDiscarder(set shard.Set, keyed bool, onProgress func(), reg prometheus.R
 	})
 	for _, r := range set.All() {
 		r.Attach(d.parker)
+		r.OmitSums()
 	}
 	if reg != nil {
 		return d, reg.Register(&collector{stats: d.stats, set: set})
@@ -86,7 +86,7 @@ func (d *Discarder) empty(r *shard.Ring, index int) bool {
 			return moved
 		}
 		b := inflightBatch{batch: batch, end: uint64(batch.Count)}
-		b.countValues(d.keyed || index < 0)
+		b.countValues()
 		d.stats.delivered(&l, uint64(batch.Count))
 		d.stats.freed(&l, &b, shard.Now())
 		r.Free(batch.End)

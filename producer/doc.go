@@ -7,10 +7,12 @@
 //	ring 9 ─┘                     └─ partition 9
 //	dead ring ── engine ─── client ── dead-letter topic
 //
-// An engine is one goroutine. It reads batches from its rings, hands their records to a client,
-// polls the client for what became of them, and frees the rings. A client is a Kafka producer:
-// package native writes Kafka's protocol itself, package librdkafka calls librdkafka. Package
-// backend says what an engine expects of both.
+// An engine is one goroutine. It reads batches from its rings, hands them to a client, polls the
+// client for what became of them, and frees the rings. Records lie in the rings encoded, so it
+// looks at none: it hands over whole Kafka batches, and single records only where it must
+// (handbatch.go) or to a client that takes nothing else. A client is a Kafka producer: package
+// native writes Kafka's protocol itself, package librdkafka calls librdkafka. Package backend says
+// what an engine expects of both.
 //
 // A client that fails is given up whole, and the engine makes another one. With one goroutine, this
 // is a plain state machine, and a test drives it step by step (model_test.go). Other goroutines
@@ -68,7 +70,8 @@
 //
 // After any other failure the engine sets nothing aside: the shard is not ready, its connections
 // feel backpressure, and the engine makes new clients until one works. It does not search for a bad
-// record by halving batches: with one record, anybody who may send could then buy seconds of outage.
+// record by halving batches: with one record, anybody who may send could then buy seconds of
+// outage.
 //
 // # Files
 //
@@ -77,7 +80,8 @@
 //	check.go         what is tried before the first record; which client gets through to Kafka
 //	engine.go        the state machine
 //	linger.go        linger.ms
-//	handover.go      handing records over, setting them aside
+//	handover.go      handing records over one by one, setting them aside
+//	handbatch.go     handing Kafka batches over whole
 //	stream.go        one shard: batches in flight, window, cursor
 //	failure.go       failing, settling, destroying, rebuilding
 //	limits.go        sizes that nobody tells, learned from refusals

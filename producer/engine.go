@@ -31,7 +31,8 @@ type engineConfig struct {
 	SettleTimeout time.Duration
 	Traits        backend.Traits // of the clients that seams.open makes
 	Linger        time.Duration  // how long a record may wait for others; see lingerLeft
-	BatchSize     int            // bytes of a shard that end this waiting
+	BatchSize     int            // bytes of a shard that end this waiting, and the most of a Kafka batch
+	BatchRecords  int            // the most records of a Kafka batch
 	DeadRing      *shard.Ring    // gets the dead letters of records that are set aside
 	DeadLetterMax func() int     // most bytes of a dead letter
 	Keyed         bool           // records have keys (--key-field)
@@ -87,12 +88,13 @@ type engine struct {
 
 	state          state
 	client         backend.Client
-	limits         limits        // what refusals taught beyond the topic's settings
-	clientReady    bool          // running: the client is ready
-	batchMax       int           // batch.size that the client was made with
-	stateSince     time.Duration // when the state was entered
-	retryAt        time.Duration // rebuilding: not before
-	openedAt       time.Duration // when the last client was made
+	whole          backend.BatchClient // client, if it takes whole batches
+	limits         limits              // what refusals taught beyond the topic's settings
+	clientReady    bool                // running: the client is ready
+	batchMax       int                 // batch.size that the client was made with
+	stateSince     time.Duration       // when the state was entered
+	retryAt        time.Duration       // rebuilding: not before
+	openedAt       time.Duration       // when the last client was made
 	backoff        time.Duration
 	topicSeen      uint64 // rebuilding: wait for a refresh newer than this one
 	failure        bool   // settling: something failed, so purge
@@ -103,6 +105,8 @@ type engine struct {
 	stalled        bool                          // a record has waited for longer than stalledAfter
 	lingerUntil    time.Duration                 // what came since the last hand-over waits until then
 	windowFull     bool                          // handOver: a window was full
+	noRoom         bool                          // handOver: the client takes a batch of some stream later
+	noRoomRounds   int                           // rounds in a row that handed nothing over for want of room
 	onFreed        func(*stream, *inflightBatch) // noteFreed, bound once
 	freedAt        int64                         // collect: when it began
 	roundAt        int64                         // handOver: when it began
@@ -111,6 +115,7 @@ type engine struct {
 	brokersDown    bool                          // the client reaches no broker, and nothing was acked since it said so
 	records        []backend.Record              // scratch of handOverRecords
 	headers        []byte                        // of each of records
+	pieces         [][]byte                      // scratch of handOverBatch
 	room           backend.Room                  // handOver: what the client takes beside records
 	recordMax      int                           // handOver: most bytes of a record, its key and its headers
 	needKey        bool                          // handOver: the topic takes no record without key
@@ -147,6 +152,11 @@ func newEngine(cfg engineConfig, s seams, streams []*stream, st *stats) *engine 
 	e.parker = shard.NewParker(e.wake)
 	for _, s := range streams {
 		s.ring.Attach(e.parker)
+		if !cfg.Traits.WholeBatches || s.shard < 0 {
+			s.ring.OmitSums()
+		} else { // until a client says what it takes
+			s.ring.SetKafkaBatch(min(cfg.BatchSize-backend.BatchHeader, cfg.WindowBytes), min(cfg.BatchRecords, cfg.WindowRecords))
+		}
 	}
 	e.setUnhealthy("starting")
 	return e
@@ -347,10 +357,16 @@ func (e *engine) stepRunning() time.Duration {
 		e.enter(stateSettling)
 		return 0
 	}
+	if n > 0 || !e.noRoom {
+		e.noRoomRounds = 0
+	}
 	switch {
 	case n >= gatherBelow:
 		e.quiet = false
 		return 0
+	case n == 0 && e.noRoom && !blocked: // Poll returns once there is room; other streams may get something before
+		e.noRoomRounds++
+		return min(gatherFor*time.Duration(e.noRoomRounds), lingerCheckEvery)
 	case n > 0 || blocked || !e.quiet:
 		e.quiet = n == 0 && !blocked
 		if n > 0 && !blocked && !e.windowFull {

@@ -130,7 +130,7 @@ func (e *engine) finishSettling() {
 	e.enter(stateDestroying)
 	e.setWaking(nil)
 	e.destroyed = e.seams.destroy(e.client)
-	e.client = nil
+	e.client, e.whole = nil, nil
 }
 
 // stepDestroying waits until the client is destroyed, and sets the back-off.
@@ -199,6 +199,13 @@ func (e *engine) stepRebuilding() time.Duration {
 	}
 	e.openedAt = e.seams.now()
 	e.client, e.batchMax, e.retriesSeen, e.clientReady = c, t.batchMax(), 0, false
+	if e.cfg.Traits.WholeBatches {
+		e.whole = c.(backend.BatchClient)
+		bytes, records := e.batchMost()
+		for _, s := range e.streams {
+			s.ring.SetKafkaBatch(bytes, records)
+		}
+	}
 	e.setWaking(c)
 	e.enter(stateRunning)
 	return 0

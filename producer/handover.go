@@ -19,7 +19,7 @@ type found int
 const (
 	foundNothing found = iota // no batch, the window is full, or the client has no room
 	foundRecord               // a record to hand over
-	foundOthers               // a batch with other headers than the records that were found before it
+	foundOthers               // what is to be handed over by another call: records with other headers, or in another way
 	foundBlocked              // a record to set aside, and no room for its dead letter yet
 )
 
@@ -30,18 +30,23 @@ func (e *engine) handOver() (records int, blocked bool) {
 	t := e.topic()
 	now := e.seams.now()
 	e.roundAt = int64(now)
-	e.recordMax, e.needKey, e.windowFull = min(t.recordMax(), e.limits.record(t, now)), t.Compacted && e.cfg.Keyed, false
+	e.recordMax, e.needKey = min(t.recordMax(), e.limits.record(t, now)), t.Compacted && e.cfg.Keyed
+	e.windowFull, e.noRoom = false, false
 	if e.streams[0].shard < 0 {
 		e.recordMax = min(e.recordMax, e.limits.deadLetter(t))
 	}
 	for _, s := range e.streams {
 		for e.state == stateRunning {
-			e.room = e.client.Room(s.id)
 			var n int
 			var f found
-			if s.shard < 0 {
+			switch b := s.current(); {
+			case b != nil && e.isWhole(s, b):
+				n, f = e.handOverBatch(s)
+			case s.shard < 0:
+				e.room = e.client.Room(s.id)
 				n, f = e.handOverDeadLetters(s)
-			} else {
+			default:
+				e.room = e.client.Room(s.id)
 				n, f = e.handOverRecords(s)
 			}
 			records += n
@@ -152,6 +157,9 @@ func (e *engine) nextRecord(s *stream, n uint64) (shard.Record, found) {
 			return shard.Record{}, foundNothing
 		}
 		if !b.entered {
+			if e.isWhole(s, b) {
+				return shard.Record{}, foundOthers
+			}
 			if s.bytes > 0 && s.bytes+b.batch.Bytes() > e.cfg.WindowBytes {
 				e.windowFull = true
 				return shard.Record{}, foundNothing
@@ -160,8 +168,8 @@ func (e *engine) nextRecord(s *stream, n uint64) (shard.Record, found) {
 				return shard.Record{}, foundOthers
 			}
 			s.enter(b, n)
-			b.handed = e.roundAt
-			b.countValues(e.cfg.Keyed || s.shard < 0)
+			b.handed, b.refused = e.roundAt, e.roundAt
+			b.countValues()
 		}
 		if s.at.Index == b.batch.Count {
 			s.leave(b, n)

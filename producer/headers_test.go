@@ -21,15 +21,13 @@ func (h *hands) putWith(i, count, size int, header string) {
 	if header != "" {
 		headers = shard.AppendHeader(shard.AppendHeaderCount(nil, 1), "h", header)
 	}
-	c, err := h.rings[i].Claim(count, count*size+shard.HeadersBytes(len(headers)))
+	c, err := h.rings[i].Claim(count, count*(size+len(headers)))
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	c.SetHeaders(headers)
 	for k := range count {
 		c.Append(make([]byte, size), nil, uint32(k))
-	}
-	if headers != nil {
-		c.AppendHeaders(headers)
 	}
 	c.Publish()
 }
@@ -104,16 +102,16 @@ func TestHeadersCount(t *testing.T) {
 		h := newHands(t, 1)
 		h.topic.Limit = 200_000
 		most := h.topic.recordMax() - len(headers)
-		c, err := h.rings[0].Claim(lead+2, lead*10+most+most+1+shard.HeadersBytes(len(headers)))
+		c, err := h.rings[0].Claim(lead+2, lead*10+most+most+1+(lead+2)*len(headers))
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.SetHeaders(headers)
 		for i := range lead {
 			c.Append(make([]byte, 10), nil, uint32(i))
 		}
 		c.Append(make([]byte, most), nil, 7)
 		c.Append(make([]byte, most+1), nil, 8)
-		c.AppendHeaders(headers)
 		c.Publish()
 		if steps(h.e, 3); !slices.Equal(h.refused, []uint64{8}) || len(h.c.values) != lead+1 {
 			t.Errorf("behind %d others: refused %v, want the one that is too large; %d handed over", lead, h.refused, len(h.c.values))

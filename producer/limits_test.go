@@ -92,7 +92,8 @@ func TestBatchThatNeverPasses(t *testing.T) {
 	link, listen := kafkatest.Front(t)
 	link.Refuse(300_000)
 	w, _, rings := fakeWriter(t, Options{Writer: WriterNative}, 2, kfake.ListenFn(listen))
-	for range 900 { // before there is anybody to take them, so that a batch is full
+	rings[0].SetKafkaBatch(900_000, 10_000) // as Start does
+	for range 900 {                         // before there is anybody to take them, so that a batch is full
 		put(t, rings[0], 1, 1000, nil)
 	}
 	if err := w.Check(minute(t)); err != nil {

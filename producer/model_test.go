@@ -52,6 +52,7 @@ func TestModel(t *testing.T) {
 		for _, f := range []string{"partial acceptance", "little room", "frozen broker", "connection lost", "batch refused",
 			"invalid record", "fatal out of nowhere", "topic missing", "never answered", "destroy hangs", "record set aside",
 			"report overtaken", "limit falls", "order to stop", "killed", "writer died", "stopped and started",
+			"a batch", "a batch of several claims", "no room for a batch", "a batch is not taken", "record by record",
 			"killed again before anything was freed", "kept in the middle of a batch"} {
 			if faults[f] == 0 {
 				t.Errorf("fault %q never happened: the model proves nothing about it", f)
@@ -135,6 +136,7 @@ type model struct {
 	tail    *engine // the dead letters'
 	stats   *stats
 	files   bool // rings in files: see recovery_test.go
+	batches int  // the most records of a batch that clients take whole; 0: they take none
 	life    life
 	clock   time.Duration
 	refresh uint64
@@ -160,6 +162,9 @@ func newModel(t testing.TB, seed uint64) *model {
 	shards := 1 + rng.IntN(3)
 	m := &model{t: t, rng: rng, poison: map[uint64]bool{}, nextID: 1, limit: 2000, abort: rng.IntN(8) == 0}
 	m.files = rng.IntN(2) == 0
+	if rng.IntN(2) == 0 {
+		m.batches = 5 + rng.IntN(30)
+	}
 	m.world = &world{rng: rng, log: make([][]uint64, shards+1), faults: map[string]int{}, headers: map[uint64]string{}}
 	m.pushed, m.ends, m.done = make([][]uint64, shards), make([][]int, shards), make([]int, shards)
 	m.hasDeadLetters = rng.IntN(2) == 0
@@ -180,8 +185,10 @@ func (m *model) boot() {
 		streams = append(streams, &stream{id: i, shard: i, ring: r, partition: int32(i)})
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	cfg := engineConfig{Name: "0", Traits: adversaryTraits, WindowRecords: 40, WindowBytes: 4096, SettleTimeout: 3 * time.Second, Logger: log,
-		Linger: time.Duration(m.rng.IntN(3)) * 300 * time.Millisecond, BatchSize: 2048}
+	traits := adversaryTraits
+	traits.WholeBatches = m.batches > 0
+	cfg := engineConfig{Name: "0", Traits: traits, WindowRecords: 40, WindowBytes: 4096, SettleTimeout: 3 * time.Second, Logger: log,
+		Linger: time.Duration(m.rng.IntN(3)) * 300 * time.Millisecond, BatchSize: 2048, BatchRecords: 30}
 	if m.dead != nil {
 		m.tail = newEngine(cfg, m.seams(1), []*stream{{shard: -1, ring: m.dead, partition: int32(len(m.rings))}}, m.stats)
 		cfg.DeadRing, cfg.DeadLetterMax = m.dead, func() int { return 1000 }
@@ -196,6 +203,9 @@ func (m *model) seams(slot int) seams {
 			a := newAdversary(m.world, first)
 			a.batchMax = t.batchMax()
 			m.clients[slot] = a
+			if m.batches > 0 {
+				return &batchAdversary{a, m.batches}, nil
+			}
 			return a, nil
 		},
 		destroy: func(c backend.Client) <-chan struct{} {
@@ -347,10 +357,11 @@ func (m *model) push(i int) {
 		size += n
 	}
 	headers := m.headers()
-	c, err := m.rings[i].Claim(count, size+shard.HeadersBytes(len(headers)))
+	c, err := m.rings[i].Claim(count, size+count*len(headers))
 	if err != nil {
 		return // full: the client waits
 	}
+	c.SetHeaders(headers)
 	c.SetOrigin(1, 1)
 	for k, v := range values {
 		id := m.nextID
@@ -364,9 +375,6 @@ func (m *model) push(i int) {
 		c.Append(v, nil, uint32(k))
 		m.pushed[i] = append(m.pushed[i], id)
 		m.world.headers[id] = string(headers)
-	}
-	if len(headers) > 0 {
-		c.AppendHeaders(headers)
 	}
 	m.ends[i] = append(m.ends[i], len(m.pushed[i]), int(c.End()))
 	m.life.pushed += uint64(count)

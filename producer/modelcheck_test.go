@@ -4,7 +4,7 @@ package producer
 // clients, is in Kafka or was rightly set aside; order of first copies.
 func (m *model) check() {
 	m.countDone()
-	if n := m.world.misheaders; n > 0 {
+	if n := m.world.malformed; n > 0 {
 		m.t.Errorf("%d records were handed over with headers that are not theirs", n)
 	}
 	if m.steps%16 != 0 {

@@ -139,6 +139,7 @@ func (w *Writer) newEngine(name string, t *watcher, streams []*stream) *engine {
 		Traits:        w.opts.traits(),
 		Linger:        w.opts.milliseconds("linger.ms"),
 		BatchSize:     int(w.opts.number("batch.size")),
+		BatchRecords:  int(w.opts.number("batch.num.messages")),
 		Keyed:         w.opts.KeyField != "",
 		Compressed:    !strings.EqualFold(w.opts.property("compression.codec"), "none"),
 		OnProgress:    w.opts.OnProgress,

@@ -33,7 +33,7 @@ func (m *model) openRings() shard.Set {
 		if m.life.path == "" {
 			m.life.path = memoryDir(m)
 		}
-		o := shard.DirOptions{Path: m.life.path, Topic: "t", Shards: len(m.pushed), Bytes: bytes, Headers: true}
+		o := shard.DirOptions{Path: m.life.path, Topic: "t", Shards: len(m.pushed), Bytes: bytes}
 		if m.hasDeadLetters {
 			o.DeadTopic = "dead"
 		}

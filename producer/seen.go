@@ -75,7 +75,11 @@ func (s *stream) addClientTimes(p backend.Progress) {
 func (e *engine) noteFreed(s *stream, b *inflightBatch) {
 	n := time.Duration(b.end - b.first)
 	e.stats.freed(s, b, e.freedAt)
-	s.times.Ring += n * time.Duration(max(b.handed-b.batch.Taken, 0))
+	// While the client takes no batch, a broker has its partition's last one. That time is the
+	// broker's, although the records wait in the ring.
+	refused := max(min(b.refused, b.handed), b.batch.Taken)
+	s.times.Ring += n * time.Duration(refused-b.batch.Taken)
+	s.times.Broker += n * time.Duration(max(b.handed-refused, 0))
 	if e.client == nil {
 		return
 	}
@@ -93,9 +97,9 @@ func (e *engine) noteFreed(s *stream, b *inflightBatch) {
 	}
 }
 
-// countValues sets b.values. keyed: its records may have keys, or are dead letters.
-func (b *inflightBatch) countValues(keyed bool) {
-	b.values = b.batch.ValueBytes(keyed)
+// countValues sets b.values.
+func (b *inflightBatch) countValues() {
+	b.values = b.batch.ValueBytes()
 	if len(b.aside) > 0 {
 		b.batch.Records(func(i int, r shard.Record) bool {
 			if b.isAside(i) {
@@ -158,8 +162,8 @@ func (e *engine) noteTroubles(oldest int64) {
 	}
 }
 
-// notePartition notes what metadata says is wrong with the partition of stream s, which is number i.
-// It returns whether there is anything.
+// notePartition notes what metadata says is wrong with the partition of stream s, which is number
+// i. It returns whether there is anything.
 func (e *engine) notePartition(i int, s *stream, t topicState) bool {
 	md := e.cfg.Insight.Metadata()
 	if md == nil || int(s.partition) >= len(md.Partitions) {
@@ -178,8 +182,8 @@ func (e *engine) notePartition(i int, s *stream, t topicState) bool {
 	return true
 }
 
-// ownFor is how long what was said of a partition itself counts for more than what is wrong with its
-// leader.
+// ownFor is how long what was said of a partition itself counts for more than what is wrong with
+// its leader.
 const ownFor = 3 * time.Second
 
 // noteLeader notes what went wrong with the leader of stream s, which is number i, while its oldest
@@ -228,8 +232,8 @@ func (e *engine) insight(i int, now int64) StreamInsight {
 	return out
 }
 
-// shrunk returns which partitions have fewer replicas in sync than that, and than they have, and how
-// many replicas they have at least.
+// shrunk returns which partitions have fewer replicas in sync than that, and than they have, and
+// how many replicas they have at least.
 func shrunk(md *backend.Metadata, minInSync int) (below, out []int32, replicas int) {
 	below, out = []int32{}, []int32{} // lists in JSON, too
 	for p, now := range md.Partitions {

@@ -17,11 +17,12 @@ type inflightBatch struct {
 	aside         []int32 // indexes of records set aside, ascending
 	deadLetterEnd uint64  // end in the dead ring of the last dead letter for one of them
 	handed        int64   // when the round began that handed its first record over (shard.Now)
+	refused       int64   // since then the client could not take it (shard.Now)
 	values        int     // bytes of the values of its records that are not set aside
 }
 
 // inflightRetainMax is room for how many batches an empty stream retains.
-const inflightRetainMax = 1024
+const inflightRetainMax = 4096
 
 // stream is one ring on its way to one partition. It belongs to its engine's goroutine. Its
 // invariants are in the package comment.
@@ -47,6 +48,9 @@ type stream struct {
 	maybeInKafka bool     // the last client was given up with records that may be in Kafka
 	asideStreak  int      // records set aside since the last ok report
 	tooManyAside bool     // asideStreakMax was reached: nothing more is set aside until an ok report
+	batchesEnd   uint64   // up to here no Kafka batch is being filled any more
+	refusedAt    int64    // since then the client takes no batch of it (shard.Now); 0: it was not asked, or takes one
+	copyUntil    uint64   // batches that begin below it are handed over record by record
 
 	times StageTimes // of its records in Kafka
 	seen  streamSeen
@@ -55,18 +59,25 @@ type stream struct {
 // current returns the batch at the cursor, nil if there is none. Where the cursor is behind the
 // last batch in flight, it reads the next one from the ring.
 func (s *stream) current() *inflightBatch {
-	if s.cur == len(s.inflight) {
-		batch, ok := s.ring.Next()
-		if !ok {
-			return nil
-		}
-		b := inflightBatch{batch: batch}
-		for i := range batch.Done { // what was done before a clean stop has no number, either
-			b.aside = append(b.aside, int32(i))
-		}
-		s.push(b)
+	if s.cur == len(s.inflight) && !s.read() {
+		return nil
 	}
 	return &s.inflight[s.cur]
+}
+
+// read reads the next batch from the ring, behind those in flight. It reports whether there was
+// one.
+func (s *stream) read() bool {
+	batch, ok := s.ring.Next()
+	if !ok {
+		return false
+	}
+	b := inflightBatch{batch: batch}
+	for i := range batch.Done { // what was done before a clean stop has no number, either
+		b.aside = append(b.aside, int32(i))
+	}
+	s.push(b)
+	return true
 }
 
 // push appends to inflight. Batches leave inflight at its front; push moves the rest back to the

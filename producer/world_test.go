@@ -15,8 +15,8 @@ type world struct {
 	takes   int             // bytes of the largest batch; 0: any. Nobody tells
 	faults  map[string]int
 
-	headers    map[uint64]string // by id: those that its record was pushed with
-	misheaders int               // records that were handed over with others
+	headers   map[uint64]string // by id: those that its record was pushed with
+	malformed int               // records with other headers, batches with a wrong byte
 }
 
 func (w *world) append(r *modelRequest) {

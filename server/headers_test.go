@@ -159,7 +159,7 @@ func TestRoomForHeaders(t *testing.T) {
 	r.env.headers = allHeaders[2:]
 	r.c.name = strings.Repeat("n", 200)
 	ring := r.ring(1)
-	room := shard.BatchBytes(1, len(record(1))+shard.HeadersBytes(len(r.c.name)+len("\x02\x0cclient\x90\x03")))
+	room := shard.BatchBytes(1, len(record(1))+len(r.c.name)+len("\x02\x0cclient\x90\x03"))
 	for _, left := range []int{room - 64, room} {
 		for free := ring.Capacity() - ring.Used() - left; free > 0; free = ring.Capacity() - ring.Used() - left {
 			n := min(free, ring.Capacity()/4) - shard.BatchBytes(1, 0)

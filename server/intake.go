@@ -258,7 +258,7 @@ func (in *intake) tryAdmit(c *conn) blocked {
 	if rec.Reason == codec.OK {
 		if len(rec.Data)+len(rec.Key)+len(in.headers) <= int(in.limit) {
 			r := laneRec{rec.Data, rec.Key, uint32(c.framed + 1 - in.base)}
-			if !in.put(rec.Shard, r, shard.HeadersBytes(len(in.headers))) && !in.lose(rec.Shard) {
+			if !in.put(rec.Shard, r, len(in.headers)) && !in.lose(rec.Shard) {
 				return blocked{waitRoom, rec.Shard}
 			}
 			c.framed++

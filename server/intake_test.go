@@ -267,7 +267,7 @@ func TestNoMoreThanTheRoom(t *testing.T) {
 	r := newIntakeRig(t, false)
 	in, c := r.intake, r.c
 	ring := in.env.rooms[1].ring
-	rec := `{"number":1,"pad":"` + strings.Repeat("x", 583) + `"}`
+	rec := `{"number":1,"pad":"` + strings.Repeat("x", 560) + `"}`
 	room := shard.BatchBytes(1, len(rec))
 	if short := shard.BatchBytes(0, len(rec)); short != room-shard.BatchBytes(0, 0) {
 		t.Fatalf("a batch of %d bytes has %d without its record's header: this proves nothing", room, short)

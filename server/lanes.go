@@ -29,7 +29,7 @@ type lanes struct {
 // lane is one ring's share of a chunk.
 type lane struct {
 	recs     []laneRec
-	bytes    int // of values and metas
+	bytes    int // of values, metas and headers
 	promised int
 }
 
@@ -41,12 +41,11 @@ type laneRec struct {
 // promiseBytes are promised at a time, so that it is not done for each record.
 const promiseBytes = 16 << 10
 
-// put puts a record into a lane if its ring has room for it, and for the headers of its batch, which
-// take so many bytes.
+// put puts a record, which will have so many bytes of headers, into a lane if its ring has room.
 func (ls *lanes) put(ring int, r laneRec, headers int) bool {
 	l := &ls.all[ring]
-	size := len(r.data) + len(r.meta)
-	need := shard.BatchBytes(len(l.recs)+1, l.bytes+size+headers)
+	size := len(r.data) + len(r.meta) + headers
+	need := shard.BatchBytes(len(l.recs)+1, l.bytes+size)
 	if need > l.promised && !ls.promise(ring, need) {
 		return false
 	}
@@ -98,7 +97,7 @@ func (ls *lanes) publish(id uint64) {
 		if ring == ls.env.dead {
 			headers = nil
 		}
-		claim, err := ls.env.rooms[ring].ring.ClaimPromised(len(l.recs), l.bytes+shard.HeadersBytes(len(headers)), l.promised)
+		claim, err := ls.env.rooms[ring].ring.ClaimPromised(len(l.recs), l.bytes, l.promised)
 		if err == nil {
 			ls.batches = append(ls.batches, ack.Batch{Ring: ring, End: fill(&claim, id, ls.base, now, l.recs, headers)})
 			continue
@@ -118,11 +117,9 @@ func (ls *lanes) publish(id uint64) {
 func fill(claim *shard.Claim, id, first uint64, now int64, recs []laneRec, headers []byte) uint64 {
 	claim.SetOrigin(id, first)
 	claim.SetTaken(now)
+	claim.SetHeaders(headers)
 	for i := range recs {
 		claim.Append(recs[i].data, recs[i].meta, recs[i].ordinal)
-	}
-	if len(headers) > 0 {
-		claim.AppendHeaders(headers)
 	}
 	end := claim.End()
 	claim.Publish()

@@ -2,69 +2,54 @@ package shard
 
 import "encoding/binary"
 
-// A batch as it lies in the ring; integers are little-endian, nothing is aligned
-// but the batch itself (64 bytes):
+// A batch as it lies in the ring: the header, an ordinal for each record, and the records as
+// encode.go draws them. Integers are little-endian, and nothing is aligned but the batch itself, to
+// 64 bytes:
 //
-//	0        4        8        12               20               28               36
-//	┌────────┬────────┬────────┬────────────────┬────────────────┬────────────────┐
-//	│ crc    │ count  │ used   │ connection     │ first ordinal  │ taken          │
-//	└────────┴────────┴────────┴────────────────┴────────────────┴────────────────┘
-//	count record headers:              then, record by record:
-//	0        4        8        12
-//	┌────────┬────────┬────────┐       ┌───────────┬───────────┐
-//	│ value  │ meta+1 │ ordinal│       │ value …   │ meta …    │
-//	└────────┴────────┴────────┘       └───────────┴───────────┘
-//	and, where count has its highest bit set, at the end of used:
-//	┌───────────┬──────────┐
-//	│ headers … │ length   │
-//	└───────────┴──────────┘
+//	0     4       8      12           20        28      36       40    44       48     52
+//	┌─────┬───────┬──────┬────────────┬─────────┬───────┬────────┬─────┬────────┬──────┐
+//	│ crc │ count │ used │ connection │ first   │ taken │ number │ sum │ values │ room │
+//	│     │       │      │            │ ordinal │       │        │     │        │      │
+//	└─────┴───────┴──────┴────────────┴─────────┴───────┴────────┴─────┴────────┴──────┘
+//	┌────────────────────┬──────────────────────────────┬─────────────┐
+//	│ count × 4: ordinal │ records …                    │ unused room │
+//	└────────────────────┴──────────────────────────────┴─────────────┘
+//	                                               used ▲        room ▲
 //
-// used is the number of bytes up to the end of the last record, or of the headers. taken is
-// nanoseconds on this process's monotonic clock (Now). value and meta are lengths.
-// crc is there in ring files only: CRC32C of the used bytes behind it, begun with
-// what ties it to this file and this position (checksum, in file.go).
-// ordinal is the record's number on its connection minus the batch's first ordinal.
-// meta+1 is 0 where there is no meta; in a shard's ring meta is the Kafka key, in the
-// dead-letter ring it is what deadletter.go encodes. headers are Kafka's, the same for all records
-// of the batch (headers.go), and length is theirs, of 4 bytes.
+// An ordinal is the record's number on its connection minus the batch's first ordinal. taken is
+// nanoseconds on this process's monotonic clock (Now). number is the first record's in its Kafka
+// batch, sum the CRC-32C of the records, and values counts the bytes of their values. used and room
+// are counted from the batch's beginning. crc is there in ring files only: that of the header and
+// the ordinals, begun with what ties it to this file and this position (checksum, in file.go).
 //
-// The records' headers stand together because the consumer reads nothing else: five of them share a cache
-// line. A header before each record would cost a cache miss a record.
+// In a shard's ring a record's key is the Kafka key; in the dead-letter ring it is what
+// deadletter.go encodes. All records of a batch have the same headers.
 const (
 	granule      = 64
-	batchHeader  = 36
-	recordHeader = 12
-
-	withHeaders   = 1 << 31 // in count, which is far smaller: a batch has no more than 2^29 bytes
-	headersLength = 4
+	batchHeader  = 52
+	ordinalBytes = 4
+	recordRoom   = ordinalBytes + RecordExtra // beside its value, meta and headers; seldom all of it is used
 
 	atCRC, atCount, atUsed, atConn, atFirst, atTaken = 0, 4, 8, 12, 20, 28
+	atNumber, atSum, atValues, atRoom                = 36, 40, 44, 48
 )
 
-// BatchBytes returns the room that a batch takes, in whole granules: so many records, whose values
-// and metas have so many bytes together, with what HeadersBytes says of their headers.
+// BatchBytes returns the room that a batch takes, in whole granules: so many records, whose values,
+// metas and headers have so many bytes together.
 func BatchBytes(records, bytes int) int {
-	n := batchHeader + records*recordHeader + bytes
+	n := batchHeader + records*recordRoom + bytes
 	return (n + granule - 1) &^ (granule - 1)
 }
 
-// HeadersBytes returns the room that headers of so many bytes take in a batch, beside its records.
-func HeadersBytes(headers int) int {
-	if headers == 0 {
-		return 0
-	}
-	return headers + headersLength
-}
+// KafkaBytes returns the most bytes that so many records take in a Kafka batch if their values,
+// keys and headers have so many bytes together.
+func KafkaBytes(records, bytes int) int { return records*RecordExtra + bytes }
+
+// recordsAt returns where the records of a batch begin.
+func recordsAt(count int) int { return batchHeader + count*ordinalBytes }
 
 // countOf returns the number of records of a batch that begins with head.
-func countOf(head []byte) int {
-	return int(binary.LittleEndian.Uint32(head[atCount:]) &^ withHeaders)
-}
-
-// hasHeaders tells whether the batch that begins with head has headers.
-func hasHeaders(head []byte) bool {
-	return binary.LittleEndian.Uint32(head[atCount:])&withHeaders != 0
-}
+func countOf(head []byte) int { return int(binary.LittleEndian.Uint32(head[atCount:])) }
 
 // Batch is the consumer's view of a published batch. Its bytes stay valid until
 // Free passes Start.
@@ -75,6 +60,8 @@ type Batch struct {
 	First      uint64 // ordinals are relative to this
 	Taken      int64  // when it was published (Now), ns; where it was recovered, when Kafka was reached
 	Done       int    // so many of its first records a former process has seen into Kafka, or set aside
+	Number     int    // its first record's number in its Kafka batch
+	Sum        uint32 // CRC-32C of Encoded; anything after OmitSums
 
 	data []byte
 }
@@ -86,32 +73,26 @@ type Record struct {
 	Ordinal uint64 // the record's number on its connection, from 1
 }
 
-// Bytes is the length of all records with their headers.
-func (b *Batch) Bytes() int { return len(b.data) - batchHeader }
+// Encoded returns the records as they stand in a batch of Kafka's log (encode.go). The slice
+// aliases the ring.
+func (b *Batch) Encoded() []byte { return b.data[recordsAt(b.Count):] }
 
-// ValueBytes returns the bytes of all records' values. metas tells whether a record may have a meta:
-// without, it looks at none of them.
-func (b *Batch) ValueBytes(metas bool) int {
-	n := len(b.data) - batchHeader - b.Count*recordHeader - HeadersBytes(len(b.Headers()))
-	if metas {
-		for i := range b.Count {
-			if meta := binary.LittleEndian.Uint32(b.data[batchHeader+i*recordHeader+4:]); meta > 0 {
-				n -= int(meta) - 1
-			}
-		}
-	}
-	return n
-}
+// Bytes is the length of Encoded.
+func (b *Batch) Bytes() int { return len(b.data) - recordsAt(b.Count) }
+
+// ValueBytes returns the bytes of all records' values.
+func (b *Batch) ValueBytes() int { return int(binary.LittleEndian.Uint32(b.data[atValues:])) }
 
 // Headers returns the Kafka headers of each of the batch's records, as AppendHeader made them; nil
 // where there are none. The slice aliases the ring.
 func (b *Batch) Headers() []byte {
-	if !hasHeaders(b.data) {
+	if b.Count == 0 {
 		return nil
 	}
-	end := len(b.data) - headersLength
-	n := int(binary.LittleEndian.Uint32(b.data[end:]))
-	return b.data[end-n : end : end]
+	if _, _, headers, _ := cutRecord(b.Encoded()); len(headers) > 1 {
+		return headers
+	}
+	return nil
 }
 
 // Records calls f for each record in order until f returns false.
@@ -133,19 +114,9 @@ type Cursor struct {
 // Next returns the record under the cursor and moves on. It must not be called
 // with the cursor at Count.
 func (b *Batch) Next(c *Cursor) Record {
-	at := batchHeader + c.Index*recordHeader
-	h := b.data[at : at+recordHeader]
-	value := int(binary.LittleEndian.Uint32(h))
-	meta := int(binary.LittleEndian.Uint32(h[4:]))
-	r := Record{Ordinal: b.First + uint64(binary.LittleEndian.Uint32(h[8:]))}
-	off := batchHeader + b.Count*recordHeader + c.off
-	r.Value = b.data[off : off+value : off+value]
-	if meta > 0 {
-		off += value
-		r.Meta = b.data[off : off+meta-1 : off+meta-1]
-		value += meta - 1
-	}
-	c.off += value
+	value, key, _, n := cutRecord(b.data[recordsAt(b.Count)+c.off:])
+	ordinal := binary.LittleEndian.Uint32(b.data[batchHeader+c.Index*ordinalBytes:])
+	c.off += n
 	c.Index++
-	return r
+	return Record{Value: value, Meta: key, Ordinal: b.First + uint64(ordinal)}
 }

@@ -2,6 +2,8 @@ package shard
 
 import (
 	"testing"
+
+	"github.com/ringtail/ringtail/internal/crc32c"
 )
 
 // The ring against the baseline it has to beat: a Go channel of batches, each a
@@ -44,10 +46,11 @@ func BenchmarkWriteBatch(b *testing.B) {
 
 // BenchmarkChecksum is what a batch's checksum takes.
 func BenchmarkChecksum(b *testing.B) {
-	batch := make([]byte, batchHeader+benchRecords*(recordHeader+benchSize))
+	batch := make([]byte, recordsAt(benchRecords)+benchRecords*(RecordExtra+benchSize))
 	b.SetBytes(int64(len(batch)))
 	for b.Loop() {
-		checksum(1, 64, batch)
+		checksum(1, 64, batch[:recordsAt(benchRecords)])
+		crc32c.Sum(batch[recordsAt(benchRecords):])
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRecords), "ns/record")
 }
@@ -121,4 +124,16 @@ func BenchmarkChannel(b *testing.B) {
 	})
 	close(ch)
 	<-stop
+}
+
+// BenchmarkPutRecord is what it takes to encode a record.
+func BenchmarkPutRecord(b *testing.B) {
+	rec, batch := make([]byte, benchSize), make([]byte, 1<<16)
+	for b.Loop() {
+		at := 0
+		for i := range benchRecords {
+			at = putRecord(batch, at, i, rec, nil, nil)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRecords), "ns/record")
 }

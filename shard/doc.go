@@ -1,6 +1,6 @@
 // Package shard is the log between the event loops and Kafka. It has one ring for each shard, with
 // many producers and one consumer, and one more for dead letters. A ring holds exactly what Kafka
-// does not have yet. The server and the writer meet here and nowhere else.
+// does not have yet, encoded as Kafka has it. The server and the writer meet here and nowhere else.
 //
 //	            freed           read         claimed       freed + capacity
 //	              │               │             │                  │
@@ -39,6 +39,24 @@
 // bytes, so no client can fake a word. (The scheme is that of the LMAX Disruptor's multi-producer
 // sequencer.)
 //
+// # Kafka batches
+//
+// A record of a Kafka batch says which number it has in it. So who encodes a record must know that
+// number, and who claims learns it: the word that claims swap counts the records and bytes of the
+// Kafka batch that is being filled (claimed.go). A claim that does not fit into it begins the next
+// one. So does the first claim after EndKafkaBatch, by which the consumer says that it takes what
+// there is.
+//
+//	claims     │ 0 … 29 │ 30 … 41 │ 42 … 44 │ 0 … 17 │ 18 … 20 │      numbers of their records
+//	           └───────── Kafka batch ──────┘└──── Kafka batch ──┘
+//
+// A Kafka batch is a run of claims in the order of their positions, numbered from 0 without a gap.
+// The writer sends their bytes as they lie here: between event loop and socket a record is copied
+// once. The checksum of a Kafka batch is joined from those of its claims, each computed by who
+// wrote it.
+//
+// # Why one ring for all loops
+//
 // The obvious design is one ring for each loop and shard, with a single producer; it needs no
 // compare-and-swap. We rejected it because a record taken later on one loop could overtake one
 // taken earlier on another. With one claim for a batch, the swap costs about a nanosecond a record.
@@ -61,6 +79,8 @@
 // # Files
 //
 //	ring.go      claim, append, publish, close
+//	claimed.go   the word that claims swap; Kafka batches
+//	encode.go    a record as it stands in a Kafka batch
 //	promise.go   room for a batch that is still being put together
 //	reader.go    the consumer's side: next batch, free, sleep until there is one
 //	batch.go     the bytes of a batch, and its records

@@ -4,12 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringtail/ringtail/internal/crc32c"
 )
 
 // ringFile is what a ring has beside its storage when that is a file.
@@ -60,17 +61,18 @@ const stallAfter = int64(1e6)
 // seal writes a batch's checksum, and measures how long its copy took: whoever writes to a page of
 // a file waits while the kernel writes that page to a slow disk.
 func (f *ringFile) seal(c *Claim) {
-	binary.LittleEndian.PutUint32(c.buf[atCRC:], checksum(f.header.salt, c.start, c.buf[:c.off]))
+	binary.LittleEndian.PutUint32(c.buf[atCRC:], checksum(f.header.salt, c.start, c.buf[:recordsAt(c.count)]))
 	if took := Now() - c.began; took > stallAfter {
 		f.stalled.Add(took)
 	}
 }
 
-// checksum of a batch's bytes up to used. It begins with the position, so that what an
-// earlier lap left at the same place never passes, and with the file's salt.
-func checksum(salt uint32, start uint64, used []byte) uint32 {
+// checksum of a batch's bytes up to its records, whose own is among them. It begins with the
+// position, so that what an earlier lap left at the same place never passes, and with the file's
+// salt.
+func checksum(salt uint32, start uint64, front []byte) uint32 {
 	g := start / granule
-	return crc32.Update(salt^uint32(g)^uint32(g>>32), castagnoli, used[atCount:])
+	return crc32c.Update(salt^uint32(g)^uint32(g>>32), front[atCount:])
 }
 
 // Stalled returns the time in ns that producers spent in copies of over a millisecond; 0 in memory.

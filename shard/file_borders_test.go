@@ -19,7 +19,8 @@ func TestSealedFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(&c, 0, 1, 100)
-	c.off = cap(c.buf) + 1 // sealing it panics, which is like dying
+	r.unsummed = true
+	c.count, c.want = len(c.buf), len(c.buf) // sealing it panics, which is like dying
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -99,7 +100,6 @@ func TestPositions(t *testing.T) {
 		{"freed above done", of(func(m *filePositions) { m.done = 0 }), false},
 		{"done above sent", of(func(m *filePositions) { m.done = 3 * granule }), false},
 		{"sent above claimed", of(func(m *filePositions) { m.sent = 4 * granule }), false},
-		{"claimed is part of a granule", of(func(m *filePositions) { m.claimed++ }), false},
 		{"sent is part of a granule", of(func(m *filePositions) { m.sent++ }), false},
 		{"done is part of a granule", of(func(m *filePositions) { m.done++ }), false},
 		{"freed is part of a granule", of(func(m *filePositions) { m.freed-- }), false},
@@ -109,7 +109,7 @@ func TestPositions(t *testing.T) {
 		{"stopped above claimed", stopped(good, 4*granule, 0), false},
 		{"stopped in a granule", stopped(good, 2*granule+1, 0), false},
 		{"stopped in a batch that is none", stopped(good, 3*granule, 1), false},
-		{"stopped in a batch of too many", stopped(good, 2*granule, 1<<16/recordHeader+1), false},
+		{"stopped in a batch of too many", stopped(good, 2*granule, 1<<16/recordLeast+1), false},
 		{"not stopped cleanly, so what it says is nothing", of(func(m *filePositions) { m.stopAt, m.stopIndex = 1, 1<<40 }), true},
 	} {
 		if err := c.m.check(h); (err == nil) != c.ok || err != nil && !isDamage(err) {
@@ -221,22 +221,19 @@ func TestLargestFound(t *testing.T) {
 func TestWordWins(t *testing.T) {
 	d := openDir(t, dirOptions(ringDir(t)))
 	r := d.set.Rings[0]
-	value := make([]byte, 200)
+	value := make([]byte, 500)
 	c, err := r.Claim(1, len(value))
 	if err != nil {
 		t.Fatal(err)
 	}
-	inner := value[granule-batchHeader-recordHeader:][:granule] // it begins where a granule does
-	small := Claim{r: r, start: c.start + granule, buf: inner, off: batchHeader + recordHeader, want: 1}
-	small.Append([]byte("inside"), nil, 0)
-	le := binary.LittleEndian
-	le.PutUint32(inner[atCount:], 1)
-	le.PutUint32(inner[atUsed:], uint32(small.off))
-	r.file.seal(&small)
+	const at = granule // where a granule begins: header, ordinal and what is before the value fill one
+	forge(value[at:at+2*granule], "inside")
+	inner := c.start + 2*granule
+	sealBatch(value[at:], r.file.header.salt, inner)
 	c.Append(value, nil, 0)
 	c.Publish()
 	r.words[c.start/granule].Store(0)
-	r.words[small.start/granule].Store(word(0, granule))
+	r.words[inner/granule].Store(word(0, 2*granule))
 	d = reopen(t, d)
 	r = d.set.Rings[0]
 	if len(d.Damaged()) > 0 || r.Recovered().Records != 1 {
@@ -261,7 +258,7 @@ func TestNoteAtAHole(t *testing.T) {
 		c := put(t, r, 0, 3, 100)
 		r.MarkStop(c.start, index, true)
 		r.words[c.start/granule].Store(0)
-		r.data[c.start+batchHeader+3*recordHeader] ^= 1
+		r.data[c.start+uint64(recordsAt(3))] ^= 1
 		if d = reopen(t, d); (len(d.Damaged()) == 1) != (index > 0) {
 			t.Errorf("record %d: damaged %v", index, d.Damaged())
 		}
@@ -271,11 +268,16 @@ func TestNoteAtAHole(t *testing.T) {
 
 // TestNothingAboveClaimed: a batch that begins or ends there says that the position is wrong.
 func TestNothingAboveClaimed(t *testing.T) {
-	for _, inside := range []uint64{0, granule} {
+	for _, c := range []struct {
+		before int
+		inside uint64
+	}{{1, 0}, {1, granule}, {0, granule}} {
 		d := openDir(t, dirOptions(ringDir(t)))
 		r := d.set.Rings[0]
-		put(t, r, 0, 1, 100)
-		r.pos.claimed.Store(put(t, r, 1, 1, 100).start + inside)
+		for range c.before {
+			put(t, r, 0, 1, 100)
+		}
+		r.pos.claimed.Store(uint64(claimWordAt(put(t, r, 1, 1, 100).start + c.inside)))
 		if d = reopen(t, d); len(d.Damaged()) != 1 {
 			t.Errorf("damaged %v", d.Damaged())
 		}
@@ -283,44 +285,73 @@ func TestNothingAboveClaimed(t *testing.T) {
 	}
 }
 
-// TestBatchThatCannotBe: what passes its checksum, and cannot be all the same.
+// forge makes a batch of one record of b, all but its checksums.
+func forge(b []byte, value string) {
+	le := binary.LittleEndian
+	clear(b[:batchHeader])
+	used := putRecord(b, recordsAt(1), 0, []byte(value), nil, nil)
+	le.PutUint32(b[atCount:], 1)
+	le.PutUint32(b[atUsed:], uint32(used))
+	le.PutUint32(b[atValues:], uint32(len(value)))
+	le.PutUint32(b[atRoom:], uint32(len(b)))
+}
+
+// TestBatchThatCannotBe: what passes its checksums, and cannot be all the same.
 func TestBatchThatCannotBe(t *testing.T) {
 	le := binary.LittleEndian
-	const salt, pos = 7, 3 * granule
-	batch := func(count, used, value, meta int) []byte {
-		b := make([]byte, 2*granule)
-		le.PutUint32(b[atCount:], uint32(count))
-		le.PutUint32(b[atUsed:], uint32(used))
-		le.PutUint32(b[batchHeader:], uint32(value))
-		le.PutUint32(b[batchHeader+4:], uint32(meta))
-		le.PutUint32(b[atCRC:], checksum(salt, pos, b[:min(used, len(b))]))
-		return b
-	}
-	const empty = batchHeader + recordHeader // a batch of one record of nothing
+	const salt, pos, room = 7, 3 * granule, 4 * granule
 	for _, c := range []struct {
-		name string
-		b    []byte
-		fits bool
-		ok   bool
+		name   string
+		change func(b []byte)
+		fits   bool
+		ok     bool
 	}{
-		{"good", batch(1, empty+30, 30, 0), true, true},
-		{"good, with a meta", batch(1, empty+30, 20, 11), true, true},
-		{"an empty meta", batch(1, empty+30, 30, 1), true, true},
-		{"records are shorter", batch(1, empty+30, 29, 0), true, false},
-		{"records are longer", batch(1, empty+30, 31, 0), true, false},
-		{"a meta is longer", batch(1, empty+30, 20, 12), true, false},
-		{"no room for its headers", batch(9, empty+30, 30, 0), false, false},
-		{"more than there is", batch(1, 2*granule+1, 2*granule+1-empty, 0), false, false},
-		{"a granule less", batch(1, empty+10, 10, 0), false, false},
+		{"good", func([]byte) {}, true, true},
+		{"later in its Kafka batch", func(b []byte) { le.PutUint32(b[atNumber:], 1); b[recordsAt(2)+3] += 2; b[recordsAt(2)+27] += 2 }, true, true},
+		{"a number that no claim has", func(b []byte) { le.PutUint32(b[atNumber:], recordsMax+1) }, true, false},
+		{"another number", func(b []byte) { le.PutUint32(b[atNumber:], 1) }, true, false},
+		{"a second record with the first's number", func(b []byte) { b[recordsAt(2)+27] -= 2 }, true, false},
+		{"attributes", func(b []byte) { b[recordsAt(2)+1] = 1 }, true, false},
+		{"a time", func(b []byte) { b[recordsAt(2)+2] = 2 }, true, false},
+		{"a record is shorter", func(b []byte) { b[recordsAt(2)] -= 2 }, true, false},
+		{"a record is longer", func(b []byte) { b[recordsAt(2)] += 2 }, true, false},
+		{"a length below 0", func(b []byte) { b[recordsAt(2)]++ }, true, false},
+		{"a key is longer", func(b []byte) { b[recordsAt(2)+4] += 2 }, true, false},
+		{"no key, and its bytes", func(b []byte) { b[recordsAt(2)+4] = 1 }, true, false},
+		{"a value is shorter", func(b []byte) { b[recordsAt(2)+8] -= 2 }, true, false},
+		{"a value is longer", func(b []byte) { b[recordsAt(2)+8] += 2 }, true, false},
+		{"a value that is null", func(b []byte) { b[recordsAt(2)+8] = 1 }, true, false},
+		{"a header", func(b []byte) { b[recordsAt(2)+23] = 2 }, true, false},
+		{"fewer records", func(b []byte) { le.PutUint32(b[atCount:], 1) }, true, false},
+		{"more records", func(b []byte) { le.PutUint32(b[atCount:], 3) }, true, false},
+		{"bytes behind the last", func(b []byte) { le.PutUint32(b[atUsed:], le.Uint32(b[atUsed:])+1) }, true, false},
+		{"fewer bytes of values", func(b []byte) { le.PutUint32(b[atValues:], le.Uint32(b[atValues:])-1) }, true, false},
+		{"no room for its ordinals", func(b []byte) { le.PutUint32(b[atCount:], 99) }, false, false},
+		{"more than there is", func(b []byte) { le.PutUint32(b[atUsed:], room+1) }, false, false},
+		{"a granule less", func(b []byte) { le.PutUint32(b[atRoom:], room-granule) }, false, false},
 	} {
-		if fits := checkHead(c.b[:granule], uint64(len(c.b))) == ""; fits != c.fits {
+		b := make([]byte, room)
+		at := putRecord(b, recordsAt(2), 0, make([]byte, 14), []byte("key"), nil)
+		if at != recordsAt(2)+24 {
+			t.Fatalf("a record has %d bytes", at-recordsAt(2))
+		}
+		at = putRecord(b, at, 1, make([]byte, 30), nil, nil)
+		le.PutUint32(b[atCount:], 2)
+		le.PutUint32(b[atUsed:], uint32(at))
+		le.PutUint32(b[atValues:], 44)
+		le.PutUint32(b[atRoom:], room)
+		c.change(b)
+		sealBatch(b, salt, pos)
+		if fits := checkHead(b[:granule], room) == ""; fits != c.fits {
 			t.Errorf("%s: fits %v", c.name, fits)
-		} else if ok := fits && checkBody(salt, pos, c.b) == ""; ok != c.ok {
+		} else if ok := fits && checkBody(salt, pos, b) == ""; ok != c.ok {
 			t.Errorf("%s: right %v", c.name, ok)
 		}
-	}
-	b := batch(1, empty+30, 30, 0)
-	if b[empty+3]++; checkBody(salt, pos, b) == "" {
-		t.Error("a record was changed, and the batch is right")
+		for _, at := range []int{at - 1, recordsAt(2) - 1, atTaken} {
+			if b[at] ^= 1; c.ok && checkBody(salt, pos, b) == "" {
+				t.Errorf("%s: byte %d was changed, and the batch is right", c.name, at)
+			}
+			b[at] ^= 1
+		}
 	}
 }

@@ -24,7 +24,6 @@ type DirOptions struct {
 	Shards    int    // --shards
 	Bytes     int    // --ring-bytes; a file that holds records keeps its own size
 	MaxRecord int    // --max-record-bytes, which a file that keeps its size must have room for
-	Headers   bool   // batches may have headers (--header); what a file holds already may have some in any case
 	Logger    *slog.Logger
 
 	Stopped func() error // asked between two files: an error ends OpenDir; nil: nothing does
@@ -109,20 +108,6 @@ func (d *Dir) open() error {
 	}
 	if d.opt.DeadTopic != "" {
 		if d.set.Dead, err = d.openRing(-1, d.opt.DeadTopic, capacity); err != nil {
-			return err
-		}
-	}
-	return d.allowHeaders()
-}
-
-// allowHeaders lets the shards' files have batches with headers, if there will be any. Dead letters
-// have none.
-func (d *Dir) allowHeaders() error {
-	for _, r := range d.set.Rings {
-		if !d.opt.Headers || r.file.header.headers {
-			continue
-		}
-		if err := r.file.allowHeaders(); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ringtail/ringtail/internal/crc32c"
 )
 
 // filled makes a directory whose first file holds records 0 to 59, one batch of them
@@ -91,7 +92,7 @@ func TestDirRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	newer := read(t, filepath.Join(version.Path, ringFileName(1)))
-	newer[atVersion] = fileVersionHeaders + 1
+	newer[atVersion] = fileVersion + 1
 	sealHeader(newer)
 	write(t, filepath.Join(version.Path, ringFileName(1)), newer)
 
@@ -267,7 +268,7 @@ func TestDamagedIsSetAside(t *testing.T) {
 		"positions not a granule's":    flip(good, atPositions+64, 1),
 		"freed above done":             flip(good, atPositions+64+3, 0x80),
 		"sent above claimed":           flip(good, atPositions+136+3, 0x80),
-		"claimed is higher than it is": flip(good, atPositions+3, 0x80),
+		"claimed is higher than it is": flip(good, atPositions+5, 0x80),
 		"header":                       flip(good, atTopic+1, 0x20),
 		"capacity of another size":     withCapacity(good, 1<<17),
 		"capacity too small":           withCapacity(good, 64),
@@ -373,4 +374,4 @@ func scanBytes(b []byte) (numbers []int, r Recovered, err error) {
 	return numbers, s.recovered, nil
 }
 
-func putCRC(at, of []byte) { binary.LittleEndian.PutUint32(at, crc32.Checksum(of, castagnoli)) }
+func putCRC(at, of []byte) { binary.LittleEndian.PutUint32(at, crc32c.Sum(of)) }

@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
+
+	"github.com/ringtail/ringtail/internal/crc32c"
 )
 
 // A ring file; integers are little-endian:
@@ -23,18 +24,16 @@ import (
 //	│       │       │       │ city  │      │        │      │      │           │            │      │
 //	└───────┴───────┴───────┴───────┴──────┴────────┴──────┴──────┴───────────┴────────────┴──────┘
 //
-// version is 1 where no batch has headers (batch.go), and 2 where batches may have some. shard is
-// 0xffffffff for dead letters. salt is random: what a client can guess of a
-// batch's checksum is worth nothing without it.
+// version is 3; 1 and 2 were drafts. shard is 0xffffffff for dead letters. salt is random: what a
+// client can guess of a batch's checksum is worth nothing without it.
 const (
 	atPositions = 4096
 	atWords     = 8192
 	dataAlign   = 64 << 10 // no kernel's pages are larger
 
-	fileMagic          = "RINGTAIL"
-	fileVersion        = 1
-	fileVersionHeaders = 2
-	headerBytes        = 556
+	fileMagic   = "RINGTAIL"
+	fileVersion = 3
+	headerBytes = 556
 
 	positionsBytes = 192
 	nameMax        = 255
@@ -45,8 +44,6 @@ const (
 	deadShard = ^uint32(0)
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // fileHeader says whose records a ring file holds.
 type fileHeader struct {
 	capacity uint64
@@ -54,7 +51,6 @@ type fileHeader struct {
 	shard    uint32 // deadShard: dead letters
 	salt     uint32
 	topic    string
-	headers  bool   // batches may have headers
 	cluster  string // Kafka's cluster id; "": no Kafka was reached yet, so no record is there
 }
 
@@ -69,24 +65,20 @@ func (h *fileHeader) size() int64 { return h.dataAt() + int64(h.capacity) }
 func (h *fileHeader) encode() []byte {
 	b := make([]byte, headerBytes)
 	copy(b, fileMagic)
-	version := uint32(fileVersion)
-	if h.headers {
-		version = fileVersionHeaders
-	}
-	binary.LittleEndian.PutUint32(b[atVersion:], version)
+	binary.LittleEndian.PutUint32(b[atVersion:], fileVersion)
 	binary.LittleEndian.PutUint64(b[atCapacity:], h.capacity)
 	binary.LittleEndian.PutUint32(b[atShards:], h.shards)
 	binary.LittleEndian.PutUint32(b[atShard:], h.shard)
 	binary.LittleEndian.PutUint32(b[atSalt:], h.salt)
 	b[atTopic] = byte(copy(b[atTopic+1:atCluster], h.topic))
 	b[atCluster] = byte(copy(b[atCluster+1:atHeaderCRC], h.cluster))
-	binary.LittleEndian.PutUint32(b[atHeaderCRC:], crc32.Checksum(b[:atHeaderCRC], castagnoli))
+	binary.LittleEndian.PutUint32(b[atHeaderCRC:], crc32c.Sum(b[:atHeaderCRC]))
 	return b
 }
 
 var (
 	errNotOurs = errors.New("is no ring file")
-	errVersion = fmt.Errorf("was written by another version of ringtail (this one knows formats up to %d)", fileVersionHeaders)
+	errVersion = fmt.Errorf("was written by another version of ringtail (this one knows format %d): let that one send what it holds, then remove it", fileVersion)
 	errHeader  = errors.New("header's checksum is wrong")
 	errStray   = errors.New("header has bytes set that have no meaning")
 )
@@ -105,12 +97,11 @@ func decodeHeader(b []byte) (fileHeader, error) {
 		salt:     binary.LittleEndian.Uint32(b[atSalt:]),
 		topic:    name(atTopic),
 		cluster:  name(atCluster),
-		headers:  binary.LittleEndian.Uint32(b[atVersion:]) == fileVersionHeaders,
 	}
-	if binary.LittleEndian.Uint32(b[atHeaderCRC:]) != crc32.Checksum(b[:atHeaderCRC], castagnoli) {
+	if binary.LittleEndian.Uint32(b[atHeaderCRC:]) != crc32c.Sum(b[:atHeaderCRC]) {
 		return h, errHeader
 	}
-	if v := binary.LittleEndian.Uint32(b[atVersion:]); v != fileVersion && v != fileVersionHeaders {
+	if v := binary.LittleEndian.Uint32(b[atVersion:]); v != fileVersion {
 		return h, errVersion
 	}
 	if !bytes.Equal(h.encode(), b[:headerBytes]) {

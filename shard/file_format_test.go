@@ -3,14 +3,15 @@ package shard
 import (
 	"encoding/binary"
 	"fmt"
-	"github.com/ringtail/ringtail/internal/invariant"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/ringtail/ringtail/internal/crc32c"
+	"github.com/ringtail/ringtail/internal/invariant"
 )
 
 // ringDir makes a directory that nobody else may write to, whatever the umask is.
@@ -148,14 +149,14 @@ func TestFileLayout(t *testing.T) {
 		topic: "records", cluster: "abc"}
 	b := h.encode()
 	for at, want := range map[int]string{
-		0: "RINGTAIL", 8: "\x01\x00\x00\x00", 16: "\x00\x01\x02\x03\x00\x00\x00\x00", 24: "\x44\x33\x22\x11",
+		0: "RINGTAIL", 8: "\x03\x00\x00\x00", 16: "\x00\x01\x02\x03\x00\x00\x00\x00", 24: "\x44\x33\x22\x11",
 		28: "\x88\x77\x66\x55", 32: "\xcc\xbb\xaa\x99", 40: "\x07records\x00", 296: "\x03abc\x00",
 	} {
 		if got := string(b[at : at+len(want)]); got != want {
 			t.Errorf("header at %d is %q, want %q", at, got, want)
 		}
 	}
-	if len(b) != 556 || binary.LittleEndian.Uint32(b[552:]) != crc32.Checksum(b[:552], castagnoli) {
+	if len(b) != 556 || binary.LittleEndian.Uint32(b[552:]) != crc32c.Sum(b[:552]) {
 		t.Errorf("header of %d bytes, or its checksum is not at 552", len(b))
 	}
 	if back, err := decodeHeader(b); err != nil || back != h {
@@ -245,13 +246,13 @@ func TestForgedBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	fake := make([]byte, 1000)
-	inner := Claim{buf: fake[granule-batchHeader-recordHeader:], off: batchHeader + recordHeader, want: 1}
-	inner.Append([]byte(`{"number":666}`), nil, 0)
-	binary.LittleEndian.PutUint32(inner.buf[atCount:], 1)
-	binary.LittleEndian.PutUint32(inner.buf[atUsed:], uint32(inner.off))
-	guess := r.file.header.salt ^ 1 // all but the salt is known
-	binary.LittleEndian.PutUint32(inner.buf[atCRC:], checksum(guess, granule, inner.buf[:inner.off]))
+	const at = granule // where a granule begins: header, ordinal and what is before the value fill one
+	forge(fake[at:at+2*granule], "666")
+	sealBatch(fake[at:], r.file.header.salt^1, 2*granule) // all but the salt is known
 	c.Append(fake, nil, 0)
+	if got := c.buf[2*granule:][:granule]; binary.LittleEndian.Uint32(got[atRoom:]) != 2*granule {
+		t.Fatal("the forged batch does not begin where a granule does")
+	}
 	d = reopen(t, d)
 	if got := take(t, d.set.Rings[0]); len(got) != 0 || len(d.Damaged()) != 0 {
 		t.Errorf("recovered %v", got)

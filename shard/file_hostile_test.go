@@ -43,7 +43,9 @@ var places = []place{
 	{"first word", atWords, 8, inTable}, {"word of the middle", atWords + 8*500, 8, inTable}, {"last word", atWords + 8*1023, 8, inTable},
 	{"its word", 0, 8, inWord},
 	{"count", atCount, 4, inBatch}, {"used", atUsed, 4, inBatch}, {"connection", atConn, 8, inBatch}, {"first ordinal", atFirst, 8, inBatch},
-	{"length of a value", batchHeader, 4, inBatch}, {"length of a meta", batchHeader + 4, 4, inBatch},
+	{"number", atNumber, 4, inBatch}, {"values", atValues, 4, inBatch}, {"room", atRoom, 4, inBatch},
+	{"length of a record", batchHeader + 3*ordinalBytes, 2, inBatch}, {"behind it", batchHeader + 3*ordinalBytes + 2, 2, inBatch},
+	{"number of a record", batchHeader + 3*ordinalBytes + 4, 1, inBatch}, {"length of a value", batchHeader + 3*ordinalBytes + 6, 2, inBatch},
 }
 
 type edit struct {
@@ -80,9 +82,7 @@ func hostile(good []byte, edits ...edit) []byte {
 		case inStopMark:
 			le.PutUint64(b[atPositions+160:], stopMarkSum(le.Uint32(b[atSalt:]), mark(64), mark(144), mark(152)))
 		case inBatch:
-			if used := le.Uint32(batch[atUsed:]); used >= batchHeader && int64(used) <= int64(len(batch)) {
-				le.PutUint32(batch[atCRC:], checksum(le.Uint32(b[atSalt:]), start, batch[:used]))
-			}
+			sealBatch(batch, le.Uint32(b[atSalt:]), start)
 		}
 	}
 	return b
@@ -171,6 +171,9 @@ func ringFiles(t *testing.T, dir string) []string {
 func hostileValues(good []byte) []uint64 {
 	le := binary.LittleEndian
 	claimed, freed := le.Uint64(good[atPositions:]), le.Uint64(good[atPositions+64:])
+	if at := claimWord(claimed).position(freed); at > 0 {
+		claimed = at
+	}
 	values := []uint64{0, 2, 62, granule, 255, 1 << 16, 1 << 30, claimed, freed, lapsMax << 16, 1 << 56, 1 << 63,
 		word(claimed>>16, granule), word(freed>>16, 1<<15), word(freed>>16, 1<<16), word(lapsMax, granule),
 		math.MaxUint32, math.MaxUint64 - 63}
@@ -214,19 +217,19 @@ func TestHostileWordIsDamage(t *testing.T) {
 	path := fillFirst(t, o)
 	good := read(t, path)
 	le := binary.LittleEndian
-	claimed, freed := le.Uint64(good[atPositions:]), le.Uint64(good[atPositions+64:])
+	freed := le.Uint64(good[atPositions+64:])
+	claimed := claimWord(le.Uint64(good[atPositions:])).position(freed)
 	lap, n := freed>>16, le.Uint64(good[atWords+freed%(1<<16)/granule*8:])&(1<<wordLapShift-1)*granule
 	const over = 1<<15 + granule // half the ring is the most
 	type words map[string]uint64
 	for _, w := range []words{
 		{"behind version": 1}, {"behind salt": 1}, {"behind topic": 1}, {"behind cluster": 1}, {"shard": 1},
-		{"claimed": claimed | 4}, {"freed": claimed + granule}, {"done": 1}, {"sent": claimed + granule},
+		{"claimed": uint64(claimWordAt(freed + 1<<16 + granule))}, {"claimed": uint64(claimWordAt(freed - granule))}, {"freed": claimed + granule}, {"done": 1}, {"sent": claimed + granule},
 		{"stopAt": claimed - 1}, {"stopAt": freed - granule}, {"stopAt": claimed + granule},
-		{"stopAt": claimed, "stopIndex": 1}, {"stopAt": freed, "stopIndex": 1 << 63}, {"stopAt": freed, "stopIndex": 4}, {"count": withHeaders | 3},
+		{"stopAt": claimed, "stopIndex": 1}, {"stopAt": freed, "stopIndex": 1 << 63}, {"stopAt": freed, "stopIndex": 4}, {"count": 1<<31 | 3},
 		{"its word": word(lap, n+granule)}, {"its word": word(lap, n-granule)},
-		{"its word": word(lap, granule), "count": 0, "used": n, "first ordinal": granule},
-		{"its word": word(lap, over), "count": 1, "used": over, "length of a value": over - batchHeader - recordHeader,
-			"claimed": freed + over, "sent": freed},
+		{"its word": word(lap, granule), "count": 0, "used": n, "room": granule},
+		{"its word": word(lap, over), "room": over, "claimed": uint64(claimWordAt(freed + over)), "sent": freed},
 	} {
 		var edits []edit
 		for name, value := range w {
@@ -263,7 +266,11 @@ func TestHostilePositions(t *testing.T) {
 		var edits []edit
 		for _, p := range places {
 			if p.part == inPositions && p.name != "stopSum" {
-				edits = append(edits, edit{p, c.at})
+				at := c.at
+				if p.name == "claimed" {
+					at = uint64(claimWordAt(at))
+				}
+				edits = append(edits, edit{p, at})
 			}
 		}
 		b := hostile(good, edits...)
@@ -288,12 +295,13 @@ func TestManyFalseBatches(t *testing.T) {
 	b := read(t, path)
 	h, _ := decodeHeader(b)
 	le := binary.LittleEndian
-	le.PutUint64(b[atPositions:], capacity)
+	le.PutUint64(b[atPositions:], uint64(claimWordAt(capacity)))
 	for g := uint64(0); g < capacity/granule; g++ {
 		n := min(capacity/2, capacity-g*granule)
 		batch := b[h.dataAt()+int64(g*granule):]
 		le.PutUint32(batch[atCount:], 1)
 		le.PutUint32(batch[atUsed:], uint32(n))
+		le.PutUint32(batch[atRoom:], uint32(n))
 	}
 	suffer(t, o, b)
 	_, err := scanFile(strings.NewReader(string(b)), h, nil)
@@ -304,7 +312,7 @@ func TestManyFalseBatches(t *testing.T) {
 		n := min(capacity/2, capacity-g*granule)
 		le.PutUint64(b[atWords+8*g:], word(capacity/granule-g, n))
 	}
-	le.PutUint64(b[atPositions:], 1)
+	le.PutUint64(b[atPositions:], uint64(claimWordAt(capacity+granule)))
 	suffer(t, o, b)
 }
 

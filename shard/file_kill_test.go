@@ -74,7 +74,7 @@ const (
 )
 
 func killOptions(dir string) DirOptions {
-	return DirOptions{Path: filepath.Join(dir, "rings"), Topic: "t", Shards: 1, Bytes: 512 << 10, Headers: true}
+	return DirOptions{Path: filepath.Join(dir, "rings"), Topic: "t", Shards: 1, Bytes: 512 << 10}
 }
 
 func mapAnnounced(tb testing.TB, dir string) *announced {
@@ -224,17 +224,18 @@ func killWriter(r *Ring, told *announced, w int) {
 	for seq := told.writers[w].published.Load(); ; seq++ {
 		count, size := 1+rng.IntN(16), 16+rng.IntN(len(value)-16)
 		headers := someHeaders(w + int(seq%1000))
-		c, err := claimAtLast(r, count, count*size+HeadersBytes(len(headers)))
+		c, err := claimAtLast(r, count, count*(size+len(headers)))
 		if err != nil {
 			return
 		}
+		c.SetHeaders(headers)
 		for i := range count {
 			for k := range size {
 				value[k] = killByte(w, seq, i, k)
 			}
 			c.Append(value[:size], nil, uint32(i))
 		}
-		publishWith(&c, headers)
+		c.Publish()
 		told.writers[w].published.Store(seq + 1)
 	}
 }

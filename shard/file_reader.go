@@ -1,9 +1,12 @@
 package shard
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
+
+	"github.com/ringtail/ringtail/internal/crc32c"
 )
 
 // fileReader reads a file's data by position.
@@ -71,8 +74,8 @@ func (w *fileReader) unpublished(pos, limit uint64) (Batch, bool, error) {
 	if err != nil {
 		return Batch{}, false, err
 	}
-	count, n := countOf(head), wholeGranules(uint64(binary.LittleEndian.Uint32(head[atUsed:])))
-	if count == 0 || n == 0 || n > min(limit-pos, w.header.capacity/2) {
+	count, n := countOf(head), uint64(binary.LittleEndian.Uint32(head[atRoom:]))
+	if count == 0 || n == 0 || n%granule != 0 || n > min(limit-pos, w.header.capacity/2) {
 		return Batch{}, false, nil
 	}
 	b, why, err := w.check(head, pos, n)
@@ -98,46 +101,47 @@ func (w *fileReader) check(head []byte, pos, n uint64) (b Batch, why string, err
 	return batchOf(pos, bytes), "", nil
 }
 
-// checkHead returns what in a batch's header does not fit the batch's length, n bytes; "" if all fits.
+// checkHead returns what in a batch's header does not fit the batch's length, n bytes; "" if all
+// fits.
 func checkHead(head []byte, n uint64) string {
 	count, used := uint64(countOf(head)), uint64(binary.LittleEndian.Uint32(head[atUsed:]))
-	if used < batchHeader+count*recordHeader || used > n {
+	if used < batchHeader+count*ordinalBytes || used > n {
 		return fmt.Sprintf("%d records in %d of %d bytes", count, used, n)
 	}
-	whole := wholeGranules(used)
-	if count == 0 { // a hole: see emptyBatch
-		whole = binary.LittleEndian.Uint64(head[atFirst:])
-	}
-	if whole != n {
-		return fmt.Sprintf("its word says %d bytes, its header %d", n, whole)
+	if room := uint64(binary.LittleEndian.Uint32(head[atRoom:])); room != n {
+		return fmt.Sprintf("its word says %d bytes, its header %d", n, room)
 	}
 	return ""
 }
 
-// checkBody returns what is wrong with the bytes of a batch whose header fits; "" if nothing.
+// checkBody returns what is wrong with the bytes of a batch whose header fits; "" if nothing. A
+// writer sends the records as they are, so each must be what putRecord writes.
 func checkBody(salt uint32, pos uint64, b []byte) string {
-	count, used := uint64(countOf(b)), uint64(binary.LittleEndian.Uint32(b[atUsed:]))
-	if binary.LittleEndian.Uint32(b[atCRC:]) != checksum(salt, pos, b[:used]) {
+	count, used := countOf(b), binary.LittleEndian.Uint32(b[atUsed:])
+	records := b[recordsAt(count):used]
+	if binary.LittleEndian.Uint32(b[atCRC:]) != checksum(salt, pos, b[:recordsAt(count)]) ||
+		binary.LittleEndian.Uint32(b[atSum:]) != crc32c.Sum(records) {
 		return "its checksum is wrong"
 	}
-	sum := batchHeader + count*recordHeader
+	number, values := int(binary.LittleEndian.Uint32(b[atNumber:])), 0
+	if number > recordsMax {
+		return fmt.Sprintf("its first record is number %d of a Kafka batch", number)
+	}
+	var of []byte
 	for i := range count {
-		h := b[batchHeader+i*recordHeader:]
-		sum += uint64(binary.LittleEndian.Uint32(h))
-		if m := uint64(binary.LittleEndian.Uint32(h[4:])); m > 0 {
-			sum += m - 1
+		value, _, headers, n, ok := checkRecord(records, number+i)
+		if !ok || i > 0 && !bytes.Equal(headers, of) {
+			return fmt.Sprintf("its record %d is none", i)
 		}
+		of = headers
+		values += len(value)
+		records = records[n:]
 	}
-	if hasHeaders(b) {
-		if sum > used || !endsWithHeaders(b[sum:used]) {
-			return fmt.Sprintf("its records have %d bytes, and no headers fill the rest of %d", sum, used)
-		}
-		return ""
+	if len(records) > 0 {
+		return fmt.Sprintf("%d bytes are behind its records", len(records))
 	}
-	if sum != used {
-		return fmt.Sprintf("its records have %d bytes, its header says %d", sum, used)
+	if v := int(binary.LittleEndian.Uint32(b[atValues:])); v != values {
+		return fmt.Sprintf("its values have %d bytes, its header says %d", values, v)
 	}
 	return ""
 }
-
-func wholeGranules(n uint64) uint64 { return (n + granule - 1) &^ (granule - 1) }

@@ -48,7 +48,7 @@ func (r *Ring) recover(s *fileScan) {
 	p.done.Store(s.start)
 	p.freed.Store(s.start)
 	r.setStopMark(s.start, s.index)
-	p.claimed.Store(s.claimed) // the state bits are this process's own
+	p.claimed.Store(uint64(claimWordAt(s.claimed))) // open, and the next claim begins a Kafka batch
 	r.read = s.start
 }
 
@@ -119,14 +119,6 @@ func (r *Ring) Unfreed() (records int) {
 // setCluster writes the id of the Kafka cluster whose records the file holds.
 func (f *ringFile) setCluster(id string) error {
 	f.header.cluster = id
-	_, err := f.f.WriteAt(f.header.encode(), 0)
-	return err
-}
-
-// allowHeaders notes in the file's header that batches may have headers from now on: a version of
-// ringtail that does not know them refuses the file.
-func (f *ringFile) allowHeaders() error {
-	f.header.headers = true
 	_, err := f.f.WriteAt(f.header.encode(), 0)
 	return err
 }

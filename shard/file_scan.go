@@ -4,9 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
+
+	"github.com/ringtail/ringtail/internal/crc32c"
 )
 
 // fileScan is what a ring file holds. scanFile finds it out by reading the file, never by mapping
@@ -100,10 +101,13 @@ func readPositions(f io.ReaderAt) (filePositions, error) {
 	}
 	at := func(off int) uint64 { return binary.LittleEndian.Uint64(b[off:]) }
 	return filePositions{
-		claimed: at(0) &^ closedBit, freed: at(64),
+		claimed: claimWord(at(0)).position(at(64)), freed: at(64),
 		done: at(128), sent: at(136), stopAt: at(144), stopIndex: at(152), stopSum: at(160),
 	}, nil
 }
+
+// recordLeast is the least room of a record in a batch: its ordinal, five varints and two bytes.
+const recordLeast = ordinalBytes + 7
 
 // lapsMax is the lap up to which a file is opened: half of those that a word can count. The other
 // half is for what comes while the file is open; of the smallest ring that is 2^53 bytes.
@@ -112,7 +116,7 @@ const lapsMax = 1 << (64 - wordLapShift - 1)
 // check tells what is impossible about the positions of a file with header h.
 func (m *filePositions) check(h *fileHeader) error {
 	switch {
-	case (m.claimed|m.freed|m.done|m.sent)%granule != 0,
+	case (m.freed|m.done|m.sent)%granule != 0,
 		m.freed > m.done || m.done > m.sent || m.sent > m.claimed,
 		m.claimed-m.freed > h.capacity,
 		m.claimed/h.capacity >= lapsMax || m.claimed > 1<<63:
@@ -120,7 +124,7 @@ func (m *filePositions) check(h *fileHeader) error {
 	case !m.hasStopMark(h.salt):
 		return nil
 	case m.stopAt%granule != 0 || m.stopAt < m.freed || m.stopAt > m.claimed,
-		m.stopIndex > h.capacity/recordHeader || m.stopIndex > 0 && m.stopAt == m.claimed:
+		m.stopIndex > h.capacity/recordLeast || m.stopIndex > 0 && m.stopAt == m.claimed:
 		return damagef("what its last stop noted is impossible: record %d of the batch at %d; freed %d, claimed %d",
 			m.stopIndex, m.stopAt, m.freed, m.claimed)
 	}
@@ -148,7 +152,7 @@ func stopMarkSum(salt uint32, freed, at, index uint64) uint64 {
 	binary.LittleEndian.PutUint64(b[:], freed)
 	binary.LittleEndian.PutUint64(b[8:], at)
 	binary.LittleEndian.PutUint64(b[16:], index)
-	return 1<<32 | uint64(crc32.Update(salt, castagnoli, b[:]))
+	return 1<<32 | uint64(crc32c.Update(salt, b[:]))
 }
 
 // scanFile scans a file that nobody writes to. It calls f for each batch, in order; the batch's
@@ -279,11 +283,10 @@ func readWords(f io.ReaderAt, h *fileHeader) ([]uint64, error) {
 	return words, nil
 }
 
-// emptyBatch writes a batch without records over a hole, so that readers need not
-// know of holes. Its first ordinal is its length.
+// emptyBatch writes a batch without records over a hole, so that readers need not know of holes.
 func emptyBatch(b []byte, salt uint32, pos uint64) {
 	clear(b[:batchHeader])
 	binary.LittleEndian.PutUint32(b[atUsed:], batchHeader)
-	binary.LittleEndian.PutUint64(b[atFirst:], uint64(len(b)))
+	binary.LittleEndian.PutUint32(b[atRoom:], uint32(len(b)))
 	binary.LittleEndian.PutUint32(b[atCRC:], checksum(salt, pos, b[:batchHeader]))
 }

@@ -2,8 +2,7 @@ package shard
 
 import "encoding/binary"
 
-// The headers of a batch's records are encoded once, as they stand in each record of Kafka's log
-// (KIP-98), so that a writer can copy them:
+// The headers of a batch's records are the same in each, as they stand in Kafka's log (KIP-98):
 //
 //	varint count | count times: varint length | name | varint length | value
 //
@@ -21,33 +20,17 @@ func AppendHeader[T string | []byte](dst []byte, name string, value T) []byte {
 	return append(dst, value...)
 }
 
-// endsWithHeaders tells whether b, the rest of a batch behind its records, is what AppendHeaders
-// appends: writers copy headers as they are, so a wrong one would be refused by Kafka for ever.
-func endsWithHeaders(b []byte) bool {
-	end := len(b) - headersLength
-	if end < 0 || int(binary.LittleEndian.Uint32(b[end:])) != end {
+// isHeaders tells whether b is a count of headers and those headers, and nothing else. Writers copy
+// headers as they are, so wrong ones would be refused by Kafka for ever.
+func isHeaders(b []byte) bool {
+	count, b, ok := cutVarint(b)
+	if !ok || 2*count > len(b) { // each has two lengths
 		return false
 	}
-	count, b, ok := cutVarint(b[:end])
-	for range 2 * count { // names and values
-		if !ok {
+	for range 2 * count {
+		if _, b, ok = cutText(b); !ok {
 			return false
 		}
-		var n int
-		if n, b, ok = cutVarint(b); ok {
-			if ok = n <= len(b); ok {
-				b = b[n:]
-			}
-		}
 	}
-	return ok && count > 0 && len(b) == 0
-}
-
-// cutVarint reads a varint that is no longer than it must be, and returns what is behind it.
-func cutVarint(b []byte) (v int, rest []byte, ok bool) {
-	u, n := binary.Uvarint(b)
-	if n <= 0 || n > 1 && b[n-1] == 0 || u&1 != 0 || u > MaxBytes {
-		return 0, nil, false
-	}
-	return int(u >> 1), b[n:], true
+	return len(b) == 0
 }

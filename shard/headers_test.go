@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ringtail/ringtail/internal/crc32c"
 )
 
 // someHeaders are those of the nth batch: none for every third, else one or two.
@@ -29,19 +31,12 @@ func someHeaders(n int) []byte {
 // putWith is put with headers.
 func putWith(tb testing.TB, r *Ring, from, count, size int, headers []byte) {
 	tb.Helper()
-	c, err := r.Claim(count, count*size+HeadersBytes(len(headers)))
+	c, err := r.Claim(count, count*(size+len(headers)))
 	if err != nil {
 		tb.Fatal(err)
 	}
+	c.SetHeaders(headers)
 	fill(&c, from, count, size)
-	publishWith(&c, headers)
-}
-
-// publishWith publishes a batch whose records are in, with headers if there are any.
-func publishWith(c *Claim, headers []byte) {
-	if len(headers) > 0 {
-		c.AppendHeaders(headers)
-	}
 	c.Publish()
 }
 
@@ -86,7 +81,6 @@ func TestHeadersFormat(t *testing.T) {
 // whether the next one makes any or not; what counts records counts as without them.
 func TestHeadersAreRecovered(t *testing.T) {
 	o := dirOptions(ringDir(t))
-	o.Headers = true
 	d := openDir(t, o)
 	const batches = 9
 	put := func(r *Ring) {
@@ -102,7 +96,7 @@ func TestHeadersAreRecovered(t *testing.T) {
 		t.Errorf("%d kept, want %d", n, 3*batches-1)
 	}
 	leave(d)
-	for _, o.Headers = range []bool{false, true, false} {
+	for range 3 {
 		d = openDir(t, o)
 		r := d.set.Rings[0]
 		largest := 250 + len(someHeaders(8))
@@ -129,32 +123,8 @@ func TestHeadersAreRecovered(t *testing.T) {
 	}
 }
 
-// TestVersionTellsOfHeaders: a file says by its version whether a batch in it may have headers, so
-// that a server which knows none refuses it. Without --header it is the version that it was.
-func TestVersionTellsOfHeaders(t *testing.T) {
-	o := dirOptions(ringDir(t))
-	for _, c := range []struct {
-		headers bool
-		version uint32
-	}{{false, 1}, {true, 2}, {false, 2}} { // batches of before may be there still
-		o.Headers = c.headers
-		d := openDir(t, o)
-		if err := d.SetCluster("cluster"); err != nil {
-			t.Fatal(err)
-		}
-		leave(d)
-		for i, want := range []uint32{c.version, c.version, 1} {
-			name := ringFileName([]int{0, 1, -1}[i])
-			if got := binary.LittleEndian.Uint32(read(t, filepath.Join(o.Path, name))[atVersion:]); got != want {
-				t.Errorf("headers %v: %s is of version %d, want %d", c.headers, name, got, want)
-			}
-		}
-	}
-}
-
-// TestOlderFile opens a file that a version from before headers has left (what fillFirst filled
-// then): shard 0 of 2, with records 0 to 59 behind a few laps, a hole among them, and a batch that
-// had been entered.
+// TestOlderFile: a file of an older format is refused, with a word about versions, and stays as it
+// is.
 func TestOlderFile(t *testing.T) {
 	f, err := os.Open("testdata/format-1.ring.gz")
 	if err != nil {
@@ -169,29 +139,14 @@ func TestOlderFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, headers := range []bool{false, true} {
-		o := dirOptions(ringDir(t))
-		o.Headers = headers
-		path := filepath.Join(o.Path, ringFileName(0))
-		write(t, path, old)
-		d := openDir(t, o)
-		r := d.set.Rings[0]
-		if want := (Recovered{Records: 60, Bytes: 60 * 250, PossibleDuplicates: 3, Largest: 250}); r.Recovered() != want || len(d.Damaged()) > 0 {
-			t.Errorf("recovered %+v, want %+v; damaged %v", r.Recovered(), want, d.Damaged())
-		}
-		if headers {
-			putWith(t, r, 60, 3, 250, someHeaders(1))
-		} else {
-			put(t, r, 60, 3, 250)
-		}
-		if got := take(t, r); !slices.Equal(got, run(0, 63)) {
-			t.Errorf("records %v", got)
-		}
-		d = reopen(t, d)
-		if got := take(t, d.set.Rings[0]); !slices.Equal(got, run(0, 63)) {
-			t.Errorf("records %v after another life", got)
-		}
-		leave(d)
+	o := dirOptions(ringDir(t))
+	path := filepath.Join(o.Path, ringFileName(0))
+	write(t, path, old)
+	if _, err := OpenDir(o); err == nil || !strings.Contains(err.Error(), "another version of ringtail") {
+		t.Errorf("opened: %v", err)
+	}
+	if !bytes.Equal(read(t, path), old) {
+		t.Error("the file was changed")
 	}
 }
 
@@ -199,18 +154,15 @@ func TestOlderFile(t *testing.T) {
 // writer copies them, and Kafka would refuse the batch for ever.
 func TestHostileHeaders(t *testing.T) {
 	o := hostileOptions(ringDir(t))
-	o.Headers = true
 	good := AppendHeader(AppendHeader(AppendHeaderCount(nil, 2), "a", "xyz"), "bc", "")
 	for _, c := range []struct {
 		why    string
-		change func(tail []byte) // headers and their length
+		change func(headers []byte)
 		good   bool
 	}{
 		{"as they were", func([]byte) {}, true},
-		{"too long", func(b []byte) { b[len(good)]++ }, false},
-		{"too short", func(b []byte) { b[len(good)]-- }, false},
-		{"far too long", func(b []byte) { b[len(good)+3] = 0xff }, false},
 		{"one more", func(b []byte) { b[0] = 6 }, false},
+		{"far more", func(b []byte) { b[0] = 0x60 }, false},
 		{"one less", func(b []byte) { b[0] = 2 }, false},
 		{"none", func(b []byte) { b[0] = 0 }, false},
 		{"a negative number", func(b []byte) { b[0] = 3 }, false},
@@ -221,25 +173,43 @@ func TestHostileHeaders(t *testing.T) {
 		{"a value beyond the end", func(b []byte) { b[len(good)-1] = 2 }, false},
 		{"another name", func(b []byte) { b[2] = 'z' }, true},
 	} {
-		_ = os.RemoveAll(o.Path)
-		d := openDir(t, o)
-		r := d.set.Rings[0]
-		putWith(t, r, 0, 2, 100, good)
-		leave(d)
-		path := filepath.Join(o.Path, ringFileName(0))
-		b := read(t, path)
-		h, _ := decodeHeader(b)
-		batch := b[h.dataAt():]
-		used := binary.LittleEndian.Uint32(batch[atUsed:])
-		c.change(batch[int(used)-HeadersBytes(len(good)) : used])
-		binary.LittleEndian.PutUint32(batch[atCRC:], checksum(h.salt, 0, batch[:used]))
-		write(t, path, b)
-		d = openDir(t, o)
-		if damaged := len(d.Damaged()) > 0; damaged == c.good {
-			t.Errorf("%s: damaged %v", c.why, damaged)
+		for _, both := range []bool{true, false} { // or one record has other headers than the other
+			_ = os.RemoveAll(o.Path)
+			d := openDir(t, o)
+			putWith(t, d.set.Rings[0], 0, 2, 100, good)
+			leave(d)
+			path := filepath.Join(o.Path, ringFileName(0))
+			b := read(t, path)
+			h, _ := decodeHeader(b)
+			batch := b[h.dataAt():]
+			used := binary.LittleEndian.Uint32(batch[atUsed:])
+			c.change(batch[int(used)-len(good) : used])
+			if both {
+				_, _, headers, _ := cutRecord(batch[recordsAt(2):used])
+				c.change(headers)
+			}
+			sealBatch(batch, h.salt, 0)
+			write(t, path, b)
+			d = openDir(t, o)
+			want := !c.good || !both && c.why != "as they were"
+			if damaged := len(d.Damaged()) > 0; damaged != want {
+				t.Errorf("%s, in both records %v: damaged %v", c.why, both, damaged)
+			}
+			leave(d)
 		}
-		leave(d)
 	}
+}
+
+// sealBatch makes the checksums of a batch right, as far as its words let.
+func sealBatch(b []byte, salt uint32, start uint64) {
+	le := binary.LittleEndian
+	count, used := int64(le.Uint32(b[atCount:])), int64(le.Uint32(b[atUsed:]))
+	at := batchHeader + count*ordinalBytes
+	if used > int64(len(b)) || at > used {
+		return
+	}
+	le.PutUint32(b[atSum:], crc32c.Sum(b[at:used]))
+	le.PutUint32(b[atCRC:], checksum(salt, start, b[:at]))
 }
 
 // FuzzHeaders: what passes for headers is what AppendHeader makes of the names and values in it.
@@ -249,7 +219,7 @@ func FuzzHeaders(f *testing.F) {
 	}
 	f.Add(AppendHeaderCount(nil, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if !endsWithHeaders(binary.LittleEndian.AppendUint32(bytes.Clone(b), uint32(len(b)))) {
+		if !isHeaders(b) {
 			return
 		}
 		count, rest, _ := cutVarint(b)
@@ -263,7 +233,7 @@ func FuzzHeaders(f *testing.F) {
 			name := string(text())
 			again = AppendHeader(again, name, text())
 		}
-		if !bytes.Equal(again, b) || count == 0 {
+		if !bytes.Equal(again, b) {
 			t.Errorf("%d headers in %q; made again they are %q", count, b, again)
 		}
 	})

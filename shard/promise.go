@@ -46,17 +46,21 @@ func (r *Ring) ClaimPromised(records, bytes, promised int) (Claim, error) {
 	defer r.withdraw(promised) // not before claimed has moved: see the invariant
 	need := uint64(BatchBytes(records, bytes))
 	invariant.Check(need <= uint64(promised), "ring %s: %d bytes claimed, %d promised", r.name, need, promised)
+	fill, most := KafkaBytes(records, bytes), r.kafkaBatch()
 	for {
-		c := r.pos.claimed.Load()
-		if c&closedBit != 0 {
+		w := claimWord(r.pos.claimed.Load())
+		if w.closed() {
 			return Claim{}, ErrClosed
 		}
-		if r.pos.claimed.CompareAndSwap(c, c+need) {
+		next, number := w.claim(need, records, fill, most)
+		if r.pos.claimed.CompareAndSwap(uint64(w), uint64(next)) {
+			// Nothing behind at can be freed, so this load is never a ring ahead of the word.
+			freed := r.pos.freed.Load()
+			at := w.position(freed)
 			if invariant.Enabled {
-				used := c + need - r.pos.freed.Load() // not Used: others claim and free between its loads
-				invariant.Check(used <= r.capacity, "ring %s: %d bytes used of %d", r.name, used, r.capacity)
+				invariant.Check(at+need-freed <= r.capacity, "ring %s: %d bytes used of %d", r.name, at+need-freed, r.capacity)
 			}
-			return r.claimed(c, records, need), nil
+			return r.claim(at, records, need, number), nil
 		}
 	}
 }

@@ -35,13 +35,15 @@ func (r *Ring) Next() (Batch, bool) {
 func batchOf(start uint64, data []byte) Batch {
 	used := binary.LittleEndian.Uint32(data[atUsed:])
 	return Batch{
-		Start: start,
-		End:   start + uint64(len(data)),
-		Count: countOf(data),
-		Conn:  binary.LittleEndian.Uint64(data[atConn:]),
-		First: binary.LittleEndian.Uint64(data[atFirst:]),
-		Taken: int64(binary.LittleEndian.Uint64(data[atTaken:])),
-		data:  data[:used:used],
+		Start:  start,
+		End:    start + uint64(len(data)),
+		Count:  countOf(data),
+		Conn:   binary.LittleEndian.Uint64(data[atConn:]),
+		First:  binary.LittleEndian.Uint64(data[atFirst:]),
+		Taken:  int64(binary.LittleEndian.Uint64(data[atTaken:])),
+		Number: int(binary.LittleEndian.Uint32(data[atNumber:])),
+		Sum:    binary.LittleEndian.Uint32(data[atSum:]),
+		data:   data[:used:used],
 	}
 }
 
@@ -54,7 +56,7 @@ func (r *Ring) Waiting() (taken int64, ok bool) {
 		return r.file.since, true
 	}
 	off := r.read % r.capacity
-	return int64(binary.LittleEndian.Uint64(r.data[off+atTaken : off+batchHeader])), true
+	return int64(binary.LittleEndian.Uint64(r.data[off+atTaken:])), true
 }
 
 // Position returns the consumer's cursor: where the batch begins that Next returns.
@@ -68,8 +70,8 @@ func (r *Ring) Pending() bool {
 // Drained tells whether the ring is closed and everything claimed has been
 // read. It stays true.
 func (r *Ring) Drained() bool {
-	c := r.pos.claimed.Load()
-	return c&closedBit != 0 && r.read == c&^stateBits
+	w := claimWord(r.pos.claimed.Load())
+	return w.closed() && r.read == w.position(r.pos.freed.Load()) // freed is the consumer's own
 }
 
 // Sending notes that the batch that ends at pos is about to be handed over. If this process dies,

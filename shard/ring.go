@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringtail/ringtail/internal/crc32c"
 	"github.com/ringtail/ringtail/internal/invariant"
 	_ "github.com/ringtail/ringtail/internal/platform" // or no build
 )
@@ -18,14 +19,6 @@ var (
 	ErrClosed = errors.New("shard: ring is closed")
 	// ErrTooLarge is returned for a batch that no ring of this size takes.
 	ErrTooLarge = errors.New("shard: batch is over half the ring; raise --ring-bytes")
-)
-
-// Positions are multiples of 64, so the low bits of claimed are free. They hold the ring's state,
-// which makes it part of every claim's compare-and-swap: a claim that began before the state
-// changed fails.
-const (
-	closedBit = 1 << 0
-	stateBits = granule - 1
 )
 
 // positions are the words that producers and the consumer share. claimed and freed have a cache
@@ -40,7 +33,7 @@ const (
 //     matches. The batch at stopAt is the first that is not done, and the first stopIndex of its
 //     records are done.
 type positions struct {
-	claimed atomic.Uint64 // position | state bits; swapped by every claim
+	claimed atomic.Uint64 // claimWord; swapped by every claim
 	_       [56]byte
 	freed   atomic.Uint64 // stored by the consumer once a batch is in Kafka
 	_       [56]byte
@@ -63,8 +56,10 @@ type Ring struct {
 	words    []atomic.Uint64 // one a granule: {lap+1, granules}
 	data     []byte          // twice the capacity
 	pos      *positions
-	file     *ringFile // nil: memory
-	parker   *Parker   // set before the first claim, or nil
+	file     *ringFile     // nil: memory
+	parker   *Parker       // set before the first claim, or nil
+	kafka    atomic.Uint64 // kafkaBatch
+	unsummed bool          // set before the first claim: nobody wants the records' checksum
 
 	_    [64]byte
 	read uint64 // consumer only
@@ -96,7 +91,7 @@ func New(o Options) (*Ring, error) {
 }
 
 func ringOf(name string, st storage) *Ring {
-	return &Ring{
+	r := &Ring{
 		name:     name,
 		capacity: uint64(len(st.data) / 2),
 		words:    st.words,
@@ -104,7 +99,13 @@ func ringOf(name string, st storage) *Ring {
 		pos:      st.pos,
 		storage:  st,
 	}
+	r.SetKafkaBatch(0, 0) // each claim is one, until the consumer says otherwise
+	return r
 }
+
+// OmitSums says that nobody reads Batch.Sum, so a ring in memory need not compute it. Call it
+// before the first claim.
+func (r *Ring) OmitSums() { r.unsummed = r.file == nil }
 
 const (
 	pageMin  = 4096 // no kernel's pages are smaller
@@ -133,8 +134,8 @@ func (r *Ring) Capacity() int { return int(r.capacity) }
 
 // Used returns how many bytes are claimed and not yet freed.
 func (r *Ring) Used() int {
-	freed := r.pos.freed.Load() // first: it only grows, so the difference is never negative
-	return int(r.pos.claimed.Load()&^stateBits - freed)
+	_, claimed, freed := r.claimed() // freed is loaded first: it only grows, so there are no fewer
+	return int(claimed - freed)
 }
 
 // Acked returns the position below which every record is in Kafka, or set aside for good: a batch
@@ -142,31 +143,37 @@ func (r *Ring) Used() int {
 func (r *Ring) Acked() uint64 { return r.pos.freed.Load() }
 
 // Claimed returns the position up to which room has been claimed.
-func (r *Ring) Claimed() uint64 { return r.pos.claimed.Load() &^ stateBits }
+func (r *Ring) Claimed() uint64 {
+	_, claimed, _ := r.claimed()
+	return claimed
+}
 
-// MaxBatchBytes returns how many bytes the value and meta of a single record may have together.
+// MaxBatchBytes returns how many bytes the value, meta and headers of a single record may have
+// together.
 func (r *Ring) MaxBatchBytes() int {
-	return int(r.capacity/2) - batchHeader - recordHeader - granule
+	return int(r.capacity/2) - batchHeader - recordRoom - granule
 }
 
 // Claim is room for one batch, owned by the goroutine that claimed it until
 // Publish.
 type Claim struct {
-	r     *Ring
-	start uint64
-	buf   []byte
-	off   int    // where the next record's bytes go
-	count int    // records appended
-	want  int    // records claimed
-	flags uint32 // in count: withHeaders
-	conn  uint64
-	first uint64
-	taken int64 // 0: at Publish
-	began int64 // ring files: when the copy began (Now)
+	r       *Ring
+	start   uint64
+	buf     []byte
+	off     int // where the next record goes
+	count   int // records appended
+	want    int // records claimed
+	number  int // of the first record in its Kafka batch
+	values  int // bytes of the values appended
+	headers []byte
+	conn    uint64
+	first   uint64
+	taken   int64 // 0: at Publish
+	began   int64 // ring files: when the copy began (Now)
 }
 
-// Claim reserves room for a batch: so many records, whose values and metas have so many bytes
-// together. It never blocks. Errors: ErrFull, ErrClosed, ErrTooLarge.
+// Claim reserves room for a batch: so many records, whose values, metas and headers have so many
+// bytes together. It never blocks. Errors: ErrFull, ErrClosed, ErrTooLarge.
 func (r *Ring) Claim(records, bytes int) (Claim, error) {
 	need := BatchBytes(records, bytes)
 	if err := r.Promise(need); err != nil {
@@ -175,15 +182,15 @@ func (r *Ring) Claim(records, bytes int) (Claim, error) {
 	return r.ClaimPromised(records, bytes, need)
 }
 
-// claimed makes the Claim of [at, at+need). From here on those bytes belong to the caller.
-func (r *Ring) claimed(at uint64, records int, need uint64) Claim {
+// claim makes the Claim of [at, at+need). From here on those bytes belong to the caller.
+func (r *Ring) claim(at uint64, records int, need uint64, number int) Claim {
 	off := at % r.capacity
 	began := int64(0)
 	if r.file != nil {
 		began = Now()
 	}
 	return Claim{r: r, start: at, buf: r.data[off : off+need : off+need], began: began,
-		off: batchHeader + records*recordHeader, want: records}
+		off: recordsAt(records), want: records, number: number}
 }
 
 // SetOrigin sets the connection that the records came by, and the ordinal that theirs are relative
@@ -194,34 +201,23 @@ func (c *Claim) SetOrigin(conn, first uint64) { c.conn, c.first = conn, first }
 // calls it; without it the time is that of Publish.
 func (c *Claim) SetTaken(at int64) { c.taken = at }
 
+// SetHeaders sets the Kafka headers that the records appended from now on have (AppendHeader): all
+// of a batch, so it comes before the first. Their bytes count for each record.
+func (c *Claim) SetHeaders(headers []byte) {
+	if invariant.Enabled {
+		invariant.Check(c.count == 0, "ring %s: headers behind the first record", c.r.name)
+	}
+	c.headers = headers
+}
+
 // Append copies one record into the batch. The records appended must have the number and the bytes
 // that were given to Claim. ordinal is the record's number on its connection minus the first given
 // to SetOrigin. A nil meta means none; an empty one is kept as empty.
 func (c *Claim) Append(value, meta []byte, ordinal uint32) {
-	at := batchHeader + c.count*recordHeader
-	h := c.buf[at : at+recordHeader]
-	binary.LittleEndian.PutUint32(h, uint32(len(value)))
-	m := uint32(0)
-	if meta != nil {
-		m = uint32(len(meta)) + 1
-	}
-	binary.LittleEndian.PutUint32(h[4:], m)
-	binary.LittleEndian.PutUint32(h[8:], ordinal)
-	c.off += copy(c.buf[c.off:], value)
-	c.off += copy(c.buf[c.off:], meta)
+	binary.LittleEndian.PutUint32(c.buf[batchHeader+c.count*ordinalBytes:], ordinal)
+	c.off = putRecord(c.buf, c.off, c.number+c.count, value, meta, c.headers)
+	c.values += len(value)
 	c.count++
-}
-
-// AppendHeaders appends the Kafka headers of all records of the batch (AppendHeader). It comes after
-// the last record, at most once, and its room is HeadersBytes.
-func (c *Claim) AppendHeaders(headers []byte) {
-	if invariant.Enabled {
-		invariant.Check(c.count == c.want && c.flags == 0, "ring %s: headers before the last record, or twice", c.r.name)
-	}
-	c.off += copy(c.buf[c.off:], headers)
-	binary.LittleEndian.PutUint32(c.buf[c.off:], uint32(len(headers)))
-	c.off += headersLength
-	c.flags = withHeaders
 }
 
 // End returns the position of the batch's end: the batch is done once Acked() is at least that.
@@ -234,8 +230,7 @@ func (c *Claim) Publish() {
 	if invariant.Enabled {
 		invariant.Check(r != nil, "batch published twice")
 		invariant.Check(c.count == c.want, "ring %s: %d records claimed, %d appended", r.name, c.want, c.count)
-		invariant.Check(BatchBytes(0, c.off-batchHeader) == len(c.buf),
-			"ring %s: batch of %d bytes claimed, %d used", r.name, len(c.buf), c.off)
+		invariant.Check(c.off <= len(c.buf), "ring %s: batch of %d bytes claimed, %d used", r.name, len(c.buf), c.off)
 		c.r = nil
 	}
 	taken := c.taken
@@ -243,11 +238,17 @@ func (c *Claim) Publish() {
 		taken = Now()
 	}
 	h := c.buf[:batchHeader]
-	binary.LittleEndian.PutUint32(h[atCount:], uint32(c.count)|c.flags)
+	binary.LittleEndian.PutUint32(h[atCount:], uint32(c.count))
 	binary.LittleEndian.PutUint32(h[atUsed:], uint32(c.off))
 	binary.LittleEndian.PutUint64(h[atConn:], c.conn)
 	binary.LittleEndian.PutUint64(h[atFirst:], c.first)
 	binary.LittleEndian.PutUint64(h[atTaken:], uint64(taken))
+	binary.LittleEndian.PutUint32(h[atNumber:], uint32(c.number))
+	binary.LittleEndian.PutUint32(h[atValues:], uint32(c.values))
+	binary.LittleEndian.PutUint32(h[atRoom:], uint32(len(c.buf)))
+	if !r.unsummed {
+		binary.LittleEndian.PutUint32(h[atSum:], crc32c.Sum(c.buf[recordsAt(c.count):c.off]))
+	}
 	if r.file != nil {
 		r.file.seal(c)
 	}
@@ -272,7 +273,7 @@ func (r *Ring) Close() {
 }
 
 // Closed tells whether Close has been called.
-func (r *Ring) Closed() bool { return r.pos.claimed.Load()&closedBit != 0 }
+func (r *Ring) Closed() bool { return claimWord(r.pos.claimed.Load()).closed() }
 
 var epoch = time.Now()
 

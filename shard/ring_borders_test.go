@@ -44,7 +44,7 @@ func TestBatchBytes(t *testing.T) {
 	for records := range 9 {
 		for bytes := range 300 {
 			n := BatchBytes(records, bytes)
-			least := batchHeader + records*recordHeader + bytes
+			least := batchHeader + records*recordRoom + bytes
 			if n%granule != 0 || n < least || n >= least+granule {
 				t.Fatalf("%d records with %d bytes take %d", records, bytes, n)
 			}
@@ -68,7 +68,7 @@ func TestRecordsAreApart(t *testing.T) {
 		var got []string
 		b.Records(func(_ int, rec Record) bool {
 			got = append(got, string(rec.Value)+"/"+string(rec.Meta))
-			_ = append(rec.Value, '#')
+			_ = append(rec.Value, "########"...) // over its headers, and more
 			_ = append(rec.Meta, '#')
 			return true
 		})
@@ -81,7 +81,7 @@ func TestRecordsAreApart(t *testing.T) {
 // TestStateIsNoPosition: that a ring is closed changes no position.
 func TestStateIsNoPosition(t *testing.T) {
 	r := newRing(t, 1<<16)
-	put(t, r, 0, 1, 100)
+	put(t, r, 0, 1, 30) // two granules, the fewest
 	claimed, used := r.Claimed(), r.Used()
 	r.Close()
 	if r.Claimed() != claimed || r.Used() != used {

@@ -177,8 +177,8 @@ func TestClose(t *testing.T) {
 
 // TestRandomSchedules runs producers that claim at once, or have room promised first, a consumer
 // and a close at random against each other. The consumer checks that bytes and headers are whole,
-// that nothing is missing or double, that each producer's records come in order, and that claim order is read
-// order.
+// that nothing is missing or double, that each producer's records come in order, and that claim
+// order is read order.
 func TestRandomSchedules(t *testing.T) {
 	rounds := 150
 	for round := range rounds {
@@ -259,7 +259,7 @@ func (p *pushed) produce(t *testing.T, id int, seed uint64) {
 		var c Claim
 		var err error
 		headers := someHeaders(id + int(seq))
-		room := count*size + HeadersBytes(len(headers))
+		room := count * (size + len(headers))
 		if rng.IntN(3) == 0 {
 			c, err = claimAtLast(p.r, count, room)
 		} else {
@@ -269,6 +269,7 @@ func (p *pushed) produce(t *testing.T, id int, seed uint64) {
 			t.Error(err)
 			return
 		}
+		c.SetHeaders(headers)
 		for i := range count {
 			c.SetOrigin(uint64(id), seq)
 			c.Append(value(id, seq+uint64(i), size), nil, 0)
@@ -278,7 +279,7 @@ func (p *pushed) produce(t *testing.T, id int, seed uint64) {
 		}
 		seq += uint64(count)
 		p.taken[id].Store(seq)
-		publishWith(&c, headers)
+		c.Publish()
 	}
 }
 

@@ -41,10 +41,11 @@ func TestValueBytes(t *testing.T) {
 	headers := AppendHeader(nil, "name", []byte("value"))
 	for _, metas := range []bool{false, true} {
 		for _, h := range [][]byte{nil, headers} {
-			c, err := r.Claim(3, 3*10+5+HeadersBytes(len(h)))
+			c, err := r.Claim(3, 3*10+5+3*len(h))
 			if err != nil {
 				t.Fatal(err)
 			}
+			c.SetHeaders(h)
 			for i, meta := range [][]byte{nil, {}, []byte("abcde")} {
 				if value := make([]byte, 10); metas {
 					c.Append(value, meta, uint32(i))
@@ -52,16 +53,13 @@ func TestValueBytes(t *testing.T) {
 					c.Append(append(value, meta...), nil, uint32(i))
 				}
 			}
-			if h != nil {
-				c.AppendHeaders(h)
-			}
 			c.Publish()
 			b, _ := r.Next()
 			want := 35
 			if metas {
 				want = 30
 			}
-			if got := b.ValueBytes(metas); got != want {
+			if got := b.ValueBytes(); got != want {
 				t.Errorf("metas %v, headers %v: %d, want %d", metas, h != nil, got, want)
 			}
 			r.Free(b.End)

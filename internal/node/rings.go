@@ -39,7 +39,7 @@ func (n *node) openRings() error {
 func (o *Options) ringFiles() shard.DirOptions {
 	return shard.DirOptions{
 		Path: o.RingDir, Topic: o.Topic, DeadTopic: o.DeadLetterTopic, Shards: o.Codec.Shards, Bytes: o.RingBytes,
-		MaxRecord: o.Codec.MaxRecordBytes, Headers: len(o.Headers) > 0,
+		MaxRecord: o.Codec.MaxRecordBytes,
 	}
 }
 

@@ -28,7 +28,7 @@ type sink interface {
 
 func (n *node) newSink(reg prometheus.Registerer) (sink, error) {
 	if n.opt.Sink == SinkDiscard {
-		d, err := producer.NewDiscarder(n.rings, n.opt.Codec.KeyField != "", n.acksMoved, reg)
+		d, err := producer.NewDiscarder(n.rings, n.acksMoved, reg)
 		return &discardSink{d: d, max: n.opt.Codec.MaxRecordBytes}, err
 	}
 	w, err := producer.Open(producer.Options{

@@ -4,7 +4,7 @@
 //
 //	 wire
 //	  ▲
-//	codec   shard ── invariant, platform
+//	codec   shard ── invariant, platform, crc32c
 //	  ▲  ▲   ▲  ▲
 //	  │  └───┤  │
 //	 server  │ producer        never each other

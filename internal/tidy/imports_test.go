@@ -13,6 +13,7 @@ const module = "github.com/ringtail/ringtail"
 var core = map[string][]string{
 	"internal/invariant": {},
 	"internal/platform":  {},
+	"internal/crc32c":    {},
 	"internal/reload":    {"internal/repeat"},
 	"internal/repeat":    {},
 
@@ -21,14 +22,14 @@ var core = map[string][]string{
 	"internal/tokens":      {"internal/reload"},
 	"wire":                 {},
 	"codec":                {"internal/invariant", "wire"},
-	"shard":                {"internal/invariant", "internal/platform"},
+	"shard":                {"internal/crc32c", "internal/invariant", "internal/platform"},
 	"internal/properties":  {},
 	"internal/secret":      {},
 	"internal/kafkaclient": {},
 	"producer/backend":     {},
 	"producer/librdkafka":  {"internal/platform", "internal/secret", "producer/backend"},
-	"producer/native":      {"internal/kafkaclient", "internal/platform", "producer/backend"}, // builds without cgo, see make lint
-	"producer": {"internal/invariant", "internal/kafkaclient", "internal/properties", "shard", "producer/backend", "producer/librdkafka",
+	"producer/native":      {"internal/crc32c", "internal/kafkaclient", "internal/platform", "producer/backend"}, // builds without cgo, see make lint
+	"producer": {"internal/crc32c", "internal/invariant", "internal/kafkaclient", "internal/properties", "shard", "producer/backend", "producer/librdkafka",
 		"producer/native"},
 	"server/ack": {"codec", "wire"},
 	"server":     {"internal/invariant", "internal/platform", "codec", "shard", "server/ack"},

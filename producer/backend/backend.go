@@ -31,8 +31,10 @@ const (
 	ErrTransport      = -195
 )
 
-// RecordExtra is the most that a record takes in a batch beside its value, key and headers: five
-// varints and the attributes.
+// BatchHeader is what a Kafka batch has before its records, in bytes.
+const BatchHeader = 61
+
+// RecordExtra is the most that a record takes in a batch beside its value, key and headers.
 const RecordExtra = 26
 
 // Room is what a client takes of a stream by one Produce.
@@ -61,9 +63,10 @@ type Client interface {
 	// Room returns what Produce takes of a stream now. What is gathered beyond that is gathered in
 	// vain, and once more when there is room again.
 	Room(stream int) Room
-	// Produce hands over up to BatchMax records of one stream, numbered from first. All of them have
-	// the same headers, as in Kafka's record format, their count first; empty: none. It returns how
-	// many were taken, always the first ones, and the error code of the first that was not.
+	// Produce hands over up to BatchMax records of one stream, numbered from first. All of them
+	// have the same headers, as in Kafka's record format, their count first; empty: none. It
+	// returns how many were taken, always the first ones, and the error code of the first that was
+	// not.
 	Produce(stream int, partition int32, first uint64, records []Record, headers []byte) (taken, code int)
 	// ProduceDeadLetter hands over one dead letter. It returns 0 or an error code.
 	ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l DeadLetter) (code int)
@@ -82,8 +85,8 @@ type Client interface {
 	Purge(inflight bool)
 	// Fatal returns the error code of what ended the client, 0 while nothing did.
 	Fatal() int
-	// BrokerShare returns what share of the time from Produce to the report brokers took of late, 0 to
-	// 1; false where Progress tells that of each stream.
+	// BrokerShare returns what share of the time from Produce to the report brokers took of late, 0
+	// to 1; false where Progress tells that of each stream.
 	BrokerShare() (share float64, ok bool)
 	// Events returns the log lines and errors since the last call, and how many more were dropped.
 	Events() (events []Event, dropped int)
@@ -99,6 +102,28 @@ type Client interface {
 	Destroy()
 }
 
+// BatchClient is a Client that takes whole Kafka batches too, whose records lie encoded in a ring.
+// It takes a stream's records by Produce or by ProduceBatch, and keeps their order.
+type BatchClient interface {
+	Client
+	// BatchMost returns how large a batch may be: its records, and their bytes as they are encoded.
+	BatchMost() (bytes, records int)
+	// TakesBatch reports whether ProduceBatch takes a batch of a stream now. That it does not now
+	// is no failure: what makes it take one again ends a Poll.
+	TakesBatch(stream int, partition int32) bool
+	// ProduceBatch hands over a batch of at most BatchMost, whose first record has number first. It
+	// returns 0, or an error code where it did not take the batch.
+	ProduceBatch(stream int, partition int32, first uint64, b Batch) (code int)
+}
+
+// Batch is the records of a Kafka batch, encoded (format 2), their numbers from 0.
+type Batch struct {
+	Count  int
+	Bytes  int      // of all pieces
+	Sum    uint32   // CRC-32C of all pieces
+	Pieces [][]byte // as Record.Value; the slice of them is only valid during the call
+}
+
 // Traits are what an engine must know of a kind of client before it has one.
 type Traits struct {
 	Name string // in logs
@@ -110,6 +135,8 @@ type Traits struct {
 	// ReportsByPartition: each partition's reports end a Poll by themselves. An engine that waits
 	// for a short time then sleeps instead of polling, and looks at all reports at once.
 	ReportsByPartition bool
+	// WholeBatches: it is a BatchClient.
+	WholeBatches bool
 	// TellsTroubles: it notes in its Insight what partitions wait for.
 	TellsTroubles bool
 }
@@ -140,8 +167,9 @@ type Progress struct {
 	Invalids  int    // failed ones that the broker marked as invalid
 	Invalid   []uint64
 
-	// Sums over the records below Acked that this client wrote: from Produce until their request was
-	// sent, and from then until the response. 0 where the client cannot tell them: see BrokerShare.
+	// Sums over the records below Acked that this client wrote: from Produce until their request
+	// was sent, and from then until the response. 0 where the client cannot tell them: see
+	// BrokerShare.
 	InWriter, InBroker time.Duration
 }
 

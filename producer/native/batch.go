@@ -1,15 +1,12 @@
 package native
 
 import (
-	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"math/bits"
 	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
+	"github.com/ringtail/ringtail/internal/crc32c"
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
@@ -28,10 +25,8 @@ const (
 	atProducerEp = 51
 	atSequence   = 53
 	atCount      = 57
-	headerBytes  = 61
+	headerBytes  = backend.BatchHeader
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // encoder encodes records into a batch.
 type encoder struct {
@@ -142,54 +137,59 @@ func (e *encoder) discard() {
 	e.data, e.bytes, e.count = nil, 0, 0
 }
 
-// seal fills in the header and returns the batch. The encoder is empty afterwards. A retry sends
-// the same bytes: a broker knows the batch by id, epoch and sequence.
-func (e *encoder) seal(id producerID, sequence int32, now time.Time, c kgo.Compressor) (chunks, int) {
-	attributes := uint16(0)
-	if c != nil {
-		attributes = e.compress(c)
-	}
-	data, bytes, count := e.data, e.bytes, e.count
+// batchRecords are the records of a batch, encoded.
+type batchRecords struct {
+	data     chunks // room for the header, then the records
+	bytes    int    // in data
+	count    int
+	sum      uint32 // CRC-32C of the records, if they are borrowed
+	borrowed bool   // all of data but the first piece is in a ring
+	codec    uint16 // 0: it is not compressed
+}
+
+// take returns what was added. The encoder is empty afterwards.
+func (e *encoder) take() batchRecords {
+	r := batchRecords{data: e.data, bytes: e.bytes, count: e.count}
 	e.data, e.bytes, e.count = nil, 0, 0
-	be, b := binary.BigEndian, data[0]
+	return r
+}
+
+// seal fills in the header. A retry sends the same bytes: a broker knows the batch by id, epoch and
+// sequence.
+func (r *batchRecords) seal(id producerID, sequence int32, now time.Time) {
+	be, b := binary.BigEndian, r.data[0]
 	clear(b[:headerBytes]) // the broker sets the base offset
-	be.PutUint32(b[atLength:], uint32(bytes-atEpoch))
+	be.PutUint32(b[atLength:], uint32(r.bytes-atEpoch))
 	be.PutUint32(b[atEpoch:], 0xffffffff) // -1
 	b[atMagic] = 2
-	be.PutUint16(b[atAttributes:], attributes)
-	be.PutUint32(b[atLastDelta:], uint32(count-1))
+	be.PutUint16(b[atAttributes:], r.codec)
+	be.PutUint32(b[atLastDelta:], uint32(r.count-1))
 	be.PutUint64(b[atBaseTime:], uint64(now.UnixMilli()))
 	be.PutUint64(b[atMaxTime:], uint64(now.UnixMilli()))
 	be.PutUint64(b[atProducer:], uint64(id.id))
 	be.PutUint16(b[atProducerEp:], uint16(id.epoch))
 	be.PutUint32(b[atSequence:], uint32(sequence))
-	be.PutUint32(b[atCount:], uint32(count))
-	sum := crc32.Checksum(b[atAttributes:], castagnoli)
-	for _, more := range data[1:] {
-		sum = crc32.Update(sum, castagnoli, more)
+	be.PutUint32(b[atCount:], uint32(r.count))
+	sum := crc32c.Sum(b[atAttributes:])
+	if r.borrowed {
+		sum = crc32c.Join(sum, r.sum, r.bytes-headerBytes)
+	} else {
+		for _, more := range r.data[1:] {
+			sum = crc32c.Update(sum, more)
+		}
 	}
 	be.PutUint32(b[atSum:], sum)
-	return data, bytes
 }
 
-// compress compresses the records, if that makes them smaller, and returns the attributes that name
-// the codec.
-func (e *encoder) compress(c kgo.Compressor) uint16 {
-	plain := make([]byte, 0, e.bytes)
-	for i, b := range e.data {
-		if i == 0 {
-			b = b[headerBytes:]
-		}
-		plain = append(plain, b...)
+// release gives up the memory.
+func (r *batchRecords) release(p *pool) {
+	if r.borrowed {
+		p.put(r.data[:1])
+		p.putList(r.data)
+	} else {
+		p.put(r.data)
 	}
-	packed, codec := c.Compress(new(bytes.Buffer), plain)
-	if codec <= 0 || len(packed) >= len(plain) {
-		return 0
-	}
-	e.pool.put(e.data)
-	e.bytes = headerBytes + len(packed)
-	e.data = chunks{append(make([]byte, headerBytes, e.bytes), packed...)}
-	return uint16(codec)
+	r.data = nil
 }
 
 // deadLetterHeaders returns the headers of a dead letter, encoded.

@@ -110,7 +110,13 @@ func TestBatch(t *testing.T) {
 		}
 		size := e.size()
 		now := time.UnixMilli(rng.Int64N(1 << 40))
-		data, n := e.seal(producerID{1 << 40, 3}, 1<<30, now, c)
+		sealed := e.take()
+		if c != nil {
+			small, codec := compress(c, sealed.data, sealed.bytes)
+			sealed.replace(small, codec, p)
+		}
+		sealed.seal(producerID{1 << 40, 3}, 1<<30, now)
+		data, n := sealed.data, sealed.bytes
 		raw := slices.Concat(data...)
 		if len(raw) != n || c == nil && n != size || c != nil && n > size {
 			t.Fatalf("%d bytes, said to be %d, before %d", len(raw), n, size)
@@ -275,8 +281,9 @@ func BenchmarkAdd(b *testing.B) {
 	for i := range b.N {
 		e.add(value, nil, nil)
 		if i%1000 == 999 {
-			data, _ := e.seal(producerID{}, 0, time.Time{}, nil)
-			p.put(data)
+			sealed := e.take()
+			sealed.seal(producerID{}, 0, time.Time{})
+			sealed.release(p)
 		}
 	}
 }

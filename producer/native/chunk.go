@@ -19,6 +19,7 @@ type chunks [][]byte
 // pool has the free pieces. age frees those that only a stall needed.
 type pool struct {
 	first, rest freePieces
+	lists       []chunks // free lists of borrowed pieces
 	aged        time.Duration
 }
 
@@ -37,6 +38,7 @@ func (p *pool) age(now time.Duration) {
 		return
 	}
 	p.aged = now
+	p.lists = nil
 	for _, s := range []*freePieces{&p.first, &p.rest} {
 		s.free = slices.Delete(s.free, 0, s.low)
 		if len(s.free) == 0 {
@@ -72,4 +74,20 @@ func (p *pool) put(c chunks) {
 			p.rest.free = append(p.rest.free, b)
 		} // compress makes pieces of other sizes
 	}
+}
+
+// borrow returns a list with room for a header and so many pieces that are in a ring.
+func (p *pool) borrow(pieces int) chunks {
+	var list chunks
+	if last := len(p.lists) - 1; last >= 0 && cap(p.lists[last]) > pieces {
+		list, p.lists = p.lists[last][:0], p.lists[:last]
+	} else {
+		list = make(chunks, 0, pieces+pieces/4+8)
+	}
+	return append(list, p.get(true)[:headerBytes])
+}
+
+func (p *pool) putList(list chunks) {
+	clear(list)
+	p.lists = append(p.lists, list)
 }

@@ -18,9 +18,9 @@ import (
 )
 
 // Traits are those of Client.
-var Traits = backend.Traits{Name: "native writer", ErrorText: backend.ErrorText, TellsTroubles: true}
+var Traits = backend.Traits{Name: "native writer", ErrorText: backend.ErrorText, WholeBatches: true, TellsTroubles: true}
 
-var _ backend.Client = (*Client)(nil)
+var _ backend.BatchClient = (*Client)(nil)
 
 // Options say where to write, and how. The comments name the properties of librdkafka that they
 // come from.
@@ -77,6 +77,10 @@ type Client struct {
 	timer       *time.Timer
 	retries     uint64
 
+	packings atomic.Int32   // how many batches are being compressed
+	packed   atomic.Bool    // all of them are, and Send was not called since
+	busy     sync.WaitGroup // who compresses
+
 	id             atomic.Pointer[producerID]
 	newestMetadata atomic.Pointer[metadata]
 	woken          chan struct{} // capacity 1
@@ -98,10 +102,12 @@ type Client struct {
 type stream struct {
 	backend.Progress
 	partition *partitionState
-	open      encoder
-	first     uint64        // number of the first record in open
+	open      encoder       // records that came one by one; empty where whole is not
+	whole     batchRecords  // a batch that came whole
+	packing   *packing      // of whole, compressed; nil: it is not to be
+	first     uint64        // number of the first record in open or whole
 	openedAt  time.Duration // when that was handed over
-	waited    time.Duration // sum over the records of open: how long after that they were
+	waited    time.Duration // sum over the records: how long after that they were
 	trouble   *atomic.Pointer[backend.Trouble]
 }
 
@@ -119,11 +125,9 @@ type partitionState struct {
 
 // batch is sealed: its bytes, id and sequence do not change until its fate is known.
 type batch struct {
+	batchRecords
 	stream    *stream
 	first     uint64
-	count     int
-	data      chunks
-	bytes     int              // of data
 	request   *inflightRequest // that carries it; nil: it waits for one
 	maybe     bool             // it may be in the log
 	tries     int              // responses that were doubtful
@@ -133,10 +137,9 @@ type batch struct {
 	throttled time.Duration // of the time before sentAt: its broker asked to be left alone
 	lostAlone int           // requests in a row without response that carried nothing else
 
-	// Requests that carried it to a former leader and got no response so far. They may still read
-	// data, and still get a response.
+	// Requests that carried it to a former leader and got no response so far. They have read data,
+	// and may still get a response.
 	earlier []*inflightRequest
-	shared  bool // there was one, so data is not used again
 }
 
 // brokerState is a broker.
@@ -158,6 +161,7 @@ type inflightRequest struct {
 	full       bool // a batch found no room in it
 	sent       bool
 	sentAt     time.Duration
+	carried    *produceRequest // once it is sent
 	cancel     func()
 }
 
@@ -210,68 +214,6 @@ func newClient(o Options, first []uint64, w wire, now func() time.Duration) *Cli
 	return c
 }
 
-// Room returns what the stream's open batch still takes. There is room again once the partition's
-// sealed batch is done.
-func (c *Client) Room(stream int) backend.Room { return c.streams[stream].open.room(&c.opts) }
-
-// Produce takes records of one stream, numbered from first, for one partition. It copies them, and
-// headers into each. It returns how many it took, and ErrQueueFull where that is not all of them.
-func (c *Client) Produce(stream int, partition int32, first uint64, records []backend.Record, headers []byte) (taken, code int) {
-	if c.halted {
-		return 0, backend.ErrFatal
-	}
-	s := c.streamFor(stream, partition, first)
-	now := c.now()
-	for i := range records {
-		r := &records[i]
-		if room := s.open.room(&c.opts); !room.Take(len(r.Value) + len(r.Key) + len(headers)) {
-			s.handed(i, now)
-			return i, backend.ErrQueueFull
-		}
-		s.open.add(r.Value, r.Key, headers)
-	}
-	s.handed(len(records), now)
-	return len(records), 0
-}
-
-// ProduceDeadLetter takes one dead letter. It returns 0 or an error code.
-func (c *Client) ProduceDeadLetter(stream int, partition int32, number uint64, value []byte, l backend.DeadLetter) int {
-	if c.halted {
-		return backend.ErrFatal
-	}
-	s := c.streamFor(stream, partition, number)
-	headers := deadLetterHeaders(l)
-	if room := s.open.room(&c.opts); !room.Take(len(value) + len(headers)) {
-		return backend.ErrQueueFull
-	}
-	s.open.add(value, nil, headers)
-	s.handed(1, c.now())
-	return 0
-}
-
-// streamFor returns stream i, whose next record is number n.
-func (c *Client) streamFor(i int, partition int32, n uint64) *stream {
-	s := c.streams[i]
-	if s.partition == nil {
-		s.partition = c.partitionFor(partition)
-		s.partition.streams = append(s.partition.streams, s)
-	}
-	if s.open.count == 0 {
-		s.first = n
-	}
-	return s
-}
-
-func (c *Client) partitionFor(partition int32) *partitionState {
-	p := c.partitionOf[partition]
-	if p == nil {
-		p = &partitionState{number: partition}
-		c.partitionOf[partition] = p
-		c.partitions = append(c.partitions, p)
-	}
-	return p
-}
-
 // Poll takes results and new metadata for at most timeout milliseconds, and sends what may go then.
 // It returns early once there was something, and on Wake.
 func (c *Client) Poll(timeout int) {
@@ -295,6 +237,7 @@ func (c *Client) pollOnce() bool {
 	c.pool.age(c.now())
 	some := c.takeResults()
 	some = c.adoptMetadata() || some
+	some = c.packed.Swap(false) || some
 	if some || c.retryAt > 0 && c.retryAt <= c.now() {
 		c.Send()
 	}
@@ -326,9 +269,9 @@ func (c *Client) Purge(inflight bool) {
 			c.giveUp(p, backend.ErrPurged)
 		}
 		for _, s := range p.streams {
-			if n := s.open.count; n > 0 {
+			if n := s.waiting(); n > 0 {
 				s.noteFailed(s.first, uint64(n), backend.ErrPurged)
-				s.open.discard()
+				s.drop()
 			}
 		}
 	}
@@ -376,5 +319,6 @@ func (c *Client) Destroy() {
 		}
 		c.seen(br).SetUnderWay(0, 0)
 	}
+	c.busy.Wait()
 	c.stop()
 }

@@ -351,6 +351,7 @@ func (c *conn) produce(ctx context.Context, q *produceRequest, o Options) (*kmsg
 	if err != nil {
 		return nil, err
 	}
+	q.written.Store(true)
 	body, err := c.read()
 	if err != nil {
 		return nil, err

@@ -1,8 +1,9 @@
-// Package native is a Kafka producer for one topic. It encodes Kafka's record batches and produce
-// requests itself. franz-go's client gets the producer id and the metadata; TLS and SASL come from
+// Package native is a Kafka producer for one topic. It encodes Kafka's produce requests itself, and
+// single records. franz-go's client gets the producer id and the metadata; TLS and SASL come from
 // the standard library and from franz-go.
 //
-//	records ──Produce──▶ open batch of the stream     copied once, into pieces of 4 and 32 KiB
+//	batch ──ProduceBatch──▶ waits whole          nothing is copied: its records stay in the ring
+//	records ──Produce──▶ open batch of the stream      copied, into pieces of 4 and 32 KiB
 //	                        │ Send: the partition has no batch, its leader no request
 //	                        ▼
 //	                     sealed batch of the partition     id, sequence, checksum
@@ -25,7 +26,10 @@
 //     to whichever broker leads its partition then. A broker that has it already says so, and does
 //     not write it twice. When the leader moves and the former one has not responded within
 //     moveAfter, requests to two brokers may carry the batch at the same time.
-//  3. The memory of a batch is not used again while a request may read it.
+//  3. The memory of a batch, which may be a ring's, is not used again while a request may read it. A
+//     ring's is free once the batch is acked. So a batch goes to another leader only when the network
+//     has all of the former request, or has given it up; and what a former leader says counts only
+//     while no request reads the batch.
 //  4. acked moves when the response to any request of the batch says that it is written, and by
 //     nothing else. What an earlier request of that batch comes to afterwards changes nothing.
 //  5. Once a batch is refused for good, or Purge was called, the client seals no new batch. So no
@@ -57,7 +61,8 @@
 //
 // # Files
 //
-//	client.go      Client: records in, progress out          conn.go        connections to brokers
+//	client.go      Client: progress out, its end             conn.go        connections to brokers
+//	produce.go     batches and records in                    compress.go    compression, apart
 //	batch.go       the encoder of record batches             request.go     the encoder of requests
 //	chunk.go       their memory                              decode.go      the decoder of responses
 //	send.go        which batches go, and to which broker     codes.go       what error codes mean

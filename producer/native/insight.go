@@ -88,7 +88,7 @@ func (c *Client) tellNoResponse(br *brokerState, req *inflightRequest, err error
 
 // handed notes that n more records were handed over.
 func (s *stream) handed(n int, now time.Duration) {
-	if s.open.count == n {
+	if s.waiting() == n {
 		s.openedAt, s.waited = now, 0
 	}
 	s.waited += time.Duration(n) * (now - s.openedAt)

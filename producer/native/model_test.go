@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/ringtail/ringtail/internal/crc32c"
 	"github.com/ringtail/ringtail/producer/backend"
 )
 
@@ -40,7 +41,14 @@ type model struct {
 	failure        [modelStreams]backend.Progress // by stream, when it was first seen to have failed
 	lost           [modelPartitions]bool          // the client was told something of a partition that leaves its batch in doubt for good
 	faults         map[string]int                 // what happened, over all runs
+	borrowed       [modelStreams][]borrowed       // batches that were handed over whole
 	refused        map[uint64]bool                // by id
+}
+
+// borrowed is the memory of a batch, which ends before that number.
+type borrowed struct {
+	end    uint64
+	pieces [][]byte
 }
 
 // op is a request on its way.
@@ -56,9 +64,10 @@ type op struct {
 }
 
 type modelPartition struct {
-	rest     time.Duration // until then what was refused for the time being is not tried again
-	metadata *metadata     // unless leaders are others than these
-	of       *byte         // the batch that was refused
+	rest      time.Duration // until then what was refused for the time being is not tried again
+	metadata  *metadata     // unless leaders are others than these
+	refused   uint32        // its sequence
+	refusedBy int32
 
 	leader int32
 	epoch  int32
@@ -135,6 +144,7 @@ func (m *model) begin() {
 	for _, p := range m.partitions {
 		p.rest = 0
 	}
+	m.borrowed = [modelStreams][]borrowed{} // a dead client's requests may still read them: the next one's Destroy waits
 	m.failure, m.lost = [modelStreams]backend.Progress{}, [modelPartitions]bool{}
 	m.client = newClient(o, m.handed, m, func() time.Duration { return m.clock })
 	m.client.sizes = sizeBounds{1, 700 + m.rng.IntN(700), 1400}
@@ -215,6 +225,10 @@ func (m *model) hand(stream int) {
 		}
 		records = append(records, r)
 	}
+	if m.rng.IntN(2) == 0 && m.client.TakesBatch(stream, partition) {
+		m.handBatch(stream, partition, records)
+		return
+	}
 	taken, code := m.client.Produce(stream, partition, m.handed[stream], records, nil)
 	if taken < len(records) && code == 0 {
 		m.t.Fatal("not taken, and no reason")
@@ -223,6 +237,43 @@ func (m *model) hand(stream int) {
 		clear(r.Value)
 	}
 	m.handed[stream] += uint64(taken)
+}
+
+// handBatch hands over as many of the records as a batch takes, from memory that is written again
+// once they are acked.
+func (m *model) handBatch(stream int, partition int32, records []backend.Record) {
+	most, count := m.client.BatchMost()
+	var b backend.Batch
+	for _, r := range records[:min(count, len(records))] {
+		e := encoder{pool: &pool{}, count: b.Count}
+		e.add(r.Value, r.Key, nil)
+		piece := e.data[0][headerBytes:]
+		if b.Bytes+len(piece) > most {
+			break
+		}
+		b.Sum = crc32c.Append(b.Sum, piece, crc32c.Sum(piece))
+		b.Count, b.Bytes, b.Pieces = b.Count+1, b.Bytes+len(piece), append(b.Pieces, piece)
+	}
+	if b.Count == 0 {
+		return
+	}
+	if code := m.client.ProduceBatch(stream, partition, m.handed[stream], b); code != 0 {
+		m.t.Fatalf("stream %d takes a batch, and does not: %d", stream, code)
+	}
+	m.faults["a batch"]++
+	m.handed[stream] += uint64(b.Count)
+	m.borrowed[stream] = append(m.borrowed[stream], borrowed{m.handed[stream], b.Pieces})
+}
+
+// free writes the memory again of batches that are acked.
+func (m *model) free(stream int) {
+	acked := m.client.Progress(stream).Acked
+	for len(m.borrowed[stream]) > 0 && m.borrowed[stream][0].end <= acked {
+		for _, piece := range m.borrowed[stream][0].pieces {
+			clear(piece)
+		}
+		m.borrowed[stream] = m.borrowed[stream][1:]
+	}
 }
 
 // inLog returns where a stream's log ends (first copies have no gap and are in order), how many
@@ -255,6 +306,7 @@ func (m *model) inLog(stream int) (next uint64, copies, beyond uint64) {
 func (m *model) check() {
 	m.t.Helper()
 	for i := range modelStreams {
+		m.free(i)
 		t := m.client.Progress(i)
 		next, copies, beyond := m.inLog(i)
 		if next < t.Acked {

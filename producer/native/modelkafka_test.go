@@ -3,7 +3,6 @@ package native
 import (
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"math"
 	"slices"
 	"testing"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/ringtail/ringtail/internal/crc32c"
 )
 
 func (m *model) produce(broker int32, address string, q *produceRequest, answered func(*kmsg.ProduceResponse, error)) func() {
@@ -28,11 +29,11 @@ func (m *model) produce(broker int32, address string, q *produceRequest, answere
 	}
 	for _, p := range q.batches {
 		b := m.client.partitionOf[p.partition].batch
-		if b.shared {
+		if len(b.earlier) > 0 {
 			m.faults["moved"]++
 			continue // at once
 		}
-		if kp := m.partitions[p.partition]; m.clock < kp.rest && m.client.metadata == kp.metadata && &p.data[0][0] == kp.of {
+		if kp, p := m.partitions[p.partition], &p; m.clock < kp.rest && m.client.metadata == kp.metadata && broker == kp.refusedBy && sequenceOf(p) == kp.refused {
 			m.t.Fatalf("partition %d is tried again at once", p.partition)
 		}
 	}
@@ -40,6 +41,8 @@ func (m *model) produce(broker int32, address string, q *produceRequest, answere
 	m.ops = append(m.ops, o)
 	return func() { o.cancel = true }
 }
+
+func sequenceOf(b *requestBatch) uint32 { return binary.BigEndian.Uint32(b.data[0][atSequence:]) }
 
 func sizeOf(q *produceRequest) (n int) {
 	for _, p := range q.batches {
@@ -56,11 +59,12 @@ func (m *model) read(o *op) {
 	o.batches = [][]byte{}
 	for _, p := range o.request.batches {
 		b := slices.Concat(p.data...)
-		if len(b) != p.bytes || crc32.Checksum(b[atAttributes:], castagnoli) != binary.BigEndian.Uint32(b[atSum:]) {
+		if len(b) != p.bytes || crc32c.Sum(b[atAttributes:]) != binary.BigEndian.Uint32(b[atSum:]) {
 			m.t.Fatal("a batch changed while a request had it")
 		}
 		o.batches = append(o.batches, b)
 	}
+	o.request.written.Store(true)
 }
 
 // arrive is the broker: it appends what it may and answers for each partition.
@@ -298,7 +302,7 @@ func (m *model) rest(o *op, r *kmsg.ProduceResponse) {
 		for i := range o.request.batches {
 			if p := &o.request.batches[i]; p.partition == a.Partition && b != nil && b.request != nil && b.request.broker == o.broker &&
 				&b.data[0][0] == &p.data[0][0] && classify(a.ErrorCode).kind != codeWritten {
-				kp.rest, kp.metadata, kp.of = m.clock+m.client.opts.Backoff, m.client.metadata, &p.data[0][0]
+				kp.rest, kp.metadata, kp.refusedBy, kp.refused = m.clock+m.client.opts.Backoff, m.client.metadata, o.broker, sequenceOf(p)
 			}
 		}
 	}

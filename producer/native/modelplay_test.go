@@ -125,7 +125,7 @@ func TestModel(t *testing.T) {
 		"partition unanswered", "throttled", "not leader", "refused", "duplicate", "an error", "written, and an error", "leader moved",
 		"cut off", "arrives late", "not sent", "answer lost", "answer late", "cut on the way", "failed", "purged, and waited", "purged at once",
 		"leaders of old", "a leader that is none, and no epoch", "a successor", "a dead client's request", "a producer forgotten", "unknown producer",
-		"doubtful", "too large", "moved", "acked by an earlier request",
+		"doubtful", "too large", "moved", "a batch", "acked by an earlier request",
 	} {
 		if faults[f] == 0 {
 			t.Errorf("never seen: %s", f)

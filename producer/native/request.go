@@ -3,6 +3,7 @@ package native
 import (
 	"encoding/binary"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,7 @@ type produceRequest struct {
 	id      [16]byte // the topic's
 	timeout time.Duration
 	batches []requestBatch
+	written atomic.Bool // the network has it: the batches are not read any more, and may change
 }
 
 // batchOverhead is more than what a request has before a batch.

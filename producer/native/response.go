@@ -100,7 +100,7 @@ func (c *Client) takeResponse(br *brokerState, res *result) {
 			case p == nil || p.batch == nil:
 			case p.batch.request == req:
 				c.finishPartition(p, r, res.at)
-			case slices.Contains(p.batch.earlier, req) && classify(r.ErrorCode).kind == codeWritten:
+			case slices.Contains(p.batch.earlier, req) && classify(r.ErrorCode).kind == codeWritten && !p.batch.beingRead():
 				c.finishPartition(p, r, res.at) // whatever becomes of the request that carries it now
 			}
 		}
@@ -207,14 +207,18 @@ func (s *stream) noteFailed(first, n uint64, code int) bool {
 	return true
 }
 
-// releaseBatch takes the batch from p. Its memory is used again, unless an earlier request may read
-// it.
+// releaseBatch takes the batch from p. Its memory is used again, unless a request may still read
+// it: one that Purge gave up.
 func (c *Client) releaseBatch(p *partitionState) {
-	b := p.batch
-	p.batch = nil
-	if !b.shared {
-		c.pool.put(b.data)
+	if !p.batch.beingRead() {
+		p.batch.release(&c.pool)
 	}
+	p.batch = nil
+}
+
+// beingRead reports whether a request may still read the batch.
+func (b *batch) beingRead() bool {
+	return b.request != nil && b.request.sent && !b.request.carried.written.Load()
 }
 
 // adoptMetadata begins to use the newest metadata, and reports whether it is new. A batch that

@@ -3,7 +3,6 @@ package native
 import (
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringtail/ringtail/producer/backend"
@@ -14,7 +13,7 @@ import (
 func (c *Client) Send() {
 	c.adoptMetadata()
 	id := c.id.Load()
-	if id == nil || c.metadata == nil {
+	if id == nil || c.metadata == nil || c.packings.Load() > 0 {
 		return
 	}
 	now := c.now()
@@ -33,7 +32,7 @@ func (c *Client) Send() {
 			continue
 		}
 		if p.batch == nil { // not earlier: a batch that finds no room in the request goes on filling
-			p.seal(*id, c.opts.Compressor)
+			c.seal(p, *id)
 		}
 		br.add(p)
 		if len(br.request.partitions) == 1 {
@@ -74,7 +73,11 @@ func (c *Client) canSend(p *partitionState, now time.Duration) bool {
 		return !c.halted && p.nextStream() != nil
 	}
 	if b.request != nil && c.leaderMoved(p, now) {
-		b.maybe, b.shared = true, true
+		if b.beingRead() { // it may still read the batch, which whoever acks it frees
+			b.request.cancel()
+			return false
+		}
+		b.maybe = true
 		b.earlier = append(b.earlier, b.request)
 		b.request = nil
 		p.retryAt = 0
@@ -130,7 +133,7 @@ func (br *brokerState) fits(p *partitionState, bounds sizeBounds) bool {
 	if p.batch != nil {
 		bytes += p.batch.bytes
 	} else {
-		bytes += p.nextStream().open.size() // at most: it is not compressed yet
+		bytes += p.nextStream().size() // at most: it is not compressed yet
 	}
 	fits := br.request.bytes+bytes <= br.size.most(bounds)
 	br.request.full = br.request.full || !fits
@@ -151,19 +154,24 @@ func (br *brokerState) add(p *partitionState) {
 // nextStream returns the stream whose records go next, nil if none has any.
 func (p *partitionState) nextStream() *stream {
 	for i := range p.streams {
-		if s := p.streams[(p.turn+i)%len(p.streams)]; s.open.count > 0 {
+		if s := p.streams[(p.turn+i)%len(p.streams)]; s.waiting() > 0 {
 			return s
 		}
 	}
 	return nil
 }
 
-// seal makes the open batch of the next stream the batch of p.
-func (p *partitionState) seal(id producerID, c kgo.Compressor) {
+// seal makes what waits of the next stream the batch of p.
+func (c *Client) seal(p *partitionState, id producerID) {
 	s := p.nextStream()
 	p.turn++
-	b := &batch{stream: s, first: s.first, count: s.open.count, handedAt: s.openedAt + s.waited/time.Duration(s.open.count)}
-	b.data, b.bytes = s.open.seal(id, p.sequence, time.Now(), c)
+	b := &batch{stream: s, first: s.first, batchRecords: s.take(&c.pool)}
+	b.handedAt = s.openedAt + s.waited/time.Duration(b.count)
+	if c.opts.Compressor != nil && !b.borrowed && b.codec == 0 { // records that came one by one
+		small, codec := compress(c.opts.Compressor, b.data, b.bytes)
+		b.replace(small, codec, &c.pool)
+	}
+	b.seal(id, p.sequence, time.Now())
 	p.sequence = int32((uint32(p.sequence) + uint32(b.count)) & 0x7fffffff) // after the largest comes 0
 	p.batch, p.retryAt = b, 0
 }
@@ -174,6 +182,7 @@ func (c *Client) sendRequest(req *inflightRequest, now time.Duration) {
 	br := c.brokers[req.broker]
 	c.seen(br).SetUnderWay(1, 0)
 	q := &produceRequest{topic: c.opts.Topic, id: c.metadata.topic, timeout: c.opts.RequestTimeout, batches: make([]requestBatch, len(req.partitions))}
+	req.carried = q
 	for i, p := range req.partitions {
 		q.batches[i] = requestBatch{p.number, p.batch.data, p.batch.bytes}
 		p.batch.noteSent(br, now)

@@ -36,6 +36,7 @@ func TestLeaderOfASilentBroker(t *testing.T) {
 	m.client.Send()
 	silent := m.ops[0]
 	m.ops = nil
+	m.read(silent)
 	m.move(m.partitions[0])
 	m.publish()
 	m.until("an ack", func() bool { return m.client.Progress(0).Acked > m.first[0] })

@@ -77,7 +77,7 @@ func TestOneBatchIsGivenUp(t *testing.T) {
 			for i := range c.parts {
 				p := client.partitionFor(int32(i))
 				if p.batch == nil && try == 0 {
-					p.batch = &batch{stream: client.streams[i], count: c.count, bytes: c.bytes}
+					p.batch = &batch{stream: client.streams[i], batchRecords: batchRecords{count: c.count, bytes: c.bytes}}
 				}
 				p.batch.request = req
 				req.partitions = append(req.partitions, p)
